@@ -1,0 +1,278 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/convert.hpp>
+#include <prefer/backend/cpu/dispatch.hpp>
+#include <prefer/backend/map_reduce.hpp>
+#include <prefer/core/math.hpp>
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+// map_reduce on the CPU (contract: backend/map_reduce.hpp). The items are cut into tiles of a fixed size and the tiles
+// into at most 256 blocks, by n alone. A tile's inputs are used in place when they are contiguous and of the compute
+// type, and are otherwise converted into a buffer; its outputs likewise. All items, those of a short last tile too, pass
+// through the same call of the body.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+inline constexpr int tile_items = 256;
+inline constexpr std::int64_t max_blocks = 256;
+inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
+// Above this many bytes the outputs would evict each other from the caches before anyone reads them, so they are
+// written around the caches. Only speed depends on it.
+inline constexpr std::int64_t streaming_bytes = std::int64_t{8} << 20;
+
+inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+
+template <class T>
+void load_strided(const source& s, std::int64_t first, int count, T* out) {
+  with_elements(s.data, s.type, [&](const auto* p) {
+    p += first * s.stride;
+    if (s.stride == 1)
+      for (int i = 0; i < count; ++i) out[i] = static_cast<T>(widen(p[i]));
+    else
+      for (int i = 0; i < count; ++i) out[i] = static_cast<T>(widen(p[i * s.stride]));
+  });
+}
+
+template <class T>
+void load_gathered(const source& s, std::int64_t first, int count, T* out) {
+  for (int i = 0; i < count; ++i) {
+    const std::int64_t at = load_index(s.index, s.index_type, (first + i) * s.index_stride);
+    const bool inside = at >= 0 && at < s.bound;
+    out[i] = inside ? load_element<T>(s.data, s.type, at * s.stride) : std::numeric_limits<T>::quiet_NaN();
+  }
+}
+
+template <class T>
+void store_strided(const sink& s, std::int64_t first, int count, const T* x, const bool* selected, bool accumulate) {
+  with_output(s.data, s.type, [&](auto* p) {
+    using S = std::remove_pointer_t<decltype(p)>;
+    p += first * s.stride;
+    for (int i = 0; i < count; ++i, p += s.stride) {
+      if (!accumulate) *p = narrow<S>::from(x[i]);
+      else if (selected == nullptr || selected[i]) *p = narrow<S>::from(static_cast<T>(widen(*p)) + x[i]);
+    }
+  });
+}
+
+// Copies past the caches where the destination allows it: whole 16-byte units, the ends normally.
+inline void stream_bytes(void* to, const void* from, std::int64_t bytes) {
+#if defined(__x86_64__)
+  typedef float unit __attribute__((vector_size(16), may_alias));
+  char* d = static_cast<char*>(to);
+  const char* s = static_cast<const char*>(from);
+  const std::int64_t head = smaller(bytes, -reinterpret_cast<std::intptr_t>(d) & 15);
+  std::memcpy(d, s, static_cast<std::size_t>(head));
+  d += head, s += head, bytes -= head;
+  for (; bytes >= 16; d += 16, s += 16, bytes -= 16) {
+    unit u;
+    std::memcpy(&u, s, 16);
+#if defined(__clang__)
+    __builtin_nontemporal_store(u, reinterpret_cast<unit*>(d));
+#else
+    __builtin_ia32_movntps(reinterpret_cast<float*>(d), u);
+#endif
+  }
+  std::memcpy(d, s, static_cast<std::size_t>(bytes));
+#else
+  std::memcpy(to, from, static_cast<std::size_t>(bytes));
+#endif
+}
+
+template <class T, class Body>
+struct tile_job {
+  const Body* body;
+  const map_reduce_arguments_of<Body>* arguments;
+  std::int64_t first;  // items
+  std::int64_t last;
+  double* sums;
+  bool streaming;
+};
+
+template <class T, class Body>
+struct tile_work {
+  static constexpr int inputs = Body::inputs, outputs = Body::outputs, sums = Body::sums;
+
+  // Where the body reads and writes during one tile.
+  struct buffers {
+    alignas(64) T in[inputs][tile_items];
+    alignas(64) T out[outputs][tile_items];
+    alignas(64) T mask[tile_items];
+    bool selected[tile_items];
+  };
+
+  static bool in_place(const source& s) { return s.stride == 1 && s.type == element_of<T>() && s.index == nullptr; }
+
+  static void load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
+                          const T* (&from)[inputs]) {
+    for (int k = 0; k < inputs; ++k) {
+      const source& s = a.in[k];
+      if (s.data == nullptr) continue;  // filled once per job
+      const T* direct = static_cast<const T*>(s.data) + first;
+      if (in_place(s) && count == padded) {
+        from[k] = direct;
+        // One stream after the other: several lines of each are under way before the body alternates between them.
+        for (int i = 0; i < count; i += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(direct + tile_items + i);
+        continue;
+      }
+      s.index == nullptr ? load_strided(s, first, count, b.in[k]) : load_gathered(s, first, count, b.in[k]);
+      for (int i = count; i < padded; ++i) b.in[k][i] = T(0);
+      from[k] = b.in[k];
+    }
+  }
+
+  static void load_mask(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b) {
+    if (a.mask.data != nullptr) load_strided(a.mask, first, count, b.mask);
+    else
+      for (int i = 0; i < count; ++i) b.mask[i] = T(1);
+    for (int i = count; i < padded; ++i) b.mask[i] = T(0);
+    for (int i = 0; i < padded; ++i) b.selected[i] = b.mask[i] != T(0);
+  }
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(tile_job<T, Body>& job) {
+    using V = lane<T, Level>;
+    const auto& a = *job.arguments;
+    const Body body = *job.body;
+    buffers b;
+    const T* from[inputs];
+    T* to[outputs];
+
+    const int longest = static_cast<int>(smaller(tile_items, job.last - job.first));
+    for (int k = 0; k < inputs; ++k) {
+      if (a.in[k].data != nullptr) continue;
+      for (int i = 0; i < longest; i += V::width) V(static_cast<T>(a.in[k].neutral)).store(b.in[k] + i);
+      from[k] = b.in[k];
+    }
+
+    for (std::int64_t first = job.first; first < job.last; first += tile_items) {
+      const int count = static_cast<int>(smaller(tile_items, job.last - first));
+      const int padded = (count + V::width - 1) / V::width * V::width;
+      const bool guarded = a.mask.data != nullptr || count != padded;
+      load_inputs(a, first, count, padded, b, from);
+      if (guarded) load_mask(a, first, count, padded, b);
+      bool buffered[outputs];
+      for (int m = 0; m < outputs; ++m) {
+        const sink& s = a.out[m];
+        const bool direct = s.stride == 1 && s.type == element_of<T>() && !a.accumulate && count == padded && !job.streaming;
+        buffered[m] = s.data != nullptr && !direct;
+        to[m] = s.data == nullptr ? nullptr : direct ? static_cast<T*>(s.data) + first : b.out[m];
+      }
+
+      V sum[sums] = {};
+      for (int g = 0; g < padded; g += V::width) {
+        V in[inputs], out[outputs], part[sums];
+        unrolled<inputs>([&](auto k) PREFER_HD_LAMBDA { in[k] = V::load(from[k] + g); });
+        body(in, out, part);
+        // What nobody asked for is computed inside these conditions, that is, not at all.
+        const auto keep = guarded ? V::load(b.mask + g) > V(0) : typename V::mask(true);
+        unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
+          if (a.sum[r].data != nullptr) sum[r] += select(keep, part[r], V(0));
+        });
+        unrolled<outputs>([&](auto m) PREFER_HD_LAMBDA {
+          if (to[m] != nullptr) select(keep, out[m], V(0)).store(to[m] + g);
+        });
+      }
+
+      for (int r = 0; r < sums; ++r) job.sums[r] += static_cast<double>(sum[r].sum());
+      for (int m = 0; m < outputs; ++m) {
+        const sink& s = a.out[m];
+        if (!buffered[m]) continue;
+        if (s.stride == 1 && s.type == element_of<T>() && !a.accumulate)
+          stream_bytes(static_cast<T*>(s.data) + first, b.out[m], count * static_cast<std::int64_t>(sizeof(T)));
+        else store_strided(s, first, count, b.out[m], guarded ? b.selected : nullptr, a.accumulate);
+      }
+    }
+  }
+};
+
+// How n items are cut: by n alone, so that sums do not depend on who adds them.
+struct partition {
+  std::int64_t tiles, blocks, n;
+  explicit partition(std::int64_t items)
+      : tiles((items + tile_items - 1) / tile_items), blocks(tiles < max_blocks ? tiles : max_blocks), n(items) {}
+  std::int64_t begin(std::int64_t block) const {
+    const std::int64_t item = tiles * block / blocks * tile_items;
+    return item < n ? item : n;
+  }
+};
+
+template <class F>
+void for_blocks(const cpu& exec, std::int64_t blocks, std::int64_t items, const F& run_block) {
+  const task_runner& runner = exec.pool ? exec.pool : exec.parallel_for;
+  const std::int64_t wanted = items / items_per_task;
+  const std::int64_t tasks = wanted < blocks ? wanted : blocks;
+  if (!runner || tasks < 2) {
+    for (std::int64_t b = 0; b < blocks; ++b) run_block(b);
+    return;
+  }
+  struct shared {
+    const F* run_block;
+    std::int64_t blocks, tasks;
+  } work{&run_block, blocks, tasks};
+  runner.run(
+      runner.context, tasks,
+      [](void* argument, std::int64_t task) {
+        const auto& w = *static_cast<const shared*>(argument);
+        for (std::int64_t b = w.blocks * task / w.tasks; b < w.blocks * (task + 1) / w.tasks; ++b) (*w.run_block)(b);
+      },
+      &work);
+}
+
+inline std::int64_t count_selected(const source& mask, std::int64_t n) {
+  std::int64_t selected = 0;
+  float tile[tile_items];
+  for (std::int64_t first = 0; first < n; first += tile_items) {
+    const int count = static_cast<int>(smaller(tile_items, n - first));
+    load_strided(mask, first, count, tile);
+    for (int i = 0; i < count; ++i) selected += tile[i] != 0;
+  }
+  return selected;
+}
+
+inline double resolve_normalizer(const normalizer& given, const source& mask, std::int64_t n) {
+  if (given.given) return given.value.as<double>();
+  const std::int64_t selected = mask.data != nullptr ? count_selected(mask, n) : n;
+  return selected > 0 ? static_cast<double>(selected) : 1.0;
+}
+
+inline void write_total(const total& t, double sum, double normalizer, bool accumulate) {
+  if (t.data != nullptr) store_element(t.data, t.type, 0, t.divided ? sum / normalizer : sum, accumulate);
+}
+
+}  // namespace detail
+
+template <class T, class Body>
+status map_reduce(const cpu& exec, const Body& body, const map_reduce_arguments_of<Body>& a) {
+  isa level;
+  if (const status s = resolve_isa(exec, level); !s.ok()) return s;
+  const double normalizer = detail::resolve_normalizer(a.normalizer, a.mask, a.n);
+  const Body ready = body.ready(normalizer);
+  const detail::partition cut(a.n);
+
+  std::int64_t bytes = 0;
+  for (const sink& s : a.out) bytes += s.data != nullptr ? a.n * size_of(s.type) : 0;
+  const bool streaming = bytes > detail::streaming_bytes;
+
+  double sums[detail::max_blocks][Body::sums];
+  detail::for_blocks(exec, cut.blocks, a.n, [&](std::int64_t block) {
+    for (double& s : sums[block]) s = 0;
+    detail::tile_job<T, Body> job{&ready, &a, cut.begin(block), cut.begin(block + 1), sums[block], streaming};
+    detail::run_at<detail::tile_work<T, Body>>(level, job);
+  });
+
+  for (int r = 0; r < Body::sums; ++r) {
+    double sum = 0;
+    for (std::int64_t block = 0; block < cut.blocks; ++block) sum += sums[block][r];
+    detail::write_total(a.sum[r], sum, normalizer, a.accumulate);
+  }
+  return {};
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

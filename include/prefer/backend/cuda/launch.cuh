@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/checks.hpp>
+#include <prefer/core/execution.hpp>
+#include <prefer/core/status.hpp>
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+// What every CUDA primitive needs around its kernel: scratch memory in stream order, and errors as statuses.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+inline status cuda_status(cudaError_t e, const char* call) {
+  status s;
+  if (e == cudaSuccess) return s;
+  s.code = errc::cuda_failure;
+  s.native = static_cast<std::int32_t>(e);
+  s.argument = call;
+  return s;
+}
+
+inline status launch_status(const char* kernel) { return cuda_status(cudaPeekAtLastError(), kernel); }
+
+inline constexpr std::size_t scratch_alignment = 256;
+
+// Scratch memory of one call: the caller's workspace, or memory taken from the device's pool in stream order and given
+// back in stream order when the call has enqueued its work.
+class scratch {
+ public:
+  scratch() = default;
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+  ~scratch() {
+    if (owned_ != nullptr) cudaFreeAsync(owned_, stream_);
+  }
+
+  // `bytes` include scratch_alignment to spare.
+  status reserve(const cuda& exec, std::size_t bytes) {
+    stream_ = exec.stream.stream;
+    if (exec.workspace.data != nullptr) {
+      if (exec.workspace.bytes < bytes)
+        return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least", static_cast<double>(exec.workspace.bytes),
+                             static_cast<double>(bytes));
+      at_ = align(static_cast<char*>(exec.workspace.data));
+      return {};
+    }
+    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+    if (const status s = cuda_status(cudaStreamIsCapturing(stream_, &capturing), "cudaStreamIsCapturing"); !s.ok()) return s;
+    if (capturing != cudaStreamCaptureStatusNone)
+      return require::fail(errc::capture_needs_workspace, "exec.workspace", "memory of the caller while the stream is captured");
+    if (const status s = cuda_status(cudaMallocAsync(&owned_, bytes, stream_), "cudaMallocAsync"); !s.ok()) return s;
+    at_ = align(static_cast<char*>(owned_));
+    return {};
+  }
+
+  // The next `count` elements; always suitably aligned.
+  template <class T>
+  T* take(std::size_t count) {
+    T* p = reinterpret_cast<T*>(at_);
+    at_ = align(at_ + count * sizeof(T));
+    return p;
+  }
+
+ private:
+  static char* align(char* p) {
+    const auto u = reinterpret_cast<std::uintptr_t>(p);
+    return reinterpret_cast<char*>((u + scratch_alignment - 1) / scratch_alignment * scratch_alignment);
+  }
+
+  void* owned_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+  char* at_ = nullptr;
+};
+
+// The bytes that `take<T>(count)` uses up.
+template <class T>
+constexpr std::size_t scratch_bytes(std::size_t count) {
+  return (count * sizeof(T) + scratch_alignment - 1) / scratch_alignment * scratch_alignment;
+}
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer

@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/status.hpp>
+#include <prefer/core/view.hpp>
+
+#include <cstdint>
+
+// Checks of arguments that every algorithm shares. They look at shapes, types and addresses, never at content.
+namespace prefer::require {
+
+constexpr status fail(errc code, const char* argument, const char* expected, double got = 0, double limit = 0,
+                      std::int64_t index = -1) {
+  status s;
+  s.code = code;
+  s.argument = argument;
+  s.expected = expected;
+  s.got = got;
+  s.limit = limit;
+  s.index = index;
+  return s;
+}
+
+// What a vector argument may hold.
+enum class holds { numbers, totals, flags, indices };
+
+constexpr status element_type(const char* name, element type, holds what) {
+  switch (what) {
+    case holds::numbers:
+      if (!is_floating(type)) return fail(errc::bad_element, name, "elements of type double, float, half or bfloat16");
+      break;
+    case holds::totals:
+      if (type != element::f64 && type != element::f32) return fail(errc::bad_element, name, "elements of type double or float");
+      break;
+    case holds::flags:
+      if (!is_flag(type)) return fail(errc::bad_element, name, "elements of type bool or uint8");
+      break;
+    case holds::indices:
+      if (!is_index(type)) return fail(errc::bad_element, name, "elements of type int32 or int64");
+      break;
+  }
+  return {};
+}
+
+// A vector of n elements: type, extent, data, stride. Inputs may have stride 0 (one element for all); outputs may not.
+template <bool Mutable, space S>
+constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose, holds what) {
+  if (const status s = element_type(name, v.type, what); !s.ok()) return s;
+  if (v.extent[0] != n)
+    return fail(errc::bad_extent, name, v.extent[0] < 0 ? "0 or more; the others have" : whose, static_cast<double>(v.extent[0]),
+                static_cast<double>(n));
+  if (v.data == nullptr && n > 0) return fail(errc::null_data, name, "a pointer to its elements, but it is null");
+  const std::int64_t least = Mutable && n > 1 ? 1 : 0;
+  if (v.stride[0] < least)
+    return fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[0]), static_cast<double>(least));
+  return {};
+}
+
+// The bytes that a vector touches, for the overlap test.
+struct footprint {
+  const char* name = "";
+  const char* data = nullptr;
+  std::int64_t elements = 0;
+  std::int64_t step = 0;  // in bytes
+  std::int64_t size = 0;  // of one element
+
+  constexpr footprint() = default;
+  template <bool Mutable, space S>
+  constexpr footprint(const char* n, const erased_view<Mutable, 1, S>& v)
+      : name(n), data(static_cast<const char*>(v.data)), elements(v.extent[0]), step(v.stride[0] * size_of(v.type)),
+        size(size_of(v.type)) {}
+};
+
+// Exact for two vectors of the same stride (the columns of one matrix, say), by address range otherwise.
+inline bool overlap(const footprint& a, const footprint& b) {
+  if (a.elements == 0 || b.elements == 0) return false;
+  const auto begin_a = reinterpret_cast<std::intptr_t>(a.data), begin_b = reinterpret_cast<std::intptr_t>(b.data);
+  const std::intptr_t end_a = begin_a + (a.elements - 1) * a.step + a.size;
+  const std::intptr_t end_b = begin_b + (b.elements - 1) * b.step + b.size;
+  if (end_a <= begin_b || end_b <= begin_a) return false;
+  if (a.step != b.step || a.step == 0) return true;
+  const std::intptr_t shift = ((begin_b - begin_a) % a.step + a.step) % a.step;
+  return shift < a.size || a.step - shift < b.size;
+}
+
+// The vectors of one call, and whether any output shares memory with another of them.
+template <int Capacity>
+struct footprints {
+  footprint reads[Capacity];
+  footprint writes[Capacity];
+  int read_count = 0, write_count = 0;
+
+  template <space S>
+  constexpr void add(const char* name, const input_view<1, S>& v) {
+    if (v.given()) reads[read_count++] = footprint(name, v);
+  }
+  template <space S>
+  constexpr void add(const char* name, const output_view<1, S>& v) {
+    if (v.given()) writes[write_count++] = footprint(name, v);
+  }
+  status check() const {
+    for (int i = 0; i < write_count; ++i) {
+      for (int j = 0; j < read_count; ++j)
+        if (overlap(writes[i], reads[j])) return fail(errc::overlap, writes[i].name, "memory of its own, not shared with an input");
+      for (int j = 0; j < i; ++j)
+        if (overlap(writes[i], writes[j])) return fail(errc::overlap, writes[i].name, "memory of its own, not shared with another output");
+    }
+    return {};
+  }
+};
+
+}  // namespace prefer::require

@@ -1,0 +1,308 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/element.hpp>
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+// A lane type: 64 bytes of float or double with the arithmetic of a number. Its logical width is the same at every
+// instruction-set level, so that sums have one order; its storage is an array of the level's native vectors. nvcc
+// refuses vector types in functions it may compile for the device, so there the storage is an array of numbers.
+namespace prefer {
+
+namespace level {
+struct base {};
+struct avx2 {};
+struct avx512 {};
+}  // namespace level
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+template <class T>
+struct bits_of;
+template <>
+struct bits_of<float> {
+  using type = std::int32_t;
+  using word = std::uint32_t;
+};
+template <>
+struct bits_of<double> {
+  using type = std::int64_t;
+  using word = std::uint64_t;
+};
+
+// The widths are literals because g++ drops a vector_size that depends on a template parameter.
+template <class T, class Level>
+struct native {
+#if defined(__CUDACC__)
+  using number = T;
+  using in_memory = T;
+  using integer = typename bits_of<T>::type;
+  using word = typename bits_of<T>::word;
+#endif
+};
+#if !defined(__CUDACC__)
+template <>
+struct native<float, level::base> {
+  typedef float number __attribute__((vector_size(16)));
+  typedef float in_memory __attribute__((vector_size(16), aligned(4), may_alias));
+  typedef std::int32_t integer __attribute__((vector_size(16)));
+  typedef std::uint32_t word __attribute__((vector_size(16)));
+};
+template <>
+struct native<double, level::base> {
+  typedef double number __attribute__((vector_size(16)));
+  typedef double in_memory __attribute__((vector_size(16), aligned(8), may_alias));
+  typedef std::int64_t integer __attribute__((vector_size(16)));
+  typedef std::uint64_t word __attribute__((vector_size(16)));
+};
+template <>
+struct native<float, level::avx2> {
+  typedef float number __attribute__((vector_size(32)));
+  typedef float in_memory __attribute__((vector_size(32), aligned(4), may_alias));
+  typedef std::int32_t integer __attribute__((vector_size(32)));
+  typedef std::uint32_t word __attribute__((vector_size(32)));
+};
+template <>
+struct native<double, level::avx2> {
+  typedef double number __attribute__((vector_size(32)));
+  typedef double in_memory __attribute__((vector_size(32), aligned(8), may_alias));
+  typedef std::int64_t integer __attribute__((vector_size(32)));
+  typedef std::uint64_t word __attribute__((vector_size(32)));
+};
+template <>
+struct native<float, level::avx512> {
+  typedef float number __attribute__((vector_size(64)));
+  typedef float in_memory __attribute__((vector_size(64), aligned(4), may_alias));
+  typedef std::int32_t integer __attribute__((vector_size(64)));
+  typedef std::uint32_t word __attribute__((vector_size(64)));
+};
+template <>
+struct native<double, level::avx512> {
+  typedef double number __attribute__((vector_size(64)));
+  typedef double in_memory __attribute__((vector_size(64), aligned(8), may_alias));
+  typedef std::int64_t integer __attribute__((vector_size(64)));
+  typedef std::uint64_t word __attribute__((vector_size(64)));
+};
+#endif
+
+// f(0), ..., f(Count - 1) with constants, so that arrays indexed by them can live in registers at -O2.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+template <int... I, class F>
+PREFER_HD void unroll(std::integer_sequence<int, I...>, F& f) {
+  (f(std::integral_constant<int, I>{}), ...);
+}
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+template <int Count, class F>
+PREFER_HD void unrolled(F f) {
+  unroll(std::make_integer_sequence<int, Count>{}, f);
+}
+
+// The same for the vectors of one lane; the arrays of numbers that nvcc needs stay loops.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+template <int Count, class F>
+PREFER_HD void each(F f) {
+  if constexpr (Count <= 4) unrolled<Count>(f);
+  else
+    for (int i = 0; i < Count; ++i) f(i);
+}
+
+}  // namespace detail
+
+// Which elements of a lane a comparison holds for: all bits set or none.
+template <class T, class Level>
+struct lane_mask {
+  using integer = typename detail::native<T, Level>::integer;
+  static constexpr int count = 64 / static_cast<int>(sizeof(integer));
+  integer v[count];
+
+  lane_mask() = default;
+  PREFER_HD lane_mask(bool b) {
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = integer{} - static_cast<typename detail::bits_of<T>::type>(b); });
+  }
+  PREFER_HD lane_mask(const lane_mask& o) { *this = o; }
+  PREFER_HD lane_mask& operator=(const lane_mask& o) {
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = o.v[i]; });
+    return *this;
+  }
+
+  friend PREFER_HD lane_mask operator&(const lane_mask& a, const lane_mask& b) {
+    lane_mask r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] & b.v[i]; });
+    return r;
+  }
+  friend PREFER_HD lane_mask operator|(const lane_mask& a, const lane_mask& b) {
+    lane_mask r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] | b.v[i]; });
+    return r;
+  }
+  friend PREFER_HD lane_mask operator!(const lane_mask& a) {
+    lane_mask r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = ~a.v[i]; });
+    return r;
+  }
+};
+
+// Copy operations are user-provided: a lane is then passed in memory, also through calls that are not inlined, and never
+// in a register that a caller or callee of another level does not have.
+template <class T, class Level>
+struct lane {
+  using element_type = T;
+  using level_type = Level;
+  using number = typename detail::native<T, Level>::number;
+  using integer = typename detail::native<T, Level>::integer;
+  using word = typename detail::native<T, Level>::word;
+  using mask = lane_mask<T, Level>;
+  static constexpr int width = 64 / static_cast<int>(sizeof(T));
+  static constexpr int count = 64 / static_cast<int>(sizeof(number));
+  number v[count];
+
+  lane() = default;  // lane{} is zero
+  template <class S>
+    requires(std::is_arithmetic_v<S>)
+  PREFER_HD lane(S s) {
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = number{} + static_cast<T>(s); });
+  }
+  PREFER_HD lane(const lane& o) { *this = o; }
+  PREFER_HD lane& operator=(const lane& o) {
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = o.v[i]; });
+    return *this;
+  }
+
+  // From and to `width` numbers at any address that suits T.
+  static PREFER_HD lane load(const T* p) {
+    using in_memory = typename detail::native<T, Level>::in_memory;
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = *reinterpret_cast<const in_memory*>(p + i * (width / count)); });
+    return r;
+  }
+  PREFER_HD void store(T* p) const {
+    using in_memory = typename detail::native<T, Level>::in_memory;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { *reinterpret_cast<in_memory*>(p + i * (width / count)) = v[i]; });
+  }
+
+  friend PREFER_HD lane operator+(const lane& a, const lane& b) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] + b.v[i]; });
+    return r;
+  }
+  friend PREFER_HD lane operator-(const lane& a, const lane& b) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] - b.v[i]; });
+    return r;
+  }
+  friend PREFER_HD lane operator*(const lane& a, const lane& b) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] * b.v[i]; });
+    return r;
+  }
+  friend PREFER_HD lane operator/(const lane& a, const lane& b) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] / b.v[i]; });
+    return r;
+  }
+  friend PREFER_HD lane operator-(const lane& a) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = -a.v[i]; });
+    return r;
+  }
+  PREFER_HD lane& operator+=(const lane& o) { return *this = *this + o; }
+  PREFER_HD lane& operator-=(const lane& o) { return *this = *this - o; }
+  PREFER_HD lane& operator*=(const lane& o) { return *this = *this * o; }
+
+  friend PREFER_HD mask operator<(const lane& a, const lane& b) {
+    mask r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = a.v[i] < b.v[i] ? -1 : 0;
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] < b.v[i]; });
+#endif
+    return r;
+  }
+  friend PREFER_HD mask operator<=(const lane& a, const lane& b) {
+    mask r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = a.v[i] <= b.v[i] ? -1 : 0;
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] <= b.v[i]; });
+#endif
+    return r;
+  }
+  friend PREFER_HD mask operator==(const lane& a, const lane& b) {
+    mask r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = a.v[i] == b.v[i] ? -1 : 0;
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] == b.v[i]; });
+#endif
+    return r;
+  }
+  friend PREFER_HD mask operator>(const lane& a, const lane& b) { return b < a; }
+  friend PREFER_HD mask operator>=(const lane& a, const lane& b) { return b <= a; }
+
+  // a where the mask holds, b elsewhere; neither operand is touched by the other's NaN.
+  friend PREFER_HD lane select(const mask& m, const lane& a, const lane& b) {
+    lane r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = m.v[i] != 0 ? a.v[i] : b.v[i];
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      r.v[i] = (number)((m.v[i] & (integer)a.v[i]) | (~m.v[i] & (integer)b.v[i]));
+    });
+#endif
+    return r;
+  }
+
+  // a * b + c, fused where the level has the instruction.
+  friend PREFER_HD lane fma(const lane& a, const lane& b, const lane& c) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] * b.v[i] + c.v[i]; });
+    return r;
+  }
+
+  // f changes the bit patterns (unsigned words) in place. It takes a reference, since a native vector passed by value
+  // would need the calling convention of its level.
+  template <class F>
+  friend PREFER_HD lane map_bits(const lane& a, F f) {
+    lane r;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      word w = __builtin_bit_cast(word, a.v[i]);
+      f(w);
+      r.v[i] = __builtin_bit_cast(number, w);
+    });
+    return r;
+  }
+
+  // The sum of all elements, always in the same order.
+  PREFER_HD T sum() const {
+    T a[width];
+    store(a);
+    for (int step = width / 2; step > 0; step /= 2)
+      for (int i = 0; i < step; ++i) a[i] += a[i + step];
+    return a[0];
+  }
+  // 0, 1, 2, ...
+  static PREFER_HD lane index() {
+    T a[width];
+    for (int i = 0; i < width; ++i) a[i] = static_cast<T>(i);
+    return load(a);
+  }
+};
+
+template <class V>
+inline constexpr int width_of = 1;
+template <class T, class Level>
+inline constexpr int width_of<lane<T, Level>> = lane<T, Level>::width;
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

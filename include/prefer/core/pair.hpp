@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/kind.hpp>
+
+// The kind `pair`: two responses to one prompt, each with log-probabilities under the policy and a reference. DPO and
+// its family are losses of this kind.
+namespace prefer {
+inline namespace PREFER_ABI {
+
+// What a loss sees of one pair. Log-probabilities are natural logarithms of whole responses (sums over their tokens).
+template <class V>
+struct pair {
+  V policy_chosen{}, policy_rejected{};
+  V reference_chosen{}, reference_rejected{};
+  V label{};   // probability that `chosen` is the preferred one; 1 if not given
+  V margin{};  // 0 if not given
+  V length_chosen{}, length_rejected{};  // in tokens
+  V column[4]{};                         // the caller's own
+};
+
+// What a loss answers: its value and the partial derivatives it has. A member that is left alone is "not provided", and
+// asking for it is an error.
+template <class V>
+struct pair_term {
+  V value{};
+  V d_policy_chosen{}, d_policy_rejected{};
+  V d_reference_chosen{}, d_reference_rejected{};
+  V reward_chosen{}, reward_rejected{};  // implicit rewards
+  V part[max_parts]{};                   // the terms of a combination, unweighted
+};
+
+}  // namespace PREFER_ABI
+
+// Vectors over n pairs; each has its own element type and stride.
+template <space S>
+struct pair_inputs {
+  input_view<1, S> policy_chosen = {}, policy_rejected = {};
+  input_view<1, S> reference_chosen = {}, reference_rejected = {};
+  input_view<1, S> label = {};
+  input_view<1, S> margin = {};
+  input_view<1, S> length_chosen = {}, length_rejected = {};
+  input_view<1, S> weight = {};      // multiplies value and gradient, of any sign; 1 if not given
+  input_view<1, S> mask = {};        // bool or uint8: zero leaves the pair out
+  prefer::normalizer normalizer = {};  // what sums are divided by; the number of selected pairs if not given
+  input_view<1, S> column[4] = {};
+};
+
+// Everything is optional and only what is given is written. Gradients are those of `loss`: weighted and normalised.
+template <space S>
+struct pair_outputs {
+  output_view<1, S> loss = {};  // one element: sum of weight * value / normalizer
+  output_view<1, S> grad_policy_chosen = {}, grad_policy_rejected = {};
+  output_view<1, S> grad_reference_chosen = {}, grad_reference_rejected = {};
+  output_view<1, S> losses = {};  // n elements: weight * value
+  output_view<1, S> reward_chosen = {}, reward_rejected = {};
+  output_view<1, S> reward_margin = {};  // reward_chosen - reward_rejected
+  output_view<1, S> accuracy = {};       // one element: pairs with a positive reward margin, ties one half, / normalizer
+  output_view<1, S> count = {};          // one element: the number of selected pairs
+  output_view<1, S> terms = {};          // one element per loss of a combination: its own weighted mean
+  bool accumulate = false;               // add to the outputs instead of overwriting them
+};
+
+inline namespace PREFER_ABI {
+
+struct pair_kind {
+  template <class V>
+  using item = pair<V>;
+  template <class V>
+  using term = pair_term<V>;
+  template <space S>
+  using inputs = pair_inputs<S>;
+  template <space S>
+  using outputs = pair_outputs<S>;
+
+  static constexpr input_field input_fields[] = {
+      {"policy_chosen", true},   {"policy_rejected", true}, {"reference_chosen", true}, {"reference_rejected", true},
+      {"label", false, 1, content_of::probability}, {"margin", false, 0}, {"length_chosen", true}, {"length_rejected", true},
+      {"column[0]", true},       {"column[1]", true},       {"column[2]", true},        {"column[3]", true}};
+  static constexpr const char* output_fields[] = {
+      "grad_policy_chosen", "grad_policy_rejected", "grad_reference_chosen", "grad_reference_rejected", "losses",
+      "reward_chosen",      "reward_rejected",      "reward_margin"};
+  static constexpr const char* total_fields[] = {"loss", "count", "accuracy"};
+  static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+
+  // Members in the order of input_fields, for items and for inputs alike.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class X, class F>
+  static PREFER_HD void each_input(X& x, F f) {
+    f(x.policy_chosen), f(x.policy_rejected), f(x.reference_chosen), f(x.reference_rejected);
+    f(x.label), f(x.margin), f(x.length_chosen), f(x.length_rejected);
+    f(x.column[0]), f(x.column[1]), f(x.column[2]), f(x.column[3]);
+  }
+  // Members in the order of output_fields.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class X, class F>
+  static PREFER_HD void each_output(X& x, F f) {
+    f(x.grad_policy_chosen), f(x.grad_policy_rejected), f(x.grad_reference_chosen), f(x.grad_reference_rejected);
+    f(x.losses), f(x.reward_chosen), f(x.reward_rejected), f(x.reward_margin);
+  }
+  // Members in the order of total_fields.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class X, class F>
+  static PREFER_HD void each_total(X& x, F f) {
+    f(x.loss), f(x.count), f(x.accuracy);
+  }
+
+  // The outputs of one pair, in the order of output_fields; `scale` is weight / normalizer.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class V, class F>
+  static PREFER_HD void emit(const pair_term<V>& t, const V& weight, const V& scale, F f) {
+    f(t.d_policy_chosen * scale), f(t.d_policy_rejected * scale);
+    f(t.d_reference_chosen * scale), f(t.d_reference_rejected * scale);
+    f(t.value * weight), f(t.reward_chosen), f(t.reward_rejected), f(t.reward_chosen - t.reward_rejected);
+  }
+  // Its contribution to the totals, in the order of total_fields.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class V, class F>
+  static PREFER_HD void add_up(const pair_term<V>& t, const V& weight, F f) {
+    f(t.value * weight), f(V(1)), f(win(t.reward_chosen - t.reward_rejected));
+  }
+};
+
+}  // namespace PREFER_ABI
+}  // namespace prefer
