@@ -59,18 +59,18 @@ constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, s
 
 // The bytes that a vector touches, for the overlap test.
 struct footprint {
-  const char* name = "";
-  const char* data = nullptr;
-  std::int64_t elements = 0;
-  std::int64_t step = 0;  // in bytes
-  std::int64_t size = 0;  // of one element
-
-  constexpr footprint() = default;
-  template <bool Mutable, space S>
-  constexpr footprint(const char* n, const erased_view<Mutable, 1, S>& v)
-      : name(n), data(static_cast<const char*>(v.data)), elements(v.extent[0]), step(v.stride[0] * size_of(v.type)),
-        size(size_of(v.type)) {}
+  const char* name;
+  const char* data;
+  std::int64_t elements;
+  std::int64_t step;  // in bytes
+  std::int64_t size;  // of one element
 };
+
+template <bool Mutable, space S>
+footprint footprint_of(const char* name, const erased_view<Mutable, 1, S>& v) {
+  const std::int64_t size = size_of(v.type);
+  return {name, static_cast<const char*>(v.data), v.extent[0], v.stride[0] * size, size};
+}
 
 // Exact for two vectors of the same stride (the columns of one matrix, say), by address range otherwise.
 inline bool overlap(const footprint& a, const footprint& b) {
@@ -84,20 +84,21 @@ inline bool overlap(const footprint& a, const footprint& b) {
   return shift < a.size || a.step - shift < b.size;
 }
 
-// The vectors of one call, and whether any output shares memory with another of them.
-template <int Capacity>
+// The vectors of one call, and whether any output shares memory with another of them. They are added as anything with a
+// `name`, a `view` and `given()`.
+template <int Inputs, int Outputs>
 struct footprints {
-  footprint reads[Capacity];
-  footprint writes[Capacity];
+  footprint reads[Inputs];
+  footprint writes[Outputs];
   int read_count = 0, write_count = 0;
 
-  template <space S>
-  constexpr void add(const char* name, const input_view<1, S>& v) {
-    if (v.given()) reads[read_count++] = footprint(name, v);
+  template <class Listed>
+  void read(const Listed& a) {
+    if (a.given()) reads[read_count++] = footprint_of(a.name, *a.view);
   }
-  template <space S>
-  constexpr void add(const char* name, const output_view<1, S>& v) {
-    if (v.given()) writes[write_count++] = footprint(name, v);
+  template <class Listed>
+  void write(const Listed& a) {
+    if (a.given()) writes[write_count++] = footprint_of(a.name, *a.view);
   }
   status check() const {
     for (int i = 0; i < write_count; ++i) {

@@ -67,9 +67,9 @@ struct loss_body {
     const V& weight = in[fields];
     const typename kind::template term<V> term = loss(item);
     int m = 0;
-    kind::emit(term, weight, weight * scale.template as<V>(), [&](const V& x) PREFER_HD_LAMBDA { out[m++] = x; });
+    kind::emit(item, term, weight, weight * scale.template as<V>(), [&](const V& x) PREFER_HD_LAMBDA { out[m++] = x; });
     int r = 0;
-    kind::add_up(term, weight, [&](const V& x) PREFER_HD_LAMBDA { sum[r++] = x; });
+    kind::add_up(item, term, weight, [&](const V& x) PREFER_HD_LAMBDA { sum[r++] = x; });
     unrolled<parts_of<Loss>>([&](auto i) PREFER_HD_LAMBDA { sum[own_totals + decltype(i)::value] = term.part[decltype(i)::value] * weight; });
   }
 };
@@ -88,93 +88,139 @@ struct traits_of_loss {
     kind::each_input(item, [&](tracer& field) PREFER_HD_LAMBDA { field = tracer::field(k++); });
     const auto term = loss(item);
     int m = 0;
-    kind::emit(term, tracer(1), tracer(1), [&](tracer x) PREFER_HD_LAMBDA {
+    kind::emit(item, term, tracer(1), tracer(1), [&](tracer x) PREFER_HD_LAMBDA {
       reads |= x.reads;
       provides[m++] = x.written;
     });
     int r = 0;
-    kind::add_up(term, tracer(1), [&](tracer x) PREFER_HD_LAMBDA {
+    kind::add_up(item, term, tracer(1), [&](tracer x) PREFER_HD_LAMBDA {
       reads |= x.reads;
       provides_total[r++] = x.written;
     });
   }
 };
 
-template <class Loss, class Inputs>
-status check_inputs(const traits_of_loss<Loss>& traits, const Inputs& in, std::int64_t& n) {
-  using kind = kind_of<Loss>;
-  status result;
-  n = -1;
-  int k = 0;
-  kind::each_input(in, [&](const auto& v) {
-    const input_field& field = kind::input_fields[k];
-    const bool read = (traits.reads >> k++ & 1u) != 0;
-    if (!result.ok()) return;
-    if (!v.given()) {
-      if (read && field.required) result = require::fail(errc::missing_input, field.name, "one number per item, since this loss reads it");
-      return;
-    }
-    if (!read) {
-      result = require::fail(errc::unused_input, field.name, "to be left out, since this loss does not read it");
-      return;
-    }
-    if (n < 0) n = v.extent[0];
-    result = n < 0 ? require::fail(errc::bad_extent, field.name, "at least", static_cast<double>(v.extent[0]), 0)
-                   : require::vector(field.name, v, n, "the extent of the inputs before it,", require::holds::numbers);
-  });
-  if (!result.ok()) return result;
-  if (n < 0) return require::fail(errc::missing_input, kind::input_fields[0].name, "one number per item");
-  if (in.weight.given()) result = require::vector("weight", in.weight, n, "the extent of the inputs before it,", require::holds::numbers);
-  if (result.ok() && in.mask.given())
-    result = require::vector("mask", in.mask, n, "the extent of the inputs before it,", require::holds::flags);
-  if (result.ok() && in.normalizer.given) result = require::positive(in.normalizer.value, "normalizer");
-  return result;
-}
+// The vectors of one call as a list, so that the checks are written once for all kinds and drivers. An absent field is
+// null or an empty view. `group` says which extent a vector shares: 0 for items, others for tokens or samples.
+template <class View>
+struct listed {
+  const char* name;
+  const View* view;
+  int group;
 
-template <class Loss, class Outputs>
-status check_outputs(const traits_of_loss<Loss>& traits, const Outputs& out, std::int64_t n) {
-  using kind = kind_of<Loss>;
-  status result;
-  bool any = false;
-  int m = 0;
-  kind::each_output(out, [&](const auto& v) {
-    const int at = m++;
-    if (!result.ok() || !v.given()) return;
-    any = true;
-    const char* name = kind::output_fields[at];
-    if (!traits.provides[at]) result = require::fail(errc::unavailable_output, name, "to be left out, since this loss does not provide it");
-    else result = require::vector(name, v, n, "the extent of the inputs,", require::holds::numbers);
-  });
+  bool given() const { return view != nullptr && view->given(); }
+};
+
+template <class Loss, space S>
+struct call_list {
+  static constexpr int inputs = loss_body<Loss>::fields;
+  static constexpr int outputs = loss_body<Loss>::outputs;
+  static constexpr int totals = loss_body<Loss>::own_totals;
+  using input = listed<input_view<1, S>>;
+  using output = listed<output_view<1, S>>;
+
+  input in[inputs];
+  input weight, mask;
+  output out[outputs];
+  output total[totals];
+  output terms;
+  normalizer divisor;
+  bool accumulate;
+};
+
+// The fields that the inputs and outputs of every driver share.
+template <class Loss, space S, class Inputs, class Outputs>
+void list_common(const Inputs& in, const Outputs& out, call_list<Loss, S>& list) {
+  list.weight = {"weight", &in.weight, 0};
+  list.mask = {"mask", &in.mask, 0};
   int r = 0;
-  kind::each_total(out, [&](const auto& v) {
-    const int at = r++;
-    if (!result.ok() || !v.given()) return;
-    any = true;
-    const char* name = kind::total_fields[at];
-    if (!traits.provides_total[at]) result = require::fail(errc::unavailable_output, name, "to be left out, since this loss does not provide it");
-    else result = require::vector(name, v, 1, "one element:", require::holds::totals);
+  kind_of<Loss>::each_total(out, [&](const auto& v) {
+    list.total[r] = {kind_of<Loss>::total_fields[r], &v, 0};
+    ++r;
   });
-  if (result.ok() && out.terms.given()) {
-    any = true;
-    result = parts_of<Loss> == 0
-                 ? require::fail(errc::unavailable_output, "terms", "to be left out, since this loss is not a combination")
-                 : require::vector("terms", out.terms, parts_of<Loss>, "the number of combined losses,", require::holds::totals);
-  }
-  if (result.ok() && !any) result = require::fail(errc::missing_output, "outputs", "at least one output to write");
-  return result;
+  list.terms = {"terms", &out.terms, 0};
+  list.divisor = in.normalizer;
+  list.accumulate = out.accumulate;
 }
 
-template <class Loss, class Inputs, class Outputs>
-status check_overlap(const Inputs& in, const Outputs& out) {
+template <class Loss, space S, class Inputs, class Outputs>
+void list_items(const Inputs& in, const Outputs& out, call_list<Loss, S>& list) {
   using kind = kind_of<Loss>;
-  require::footprints<loss_body<Loss>::inputs + 1 + loss_body<Loss>::outputs + loss_body<Loss>::own_totals + 1> all;
-  int k = 0, m = 0, r = 0;
-  kind::each_input(in, [&](const auto& v) { all.add(kind::input_fields[k++].name, v); });
-  all.add("weight", in.weight);
-  all.add("mask", in.mask);
-  kind::each_output(out, [&](const auto& v) { all.add(kind::output_fields[m++], v); });
-  kind::each_total(out, [&](const auto& v) { all.add(kind::total_fields[r++], v); });
-  all.add("terms", out.terms);
+  list_common(in, out, list);
+  int k = 0, m = 0;
+  kind::each_input(in, [&](const auto& v) {
+    list.in[k] = {kind::input_fields[k].name, &v, 0};
+    ++k;
+  });
+  kind::each_output(out, [&](const auto& v) {
+    list.out[m] = {kind::output_fields[m], &v, 0};
+    ++m;
+  });
+}
+
+inline constexpr const char* same_extent = "the extent of the inputs that belong with it,";
+
+// One input: there if it is read, absent if not, of its group's extent. The first vector of a group sets the extent.
+template <space S>
+status check_input(const listed<input_view<1, S>>& a, bool read, bool required, std::int64_t (&extent)[3]) {
+  if (!a.given())
+    return read && required ? require::fail(errc::missing_input, a.name, "one number per item, since this loss reads it") : status{};
+  if (!read) return require::fail(errc::unused_input, a.name, "to be left out, since this loss does not read it");
+  std::int64_t& n = extent[a.group];
+  if (n < 0) n = a.view->extent[0];
+  if (n < 0) return require::fail(errc::bad_extent, a.name, "at least", static_cast<double>(n), 0);
+  return require::vector(a.name, *a.view, n, same_extent, require::holds::numbers);
+}
+
+template <class Loss, space S>
+status check_inputs(const call_list<Loss, S>& list, std::uint64_t reads, std::int64_t (&extent)[3]) {
+  using kind = kind_of<Loss>;
+  for (int k = 0; k < list.inputs; ++k)
+    if (const status s = check_input(list.in[k], (reads >> k & 1u) != 0, kind::input_fields[k].required, extent); !s.ok()) return s;
+  if (extent[0] < 0) return require::fail(errc::missing_input, list.in[0].name, "one number per item");
+  if (list.weight.given())
+    if (const status s = require::vector("weight", *list.weight.view, extent[0], same_extent, require::holds::numbers); !s.ok()) return s;
+  if (list.mask.given())
+    if (const status s = require::vector("mask", *list.mask.view, extent[0], same_extent, require::holds::flags); !s.ok()) return s;
+  return list.divisor.given ? require::positive(list.divisor.value, "normalizer") : status{};
+}
+
+// One output: something the loss provides, writable, of its extent.
+template <space S>
+status check_output(const listed<output_view<1, S>>& a, bool provided, std::int64_t n, require::holds what) {
+  if (!provided) return require::fail(errc::unavailable_output, a.name, "to be left out, since this loss does not provide it");
+  return require::vector(a.name, *a.view, n, n == 1 ? "one element:" : same_extent, what);
+}
+
+template <class Loss, space S>
+status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>& traits, const std::int64_t (&extent)[3]) {
+  bool any = list.terms.given();
+  for (int m = 0; m < list.outputs; ++m) {
+    if (!list.out[m].given()) continue;
+    any = true;
+    const status s = check_output(list.out[m], traits.provides[m], extent[list.out[m].group], require::holds::numbers);
+    if (!s.ok()) return s;
+  }
+  for (int r = 0; r < list.totals; ++r) {
+    if (!list.total[r].given()) continue;
+    any = true;
+    if (const status s = check_output(list.total[r], traits.provides_total[r], 1, require::holds::totals); !s.ok()) return s;
+  }
+  if (list.terms.given())
+    if (const status s = check_output(list.terms, parts_of<Loss> > 0, parts_of<Loss>, require::holds::totals); !s.ok()) return s;
+  return any ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
+}
+
+template <class Loss, space S>
+status check_overlap(const call_list<Loss, S>& list) {
+  using list_type = call_list<Loss, S>;
+  require::footprints<list_type::inputs + 2, list_type::outputs + list_type::totals + 1> all;
+  for (const auto& a : list.in) all.read(a);
+  all.read(list.weight);
+  all.read(list.mask);
+  for (const auto& a : list.out) all.write(a);
+  for (const auto& a : list.total) all.write(a);
+  all.write(list.terms);
   return all.check();
 }
 
@@ -184,40 +230,45 @@ status check_parameters(const Loss& loss) {
   else return {};
 }
 
-// Everything that can be said about a call without looking at content; n is the number of items.
-template <class Loss, class Inputs, class Outputs>
-status check_call(const Loss& loss, const Inputs& in, const Outputs& out, std::int64_t& n) {
+// Everything that can be said about a call without looking at content. Extents that are not known yet are -1.
+template <class Loss, space S>
+status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3]) {
   const traits_of_loss<Loss> traits(loss);
   if (const status s = check_parameters(loss); !s.ok()) return s;
-  if (const status s = check_inputs(traits, in, n); !s.ok()) return s;
-  if (const status s = check_outputs(traits, out, n); !s.ok()) return s;
-  return check_overlap<Loss>(in, out);
+  if (const status s = check_inputs(list, traits.reads, extent); !s.ok()) return s;
+  if (const status s = check_outputs(list, traits, extent); !s.ok()) return s;
+  return check_overlap(list);
 }
 
-template <class Loss, class Inputs, class Outputs>
-map_reduce_arguments_of<loss_body<Loss>> make_arguments(const Inputs& in, const Outputs& out, std::int64_t n) {
+template <space S>
+source source_of(const listed<input_view<1, S>>& a, float neutral) {
+  return make_source(a.given() ? *a.view : input_view<1, S>{}, neutral);
+}
+template <space S>
+sink sink_of(const listed<output_view<1, S>>& a) {
+  return a.given() ? sink{a.view->data, a.view->stride[0], a.view->type} : sink{};
+}
+
+template <class Loss, space S>
+map_reduce_arguments_of<loss_body<Loss>> make_arguments(const call_list<Loss, S>& list, std::int64_t n) {
   using kind = kind_of<Loss>;
   using body = loss_body<Loss>;
   map_reduce_arguments_of<body> a;
   a.n = n;
-  a.accumulate = out.accumulate;
-  a.normalizer = in.normalizer;
-  int k = 0, m = 0, r = 0;
-  kind::each_input(in, [&](const auto& v) {
-    a.in[k] = make_source(v, kind::input_fields[k].neutral);
-    ++k;
-  });
-  a.in[body::fields] = make_source(in.weight, 1);
-  a.mask = make_source(in.mask, 1);
-  kind::each_output(out, [&](const auto& v) { a.out[m++] = make_sink(v); });
-  kind::each_total(out, [&](const auto& v) {
-    a.sum[r] = {v.data, v.type, r != kind::count_total};
-    ++r;
-  });
+  a.accumulate = list.accumulate;
+  a.normalizer = list.divisor;
+  for (int k = 0; k < list.inputs; ++k) a.in[k] = source_of(list.in[k], kind::input_fields[k].neutral);
+  a.in[body::fields] = source_of(list.weight, 1);
+  a.mask = source_of(list.mask, 1);
+  for (int m = 0; m < list.outputs; ++m) a.out[m] = sink_of(list.out[m]);
+  for (int r = 0; r < list.totals; ++r) {
+    const sink s = sink_of(list.total[r]);
+    a.sum[r] = {s.data, s.type, r != kind::count_total};
+  }
+  const sink terms = sink_of(list.terms);
   for (int i = 0; i < parts_of<Loss>; ++i)
-    if (out.terms.given())
-      a.sum[body::own_totals + i] = {static_cast<char*>(out.terms.data) + i * out.terms.stride[0] * size_of(out.terms.type),
-                                     out.terms.type, true};
+    if (terms.data != nullptr)
+      a.sum[body::own_totals + i] = {static_cast<char*>(terms.data) + i * terms.stride * size_of(terms.type), terms.type, true};
   return a;
 }
 
@@ -244,9 +295,11 @@ status evaluate(const Exec& exec, const Loss& loss, const std::type_identity_t<i
                 const std::type_identity_t<outputs_of<Loss, Exec>>& out) {
   static_assert(std::same_as<Compute, float> || std::same_as<Compute, double>,
                 "prefer: evaluate<Compute> computes in float or double; the views choose their own element types");
-  std::int64_t n = 0;
-  if (const status s = detail::check_call(loss, in, out, n); !s.ok()) return s;
-  const auto arguments = detail::make_arguments<Loss>(in, out, n);
+  detail::call_list<Loss, Exec::memory> list;
+  detail::list_items(in, out, list);
+  std::int64_t extent[3] = {-1, -1, -1};
+  if (const status s = detail::check_call(loss, list, extent); !s.ok()) return s;
+  const auto arguments = detail::make_arguments(list, extent[0]);
   const detail::content_rules<Loss> rules;
   if (const status s = check_content(exec, rules.list, arguments); !s.ok()) return s;
   return map_reduce<Compute>(exec, detail::loss_body<Loss>{loss}, arguments);

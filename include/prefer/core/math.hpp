@@ -369,6 +369,12 @@ PREFER_HD logistic_parts<V> logistic(const V& x) {
   return {select(negative, smaller, larger), select(negative, larger, smaller), log1p_unit(e)};
 }
 
+// p x, and 0 where p is 0 whatever x is.
+template <class V>
+PREFER_HD V share(const V& p, const V& x) {
+  return select(p == V(0), V(0), p * x);
+}
+
 // The logistic loss at margin x for an outcome that happens with probability p: value and derivative by x. No term is
 // evaluated by subtracting nearly equal numbers, so both tails are exact for p = 0 and p = 1, infinite margins included.
 template <class V>
@@ -381,7 +387,7 @@ template <class V>
 PREFER_HD cross_entropy_parts<V> cross_entropy(const V& x, const V& p) {
   const logistic_parts<V> l = logistic(x);
   const V q = V(1) - p;
-  const V lost = select(x < V(0), select(p == V(0), V(0), -(p * x)), select(q == V(0), V(0), q * x));
+  const V lost = select(x < V(0), -share(p, x), share(q, x));
   return {l.log1p_exp + lost, q * l.sigmoid - p * l.sigmoid_of_minus};
 }
 

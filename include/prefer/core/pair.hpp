@@ -62,6 +62,51 @@ struct pair_outputs {
   bool accumulate = false;               // add to the outputs instead of overwriting them
 };
 
+// The same with one log-probability per token. Pair i owns the tokens [chosen_offsets[i], chosen_offsets[i + 1]) of the
+// chosen arrays and likewise of the rejected ones. Responses packed in another order, both in one array say, give where
+// they end as well: chosen_offsets then holds n beginnings and chosen_ends n ends.
+template <space S>
+struct pair_token_inputs {
+  input_view<1, S> policy_chosen = {}, policy_rejected = {};        // tokens
+  input_view<1, S> reference_chosen = {}, reference_rejected = {};  // tokens
+  input_view<1, S> chosen_offsets = {}, rejected_offsets = {};      // int32 or int64
+  input_view<1, S> chosen_mask = {}, rejected_mask = {};            // tokens; bool or uint8: zero leaves the token out
+  input_view<1, S> chosen_ends = {}, rejected_ends = {};
+  input_view<1, S> label = {};
+  input_view<1, S> margin = {};
+  input_view<1, S> weight = {};
+  input_view<1, S> mask = {};
+  prefer::normalizer normalizer = {};
+  input_view<1, S> column[4] = {};
+};
+
+// The same by index: pair i compares the samples chosen[i] and rejected[i] of the N samples in `policy` and `reference`.
+template <space S>
+struct pair_index_inputs {
+  input_view<1, S> policy = {}, reference = {};  // N samples
+  input_view<1, S> chosen = {}, rejected = {};   // n pairs; int32 or int64
+  input_view<1, S> label = {};
+  input_view<1, S> margin = {};
+  input_view<1, S> length = {};  // N samples
+  input_view<1, S> weight = {};
+  input_view<1, S> mask = {};
+  prefer::normalizer normalizer = {};
+  input_view<1, S> column[4] = {};
+};
+
+template <space S>
+struct pair_index_outputs {
+  output_view<1, S> loss = {};
+  output_view<1, S> grad_policy = {}, grad_reference = {};  // N samples, summed over their pairs in pair order
+  output_view<1, S> losses = {};                            // n pairs, as are the rewards
+  output_view<1, S> reward_chosen = {}, reward_rejected = {};
+  output_view<1, S> reward_margin = {};
+  output_view<1, S> accuracy = {};
+  output_view<1, S> count = {};
+  output_view<1, S> terms = {};
+  bool accumulate = false;
+};
+
 inline namespace PREFER_ABI {
 
 struct pair_kind {
@@ -117,7 +162,7 @@ struct pair_kind {
 #pragma nv_exec_check_disable
 #endif
   template <class V, class F>
-  static PREFER_HD void emit(const pair_term<V>& t, const V& weight, const V& scale, F f) {
+  static PREFER_HD void emit(const pair<V>&, const pair_term<V>& t, const V& weight, const V& scale, F f) {
     f(t.d_policy_chosen * scale), f(t.d_policy_rejected * scale);
     f(t.d_reference_chosen * scale), f(t.d_reference_rejected * scale);
     f(t.value * weight), f(t.reward_chosen), f(t.reward_rejected), f(t.reward_chosen - t.reward_rejected);
@@ -127,8 +172,17 @@ struct pair_kind {
 #pragma nv_exec_check_disable
 #endif
   template <class V, class F>
-  static PREFER_HD void add_up(const pair_term<V>& t, const V& weight, F f) {
+  static PREFER_HD void add_up(const pair<V>&, const pair_term<V>& t, const V& weight, F f) {
     f(t.value * weight), f(V(1)), f(win(t.reward_chosen - t.reward_rejected));
+  }
+  // The members of a term that a weighted sum of losses adds up.
+  static constexpr int derivatives = 5;
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class X, class F>
+  static PREFER_HD void each_derivative(X& x, F f) {
+    f(x.value), f(x.d_policy_chosen), f(x.d_policy_rejected), f(x.d_reference_chosen), f(x.d_reference_rejected);
   }
 };
 

@@ -112,7 +112,7 @@ inline message_text message(const status& s) {
       std::snprintf(m.text, sizeof m.text, "prefer: %s: %s returned error %d", name_of(s.code), s.argument, static_cast<int>(s.native));
       break;
     default:
-      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s: %s", name_of(s.code), s.argument, where, s.expected);
+      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s: expected %s", name_of(s.code), s.argument, where, s.expected);
   }
   return m;
 }

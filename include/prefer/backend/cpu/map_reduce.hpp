@@ -241,8 +241,16 @@ inline double resolve_normalizer(const normalizer& given, const source& mask, st
   return selected > 0 ? static_cast<double>(selected) : 1.0;
 }
 
-inline void write_total(const total& t, double sum, double normalizer, bool accumulate) {
-  if (t.data != nullptr) store_element(t.data, t.type, 0, t.divided ? sum / normalizer : sum, accumulate);
+// Adds up the blocks' sums in their order and writes what was asked for.
+template <int Sums, class Arguments>
+void write_totals(const double (&sums)[max_blocks][Sums], std::int64_t blocks, const Arguments& a, double normalizer) {
+  for (int r = 0; r < Sums; ++r) {
+    const total& t = a.sum[r];
+    if (t.data == nullptr) continue;
+    double sum = 0;
+    for (std::int64_t block = 0; block < blocks; ++block) sum += sums[block][r];
+    store_element(t.data, t.type, 0, t.divided ? sum / normalizer : sum, a.accumulate);
+  }
 }
 
 }  // namespace detail
@@ -266,11 +274,7 @@ status map_reduce(const cpu& exec, const Body& body, const map_reduce_arguments_
     detail::run_at<detail::tile_work<T, Body>>(level, job);
   });
 
-  for (int r = 0; r < Body::sums; ++r) {
-    double sum = 0;
-    for (std::int64_t block = 0; block < cut.blocks; ++block) sum += sums[block][r];
-    detail::write_total(a.sum[r], sum, normalizer, a.accumulate);
-  }
+  detail::write_totals(sums, cut.blocks, a, normalizer);
   return {};
 }
 

@@ -119,6 +119,25 @@ __device__ __forceinline__ void do_item(const Body& body, const map_reduce_argum
   }
 }
 
+// Every block's sums meet in memory; the last block to finish adds them up in block order and writes the totals.
+template <int Inputs, int Outputs, int Sums>
+static __device__ void finish_sums(const map_reduce_arguments<Inputs, Outputs, Sums>& a, const double (&sums)[Sums],
+                                   double normalizer, const block_exchange& exchange, double* shared) {
+  for (int r = 0; r < Sums; ++r) {
+    const double sum = block_sum(sums[r], shared);
+    if (threadIdx.x == 0) exchange.sums[static_cast<std::int64_t>(blockIdx.x) * Sums + r] = sum;
+  }
+  if (!last_block(exchange.finished)) return;
+  for (int r = 0; r < Sums; ++r) {
+    double mine = 0;
+    for (unsigned b = threadIdx.x; b < gridDim.x; b += blockDim.x)
+      mine += __ldcg(&exchange.sums[static_cast<std::int64_t>(b) * Sums + r]);
+    const double sum = block_sum(mine, shared);
+    if (threadIdx.x == 0 && a.sum[r].data != nullptr)
+      store_element(a.sum[r].data, a.sum[r].type, 0, a.sum[r].divided ? sum / normalizer : sum, a.accumulate);
+  }
+}
+
 template <class T, bool Plain, class Body>
 static __global__ void __launch_bounds__(cuda_threads)
     map_reduce_kernel(const Body unready, const map_reduce_arguments_of<Body> a, const block_exchange exchange) {
@@ -139,21 +158,7 @@ static __global__ void __launch_bounds__(cuda_threads)
 #pragma unroll
     for (int r = 0; r < Body::sums; ++r) sums[r] += static_cast<double>(tile[r]);
   }
-  if (exchange.sums == nullptr) return;
-
-  for (int r = 0; r < Body::sums; ++r) {
-    const double sum = block_sum(sums[r], shared);
-    if (threadIdx.x == 0) exchange.sums[static_cast<std::int64_t>(blockIdx.x) * Body::sums + r] = sum;
-  }
-  if (!last_block(exchange.finished)) return;
-  for (int r = 0; r < Body::sums; ++r) {
-    double mine = 0;
-    for (unsigned b = threadIdx.x; b < gridDim.x; b += cuda_threads)
-      mine += __ldcg(&exchange.sums[static_cast<std::int64_t>(b) * Body::sums + r]);
-    const double sum = block_sum(mine, shared);
-    if (threadIdx.x == 0 && a.sum[r].data != nullptr)
-      store_element(a.sum[r].data, a.sum[r].type, 0, a.sum[r].divided ? sum / normalizer : sum, a.accumulate);
-  }
+  if (exchange.sums != nullptr) finish_sums(a, sums, normalizer, exchange, shared);
 }
 
 // Counts what the mask selects, as a map_reduce of its own.
@@ -167,21 +172,55 @@ struct count_body {
   }
 };
 
+// Readies the exchange for one launch; without totals to write there is nothing to exchange.
+template <int Inputs, int Outputs, int Sums>
+status begin_reduction(const cuda& exec, const map_reduce_arguments<Inputs, Outputs, Sums>& a, block_exchange& exchange) {
+  for (const total& t : a.sum)
+    if (t.data != nullptr)
+      return cuda_status(cudaMemsetAsync(exchange.finished, 0, sizeof(unsigned), exec.stream.stream), "cudaMemsetAsync");
+  exchange.sums = nullptr;
+  return {};
+}
+
 template <class T, class Body>
 status launch_map_reduce(const cuda& exec, const Body& body, const map_reduce_arguments_of<Body>& a, block_exchange exchange) {
   const auto blocks = static_cast<unsigned>(cuda_blocks(a.n));
+  if (const status s = begin_reduction(exec, a, exchange); !s.ok()) return s;
+  if (a.n == 0 && exchange.sums == nullptr) return {};
   const cudaStream_t stream = exec.stream.stream;
-  bool reduced = false;
-  for (const total& t : a.sum) reduced = reduced || t.data != nullptr;
-  if (!reduced) {
-    if (a.n == 0) return {};
-    exchange.sums = nullptr;
-  } else if (const status s = cuda_status(cudaMemsetAsync(exchange.finished, 0, sizeof(unsigned), stream), "cudaMemsetAsync"); !s.ok()) {
-    return s;
-  }
   if (is_plain<T, Body>(a)) map_reduce_kernel<T, true, Body><<<blocks, cuda_threads, 0, stream>>>(body, a, exchange);
   else map_reduce_kernel<T, false, Body><<<blocks, cuda_threads, 0, stream>>>(body, a, exchange);
   return launch_status("map_reduce");
+}
+
+template <class Body>
+std::size_t reduction_bytes(std::int64_t blocks) {
+  return scratch_alignment + scratch_bytes<unsigned>(1) + scratch_bytes<double>(1) +
+         scratch_bytes<double>(static_cast<std::size_t>(blocks) * Body::sums);
+}
+
+// Scratch memory for one reduction of at least cuda_blocks(n) blocks, and the default normaliser: the number of items, counted on the device first where a
+// mask selects them.
+template <class Body>
+status prepare_reduction(const cuda& exec, std::int64_t blocks, map_reduce_arguments_of<Body>& a, scratch& memory,
+                         block_exchange& exchange) {
+  if (const status s = memory.reserve(exec, reduction_bytes<Body>(blocks)); !s.ok()) return s;
+  exchange = {};
+  exchange.finished = memory.take<unsigned>(1);
+  double* const count = memory.take<double>(1);
+  exchange.sums = memory.take<double>(static_cast<std::size_t>(blocks) * Body::sums);
+  if (!a.normalizer.given && a.mask.data == nullptr) a.normalizer.value = scalar(static_cast<double>(a.n));
+  if (!a.normalizer.given && a.mask.data != nullptr) {
+    map_reduce_arguments_of<count_body> counted;
+    counted.n = a.n;
+    counted.mask = a.mask;
+    counted.normalizer = 1.0;
+    counted.sum[0] = {count, element::f64, false};
+    if (const status s = launch_map_reduce<float>(exec, count_body{}, counted, exchange); !s.ok()) return s;
+    a.normalizer.value = scalar(static_cast<const double*>(count));
+  }
+  exchange.report = exec.report;
+  return {};
 }
 
 }  // namespace detail
@@ -189,31 +228,15 @@ status launch_map_reduce(const cuda& exec, const Body& body, const map_reduce_ar
 // Bytes of workspace for map_reduce over n items.
 template <class Body>
 std::size_t map_reduce_workspace(std::int64_t n) {
-  return detail::scratch_alignment + detail::scratch_bytes<unsigned>(1) + detail::scratch_bytes<double>(1) +
-         detail::scratch_bytes<double>(static_cast<std::size_t>(detail::cuda_blocks(n)) * Body::sums);
+  return detail::reduction_bytes<Body>(detail::cuda_blocks(n));
 }
 
 template <class T, class Body>
 status map_reduce(const cuda& exec, const Body& body, const map_reduce_arguments_of<Body>& given) {
   auto a = given;
   detail::scratch memory;
-  if (const status s = memory.reserve(exec, map_reduce_workspace<Body>(a.n)); !s.ok()) return s;
-  detail::block_exchange exchange{};
-  exchange.finished = memory.take<unsigned>(1);
-  double* const count = memory.take<double>(1);
-  exchange.sums = memory.take<double>(static_cast<std::size_t>(detail::cuda_blocks(a.n)) * Body::sums);
-
-  if (!a.normalizer.given && a.mask.data == nullptr) a.normalizer.value = scalar(static_cast<double>(a.n));
-  if (!a.normalizer.given && a.mask.data != nullptr) {
-    map_reduce_arguments_of<detail::count_body> counted;
-    counted.n = a.n;
-    counted.mask = a.mask;
-    counted.normalizer = 1.0;
-    counted.sum[0] = {count, element::f64, false};
-    if (const status s = detail::launch_map_reduce<float>(exec, detail::count_body{}, counted, exchange); !s.ok()) return s;
-    a.normalizer.value = scalar(static_cast<const double*>(count));
-  }
-  exchange.report = exec.report;
+  detail::block_exchange exchange;
+  if (const status s = detail::prepare_reduction<Body>(exec, detail::cuda_blocks(a.n), a, memory, exchange); !s.ok()) return s;
   return detail::launch_map_reduce<T>(exec, body, a, exchange);
 }
 

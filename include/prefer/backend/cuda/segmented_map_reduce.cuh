@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cuda/map_reduce.cuh>
+#include <prefer/backend/segmented_map_reduce.hpp>
+
+#include <cstdint>
+
+// segmented_map_reduce on CUDA (contract: backend/segmented_map_reduce.hpp): one launch, one block of threads per item
+// at a time. The block strides over the tokens of the item's segments, one thread runs the body, and the block strides
+// back over the tokens with the answer.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+inline constexpr int segment_threads = 128;
+inline constexpr std::int64_t segment_max_blocks = 2048;
+
+inline std::int64_t segment_blocks(std::int64_t n) { return n < 1 ? 1 : n < segment_max_blocks ? n : segment_max_blocks; }
+
+struct device_range {
+  std::int64_t begin, end;
+  bool valid;
+};
+
+static __device__ inline device_range range_at(const segment_source& s, std::int64_t item) {
+  const std::int64_t begin = load_index(s.begin, s.begin_type, item * s.begin_stride);
+  const std::int64_t end = load_index(s.end, s.end_type, item * s.end_stride);
+  return {begin, end, begin >= 0 && begin <= end && end <= s.tokens};
+}
+
+static __device__ inline bool token_selected(const source& mask, std::int64_t token) {
+  return mask.data == nullptr || load_element<float>(mask.data, mask.type, token * mask.stride) != 0.0f;
+}
+
+template <class Body>
+struct device_walk {
+  const Body& body;
+  const segmented_arguments_of<Body>& a;
+  double* shared;  // one per warp
+
+  template <int Input, int Segment>
+  static constexpr bool is_stream() {
+    return Body::input_role(Input).role == role::tokens && Body::input_role(Input).segment == Segment;
+  }
+
+  // Sums over one segment's selected tokens into the body's inputs, valid in thread 0.
+  template <int Segment>
+  __device__ void gather(const device_range& range, double (&in)[Body::inputs]) const {
+    double sum[Body::inputs] = {};
+    double selected = 0;
+    for (std::int64_t t = range.begin + threadIdx.x; t < range.end; t += segment_threads) {
+      if (!token_selected(a.segment[Segment].mask, t)) continue;
+      selected += 1;
+      unrolled<Body::inputs>([&](auto i) {
+        constexpr int k = decltype(i)::value;
+        if constexpr (is_stream<k, Segment>()) {
+          const source& s = a.items.in[k];
+          if (s.data != nullptr) sum[k] += load_element<double>(s.data, s.type, t * s.stride);
+        }
+      });
+    }
+    unrolled<Body::inputs>([&](auto i) {
+      constexpr int k = decltype(i)::value;
+      if constexpr (is_stream<k, Segment>()) {
+        if (a.items.in[k].data != nullptr) in[k] = block_sum(sum[k], shared);
+      }
+      if constexpr (Body::input_role(k).role == role::length && Body::input_role(k).segment == Segment) in[k] = block_sum(selected, shared);
+    });
+  }
+
+  // The body's outputs to every token of the segments.
+  __device__ void scatter(const device_range (&range)[Body::segments], bool selected, const double* out) const {
+    unrolled<Body::outputs>([&](auto i) {
+      constexpr int m = decltype(i)::value;
+      if constexpr (Body::output_role(m).role == role::tokens) {
+        constexpr int p = Body::output_role(m).segment;
+        const sink& s = a.items.out[m];
+        if (s.data == nullptr || !range[p].valid) return;
+        for (std::int64_t t = range[p].begin + threadIdx.x; t < range[p].end; t += segment_threads) {
+          const bool keep = selected && token_selected(a.segment[p].mask, t);
+          if (keep || !a.items.accumulate) store_element(s.data, s.type, t * s.stride, keep ? out[m] : 0.0, a.items.accumulate);
+        }
+      }
+    });
+  }
+
+  // By thread 0: the body on one item; its outputs for the item are stored, those for tokens returned.
+  __device__ void evaluate(std::int64_t item, bool selected, errc code, double (&in)[Body::inputs], double* out,
+                           double (&sums)[Body::sums], content_report* report) const {
+    double result[Body::outputs] = {}, part[Body::sums] = {};
+    if (selected) {
+      unrolled<Body::inputs>([&](auto i) {
+        constexpr int k = decltype(i)::value;
+        const source& s = a.items.in[k];
+        if (s.data == nullptr && Body::input_role(k).role != role::length) in[k] = static_cast<double>(s.neutral);
+        else if (Body::input_role(k).role == role::item) in[k] = load_element<double>(s.data, s.type, item * s.stride);
+      });
+      body(in, result, part);
+      if constexpr (requires { body.invalid(in); }) {
+        if (code == errc::ok) code = body.invalid(in);
+      }
+      if (code != errc::ok) {
+        report_content(report, code, item);
+        for (double& x : result) x = math::detail::not_a_number<double>();
+        for (double& x : part) x = math::detail::not_a_number<double>();
+      }
+      for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
+    }
+    unrolled<Body::outputs>([&](auto i) {
+      constexpr int m = decltype(i)::value;
+      const sink& s = a.items.out[m];
+      out[m] = result[m];
+      if constexpr (Body::output_role(m).role == role::item) {
+        if (s.data != nullptr && (selected || !a.items.accumulate)) store_element(s.data, s.type, item * s.stride, result[m], a.items.accumulate);
+      }
+    });
+  }
+};
+
+template <class Body>
+static __global__ void __launch_bounds__(segment_threads)
+    segmented_kernel(const Body unready, const segmented_arguments_of<Body> a, const block_exchange exchange) {
+  __shared__ double shared[segment_threads / 32];
+  __shared__ double out[Body::outputs];
+  const double given = a.items.normalizer.value.template as<double>();
+  const double normalizer = a.items.normalizer.given || given > 0 ? given : 1.0;
+  const Body body = unready.ready(normalizer);
+  const device_walk<Body> walk{body, a, shared};
+
+  double sums[Body::sums] = {};
+  for (std::int64_t item = blockIdx.x; item < a.items.n; item += gridDim.x) {
+    const source& mask = a.items.mask;
+    const bool selected = mask.data == nullptr || load_element<float>(mask.data, mask.type, item * mask.stride) != 0.0f;
+    device_range range[Body::segments];
+    double in[Body::inputs] = {};
+    errc code = errc::ok;
+    unrolled<Body::segments>([&](auto i) {
+      constexpr int p = decltype(i)::value;
+      range[p] = range_at(a.segment[p], item);
+      if (!range[p].valid) code = errc::bad_offsets;
+      if (selected && range[p].valid) walk.template gather<p>(range[p], in);
+    });
+    if (threadIdx.x == 0) walk.evaluate(item, selected, code, in, out, sums, exchange.report);
+    __syncthreads();
+    walk.scatter(range, selected, out);
+    __syncthreads();
+  }
+  if (exchange.sums != nullptr) finish_sums(a.items, sums, normalizer, exchange, shared);
+}
+
+}  // namespace detail
+
+// Bytes of workspace for segmented_map_reduce over n items.
+template <class Body>
+std::size_t segmented_workspace(std::int64_t n) {
+  return detail::reduction_bytes<Body>(detail::segment_blocks(n));
+}
+
+template <class Body>
+status segmented_map_reduce(const cuda& exec, const Body& body, const segmented_arguments_of<Body>& given) {
+  auto a = given;
+  const std::int64_t blocks = detail::segment_blocks(a.items.n);
+  detail::scratch memory;
+  detail::block_exchange exchange;
+  if (const status s = detail::prepare_reduction<Body>(exec, blocks, a.items, memory, exchange); !s.ok()) return s;
+  if (const status s = detail::begin_reduction(exec, a.items, exchange); !s.ok()) return s;
+  if (a.items.n == 0 && exchange.sums == nullptr) return {};
+  detail::segmented_kernel<Body><<<static_cast<unsigned>(blocks), detail::segment_threads, 0, exec.stream.stream>>>(body, a, exchange);
+  return detail::launch_status("segmented_map_reduce");
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

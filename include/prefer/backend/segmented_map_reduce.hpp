@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/map_reduce.hpp>
+
+#include <cstdint>
+
+// The contract of the primitive `segmented_map_reduce`, one for all backends:
+//
+//   status segmented_map_reduce(exec, body, arguments)
+//
+// Like map_reduce (same body, same masks, normaliser, totals and determinism), but each item owns `Segments` runs of
+// tokens [begin, end) in token arrays, and an input of the body may be
+//   * a number of the item, as in map_reduce,
+//   * the sum of a token array over the selected tokens of one of its segments, or
+//   * the number of selected tokens of a segment;
+// and an output may be written to every token of a segment instead of to the item.
+//
+// * Each token input is read once and each token output written once, in one launch on CUDA. A segment longer than a
+//   block of threads is walked by the block in steps; an empty one sums to 0.
+// * A token that its segment's mask leaves out may hold anything, NaN included; its outputs are 0 (unchanged when
+//   accumulating), as are those of the tokens of an item that the item mask leaves out. Tokens of no segment are untouched.
+// * Sums over tokens and the body are computed in double, in an order that depends on the segment's length alone.
+// * Offsets that decrease, start below zero or pass the end are not followed: the item is NaN and reported (CUDA), or
+//   found before anything is written (CPU).
+namespace prefer {
+
+enum class role : std::uint8_t { item, tokens, length };
+
+// What an input or output of the body is, and of which segment.
+struct token_role {
+  prefer::role role = prefer::role::item;
+  int segment = 0;
+};
+
+// The runs of one kind of segment: [begin[i], end[i]) within `tokens` tokens, and which of them count.
+struct segment_source {
+  const void* begin = nullptr;
+  const void* end = nullptr;
+  std::int64_t begin_stride = 0, end_stride = 0;
+  element begin_type = element::none, end_type = element::none;
+  source mask;
+  std::int64_t tokens = 0;
+};
+
+template <int Inputs, int Outputs, int Sums, int Segments>
+struct segmented_arguments {
+  map_reduce_arguments<Inputs, Outputs, Sums> items;
+  segment_source segment[Segments];
+};
+
+// A body for segments adds its shape to that of map_reduce:
+//   static constexpr int segments;
+//   static constexpr token_role input_role(int input), output_role(int output);
+template <class Body>
+using segmented_arguments_of = segmented_arguments<Body::inputs, Body::outputs, Body::sums, Body::segments>;
+
+template <class Exec, class Body>
+status segmented_map_reduce(const Exec&, const Body&, const segmented_arguments_of<Body>&) {
+  static_assert(sizeof(Exec) == 0,
+                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
+  return {};
+}
+
+}  // namespace prefer
