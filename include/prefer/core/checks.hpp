@@ -84,6 +84,10 @@ inline bool overlap(const footprint& a, const footprint& b) {
   return shift < a.size || a.step - shift < b.size;
 }
 
+inline bool identical(const footprint& a, const footprint& b) {
+  return a.data == b.data && a.elements == b.elements && a.step == b.step && a.size == b.size;
+}
+
 // The vectors of one call, and whether any output shares memory with another of them. They are added as anything with a
 // `name`, a `view` and `given()`.
 template <int Inputs, int Outputs>
@@ -100,12 +104,14 @@ struct footprints {
   void write(const Listed& a) {
     if (a.given()) writes[write_count++] = footprint_of(a.name, *a.view);
   }
-  status check() const {
+  // With `shared_outputs` identical outputs are allowed.
+  status check(bool shared_outputs) const {
     for (int i = 0; i < write_count; ++i) {
       for (int j = 0; j < read_count; ++j)
         if (overlap(writes[i], reads[j])) return fail(errc::overlap, writes[i].name, "memory of its own, not shared with an input");
       for (int j = 0; j < i; ++j)
-        if (overlap(writes[i], writes[j])) return fail(errc::overlap, writes[i].name, "memory of its own, not shared with another output");
+        if (overlap(writes[i], writes[j]) && !(shared_outputs && identical(writes[i], writes[j])))
+          return fail(errc::overlap, writes[i].name, "memory of its own, not shared with another output");
     }
     return {};
   }

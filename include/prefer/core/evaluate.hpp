@@ -111,6 +111,8 @@ struct listed {
   bool given() const { return view != nullptr && view->given(); }
 };
 
+inline constexpr int computed = -1;  // the group of an input that the driver provides
+
 template <class Loss, space S>
 struct call_list {
   static constexpr int inputs = loss_body<Loss>::fields;
@@ -143,12 +145,13 @@ void list_common(const Inputs& in, const Outputs& out, call_list<Loss, S>& list)
   list.accumulate = out.accumulate;
 }
 
-template <class Loss, space S, class Inputs, class Outputs>
-void list_items(const Inputs& in, const Outputs& out, call_list<Loss, S>& list) {
+// `each_input` calls its argument with every input view, in the order of the kind's input_fields.
+template <class Loss, space S, class Inputs, class Outputs, class EachInput>
+void list_items(const Inputs& in, const Outputs& out, call_list<Loss, S>& list, EachInput each_input) {
   using kind = kind_of<Loss>;
   list_common(in, out, list);
   int k = 0, m = 0;
-  kind::each_input(in, [&](const auto& v) {
+  each_input([&](const auto& v) {
     list.in[k] = {kind::input_fields[k].name, &v, 0};
     ++k;
   });
@@ -163,6 +166,7 @@ inline constexpr const char* same_extent = "the extent of the inputs that belong
 // One input: there if it is read, absent if not, of its group's extent. The first vector of a group sets the extent.
 template <space S>
 status check_input(const listed<input_view<1, S>>& a, bool read, bool required, std::int64_t (&extent)[3]) {
+  if (a.group == computed) return {};
   if (!a.given())
     return read && required ? require::fail(errc::missing_input, a.name, "one number per item, since this loss reads it") : status{};
   if (!read) return require::fail(errc::unused_input, a.name, "to be left out, since this loss does not read it");
@@ -212,7 +216,7 @@ status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>&
 }
 
 template <class Loss, space S>
-status check_overlap(const call_list<Loss, S>& list) {
+status check_overlap(const call_list<Loss, S>& list, bool shared_outputs) {
   using list_type = call_list<Loss, S>;
   require::footprints<list_type::inputs + 2, list_type::outputs + list_type::totals + 1> all;
   for (const auto& a : list.in) all.read(a);
@@ -221,7 +225,7 @@ status check_overlap(const call_list<Loss, S>& list) {
   for (const auto& a : list.out) all.write(a);
   for (const auto& a : list.total) all.write(a);
   all.write(list.terms);
-  return all.check();
+  return all.check(shared_outputs);
 }
 
 template <class Loss>
@@ -230,14 +234,15 @@ status check_parameters(const Loss& loss) {
   else return {};
 }
 
-// Everything that can be said about a call without looking at content. Extents that are not known yet are -1.
+// Everything that can be said about a call without looking at content. Extents that are not known yet are -1. With
+// `shared_outputs` two outputs may be the same view (each of them writes other elements of it).
 template <class Loss, space S>
-status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3]) {
+status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3], bool shared_outputs = false) {
   const traits_of_loss<Loss> traits(loss);
   if (const status s = check_parameters(loss); !s.ok()) return s;
   if (const status s = check_inputs(list, traits.reads, extent); !s.ok()) return s;
   if (const status s = check_outputs(list, traits, extent); !s.ok()) return s;
-  return check_overlap(list);
+  return check_overlap(list, shared_outputs);
 }
 
 template <space S>
@@ -296,7 +301,7 @@ status evaluate(const Exec& exec, const Loss& loss, const std::type_identity_t<i
   static_assert(std::same_as<Compute, float> || std::same_as<Compute, double>,
                 "prefer: evaluate<Compute> computes in float or double; the views choose their own element types");
   detail::call_list<Loss, Exec::memory> list;
-  detail::list_items(in, out, list);
+  detail::list_items(in, out, list, [&](auto f) { kind_of<Loss>::each_input(in, f); });
   std::int64_t extent[3] = {-1, -1, -1};
   if (const status s = detail::check_call(loss, list, extent); !s.ok()) return s;
   const auto arguments = detail::make_arguments(list, extent[0]);

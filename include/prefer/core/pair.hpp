@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/segmented_map_reduce.hpp>
 #include <prefer/core/kind.hpp>
 
 // The kind `pair`: two responses to one prompt, each with log-probabilities under the policy and a reference. DPO and
@@ -128,6 +129,22 @@ struct pair_kind {
       "reward_chosen",      "reward_rejected",      "reward_margin"};
   static constexpr const char* total_fields[] = {"loss", "count", "accuracy"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+
+  // The token form (core/evaluate_tokens.hpp): segment 0 is the chosen response, segment 1 the rejected one.
+  static constexpr int segments = 2;
+  static constexpr token_role input_roles[] = {{role::tokens, 0}, {role::tokens, 1}, {role::tokens, 0}, {role::tokens, 1},
+                                               {},                {},                {role::length, 0}, {role::length, 1},
+                                               {},                {},                {},                {}};
+  static constexpr token_role output_roles[] = {
+      {role::tokens, 0}, {role::tokens, 1}, {role::tokens, 0}, {role::tokens, 1}, {}, {}, {}, {}};
+
+  template <class X, class F>
+  static void each_token_input(const X& x, F f) {
+    static constexpr std::remove_cvref_t<decltype(x.label)> counted = {};  // lengths are
+    f(x.policy_chosen), f(x.policy_rejected), f(x.reference_chosen), f(x.reference_rejected);
+    f(x.label), f(x.margin), f(counted), f(counted);
+    f(x.column[0]), f(x.column[1]), f(x.column[2]), f(x.column[3]);
+  }
 
   // Members in the order of input_fields, for items and for inputs alike.
 #if defined(__CUDACC__)

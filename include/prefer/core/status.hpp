@@ -34,6 +34,7 @@ enum class errc : std::int32_t {
   not_connected = 19,       // the comparisons do not determine finite ratings
   not_converged = 20,       // the iteration limit was reached
   bad_execution = 21,       // an execution resource that contradicts itself
+  bad_memory = 22,          // memory that this call cannot reach or may not write
 };
 
 // The answer of every call: trivially copyable, made without allocation. `argument` and `expected` are string literals;
@@ -81,6 +82,7 @@ constexpr const char* name_of(errc code) {
     case errc::not_connected: return "not connected";
     case errc::not_converged: return "not converged";
     case errc::bad_execution: return "bad execution resource";
+    case errc::bad_memory: return "bad memory";
   }
   return "unknown";
 }
@@ -111,6 +113,12 @@ inline message_text message(const status& s) {
     case errc::cuda_failure:
       std::snprintf(m.text, sizeof m.text, "prefer: %s: %s returned error %d", name_of(s.code), s.argument, static_cast<int>(s.native));
       break;
+    case errc::bad_memory:
+      if (s.got != 0) {
+        std::snprintf(m.text, sizeof m.text, "prefer: %s: %s: expected %s %.17g", name_of(s.code), s.argument, s.expected, s.got);
+        break;
+      }
+      [[fallthrough]];
     default:
       std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s: expected %s", name_of(s.code), s.argument, where, s.expected);
   }

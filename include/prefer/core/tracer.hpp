@@ -18,8 +18,9 @@ struct tracer {
 
   struct mask {
     std::uint64_t reads = 0;
-    friend PREFER_HD constexpr mask operator&(mask a, mask b) { return {a.reads | b.reads}; }
-    friend PREFER_HD constexpr mask operator|(mask a, mask b) { return {a.reads | b.reads}; }
+    bool written = true;
+    friend PREFER_HD constexpr mask operator&(mask a, mask b) { return {a.reads | b.reads, a.written && b.written}; }
+    friend PREFER_HD constexpr mask operator|(mask a, mask b) { return a & b; }
     friend PREFER_HD constexpr mask operator!(mask a) { return a; }
   };
 
@@ -41,14 +42,14 @@ struct tracer {
   PREFER_HD constexpr tracer& operator-=(tracer o) { return *this += o; }
   PREFER_HD constexpr tracer& operator*=(tracer o) { return *this = join(*this, o); }
 
-  friend PREFER_HD constexpr mask operator<(tracer a, tracer b) { return {a.reads | b.reads}; }
-  friend PREFER_HD constexpr mask operator<=(tracer a, tracer b) { return {a.reads | b.reads}; }
-  friend PREFER_HD constexpr mask operator>(tracer a, tracer b) { return {a.reads | b.reads}; }
-  friend PREFER_HD constexpr mask operator>=(tracer a, tracer b) { return {a.reads | b.reads}; }
-  friend PREFER_HD constexpr mask operator==(tracer a, tracer b) { return {a.reads | b.reads}; }
+  friend PREFER_HD constexpr mask operator<(tracer a, tracer b) { return {a.reads | b.reads, a.written && b.written}; }
+  friend PREFER_HD constexpr mask operator<=(tracer a, tracer b) { return {a.reads | b.reads, a.written && b.written}; }
+  friend PREFER_HD constexpr mask operator>(tracer a, tracer b) { return {a.reads | b.reads, a.written && b.written}; }
+  friend PREFER_HD constexpr mask operator>=(tracer a, tracer b) { return {a.reads | b.reads, a.written && b.written}; }
+  friend PREFER_HD constexpr mask operator==(tracer a, tracer b) { return {a.reads | b.reads, a.written && b.written}; }
 
   friend PREFER_HD constexpr tracer select(mask m, tracer a, tracer b) {
-    return {m.reads | a.reads | b.reads, a.written && b.written};
+    return {m.reads | a.reads | b.reads, m.written && a.written && b.written};
   }
   friend PREFER_HD constexpr tracer fma(tracer a, tracer b, tracer c) { return join(join(a, b), c); }
 

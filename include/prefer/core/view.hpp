@@ -40,7 +40,7 @@ struct view {
     for (int r = 0; r < Rank; ++r) extent[r] = all[r];
     std::int64_t step = 1;
     for (int r = Rank; r-- > 0;) {
-      stride[r] = sizeof...(I) == Rank ? step : all[sizeof...(I) - Rank + r];
+      stride[r] = sizeof...(I) == Rank ? step : all[static_cast<int>(sizeof...(I)) - Rank + r];
       step *= extent[r];
     }
   }

@@ -19,6 +19,16 @@ inline constexpr std::int64_t segment_max_blocks = 2048;
 
 inline std::int64_t segment_blocks(std::int64_t n) { return n < 1 ? 1 : n < segment_max_blocks ? n : segment_max_blocks; }
 
+// Roles as constants, since device code may not call the body's constexpr functions.
+template <class Body, int Input>
+inline constexpr token_role input_role_of = Body::input_role(Input);
+template <class Body, int Output>
+inline constexpr token_role output_role_of = Body::output_role(Output);
+template <class Body, int Input, int Segment>
+inline constexpr bool is_stream = input_role_of<Body, Input>.role == role::tokens && input_role_of<Body, Input>.segment == Segment;
+template <class Body, int Input, int Segment>
+inline constexpr bool is_length = input_role_of<Body, Input>.role == role::length && input_role_of<Body, Input>.segment == Segment;
+
 struct device_range {
   std::int64_t begin, end;
   bool valid;
@@ -40,11 +50,6 @@ struct device_walk {
   const segmented_arguments_of<Body>& a;
   double* shared;  // one per warp
 
-  template <int Input, int Segment>
-  static constexpr bool is_stream() {
-    return Body::input_role(Input).role == role::tokens && Body::input_role(Input).segment == Segment;
-  }
-
   // Sums over one segment's selected tokens into the body's inputs, valid in thread 0.
   template <int Segment>
   __device__ void gather(const device_range& range, double (&in)[Body::inputs]) const {
@@ -55,7 +60,7 @@ struct device_walk {
       selected += 1;
       unrolled<Body::inputs>([&](auto i) {
         constexpr int k = decltype(i)::value;
-        if constexpr (is_stream<k, Segment>()) {
+        if constexpr (is_stream<Body, k, Segment>) {
           const source& s = a.items.in[k];
           if (s.data != nullptr) sum[k] += load_element<double>(s.data, s.type, t * s.stride);
         }
@@ -63,10 +68,10 @@ struct device_walk {
     }
     unrolled<Body::inputs>([&](auto i) {
       constexpr int k = decltype(i)::value;
-      if constexpr (is_stream<k, Segment>()) {
+      if constexpr (is_stream<Body, k, Segment>) {
         if (a.items.in[k].data != nullptr) in[k] = block_sum(sum[k], shared);
       }
-      if constexpr (Body::input_role(k).role == role::length && Body::input_role(k).segment == Segment) in[k] = block_sum(selected, shared);
+      if constexpr (is_length<Body, k, Segment>) in[k] = block_sum(selected, shared);
     });
   }
 
@@ -74,8 +79,8 @@ struct device_walk {
   __device__ void scatter(const device_range (&range)[Body::segments], bool selected, const double* out) const {
     unrolled<Body::outputs>([&](auto i) {
       constexpr int m = decltype(i)::value;
-      if constexpr (Body::output_role(m).role == role::tokens) {
-        constexpr int p = Body::output_role(m).segment;
+      if constexpr (output_role_of<Body, m>.role == role::tokens) {
+        constexpr int p = output_role_of<Body, m>.segment;
         const sink& s = a.items.out[m];
         if (s.data == nullptr || !range[p].valid) return;
         for (std::int64_t t = range[p].begin + threadIdx.x; t < range[p].end; t += segment_threads) {
@@ -94,8 +99,9 @@ struct device_walk {
       unrolled<Body::inputs>([&](auto i) {
         constexpr int k = decltype(i)::value;
         const source& s = a.items.in[k];
-        if (s.data == nullptr && Body::input_role(k).role != role::length) in[k] = static_cast<double>(s.neutral);
-        else if (Body::input_role(k).role == role::item) in[k] = load_element<double>(s.data, s.type, item * s.stride);
+        constexpr role what = input_role_of<Body, k>.role;
+        if (s.data == nullptr && what != role::length) in[k] = static_cast<double>(s.neutral);
+        else if (what == role::item) in[k] = load_element<double>(s.data, s.type, item * s.stride);
       });
       body(in, result, part);
       if constexpr (requires { body.invalid(in); }) {
@@ -112,7 +118,7 @@ struct device_walk {
       constexpr int m = decltype(i)::value;
       const sink& s = a.items.out[m];
       out[m] = result[m];
-      if constexpr (Body::output_role(m).role == role::item) {
+      if constexpr (output_role_of<Body, m>.role == role::item) {
         if (s.data != nullptr && (selected || !a.items.accumulate)) store_element(s.data, s.type, item * s.stride, result[m], a.items.accumulate);
       }
     });

@@ -1,0 +1,9 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#if __has_include_next(<xtensor/views/xview.hpp>)
+#include_next <xtensor/views/xview.hpp>
+#else
+#include <xtensor/xview.hpp>
+#endif

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cuda/launch.cuh>
+#include <support/buffer.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cuda_runtime.h>
+
+// Counters of API calls, there when the program runs under ptxrun (weak: the program also runs on a GPU).
+extern "C" {
+__attribute__((weak)) void ptxrun_mark_begin(const char*);
+__attribute__((weak)) void ptxrun_mark_end();
+__attribute__((weak)) unsigned long long ptxrun_calls(const char*, const char*);
+}
+
+namespace prefer_test {
+
+// A copy of a guarded host buffer in device memory; `fetch` copies everything back, guards included.
+template <class S>
+class device {
+ public:
+  explicit device(buffer<S>& host) : host_(&host) {
+    REQUIRE(cudaMalloc(&bytes_, host.bytes().size()) == cudaSuccess);
+    send();
+  }
+  device(const device&) = delete;
+  ~device() { cudaFree(bytes_); }
+
+  void send() { REQUIRE(cudaMemcpy(bytes_, host_->bytes().data(), host_->bytes().size(), cudaMemcpyHostToDevice) == cudaSuccess); }
+  void fetch() {
+    REQUIRE(cudaMemcpy(const_cast<unsigned char*>(host_->bytes().data()), bytes_, host_->bytes().size(), cudaMemcpyDeviceToHost) == cudaSuccess);
+  }
+  S* data() {
+    return reinterpret_cast<S*>(static_cast<unsigned char*>(bytes_) + (reinterpret_cast<unsigned char*>(host_->data()) - host_->bytes().data()));
+  }
+  prefer::view<S, 1, prefer::space::device> view() { return {data(), host_->size(), host_->view().stride[0]}; }
+  prefer::view<const S, 1, prefer::space::device> read() { return {data(), host_->size(), host_->view().stride[0]}; }
+
+ private:
+  buffer<S>* host_;
+  void* bytes_ = nullptr;
+};
+
+struct stream {
+  cudaStream_t handle = nullptr;
+  stream() { REQUIRE(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking) == cudaSuccess); }
+  ~stream() { cudaStreamDestroy(handle); }
+  void wait() { REQUIRE(cudaStreamSynchronize(handle) == cudaSuccess); }
+};
+
+// Scratch memory that starts one byte past any alignment.
+struct device_workspace {
+  void* memory = nullptr;
+  std::size_t bytes;
+  explicit device_workspace(std::size_t n) : bytes(n) { REQUIRE(cudaMalloc(&memory, n + 1) == cudaSuccess); }
+  ~device_workspace() { cudaFree(memory); }
+  prefer::workspace get() const { return {static_cast<char*>(memory) + 1, bytes}; }
+};
+
+// Enqueues `call` and checks that it neither allocated, nor synchronised, nor copied, and how often it launched.
+template <class Call>
+void enqueues_only(const char* name, int launches, Call call) {
+  if (ptxrun_mark_begin != nullptr) ptxrun_mark_begin(name);
+  call();
+  if (ptxrun_mark_end == nullptr) return;
+  ptxrun_mark_end();
+  for (const char* api : {"cudaMalloc", "cudaMallocAsync", "cudaFree", "cudaFreeAsync", "cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMemcpy",
+                          "cudaMemcpyAsync", "cudaEventSynchronize", "cudaMallocManaged", "cudaHostAlloc"}) {
+    INFO(api);
+    CHECK(ptxrun_calls(name, api) == 0);
+  }
+  CHECK(ptxrun_calls(name, "cudaLaunchKernel") == static_cast<unsigned long long>(launches));
+}
+
+// Captures `call` into a graph that can be launched again and again.
+template <class Call>
+cudaGraphExec_t capture(cudaStream_t s, Call call) {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  REQUIRE(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal) == cudaSuccess);
+  call();
+  REQUIRE(cudaStreamEndCapture(s, &graph) == cudaSuccess);
+  REQUIRE(cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess);
+  cudaGraphDestroy(graph);
+  return executable;
+}
+
+}  // namespace prefer_test
