@@ -18,7 +18,15 @@ using prefer::status;
 using prefer::view;
 
 enum : int { cpu_memory = 1, cuda_memory = 2, pinned = 3, opencl = 4, rocm_pinned = 11, managed = 13 };
-enum : std::uint8_t { code_int = 0, code_uint = 1, code_float = 2, code_bfloat = 4, code_complex = 5, code_bool = 6, code_e4m3 = 10 };
+enum : std::uint8_t {
+  code_int = 0,
+  code_uint = 1,
+  code_float = 2,
+  code_bfloat = 4,
+  code_complex = 5,
+  code_bool = 6,
+  code_e4m3 = 10
+};
 
 struct shaped {
   std::vector<std::int64_t> shape, strides;
@@ -115,14 +123,20 @@ TEST_CASE("other element types are refused by name") {
     CHECK(s.code == errc::bad_element);
     return text(s);
   };
-  CHECK(refused(code_int, 16) == "prefer: bad element type: x: expected int32 or int64 as signed integers, but they have another width");
-  CHECK(refused(code_uint, 32) == "prefer: bad element type: x: expected uint8 as unsigned integers, but they have another width");
-  CHECK(refused(code_uint, 1) == "prefer: bad element type: x: expected uint8 as unsigned integers, but they have another width");
-  CHECK(refused(code_bool, 1) == "prefer: bad element type: x: expected bool elements of one byte, but they are packed");
-  CHECK(refused(code_float, 8) == "prefer: bad element type: x: expected double, float, half or bfloat16, but the numbers have another width");
+  CHECK(refused(code_int, 16) ==
+        "prefer: bad element type: x: expected int32 or int64 as signed integers, but they have another width");
+  CHECK(refused(code_uint, 32) ==
+        "prefer: bad element type: x: expected uint8 as unsigned integers, but they have another width");
+  CHECK(refused(code_uint, 1) ==
+        "prefer: bad element type: x: expected uint8 as unsigned integers, but they have another width");
+  CHECK(refused(code_bool, 1) ==
+        "prefer: bad element type: x: expected bool elements of one byte, but they are packed");
+  CHECK(refused(code_float, 8) ==
+        "prefer: bad element type: x: expected double, float, half or bfloat16, but the numbers have another width");
   CHECK(refused(code_complex, 64) == "prefer: bad element type: x: expected real numbers, but they are complex");
   CHECK(refused(code_e4m3, 8) ==
-        "prefer: bad element type: x: expected double, float, half, bfloat16, int32, int64, uint8 or bool, but it is a type of another code");
+        "prefer: bad element type: x: expected double, float, half, bfloat16, int32, int64, uint8 or bool, but it is a "
+        "type of another code");
   shaped lanes(x, {2});
   lanes.tensor.dtype.lanes = 4;
   const status s = import_input<1>(lanes);
@@ -146,16 +160,20 @@ TEST_CASE("memory is reached by the space of the view") {
   CHECK((host(rocm_pinned) == errc::ok && device(rocm_pinned) == errc::bad_memory));
   CHECK((host(opencl) == errc::bad_memory && device(opencl) == errc::bad_memory && any(opencl) == errc::bad_memory));
   CHECK(text(import_input<1>(shaped(x, {2}).on(cuda_memory))) ==
-        "prefer: bad memory: x: expected memory that the CPU reads (DLPack device 1, 3, 11 or 13), but it is on DLPack device 2");
+        "prefer: bad memory: x: expected memory that the CPU reads (DLPack device 1, 3, 11 or 13), but it is on DLPack "
+        "device 2");
   CHECK(text(import_input<1, space::device>(shaped(x, {2}))) ==
-        "prefer: bad memory: x: expected memory that CUDA reads (DLPack device 2, 3 or 13), but it is on DLPack device 1");
+        "prefer: bad memory: x: expected memory that CUDA reads (DLPack device 2, 3 or 13), but it is on DLPack device "
+        "1");
 }
 
 TEST_CASE("shapes that are no shape are refused") {
   float x[8] = {};
-  CHECK(text(import_input<1>(shaped(x, {2, 4}))) == "prefer: bad extent: x is 2, expected a tensor whose number of dimensions is 1");
+  CHECK(text(import_input<1>(shaped(x, {2, 4}))) ==
+        "prefer: bad extent: x is 2, expected a tensor whose number of dimensions is 1");
   CHECK(text(import_input<1>(shaped(x, {-3}))) == "prefer: bad extent: x is -3, expected at least 0");
-  CHECK(text(import_input<1>(shaped(nullptr, {3}))) == "prefer: null data: x: expected a pointer to its elements, but it is null");
+  CHECK(text(import_input<1>(shaped(nullptr, {3}))) ==
+        "prefer: null data: x: expected a pointer to its elements, but it is null");
   shaped shapeless(x, {3});
   shapeless.tensor.shape = nullptr;
   CHECK(import_input<1>(shapeless).code == errc::null_data);
@@ -165,7 +183,8 @@ TEST_CASE("shapes that are no shape are refused") {
 
 TEST_CASE("negative strides are refused where they matter") {
   float x[8] = {};
-  CHECK(text(import_input<1>(shaped(x + 7, {8}, code_float, 32, {-1}))) == "prefer: bad stride: x is -1, expected at least 0");
+  CHECK(text(import_input<1>(shaped(x + 7, {8}, code_float, 32, {-1}))) ==
+        "prefer: bad stride: x is -1, expected at least 0");
   prefer::input_view<2, space::host> v;
   REQUIRE(import_input(shaped(x, {1, 8}, code_float, 32, {-8, 1}), &v).ok());
   CHECK(v.stride[0] == 1);
@@ -176,7 +195,8 @@ TEST_CASE("an element must lie where its type can be read") {
   alignas(8) char x[64] = {};
   shaped t(x, {2});
   t.tensor.byte_offset = 2;
-  CHECK(text(import_input<1>(t)) == "prefer: bad memory: x: expected an address that is a multiple of the size of an element");
+  CHECK(text(import_input<1>(t)) ==
+        "prefer: bad memory: x: expected an address that is a multiple of the size of an element");
   shaped u(x, {2}, code_bfloat, 16);
   u.tensor.byte_offset = 2;
   CHECK(import_input<1>(u).ok());
@@ -198,7 +218,8 @@ TEST_CASE("managed tensors are read through, and read-only ones are no outputs")
 
   versioned.flags = 1;
   CHECK(import_dlpack(versioned, in).ok());
-  CHECK(text(import_dlpack(versioned, out, "loss")) == "prefer: bad memory: loss: expected memory that may be written, but the tensor is read-only");
+  CHECK(text(import_dlpack(versioned, out, "loss")) ==
+        "prefer: bad memory: loss: expected memory that may be written, but the tensor is read-only");
   view<float> writes;
   view<const float> reads;
   CHECK(import_dlpack(versioned, writes).code == errc::bad_memory);
@@ -207,7 +228,8 @@ TEST_CASE("managed tensors are read through, and read-only ones are no outputs")
   versioned.flags = 0;
   versioned.version.major = 2;
   versioned.dl_tensor.shape = reinterpret_cast<std::int64_t*>(8);  // not to be touched
-  CHECK(text(import_dlpack(versioned, in)) == "prefer: bad memory: tensor: expected a tensor of DLPack's major version 1, but it is of version 2");
+  CHECK(text(import_dlpack(versioned, in)) ==
+        "prefer: bad memory: tensor: expected a tensor of DLPack's major version 1, but it is of version 2");
 }
 
 TEST_CASE("a typed view takes its own type only, and a refused tensor leaves it alone") {
@@ -227,12 +249,14 @@ TEST_CASE_TEMPLATE("DPO through DLPack has the bits of DPO through pointers", T,
   constexpr std::uint8_t bits = 8 * sizeof(T);
   std::vector<T> x(interop::pairs * interop::columns), g(interop::pairs * 2);
   for (int c = 0; c < interop::columns; ++c)
-    for (std::int64_t i = 0; i < interop::pairs; ++i) x[static_cast<std::size_t>(i * interop::columns + c)] = interop::sample<T>(c, i);
+    for (std::int64_t i = 0; i < interop::pairs; ++i)
+      x[static_cast<std::size_t>(i * interop::columns + c)] = interop::sample<T>(c, i);
   const auto column = [&](std::vector<T>& table, std::size_t c, std::int64_t width) {
     return shaped(table.data() + c, {interop::pairs}, code_float, bits, {width});
   };
-  const shaped pc = column(x, 0, interop::columns), pr = column(x, 1, interop::columns), rc = column(x, 2, interop::columns),
-               rr = column(x, 3, interop::columns), gc = column(g, 0, 2), gr = column(g, 1, 2);
+  const shaped pc = column(x, 0, interop::columns), pr = column(x, 1, interop::columns),
+               rc = column(x, 2, interop::columns), rr = column(x, 3, interop::columns), gc = column(g, 0, 2),
+               gr = column(g, 1, 2);
   float loss = 0;
   const shaped total(&loss, {});
 
@@ -247,7 +271,9 @@ TEST_CASE_TEMPLATE("DPO through DLPack has the bits of DPO through pointers", T,
                               import_dlpack(gr.tensor, out.grad_policy_rejected, "grad_policy_rejected"))
               .ok());
   REQUIRE(prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{.beta = 0.1}, in, out).ok());
-  interop::check_same(expected, loss, [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i)]; }, [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i + 1)]; });
+  interop::check_same(
+      expected, loss, [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i)]; },
+      [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i + 1)]; });
 }
 
 }  // namespace

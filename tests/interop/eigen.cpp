@@ -112,8 +112,8 @@ TEST_CASE_TEMPLATE("DPO through matrix columns and rows has the bits of DPO thro
   Eigen::Matrix<T, Eigen::Dynamic, 2> g(interop::pairs, 2);
   Eigen::Matrix<T, Eigen::Dynamic, 2, Eigen::RowMajor> h(interop::pairs, 2);
   float loss = 0;
-  prefer::status s = interop::evaluate_views(as_vector(x.col(0)), as_vector(x.col(1)), as_vector(x.col(2)), as_vector(x.col(3)), loss,
-                                             as_vector(g.col(0)), as_vector(g.col(1)));
+  prefer::status s = interop::evaluate_views(as_vector(x.col(0)), as_vector(x.col(1)), as_vector(x.col(2)),
+                                             as_vector(x.col(3)), loss, as_vector(g.col(0)), as_vector(g.col(1)));
   REQUIRE(s.ok());
   interop::check_same(expected, loss, [&](std::int64_t i) { return g(i, 0); }, [&](std::int64_t i) { return g(i, 1); });
   // Strided on both sides: the columns of row-major matrices.
@@ -144,9 +144,9 @@ TEST_CASE("a negative stride is refused by the call") {
   const auto v = as_vector(backwards);
   CHECK(v.stride[0] == -1);
   double loss = 0;
-  const prefer::status s = prefer::evaluate<double>(prefer::cpu{}, prefer::dpo{},
-                                                    {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v},
-                                                    {.loss = {&loss, 1}});
+  const prefer::status s = prefer::evaluate<double>(
+      prefer::cpu{}, prefer::dpo{},
+      {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v}, {.loss = {&loss, 1}});
   CHECK(s.code == prefer::errc::bad_stride);
 }
 

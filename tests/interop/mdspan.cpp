@@ -40,7 +40,8 @@ TEST_CASE("pointer, extents and strides of an mdspan arrive unchanged") {
 
   const stand_in::mdspan<float, 3> t{x, {{3, 4, 5}, {20, 5, 1}}};
   const auto u = as_tensor(t);
-  CHECK((u.extent[0] == 3 && u.extent[1] == 4 && u.extent[2] == 5 && u.stride[0] == 20 && u.stride[1] == 5 && u.stride[2] == 1));
+  CHECK((u.extent[0] == 3 && u.extent[1] == 4 && u.extent[2] == 5 && u.stride[0] == 20 && u.stride[1] == 5 &&
+         u.stride[2] == 1));
 
   const double y[6] = {};
   const auto b = as_matrix(bare_matrix{y});
@@ -57,9 +58,9 @@ TEST_CASE("a mapping that walks backwards starts at its first element and is ref
   CHECK(v.stride[0] == -1);
   float loss = -1;
   const auto p = view<float>(x, n);
-  const prefer::status s = prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{},
-                                                   {.policy_chosen = p, .policy_rejected = v, .reference_chosen = p, .reference_rejected = p},
-                                                   {.loss = {&loss, 1}});
+  const prefer::status s = prefer::evaluate<float>(
+      prefer::cpu{}, prefer::dpo{},
+      {.policy_chosen = p, .policy_rejected = v, .reference_chosen = p, .reference_rejected = p}, {.loss = {&loss, 1}});
   CHECK(s.code == prefer::errc::bad_stride);
   CHECK(doctest::String(prefer::message(s).text) == "prefer: bad stride: policy_rejected is -1, expected at least 0");
   CHECK(loss == -1);
@@ -76,14 +77,18 @@ TEST_CASE_TEMPLATE("DPO through mdspans has the bits of DPO through pointers", T
   const int n = interop::pairs;
   std::vector<T> x(interop::pairs * interop::columns), g(interop::pairs * 2);
   for (int c = 0; c < interop::columns; ++c)
-    for (std::int64_t i = 0; i < n; ++i) x[static_cast<std::size_t>(i * interop::columns + c)] = interop::sample<T>(c, i);
+    for (std::int64_t i = 0; i < n; ++i)
+      x[static_cast<std::size_t>(i * interop::columns + c)] = interop::sample<T>(c, i);
   const auto column = [&](int c) { return stand_in::mdspan<const T, 1>{x.data() + c, {{n}, {interop::columns}}}; };
   const auto gradient = [&](int c) { return stand_in::mdspan<T, 1>{g.data() + c, {{n}, {2}}}; };
   float loss = 0;
-  const prefer::status s = interop::evaluate_views(as_vector(column(0)), as_vector(column(1)), as_vector(column(2)), as_vector(column(3)),
-                                                   loss, as_vector(gradient(0)), as_vector(gradient(1)));
+  const prefer::status s =
+      interop::evaluate_views(as_vector(column(0)), as_vector(column(1)), as_vector(column(2)), as_vector(column(3)),
+                              loss, as_vector(gradient(0)), as_vector(gradient(1)));
   REQUIRE(s.ok());
-  interop::check_same(expected, loss, [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i)]; }, [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i + 1)]; });
+  interop::check_same(
+      expected, loss, [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i)]; },
+      [&](std::int64_t i) { return g[static_cast<std::size_t>(2 * i + 1)]; });
 }
 
 }  // namespace

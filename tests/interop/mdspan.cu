@@ -57,19 +57,23 @@ TEST_CASE("DPO on device memory through mdspans has the bits of DPO through poin
   REQUIRE(cudaMalloc(&memory, (host.size() + 2 * answer) * sizeof(float)) == cudaSuccess);
   cudaStream_t stream = nullptr;
   REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);
-  REQUIRE(cudaMemcpyAsync(memory, host.data(), host.size() * sizeof(float), cudaMemcpyHostToDevice, stream) == cudaSuccess);
+  REQUIRE(cudaMemcpyAsync(memory, host.data(), host.size() * sizeof(float), cudaMemcpyHostToDevice, stream) ==
+          cudaSuccess);
   float* const a = memory + host.size();
   float* const b = a + answer;
 
   const matrix<const float> in(memory, interop::columns, n);
-  const auto row = [&](int c) { return as_vector(md::mdspan<const float, md::dextents<int, 1>>(in.data_handle() + c * n, n)); };
+  const auto row = [&](int c) {
+    return as_vector(md::mdspan<const float, md::dextents<int, 1>>(in.data_handle() + c * n, n));
+  };
   const auto out = [&](float* p) { return as_vector(md::mdspan<float, md::dextents<int, 1>>(p, n)); };
-  const prefer::status by_pointer = prefer::evaluate<float>(prefer::cuda{stream}, prefer::dpo{.beta = 0.1},
-                                                            {.policy_chosen = {memory, n},
-                                                             .policy_rejected = {memory + n, n},
-                                                             .reference_chosen = {memory + 2 * n, n},
-                                                             .reference_rejected = {memory + 3 * n, n}},
-                                                            {.loss = {a + 2 * n, 1}, .grad_policy_chosen = {a, n}, .grad_policy_rejected = {a + n, n}});
+  const prefer::status by_pointer = prefer::evaluate<float>(
+      prefer::cuda{stream}, prefer::dpo{.beta = 0.1},
+      {.policy_chosen = {memory, n},
+       .policy_rejected = {memory + n, n},
+       .reference_chosen = {memory + 2 * n, n},
+       .reference_rejected = {memory + 3 * n, n}},
+      {.loss = {a + 2 * n, 1}, .grad_policy_chosen = {a, n}, .grad_policy_rejected = {a + n, n}});
   const prefer::status by_mdspan = prefer::evaluate<float>(
       prefer::cuda{stream}, prefer::dpo{.beta = 0.1},
       {.policy_chosen = row(0), .policy_rejected = row(1), .reference_chosen = row(2), .reference_rejected = row(3)},
@@ -77,7 +81,8 @@ TEST_CASE("DPO on device memory through mdspans has the bits of DPO through poin
   REQUIRE(by_pointer.ok());
   REQUIRE(by_mdspan.ok());
   std::vector<float> answers(2 * answer);
-  REQUIRE(cudaMemcpyAsync(answers.data(), a, answers.size() * sizeof(float), cudaMemcpyDeviceToHost, stream) == cudaSuccess);
+  REQUIRE(cudaMemcpyAsync(answers.data(), a, answers.size() * sizeof(float), cudaMemcpyDeviceToHost, stream) ==
+          cudaSuccess);
   REQUIRE(cudaStreamSynchronize(stream) == cudaSuccess);
   CHECK(std::memcmp(answers.data(), answers.data() + answer, answer * sizeof(float)) == 0);
   CHECK(answers[answer - 1] > 0);

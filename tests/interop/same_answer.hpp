@@ -51,10 +51,12 @@ answer<T> raw_answer() {
 
 // The same call through views.
 template <class In0, class In1, class In2, class In3, class Out0, class Out1>
-prefer::status evaluate_views(const In0& pc, const In1& pr, const In2& rc, const In3& rr, float& loss, const Out0& gc, const Out1& gr) {
-  return prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{.beta = 0.1},
-                                 {.policy_chosen = pc, .policy_rejected = pr, .reference_chosen = rc, .reference_rejected = rr},
-                                 {.loss = {&loss, 1}, .grad_policy_chosen = gc, .grad_policy_rejected = gr});
+prefer::status evaluate_views(const In0& pc, const In1& pr, const In2& rc, const In3& rr, float& loss, const Out0& gc,
+                              const Out1& gr) {
+  return prefer::evaluate<float>(
+      prefer::cpu{}, prefer::dpo{.beta = 0.1},
+      {.policy_chosen = pc, .policy_rejected = pr, .reference_chosen = rc, .reference_rejected = rr},
+      {.loss = {&loss, 1}, .grad_policy_chosen = gc, .grad_policy_rejected = gr});
 }
 
 template <class T>

@@ -91,9 +91,9 @@ TEST_CASE("an empty container is an empty batch") {
   const auto v = as_vector(none);
   CHECK(v.extent[0] == 0);
   float loss = -1;
-  const prefer::status s = prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{},
-                                                   {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v},
-                                                   {.loss = {&loss, 1}});
+  const prefer::status s = prefer::evaluate<float>(
+      prefer::cpu{}, prefer::dpo{},
+      {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v}, {.loss = {&loss, 1}});
   CHECK(s.ok());
   CHECK(loss == 0);
 }
@@ -111,7 +111,9 @@ TEST_CASE_TEMPLATE("DPO through containers has the bits of DPO through pointers"
                                                    as_vector(in[3].data(), interop::pairs), loss, as_vector(gc),
                                                    as_vector(std::span(gr.get(), interop::pairs)));
   REQUIRE(s.ok());
-  interop::check_same(expected, loss, [&](std::int64_t i) { return gc[static_cast<std::size_t>(i)]; }, [&](std::int64_t i) { return gr[static_cast<std::size_t>(i)]; });
+  interop::check_same(
+      expected, loss, [&](std::int64_t i) { return gc[static_cast<std::size_t>(i)]; },
+      [&](std::int64_t i) { return gr[static_cast<std::size_t>(i)]; });
 }
 
 }  // namespace

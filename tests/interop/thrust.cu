@@ -33,14 +33,16 @@ TEST_CASE("Thrust's vectors and pointers say where their memory is") {
   const thrust::device_vector<float>& c = d;
   static_assert(std::is_same_v<decltype(as_vector(d)), view<float, 1, space::device>>);
   static_assert(std::is_same_v<decltype(as_vector(c)), view<const float, 1, space::device>>);
-  CHECK((as_vector(d).data == thrust::raw_pointer_cast(d.data()) && as_vector(d).extent[0] == 7 && as_vector(d).stride[0] == 1));
+  CHECK((as_vector(d).data == thrust::raw_pointer_cast(d.data()) && as_vector(d).extent[0] == 7 &&
+         as_vector(d).stride[0] == 1));
   CHECK(as_vector(c).data == thrust::raw_pointer_cast(d.data()));
 
   thrust::host_vector<double> h(3);
   static_assert(std::is_same_v<decltype(as_vector(h)), view<double, 1, space::host>>);
   CHECK((as_vector(h).data == h.data() && as_vector(h).extent[0] == 3));
 
-  static_assert(std::is_same_v<decltype(as_vector(std::declval<thrust::universal_vector<float>&>())), view<float, 1, space::any>>);
+  static_assert(std::is_same_v<decltype(as_vector(std::declval<thrust::universal_vector<float>&>())),
+                               view<float, 1, space::any>>);
 
   const thrust::device_ptr<float> p = d.data();
   static_assert(std::is_same_v<decltype(as_vector(p, 3)), view<float, 1, space::device>>);
@@ -74,7 +76,8 @@ struct device_batch {
   }
 };
 
-TEST_CASE_TEMPLATE("DPO through device vectors has the bits of DPO through pointers", T, float, double, __half, __nv_bfloat16) {
+TEST_CASE_TEMPLATE("DPO through device vectors has the bits of DPO through pointers", T, float, double, __half,
+                   __nv_bfloat16) {
   const stream s;
   device_batch<T> a, b;
   REQUIRE(cudaDeviceSynchronize() == cudaSuccess);  // the batches are filled on another stream
@@ -88,13 +91,15 @@ TEST_CASE_TEMPLATE("DPO through device vectors has the bits of DPO through point
       {.loss = {thrust::raw_pointer_cast(a.loss.data()), 1},
        .grad_policy_chosen = {raw(a.gc), interop::pairs},
        .grad_policy_rejected = {raw(a.gr), interop::pairs}});
-  const prefer::status by_vector = prefer::evaluate<float>(
-      prefer::cuda{s.handle}, prefer::dpo{.beta = 0.1},
-      {.policy_chosen = as_vector(b.in[0]),
-       .policy_rejected = as_vector(b.in[1].data(), interop::pairs),
-       .reference_chosen = as_vector(std::as_const(b.in[2])),
-       .reference_rejected = as_vector(b.in[3])},
-      {.loss = as_vector(b.loss), .grad_policy_chosen = as_vector(b.gc), .grad_policy_rejected = as_vector(b.gr.data(), interop::pairs)});
+  const prefer::status by_vector =
+      prefer::evaluate<float>(prefer::cuda{s.handle}, prefer::dpo{.beta = 0.1},
+                              {.policy_chosen = as_vector(b.in[0]),
+                               .policy_rejected = as_vector(b.in[1].data(), interop::pairs),
+                               .reference_chosen = as_vector(std::as_const(b.in[2])),
+                               .reference_rejected = as_vector(b.in[3])},
+                              {.loss = as_vector(b.loss),
+                               .grad_policy_chosen = as_vector(b.gc),
+                               .grad_policy_rejected = as_vector(b.gr.data(), interop::pairs)});
   REQUIRE(by_pointer.ok());
   REQUIRE(by_vector.ok());
   s.wait();
@@ -117,9 +122,10 @@ TEST_CASE("CUDA's 16-bit numbers have the bits of the library's own, on the host
   CHECK(std::memcmp(h.data(), own.data(), 2 * h.size()) == 0);
   float from_cuda = 0, from_own = 0;
   const auto call = [](const auto& v, float& loss) {
-    return prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{},
-                                   {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v},
-                                   {.loss = {&loss, 1}});
+    return prefer::evaluate<float>(
+        prefer::cpu{}, prefer::dpo{},
+        {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v},
+        {.loss = {&loss, 1}});
   };
   REQUIRE(call(as_vector(h), from_cuda).ok());
   REQUIRE(call(as_vector(own), from_own).ok());

@@ -39,10 +39,12 @@ void check_vector(const View& v, X& x) {
 }
 template <class View, class X>
 void check_matrix(const View& v, X& x) {
-  REQUIRE((v.extent[0] == static_cast<std::int64_t>(x.shape()[0]) && v.extent[1] == static_cast<std::int64_t>(x.shape()[1])));
+  REQUIRE((v.extent[0] == static_cast<std::int64_t>(x.shape()[0]) &&
+           v.extent[1] == static_cast<std::int64_t>(x.shape()[1])));
   for (std::size_t i = 0; i < x.shape()[0]; ++i)
     for (std::size_t j = 0; j < x.shape()[1]; ++j)
-      CHECK(v.data + static_cast<std::int64_t>(i) * v.stride[0] + static_cast<std::int64_t>(j) * v.stride[1] == &x(i, j));
+      CHECK(v.data + static_cast<std::int64_t>(i) * v.stride[0] + static_cast<std::int64_t>(j) * v.stride[1] ==
+            &x(i, j));
 }
 
 TEST_CASE("containers of fixed and of run-time dimension") {
@@ -101,9 +103,9 @@ TEST_CASE("adaptors and strided views refer to the elements they show") {
 
 prefer::status evaluate_all(const prefer::input_view<1, space::host>& v) {
   float loss = 0;
-  return prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{},
-                                 {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v},
-                                 {.loss = {&loss, 1}});
+  return prefer::evaluate<float>(
+      prefer::cpu{}, prefer::dpo{},
+      {.policy_chosen = v, .policy_rejected = v, .reference_chosen = v, .reference_rejected = v}, {.loss = {&loss, 1}});
 }
 
 TEST_CASE("what a view cannot be is refused by the call") {
@@ -127,7 +129,8 @@ TEST_CASE_TEMPLATE("DPO through xtensor has the bits of DPO through pointers", T
   auto gr = xt::view(table, xt::all(), 1);
   const auto column = [&](int c) { return as_vector(xt::view(x, xt::all(), c)); };
   float loss = 0;
-  const prefer::status s = interop::evaluate_views(as_vector(policy_chosen), column(1), column(2), column(3), loss, as_vector(gc), as_vector(gr));
+  const prefer::status s = interop::evaluate_views(as_vector(policy_chosen), column(1), column(2), column(3), loss,
+                                                   as_vector(gc), as_vector(gr));
   REQUIRE(s.ok());
   interop::check_same(expected, loss, [&](std::int64_t i) { return gc(i); }, [&](std::int64_t i) { return gr(i); });
 }

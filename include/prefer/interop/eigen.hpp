@@ -38,11 +38,14 @@ template <class X>
 auto as_vector(X&& x) {
   using dense = std::remove_cvref_t<X>;
   static_assert(dense::IsVectorAtCompileTime,
-                "prefer: as_vector takes an Eigen expression with one row or one column at compile time: take .col(j), .row(i) or as_matrix");
+                "prefer: as_vector takes an Eigen expression with one row or one column at compile time: take .col(j), "
+                ".row(i) or as_matrix");
   static_assert(detail::eigen_has_memory<dense>(),
-                "prefer: this Eigen expression computes its elements and has no memory to look at: evaluate it into a variable first");
+                "prefer: this Eigen expression computes its elements and has no memory to look at: evaluate it into a "
+                "variable first");
   using T = detail::eigen_element<std::remove_reference_t<X>>;
-  return view<T, 1, space::host>(x.data(), static_cast<std::int64_t>(x.size()), static_cast<std::int64_t>(x.innerStride()));
+  return view<T, 1, space::host>(x.data(), static_cast<std::int64_t>(x.size()),
+                                 static_cast<std::int64_t>(x.innerStride()));
 }
 
 template <class X>
@@ -50,7 +53,8 @@ template <class X>
 auto as_matrix(X&& x) {
   using dense = std::remove_cvref_t<X>;
   static_assert(detail::eigen_has_memory<dense>(),
-                "prefer: this Eigen expression computes its elements and has no memory to look at: evaluate it into a variable first");
+                "prefer: this Eigen expression computes its elements and has no memory to look at: evaluate it into a "
+                "variable first");
   using T = detail::eigen_element<std::remove_reference_t<X>>;
   const auto inner = static_cast<std::int64_t>(x.innerStride()), outer = static_cast<std::int64_t>(x.outerStride());
   constexpr bool row_major = dense::IsRowMajor;

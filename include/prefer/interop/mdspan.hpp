@@ -11,9 +11,9 @@
 #include <utility>
 
 // Views of any mdspan: std::mdspan, cuda::std::mdspan, Kokkos's, or whatever has their members extent(r), stride(r) and
-// data_handle(). as_vector, as_matrix and as_tensor take rank 1, 2 and 3. Nothing is copied; an mdspan does not say where
-// its memory is, so its view goes to either backend. The layout must be strided and the accessor plain: what a stride
-// cannot describe is refused at compile time. Negative strides are refused by the call that receives the view.
+// data_handle(). as_vector, as_matrix and as_tensor take rank 1, 2 and 3. Nothing is copied; an mdspan does not say
+// where its memory is, so its view goes to either backend. The layout must be strided and the accessor plain: what a
+// stride cannot describe is refused at compile time. Negative strides are refused by the call that receives the view.
 namespace prefer {
 
 // Where an accessor's memory can be read; to be specialised for an accessor that knows.
@@ -68,7 +68,8 @@ constexpr auto view_of_mdspan(const X& x) {
   static_assert(X::rank() == Rank, "prefer: as_vector, as_matrix and as_tensor take an mdspan of rank 1, 2 and 3");
   static_assert(plain_access<X>(),
                 "prefer: this mdspan's accessor computes its elements: a view needs an accessor that refers to memory");
-  static_assert(always_strided<X>(), "prefer: this mdspan's layout is not strided: a view needs one stride per dimension");
+  static_assert(always_strided<X>(),
+                "prefer: this mdspan's layout is not strided: a view needs one stride per dimension");
   using T = std::remove_reference_t<decltype(*x.data_handle())>;
   view<T, Rank, space_of_mdspan<X>()> v;
   v.data = x.data_handle() + offset_of_mdspan(x, std::make_index_sequence<Rank>{});

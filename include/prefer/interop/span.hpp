@@ -17,9 +17,9 @@
 //   as_matrix(p, rows, columns)  view<T, 2>, row-major; as_matrix(p, rows, columns, row_stride, column_stride) is not
 //   as_tensor(p, a, b, c)        view<T, 3>, likewise with strides
 //
-// Nothing is copied, and a view lives no longer than what it looks at. Constness is kept: a view of const elements is no
-// output. A container that owns its elements (its constness is theirs) gives a view of host memory; a span, a pointer or
-// a built-in array may refer to either memory and is taken at the caller's word.
+// Nothing is copied, and a view lives no longer than what it looks at. Constness is kept: a view of const elements is
+// no output. A container that owns its elements (its constness is theirs) gives a view of host memory; a span, a
+// pointer or a built-in array may refer to either memory and is taken at the caller's word.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -64,8 +64,10 @@ constexpr auto as_vector(X&& x) {
 template <class X>
   requires detail::packs_bits<std::remove_cvref_t<X>>
 constexpr auto as_vector(X&&) {
-  static_assert(sizeof(X) == 0, "prefer: this container packs its bool elements into bits, which no view can refer to: use one byte each, "
-                                "as in std::vector<std::uint8_t>");
+  static_assert(
+      sizeof(X) == 0,
+      "prefer: this container packs its bool elements into bits, which no view can refer to: use one byte each, "
+      "as in std::vector<std::uint8_t>");
 }
 
 template <class T, std::size_t N>

@@ -13,9 +13,9 @@
 #include <cstdint>
 #include <type_traits>
 
-// Views of Thrust's vectors and pointers. thrust::device_vector and device_ptr give views of device memory, which a call
-// on prefer::cpu refuses at compile time; universal ones go to either backend; thrust::host_vector is a container like
-// any other (interop/span.hpp). Nothing is copied and nothing synchronises.
+// Views of Thrust's vectors and pointers. thrust::device_vector and device_ptr give views of device memory, which a
+// call on prefer::cpu refuses at compile time; universal ones go to either backend; thrust::host_vector is a container
+// like any other (interop/span.hpp). Nothing is copied and nothing synchronises.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {

@@ -19,11 +19,11 @@
 #include <type_traits>
 #include <utility>
 
-// Views of xtensor's containers (xtensor, xarray, xtensor_fixed), adaptors (xt::adapt) and strided views, of any layout,
-// for the CPU. as_vector, as_matrix and as_tensor take dimension 1, 2 and 3. Nothing is copied: an expression that
-// computes its elements is refused at compile time. The number of dimensions of an xarray is known at run time only;
-// with another number than asked for, its view has extent -1, which every call refuses as a bad extent, as it refuses a
-// negative stride.
+// Views of xtensor's containers (xtensor, xarray, xtensor_fixed), adaptors (xt::adapt) and strided views, of any
+// layout, for the CPU. as_vector, as_matrix and as_tensor take dimension 1, 2 and 3. Nothing is copied: an expression
+// that computes its elements is refused at compile time. The number of dimensions of an xarray is known at run time
+// only; with another number than asked for, its view has extent -1, which every call refuses as a bad extent, as it
+// refuses a negative stride.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -50,7 +50,8 @@ constexpr std::size_t xtensor_dimension() {
 template <int Rank, class X>
 auto view_of_xtensor(X& x) {
   static_assert(xtensor_memory<X>,
-                "prefer: this xtensor expression computes its elements and has no memory to look at: evaluate it into a container first");
+                "prefer: this xtensor expression computes its elements and has no memory to look at: evaluate it into "
+                "a container first");
   if constexpr (xtensor_memory<X>) {
     constexpr std::size_t dimension = xtensor_dimension<X>();
     static_assert(dimension == 0 || dimension == Rank,

@@ -174,5 +174,54 @@ constexpr status comparison_views(const comparisons<S>& c, comparison_shape& sha
   return s;
 }
 
+// The memory of one call, from the first to the last byte of every view; outputs have to keep clear of all others.
+class address_ranges {
+ public:
+  template <bool Mutable, int Rank, space S>
+  void read(const erased_view<Mutable, Rank, S>& v) {
+    if (v.given()) reads_[read_count_++] = range_of("", v);
+  }
+  template <bool Mutable, int Rank, space S>
+  void write(const char* name, const erased_view<Mutable, Rank, S>& v) {
+    if (v.given()) writes_[write_count_++] = range_of(name, v);
+  }
+  template <space S>
+  void read(const comparisons<S>& c) {
+    read(c.first), read(c.second), read(c.first_wins), read(c.second_wins), read(c.ties), read(c.weight);
+    read(c.win_matrix), read(c.tie_matrix);
+    read(c.row_offsets), read(c.columns), read(c.row_wins), read(c.row_ties);
+  }
+  status check() const {
+    for (int i = 0; i < write_count_; ++i) {
+      for (int j = 0; j < read_count_; ++j)
+        if (meet(writes_[i], reads_[j])) return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with an input");
+      for (int j = 0; j < i; ++j)
+        if (meet(writes_[i], writes_[j])) return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with another output");
+    }
+    return {};
+  }
+
+ private:
+  struct range {
+    const char* name = "";
+    std::uintptr_t begin = 0, end = 0;
+  };
+  range reads_[16];
+  range writes_[16];
+  int read_count_ = 0, write_count_ = 0;
+
+  template <bool Mutable, int Rank, space S>
+  static range range_of(const char* name, const erased_view<Mutable, Rank, S>& v) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(v.data);
+    std::int64_t last = 0;
+    for (int r = 0; r < Rank; ++r) {
+      if (v.extent[r] == 0) return {name, begin, begin};
+      last += (v.extent[r] - 1) * v.stride[r];
+    }
+    return {name, begin, begin + static_cast<std::uintptr_t>((last + 1) * size_of(v.type))};
+  }
+  static bool meet(const range& a, const range& b) { return a.begin < b.end && b.begin < a.end; }
+};
+
 }  // namespace require
 }  // namespace prefer

@@ -52,7 +52,7 @@ struct free_memory {
 };
 
 // The caller's workspace, or one allocation that lives as long as the call.
-struct scratch {
+struct host_scratch {
   std::unique_ptr<char, free_memory> owned = {};
   void* data = nullptr;
 

@@ -30,7 +30,7 @@ struct connectivity {
     std::int64_t head = 0, tail = 0;
     queue[tail++] = 0;
     reached[0] = static_cast<std::uint8_t>(reached[0] | bit);
-    while (head < tail) {
+    while (head < tail && tail < g.items) {
       const std::int32_t v = queue[head++];
       for (std::int64_t e = g.offsets[v]; e < g.offsets[v + 1]; ++e) {
         const std::int32_t u = g.opponent[e];

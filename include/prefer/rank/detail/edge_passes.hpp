@@ -43,7 +43,7 @@ struct derivative_pass {
   const comparison_graph& graph;
   const double* x;
   const double* y;       // read if Edge::directed
-  const double* value;   // e^rating when they fit, else the ratings
+  const double* value;   // e^(rating / 2) when that fits, else the ratings
   bool ratings;
   Edge edge;
   double* gradient;
@@ -63,12 +63,8 @@ struct derivative_pass {
     const V other = load_opponents<V>(value, graph.opponent + k, count, fallback);
     const V games = load_entries<V>(x + k, count, 0.0);
     const V lost = Edge::directed ? load_entries<V>(y + k, count, 0.0) : games;
-    if constexpr (Ratings) {
-      const edge_odds<V> o = odds_of(V(own - other));
-      return edge(games, lost, o.a, o.b);
-    } else {
-      return edge(games, lost, own, other);
-    }
+    if constexpr (Ratings) return edge(games, lost, odds_of_ratings(own, other));
+    else return edge(games, lost, odds_of_roots(own, other));
   }
 
   template <bool Ratings, class V>
@@ -140,6 +136,35 @@ struct curvature_pass {
       }
       a.out[i] = sum.sum();
     }
+  }
+};
+
+// The largest difference of a vector over any pair of the rows.
+struct reach_pass {
+  const comparison_graph& graph;
+  const double* p;
+
+  struct rows {
+    const reach_pass& pass;
+    std::int64_t first, last;
+    double most = 0;
+  };
+
+  template <class Level>
+  static PREFER_HD void run(rows& r) {
+    using V = lane<double, Level>;
+    const reach_pass& a = r.pass;
+    V most(0);
+    for (std::int64_t i = r.first; i < r.last; ++i) {
+      const V own(a.p[i]);
+      for (std::int64_t k = a.graph.offsets[i], end = a.graph.offsets[i + 1]; k < end; k += pairs_at_once) {
+        const int count = static_cast<int>(std::min<std::int64_t>(pairs_at_once, end - k));
+        most = math::max(math::abs(V(own - load_opponents<V>(a.p, a.graph.opponent + k, count, a.p[i]))), most);
+      }
+    }
+    double each[pairs_at_once];
+    most.store(each);
+    for (const double d : each) r.most = d > r.most ? d : r.most;
   }
 };
 

@@ -1,0 +1,413 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/checks.hpp>
+#include <prefer/core/execution.hpp>
+#include <prefer/rank/bradley_terry_fit.hpp>
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+// Standard errors of fitted Bradley-Terry ratings. With H the curvature of the negative log-likelihood (with the prior's)
+// at the ratings, and c_i the contrast that rating i is (see below),
+//
+//   hessian:   cov(i, j) = c_i' H^+ c_j
+//   sandwich:  cov(i, j) = c_i' H^+ G H^+ c_j,   G = sum over games of (gradient of the game's loss)(the same)'
+//
+// The second stays right when games are not independent draws of the model (misfit, weights; a game of weight w counts
+// w^2 in G). Prior games are not data and not in G. A tied game is one observation, in every tie model.
+//
+// The gauge: without a prior, ratings that sum to zero, c_i = e_i - (1, ..., 1)/n. With a prior, c_i = e_i. With an
+// anchor, the difference to it, c_i = e_i - e_anchor, whose error is 0 for the anchor itself. The error of any difference
+// r_i - r_j follows from the covariances, in every gauge the same: cov(i, i) + cov(j, j) - 2 cov(i, j).
+//
+// Nothing is added to the diagonal and nothing is dropped from H, so that the error of a newcomer with few games does not
+// depend on how many games the others played. Up to `dense_items` items H is factorised (Eigen, n^3 / 3); beyond, every
+// requested item costs one solution by preconditioned conjugate gradients, on the caller's threads.
+//
+// Sources: Huber 1967 and White 1982 (sandwich); Ford 1957 for when H has no other null vector than (1, ..., 1).
+namespace prefer {
+
+enum class error_estimate : std::uint8_t { hessian, sandwich };
+
+struct bradley_terry_errors {
+  bradley_terry_fit fit = {};  // as it was fitted: tie model, prior, anchor; the rest is not looked at
+  error_estimate estimate = error_estimate::hessian;
+  std::int64_t dense_items = 1024;
+  double tolerance = 1e-12;  // of the residual of the conjugate gradients
+};
+
+template <space Space>
+struct fitted_ratings {
+  input_view<1, Space> ratings = {};        // [items] what fit_bradley_terry gave; their sum or anchor does not matter
+  input_view<1, Space> tie_parameter = {};  // [1] eta or nu, for an estimated tie model
+  input_view<1, Space> items = {};          // [k] whose errors are wanted, int32 or int64; absent: all, k = items
+};
+
+template <space Space>
+struct error_outputs {
+  output_view<1, Space> standard_errors = {};    // [k]
+  output_view<2, Space> covariance = {};         // [k, k] of these ratings
+  output_view<1, Space> tie_standard_error = {}; // [1] of eta, or of log nu; NaN if no tie parameter was estimated
+};
+
+namespace require {
+
+template <space S>
+constexpr status error_arguments(const bradley_terry_errors& o, std::int64_t items, const fitted_ratings<S>& at,
+                                 const error_outputs<S>& out) {
+  const std::int64_t k = at.items.given() ? at.items.extent[0] : items;
+  status s = first_error(fit_parameters(o.fit, items), that(o.estimate <= error_estimate::sandwich, "estimate", static_cast<double>(o.estimate), "error_estimate::hessian or sandwich"),
+                         that(o.dense_items >= 0, "dense_items", static_cast<double>(o.dense_items), "0 or more"),
+                         that(o.tolerance > 0 && o.tolerance < 1, "tolerance", o.tolerance, "a number between 0 and 1"),
+                         missing(at.ratings.given(), "ratings", "the fitted ratings"),
+                         vector("ratings", at.ratings, items, "the number of items,", holds::totals));
+  if (s.ok() && at.tie_parameter.given()) s = vector("tie_parameter", at.tie_parameter, 1, "one element,", holds::totals);
+  if (s.ok() && k < 0) s = fail(errc::bad_extent, "items", "at least", static_cast<double>(k), 0);
+  if (s.ok() && at.items.given()) s = vector("items", at.items, k, "their number,", holds::indices);
+  if (s.ok() && !out.standard_errors.given() && !out.covariance.given() && !out.tie_standard_error.given())
+    s = fail(errc::missing_output, "outputs", "at least one output");
+  if (s.ok()) s = optional_output("standard_errors", out.standard_errors, k, "the number of requested items,", holds::totals);
+  if (s.ok()) s = optional_output("tie_standard_error", out.tie_standard_error, 1, "one element,", holds::totals);
+  if (!s.ok() || !out.covariance.given()) return s;
+  const auto& c = out.covariance;
+  s = element_type("covariance", c.type, holds::totals);
+  if (s.ok() && (c.extent[0] != k || c.extent[1] != k))
+    s = fail(errc::bad_extent, "covariance", "the number of requested items,", static_cast<double>(c.extent[0] != k ? c.extent[0] : c.extent[1]),
+             static_cast<double>(k));
+  if (s.ok() && c.data == nullptr && k > 0) s = fail(errc::null_data, "covariance", "a pointer to its elements, but it is null");
+  if (s.ok() && k > 1 && (c.stride[0] < 1 || c.stride[1] < 1 || (c.stride[0] < c.stride[1] * k && c.stride[1] < c.stride[0] * k)))
+    s = fail(errc::bad_stride, "covariance", "rows or columns that do not overlap: at least", static_cast<double>(std::min(c.stride[0], c.stride[1])), static_cast<double>(k));
+  return s;
+}
+
+}  // namespace require
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+// The requested contrasts and where their solutions lie: column k of `solution` is H^+ c_k, its last row the tie part.
+struct error_plan {
+  std::int64_t items = 0;
+  std::int64_t wanted = 0;  // and one more column for the tie parameter
+  bool tie_parameter = false;
+  bool prior = false;
+  std::int64_t anchor = -1;
+  std::int64_t* item = nullptr;
+
+  std::int64_t columns() const { return wanted + (tie_parameter ? 1 : 0); }
+
+  // c_k on the ratings; returns its tie part.
+  double contrast(std::int64_t k, double* c) const {
+    std::fill(c, c + items, 0.0);
+    if (k == wanted) return 1;
+    if (anchor < 0 && !prior)
+      for (std::int64_t i = 0; i < items; ++i) c[i] = -1.0 / static_cast<double>(items);
+    c[item[k]] += 1;
+    if (anchor >= 0) c[anchor] -= 1;
+    return 0;
+  }
+};
+
+// What the games' own gradients say, in the shape of a curvature.
+template <class Edge>
+void fill_meat(const comparison_graph& g, const double* rating, const Edge& edge, double* weight, double* cross, double& tie_curvature) {
+  double corner = 0;
+  for (std::int64_t i = 0; i < g.items; ++i) {
+    double border = 0;
+    for (std::int64_t e = g.offsets[i]; e < g.offsets[i + 1]; ++e) {
+      const outcome_scores<double> s = scores_of(edge, odds_of_ratings(rating[i], rating[g.opponent[e]]));
+      const double tied = g.tied != nullptr ? g.tied[e] : 0;
+      weight[e] = g.won[e] * (s.win * s.win) + g.lost[e] * (s.loss * s.loss) + tied * (s.tie * s.tie);
+      border += g.won[e] * (s.win * s.win_t) + g.lost[e] * (s.loss * s.loss_t) + tied * (s.tie * s.tie_t);
+      corner += g.won[e] * (s.win_t * s.win_t) + g.lost[e] * (s.loss_t * s.loss_t) + tied * (s.tie_t * s.tie_t);
+    }
+    if constexpr (Edge::has_tie_parameter) cross[i] = border;
+  }
+  tie_curvature = 0.5 * corner;
+}
+
+// H, scaled to a unit diagonal and, without a prior, with the null vector lifted: then positive definite.
+inline void fill_dense(const curvature_system& a, bool prior, Eigen::Map<Eigen::MatrixXd>& h, double* scale) {
+  const std::int64_t n = a.graph.items, size = h.rows();
+  double trace = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    trace += a.diagonal[i];
+    scale[i] = a.diagonal[i] > 0 ? 1 / std::sqrt(a.diagonal[i]) : 1;
+  }
+  if (size > n) scale[n] = 1 / std::sqrt(a.tie_curvature);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) h(j, i) = prior || !(trace > 0) ? 0 : std::sqrt(a.diagonal[i]) * std::sqrt(a.diagonal[j]) / trace;
+  for (std::int64_t i = 0; i < n; ++i) {
+    h(i, i) += 1;
+    for (std::int64_t e = a.graph.offsets[i]; e < a.graph.offsets[i + 1]; ++e)
+      h(a.graph.opponent[e], i) -= a.weight[e] * scale[i] * scale[a.graph.opponent[e]];
+    if (size > n) h(i, n) = h(n, i) = a.cross[i] * scale[i] * scale[n];
+  }
+  if (size > n) h(n, n) = 1;
+}
+
+// Memory of one call, in the order of its use.
+struct error_memory {
+  comparison_graph meat_graph = {};
+  double* meat_weight = nullptr;
+  double* meat_cross = nullptr;
+  double* dense = nullptr;
+  double* scale = nullptr;
+  double* solution = nullptr;  // [size, columns at once]
+  double* image = nullptr;     // the same for G times it
+  cg_memory* lanes = nullptr;
+  std::int64_t lane_count = 0;
+
+  static constexpr std::int64_t most_lanes = 16;
+
+  void carve(arena& memory, const bradley_terry_errors& o, const comparison_shape& shape, std::int64_t wanted, bool weighted) {
+    const std::int64_t n = shape.items, size = n + 1, entries = graph_builder::most_entries(shape);
+    if (o.estimate == error_estimate::sandwich) {
+      if (weighted) meat_graph = graph_builder::carve(memory, shape);
+      meat_weight = memory.take<double>(entries + graph_builder::padding);
+      meat_cross = memory.take<double>(n);
+    }
+    if (n <= o.dense_items) {
+      dense = memory.take<double>(size * size);
+      scale = memory.take<double>(size);
+    } else {
+      lane_count = std::min<std::int64_t>(most_lanes, wanted + 1);
+      lanes = memory.take<cg_memory>(lane_count);
+      for (std::int64_t l = 0; l < lane_count; ++l) {
+        cg_memory one;
+        one.carve(memory, n, entries);
+        if (lanes != nullptr) lanes[l] = one;
+      }
+    }
+    solution = memory.take<double>(size * (wanted + 1));
+    if (o.estimate == error_estimate::sandwich) image = memory.take<double>(size * (wanted + 1));
+  }
+};
+
+inline void measure_errors(arena& memory, const bradley_terry_errors& o, const comparison_shape& shape, std::int64_t wanted, bool weighted) {
+  measure_fit(memory, o.fit, shape);
+  memory.take<std::int64_t>(wanted);
+  error_memory().carve(memory, o, shape, wanted, weighted);
+  if (weighted) graph_builder(memory, shape);  // the second graph needs room to be built in
+}
+
+class error_solver {
+ public:
+  error_solver(const cpu& exec, const row_runner& run, const bradley_terry_errors& options, const error_plan& plan, const error_memory& m)
+      : exec_(exec), run_(run), options_(options), plan_(plan), m_(m) {}
+
+  // Columns of H^+ C.
+  void solve(const curvature_system& h) {
+    const std::int64_t size = plan_.items + 1;
+    if (m_.dense != nullptr) return solve_dense(h);
+    const cpu alone{.isa = exec_.isa};
+    const row_runner serial{alone, run_.level, run_.blocks};
+    auto lane = [&](std::int64_t l) {
+      for (std::int64_t k = l; k < plan_.columns(); k += m_.lane_count) {
+        const double tie = plan_.contrast(k, m_.lanes[l].residual);
+        const cg_result r = conjugate_gradients(serial, h, m_.lanes[l]).solve(tie, options_.tolerance, 20 * plan_.items + 1000);
+        double* column = m_.solution + k * size;
+        std::copy(m_.lanes[l].step, m_.lanes[l].step + plan_.items, column);
+        column[plan_.items] = r.tie_step;
+      }
+    };
+    run_tasks(exec_, m_.lane_count, lane);
+  }
+
+  // Columns of G H^+ C.
+  void apply(const curvature_system& g) {
+    const cpu alone{.isa = exec_.isa};
+    const row_runner serial{alone, run_.level, run_.blocks};
+    const std::int64_t size = plan_.items + 1;
+    auto column = [&](std::int64_t k) { apply_column(serial, g, m_.solution + k * size, m_.image + k * size); };
+    run_tasks(exec_, plan_.columns(), column);
+  }
+
+  double covariance(std::int64_t k, std::int64_t l) const {
+    const std::int64_t n = plan_.items, size = n + 1;
+    const double* y = m_.solution + k * size;
+    if (m_.image != nullptr) {
+      double s = 0;
+      for (std::int64_t i = 0; i < size; ++i) s += y[i] * m_.image[l * size + i];
+      return s;
+    }
+    // c_l is sparse: two entries, or one and the mean, which H^+ makes irrelevant up to a shift.
+    if (l == plan_.wanted) return y[n];
+    double s = y[plan_.item[l]];
+    if (plan_.anchor >= 0) return s - y[plan_.anchor];
+    if (plan_.prior) return s;
+    double mean = 0;
+    for (std::int64_t i = 0; i < n; ++i) mean += y[i];
+    return s - mean / static_cast<double>(n);
+  }
+
+ private:
+  const cpu& exec_;
+  const row_runner& run_;
+  const bradley_terry_errors& options_;
+  const error_plan& plan_;
+  const error_memory& m_;
+
+  static void apply_column(const row_runner& run, const curvature_system& g, const double* y, double* out) {
+    const std::int64_t n = g.graph.items;
+    const curvature_pass pass{g.graph, g.weight, y, out};
+    run.run(pass, 0, n);
+    double tie = 0;
+    for (std::int64_t i = 0; g.cross != nullptr && i < n; ++i) {
+      out[i] += g.cross[i] * y[n];
+      tie += g.cross[i] * y[i];
+    }
+    out[n] = tie + g.tie_curvature * y[n];
+  }
+
+  void solve_dense(const curvature_system& h) {
+    const std::int64_t n = plan_.items, size = h.cross != nullptr ? n + 1 : n;
+    Eigen::Map<Eigen::MatrixXd> matrix(m_.dense, size, size);
+    fill_dense(h, plan_.prior, matrix, m_.scale);
+    Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(matrix);
+    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> columns(m_.solution, size, plan_.columns(), Eigen::OuterStride<>(n + 1));
+    for (std::int64_t k = 0; k < plan_.columns(); ++k) {
+      double* c = m_.solution + k * (n + 1);
+      c[n] = plan_.contrast(k, c);
+      for (std::int64_t i = 0; i < size; ++i) c[i] *= m_.scale[i];
+    }
+    factor.solveInPlace(columns);
+    for (std::int64_t k = 0; k < plan_.columns(); ++k)
+      for (std::int64_t i = 0; i < size; ++i) m_.solution[k * (n + 1) + i] *= m_.scale[i];
+  }
+};
+
+template <class Edge>
+status store_errors(const error_solver& solver, const error_plan& plan, const error_outputs<space::host>& out) {
+  for (std::int64_t k = 0; out.standard_errors.given() && k < plan.wanted; ++k)
+    store_number(out.standard_errors, k, std::sqrt(std::max(0.0, solver.covariance(k, k))));
+  const auto& c = out.covariance;
+  for (std::int64_t k = 0; c.given() && k < plan.wanted; ++k)
+    for (std::int64_t l = 0; l <= k; ++l) {
+      const double x = 0.5 * (solver.covariance(k, l) + solver.covariance(l, k));
+      store_element<double>(c.data, c.type, k * c.stride[0] + l * c.stride[1], x, false);
+      store_element<double>(c.data, c.type, l * c.stride[0] + k * c.stride[1], x, false);
+    }
+  store_number(out.tie_standard_error, 0,
+               Edge::has_tie_parameter ? std::sqrt(std::max(0.0, solver.covariance(plan.wanted, plan.wanted))) : math::detail::not_a_number<double>());
+  return {};
+}
+
+struct error_call {
+  const cpu& exec;
+  const bradley_terry_errors& options;
+  const comparisons<space::host>& data;
+  const error_outputs<space::host>& out;
+  comparison_shape shape;
+  isa level;
+  double tie;
+};
+
+template <class Edge>
+status errors_with(const error_call& c, arena& memory, comparison_graph graph, const solver_memory& arrays, error_plan plan) {
+  plan.tie_parameter = Edge::has_tie_parameter;
+  error_memory m;
+  m.carve(memory, c.options, c.shape, plan.wanted, c.data.weight.given());
+  curvature_system meat;
+  if (c.options.estimate == error_estimate::sandwich) {
+    meat.graph = graph;
+    if (c.data.weight.given()) {
+      graph_builder builder(memory, c.shape);
+      meat.graph = m.meat_graph;
+      if (const status s = builder.build({c.data, c.shape, true, false}, meat.graph); !s.ok()) return s;
+    }
+    fill_meat(meat.graph, arrays.rating, Edge::at(c.tie), m.meat_weight, m.meat_cross, meat.tie_curvature);
+    meat.weight = m.meat_weight;
+    if (Edge::has_tie_parameter) meat.cross = m.meat_cross;
+  }
+  bradley_terry_solver<Edge> solver(c.exec, c.level, graph, arrays, settings_of(c.options.fit, c.shape.items));
+  solver.differentiate_at(c.tie);
+  error_solver errors(c.exec, solver.runner(), c.options, plan, m);
+  errors.solve(solver.system());
+  if (c.options.estimate == error_estimate::sandwich) errors.apply(meat);
+  return store_errors<Edge>(errors, plan, c.out);
+}
+
+}  // namespace detail
+
+// Bytes that standard_errors needs, from extents, form, tie model and options alone. Views that do not fit together give
+// 0. Eigen takes a few kilobytes of its own beside it while it factorises.
+inline std::size_t standard_errors_workspace(const cpu&, const bradley_terry_errors& options, const comparisons<space::host>& data,
+                                             const fitted_ratings<space::host>& at) {
+  comparison_shape shape;
+  if (!require::comparison_views(data, shape).ok()) return 0;
+  const std::int64_t wanted = at.items.given() ? at.items.extent[0] : shape.items;
+  detail::arena memory;
+  detail::measure_errors(memory, options, shape, wanted, data.weight.given());
+  return memory.bytes();
+}
+
+// Errors: those of fit_bradley_terry, except not_converged; not_a_number for ratings that are not finite; bad_index for a
+// requested item that does not exist; missing_input when an estimated tie model comes without its tie_parameter.
+inline status standard_errors(const cpu& exec, const bradley_terry_errors& options, const comparisons<space::host>& data,
+                              const fitted_ratings<space::host>& at, const error_outputs<space::host>& out) {
+  comparison_shape shape;
+  isa level;
+  status s = detail::check_fit(exec, options.fit, data, shape, level);
+  if (s.ok()) s = require::error_arguments(options, shape.items, at, out);
+  if (!s.ok()) return s;
+  require::address_ranges all;
+  all.read(data);
+  all.read(at.ratings), all.read(at.tie_parameter), all.read(at.items);
+  all.write("standard_errors", out.standard_errors);
+  all.write("covariance", out.covariance);
+  all.write("tie_standard_error", out.tie_standard_error);
+  s = all.check();
+  detail::host_scratch lent;
+  if (s.ok()) s = lent.provide(exec.workspace, standard_errors_workspace(exec, options, data, at));
+  if (!s.ok()) return s;
+
+  detail::arena memory(lent.data);
+  detail::comparison_graph graph;
+  s = detail::make_graph({data, shape, false, exec.content != content::none}, memory, graph);
+  if (!s.ok()) return s;
+  detail::solver_memory arrays;
+  arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape), options.fit.ties != tie_model::half && shape.ties);
+  const detail::model_choice model = detail::choose_model(options.fit, graph);
+  s = detail::check_existence(options.fit, graph, arrays.links, model);
+  if (s.ok() && model.ties != tie_model::half) s = require::missing(at.tie_parameter.given(), "tie_parameter", "the fitted tie parameter");
+  for (std::int64_t i = 0; s.ok() && i < shape.items; ++i) {
+    arrays.rating[i] = detail::load_element<double>(at.ratings.data, at.ratings.type, i * at.ratings.stride[0]);
+    if (math::is_nan(arrays.rating[i] - arrays.rating[i]))
+      s = require::fail(errc::not_a_number, "ratings", "a finite number", arrays.rating[i], 0, i);
+  }
+  double tie = 0;
+  if (s.ok() && model.ties != tie_model::half) {
+    tie = detail::load_element<double>(at.tie_parameter.data, at.tie_parameter.type, 0);
+    s = require::that(tie > 0 && require::finite(tie), "tie_parameter", tie, "a finite number above 0");
+    if (model.ties == tie_model::davidson) tie = math::log(tie);
+  }
+  if (!s.ok()) return s;
+
+  detail::error_plan plan;
+  plan.items = shape.items;
+  plan.wanted = at.items.given() ? at.items.extent[0] : shape.items;
+  plan.prior = options.fit.prior_precision > 0 || options.fit.pseudo_count > 0;
+  plan.anchor = options.fit.anchor;
+  plan.item = memory.take<std::int64_t>(plan.wanted);
+  for (std::int64_t k = 0; k < plan.wanted; ++k) {
+    plan.item[k] = at.items.given() ? detail::load_index(at.items.data, at.items.type, k * at.items.stride[0]) : k;
+    if (plan.item[k] < 0 || plan.item[k] >= shape.items)
+      return require::fail(errc::bad_index, "items", "0 or above and below the number of items", static_cast<double>(plan.item[k]), 0, k);
+  }
+
+  const detail::error_call call{exec, options, data, out, shape, level, tie};
+  if (model.ties == tie_model::rao_kupper) return detail::errors_with<detail::rao_kupper_edge>(call, memory, graph, arrays, plan);
+  if (model.ties == tie_model::davidson) return detail::errors_with<detail::davidson_edge>(call, memory, graph, arrays, plan);
+  return detail::errors_with<detail::bradley_terry_edge>(call, memory, graph, arrays, plan);
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer
