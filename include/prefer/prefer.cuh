@@ -3,6 +3,7 @@
 #pragma once
 
 // Everything, with CUDA. Including single headers compiles faster.
+#include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>

@@ -3,7 +3,9 @@
 #pragma once
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
+#include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_tokens.hpp>
+#include <prefer/core/random.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/loss/bradley_terry.hpp>
 #include <prefer/loss/combine.hpp>

@@ -51,6 +51,7 @@ struct sink {
   void* data = nullptr;
   std::int64_t stride = 0;
   element type = element::none;
+  bool fresh = false;  // overwritten even when the call accumulates
 };
 
 struct total {

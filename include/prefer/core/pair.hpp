@@ -4,6 +4,7 @@
 
 #include <prefer/backend/segmented_map_reduce.hpp>
 #include <prefer/core/kind.hpp>
+#include <prefer/core/pair_plan.hpp>
 
 // The kind `pair`: two responses to one prompt, each with log-probabilities under the policy and a reference. DPO and
 // its family are losses of this kind.
@@ -93,6 +94,7 @@ struct pair_index_inputs {
   input_view<1, S> mask = {};
   prefer::normalizer normalizer = {};
   input_view<1, S> column[4] = {};
+  pair_plan<S> plan = {};  // of chosen and rejected; needed for gradients
 };
 
 template <space S>
@@ -130,6 +132,11 @@ struct pair_kind {
   static constexpr const char* total_fields[] = {"loss", "count", "accuracy"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
 
+  template <space S>
+  using index_inputs = pair_index_inputs<S>;
+  template <space S>
+  using index_outputs = pair_index_outputs<S>;
+
   // The token form (core/evaluate_tokens.hpp): segment 0 is the chosen response, segment 1 the rejected one.
   static constexpr int segments = 2;
   static constexpr token_role input_roles[] = {{role::tokens, 0}, {role::tokens, 1}, {role::tokens, 0}, {role::tokens, 1},
@@ -144,6 +151,24 @@ struct pair_kind {
     f(x.policy_chosen), f(x.policy_rejected), f(x.reference_chosen), f(x.reference_rejected);
     f(x.label), f(x.margin), f(counted), f(counted);
     f(x.column[0]), f(x.column[1]), f(x.column[2]), f(x.column[3]);
+  }
+
+  // The index form (core/evaluate_indexed.hpp): f(view, name, side) with side 0 for what is read at chosen[i], 1 at
+  // rejected[i], and -1 for what belongs to the pair.
+  template <class X, class F>
+  static void each_index_input(const X& x, F f) {
+    f(x.policy, "policy", 0), f(x.policy, "policy", 1), f(x.reference, "reference", 0), f(x.reference, "reference", 1);
+    f(x.label, "label", -1), f(x.margin, "margin", -1), f(x.length, "length", 0), f(x.length, "length", 1);
+    f(x.column[0], "column[0]", -1), f(x.column[1], "column[1]", -1);
+    f(x.column[2], "column[2]", -1), f(x.column[3], "column[3]", -1);
+  }
+  // f(view, name, of_sample) in the order of output_fields; two outputs in a row for the gradient of a sample.
+  template <class X, class F>
+  static void each_index_output(const X& x, F f) {
+    f(x.grad_policy, "grad_policy", true), f(x.grad_policy, "grad_policy", true);
+    f(x.grad_reference, "grad_reference", true), f(x.grad_reference, "grad_reference", true);
+    f(x.losses, "losses", false), f(x.reward_chosen, "reward_chosen", false);
+    f(x.reward_rejected, "reward_rejected", false), f(x.reward_margin, "reward_margin", false);
   }
 
   // Members in the order of input_fields, for items and for inputs alike.

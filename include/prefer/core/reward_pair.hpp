@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/core/kind.hpp>
+#include <prefer/core/pair_plan.hpp>
 
 // The kind `reward_pair`: two items with a score each, and which of them was preferred. Bradley-Terry and its relatives
 // are losses of this kind.
@@ -59,6 +60,35 @@ struct reward_pair_outputs {
   bool accumulate = false;                    // add to the outputs instead of overwriting them
 };
 
+// The same by index: comparison i is between the samples chosen[i] and rejected[i] of the N samples in `score`.
+template <space S>
+struct reward_pair_index_inputs {
+  input_view<1, S> score = {};                  // N samples
+  input_view<1, S> chosen = {}, rejected = {};  // n comparisons; int32 or int64
+  input_view<1, S> label = {};
+  input_view<1, S> margin = {};
+  input_view<1, S> tie = {};
+  input_view<1, S> weight = {};
+  input_view<1, S> mask = {};
+  prefer::normalizer normalizer = {};
+  input_view<1, S> column[4] = {};
+  pair_plan<S> plan = {};  // of chosen and rejected; needed for gradients
+};
+
+template <space S>
+struct reward_pair_index_outputs {
+  output_view<1, S> loss = {};
+  output_view<1, S> grad_score = {};   // N samples, summed over their comparisons in order
+  output_view<1, S> grad_margin = {};  // n comparisons, as are the next two
+  output_view<1, S> losses = {};
+  output_view<1, S> reward_margin = {};
+  output_view<1, S> accuracy = {};
+  output_view<1, S> count = {};
+  output_view<1, S> grad_tie_parameter = {};
+  output_view<1, S> terms = {};
+  bool accumulate = false;
+};
+
 inline namespace PREFER_ABI {
 
 struct reward_pair_kind {
@@ -78,6 +108,27 @@ struct reward_pair_kind {
   static constexpr const char* output_fields[] = {"grad_chosen", "grad_rejected", "grad_margin", "losses", "reward_margin"};
   static constexpr const char* total_fields[] = {"loss", "count", "accuracy", "grad_tie_parameter"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+
+  template <space S>
+  using index_inputs = reward_pair_index_inputs<S>;
+  template <space S>
+  using index_outputs = reward_pair_index_outputs<S>;
+
+  // The index form (core/evaluate_indexed.hpp): f(view, name, side) with side 0 for what is read at chosen[i], 1 at
+  // rejected[i], and -1 for what belongs to the comparison.
+  template <class X, class F>
+  static void each_index_input(const X& x, F f) {
+    f(x.score, "score", 0), f(x.score, "score", 1), f(x.label, "label", -1), f(x.margin, "margin", -1), f(x.tie, "tie", -1);
+    f(x.column[0], "column[0]", -1), f(x.column[1], "column[1]", -1);
+    f(x.column[2], "column[2]", -1), f(x.column[3], "column[3]", -1);
+  }
+  // f(view, name, of_sample) in the order of output_fields; two outputs in a row for the gradient of a sample.
+  template <class X, class F>
+  static void each_index_output(const X& x, F f) {
+    f(x.grad_score, "grad_score", true), f(x.grad_score, "grad_score", true);
+    f(x.grad_margin, "grad_margin", false), f(x.losses, "losses", false), f(x.reward_margin, "reward_margin", false);
+  }
+
 
 #if defined(__CUDACC__)
 #pragma nv_exec_check_disable

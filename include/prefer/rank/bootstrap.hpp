@@ -13,8 +13,8 @@
 #include <cstdint>
 
 // Bootstrap intervals of Bradley-Terry ratings. A replicate draws as many games as there are, with replacement and each
-// game with the same probability (a multinomial over pairs and outcomes), and fits them anew, starting from the fit of all
-// games. Counts must be whole numbers; a weighted game keeps its weight whenever it is drawn.
+// game with the same probability (a multinomial over pairs and outcomes), and fits them anew, starting from the fit of
+// all games. Counts must be whole numbers; a weighted game keeps its weight whenever it is drawn.
 //
 // Intervals are percentiles of the replicates (linear between order statistics), in the gauge of the fit: sum zero, the
 // prior's, or the difference to the anchor.
@@ -23,8 +23,8 @@
 // `samples` is NaN, and the intervals are of the others: too short for the items concerned. With a prior this cannot
 // happen. Not even one replicate left: the intervals are NaN.
 //
-// Replicates run on the caller's threads, each on one. Game g of replicate b depends on (seed, b, g) alone, so the result
-// is bitwise the same for any number of threads.
+// Replicates run on the caller's threads, each on one. Game g of replicate b depends on (seed, b, g) alone, so the
+// result is bitwise the same for any number of threads.
 //
 // Source: Efron 1979; random numbers: core/random.hpp.
 namespace prefer {
@@ -49,24 +49,29 @@ struct bootstrap_outputs {
 namespace require {
 
 template <space S>
-constexpr status bootstrap_arguments(const bradley_terry_bootstrap& o, std::int64_t items, const bootstrap_outputs<S>& out) {
-  status s = first_error(fit_parameters(o.fit, items),
-                         that(o.replicates >= 1, "replicates", static_cast<double>(o.replicates), "1 or more"),
-                         that(o.level > 0 && o.level < 1, "level", o.level, "a number between 0 and 1"),
-                         that(o.lanes >= 1, "lanes", static_cast<double>(o.lanes), "1 or more"),
-                         optional_output("lower", out.lower, items, "the number of items,", holds::totals),
-                         optional_output("upper", out.upper, items, "the number of items,", holds::totals),
-                         optional_output("standard_errors", out.standard_errors, items, "the number of items,", holds::totals),
-                         optional_output("failed", out.failed, 1, "one element,", holds::indices));
+constexpr status bootstrap_arguments(const bradley_terry_bootstrap& o, std::int64_t items,
+                                     const bootstrap_outputs<S>& out) {
+  status s =
+      first_error(fit_parameters(o.fit, items),
+                  that(o.replicates >= 1, "replicates", static_cast<double>(o.replicates), "1 or more"),
+                  that(o.level > 0 && o.level < 1, "level", o.level, "a number between 0 and 1"),
+                  that(o.lanes >= 1, "lanes", static_cast<double>(o.lanes), "1 or more"),
+                  optional_output("lower", out.lower, items, "the number of items,", holds::totals),
+                  optional_output("upper", out.upper, items, "the number of items,", holds::totals),
+                  optional_output("standard_errors", out.standard_errors, items, "the number of items,", holds::totals),
+                  optional_output("failed", out.failed, 1, "one element,", holds::indices));
   const auto& v = out.samples;
-  if (s.ok() && !v.given() && !out.lower.given() && !out.upper.given() && !out.standard_errors.given() && !out.failed.given())
+  if (s.ok() && !v.given() && !out.lower.given() && !out.upper.given() && !out.standard_errors.given() &&
+      !out.failed.given())
     s = fail(errc::missing_output, "outputs", "at least one output");
   if (!s.ok() || !v.given()) return s;
   s = element_type("samples", v.type, holds::totals);
   if (s.ok() && v.extent[0] != o.replicates)
-    s = fail(errc::bad_extent, "samples", "as many rows as replicates,", static_cast<double>(v.extent[0]), static_cast<double>(o.replicates));
+    s = fail(errc::bad_extent, "samples", "as many rows as replicates,", static_cast<double>(v.extent[0]),
+             static_cast<double>(o.replicates));
   if (s.ok() && v.extent[1] != items)
-    s = fail(errc::bad_extent, "samples", "as many columns as items,", static_cast<double>(v.extent[1]), static_cast<double>(items));
+    s = fail(errc::bad_extent, "samples", "as many columns as items,", static_cast<double>(v.extent[1]),
+             static_cast<double>(items));
   if (s.ok() && v.data == nullptr) s = fail(errc::null_data, "samples", "a pointer to its elements, but it is null");
   if (s.ok() && (v.stride[1] < 1 || v.stride[0] < items * v.stride[1]))
     s = fail(errc::bad_stride, "samples", "rows that do not overlap: at least", static_cast<double>(v.stride[0]),
@@ -80,6 +85,9 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 enum class outcome : std::uint8_t { win, loss, tie };
+
+// Streams of random numbers from here on are the replicates.
+inline constexpr std::uint64_t bootstrap_stream = std::uint64_t{0x6254} << 48;
 
 // A kind of game: `games` of it were played, each adds `value` to the count of an outcome of a pair.
 struct game_cell {
@@ -97,7 +105,7 @@ struct game_urn {
   game_cell* cell = nullptr;
   std::uint64_t* threshold = nullptr;
   std::int32_t* alias = nullptr;
-  std::uint64_t* left = nullptr;   // while it is built
+  std::uint64_t* left = nullptr;  // while it is built
   std::int32_t* stack = nullptr;
   std::int64_t* cursor = nullptr;  // [items]
   std::int64_t* mirror = nullptr;  // [entries] where the same pair stands in the other item's list
@@ -115,9 +123,11 @@ struct game_urn {
   status add(double games_of_cell, double value, std::int64_t entry, outcome what, std::int64_t at) {
     if (!(games_of_cell > 0)) return {};
     if (std::floor(games_of_cell) != games_of_cell)
-      return require::fail(errc::bad_label, "counts", "a whole number: games are drawn one by one", games_of_cell, 0, at);
+      return require::fail(errc::bad_label, "counts", "a whole number: games are drawn one by one", games_of_cell, 0,
+                           at);
     if (static_cast<double>(games) + games_of_cell > 2147483647.0)
-      return require::fail(errc::bad_label, "counts", "at most 2147483647 games in all", static_cast<double>(games) + games_of_cell, 0, at);
+      return require::fail(errc::bad_label, "counts", "at most 2147483647 games in all",
+                           static_cast<double>(games) + games_of_cell, 0, at);
     games += static_cast<std::int64_t>(games_of_cell);
     cell[cells++] = {entry, value, static_cast<std::uint32_t>(games_of_cell), what};
     return {};
@@ -190,7 +200,8 @@ inline status fill_urn(const comparison_graph& g, game_urn& urn) {
 }
 
 // With weights the games of a row are a kind of their own.
-inline status fill_weighted_urn(const comparisons<space::host>& data, const comparison_shape& shape, const comparison_graph& g, game_urn& urn) {
+inline status fill_weighted_urn(const comparisons<space::host>& data, const comparison_shape& shape,
+                                const comparison_graph& g, game_urn& urn) {
   comparisons<space::host> plain = data;
   plain.weight = {};
   const comparison_reader reader{plain, shape, false, false};
@@ -246,7 +257,8 @@ struct bootstrap_memory {
   }
 };
 
-inline void measure_bootstrap(arena& memory, const bradley_terry_bootstrap& o, const comparison_shape& shape, bool weighted) {
+inline void measure_bootstrap(arena& memory, const bradley_terry_bootstrap& o, const comparison_shape& shape,
+                              bool weighted) {
   measure_fit(memory, o.fit, shape);
   bootstrap_memory().carve(memory, o, shape, weighted);
 }
@@ -274,7 +286,8 @@ class bootstrap_run {
     for (std::int64_t b = 0; b < o_.replicates; ++b) {
       failed += math::is_nan(m_.samples[b * n]) ? 1 : 0;
       for (std::int64_t i = 0; out.samples.given() && i < n; ++i)
-        store_element<double>(out.samples.data, out.samples.type, b * out.samples.stride[0] + i * out.samples.stride[1], m_.samples[b * n + i], false);
+        store_element<double>(out.samples.data, out.samples.type, b * out.samples.stride[0] + i * out.samples.stride[1],
+                              m_.samples[b * n + i], false);
     }
     return failed;
   }
@@ -291,7 +304,8 @@ class bootstrap_run {
     const game_urn& urn = m_.urn;
     std::fill(lane.drawn, lane.drawn + urn.cells, 0u);
     for (std::int64_t g = 0; g < urn.games; g += 2) {
-      const random_pair bits = draw_pair(o_.seed, static_cast<std::uint64_t>(b), static_cast<std::uint64_t>(g / 2));
+      const random_pair bits =
+          draw_pair(o_.seed, bootstrap_stream + static_cast<std::uint64_t>(b), static_cast<std::uint64_t>(g / 2));
       ++lane.drawn[urn.draw(bits.first)];
       if (g + 1 < urn.games) ++lane.drawn[urn.draw(bits.second)];
     }
@@ -303,9 +317,12 @@ class bootstrap_run {
 
   void add(comparison_graph& r, const game_cell& c, double count) const {
     const std::int64_t e = c.entry, other = m_.urn.mirror[e];
-    if (c.what == outcome::win) r.won[e] += count, r.lost[other] += count;
-    else if (c.what == outcome::loss) r.lost[e] += count, r.won[other] += count;
-    else r.tied[e] += count, r.tied[other] += count;
+    if (c.what == outcome::win)
+      r.won[e] += count, r.lost[other] += count;
+    else if (c.what == outcome::loss)
+      r.lost[e] += count, r.won[other] += count;
+    else
+      r.tied[e] += count, r.tied[other] += count;
   }
 
   void replicate(bootstrap_lane& lane, std::int64_t b) const {
@@ -321,10 +338,12 @@ class bootstrap_run {
     if (good) {
       std::copy(m_.start, m_.start + n, lane.arrays.rating);
       const cpu alone{.isa = exec_.isa};
-      good = solve_model(alone, level_, model.ties, lane.graph, lane.arrays, settings_of(o_.fit, n), false, true, tie_).result.converged;
+      good = solve_model(alone, level_, model.ties, lane.graph, lane.arrays, settings_of(o_.fit, n), false, true, tie_)
+                 .result.converged;
     }
     if (good) place_ratings(o_.fit, n, lane.arrays.rating);
-    for (std::int64_t i = 0; i < n; ++i) sample[i] = good ? lane.arrays.rating[i] : math::detail::not_a_number<double>();
+    for (std::int64_t i = 0; i < n; ++i)
+      sample[i] = good ? lane.arrays.rating[i] : math::detail::not_a_number<double>();
   }
 
   void summarise(double* sorted, std::int64_t i, const bootstrap_outputs<space::host>& out) const {
@@ -342,7 +361,9 @@ class bootstrap_run {
     std::sort(sorted, sorted + count);
     store_number(out.lower, i, percentile(sorted, count, 0.5 * (1 - o_.level)));
     store_number(out.upper, i, percentile(sorted, count, 0.5 * (1 + o_.level)));
-    store_number(out.standard_errors, i, count > 1 ? std::sqrt(squares / static_cast<double>(count - 1)) : math::detail::not_a_number<double>());
+    store_number(
+        out.standard_errors, i,
+        count > 1 ? std::sqrt(squares / static_cast<double>(count - 1)) : math::detail::not_a_number<double>());
   }
 
   static double percentile(const double* sorted, std::int64_t count, double p) {
@@ -357,7 +378,8 @@ class bootstrap_run {
 }  // namespace detail
 
 // Bytes that the bootstrap needs, from extents, form and options alone. Views that do not fit together give 0.
-inline std::size_t bootstrap_bradley_terry_workspace(const cpu&, const bradley_terry_bootstrap& options, const comparisons<space::host>& data) {
+inline std::size_t bootstrap_bradley_terry_workspace(const cpu&, const bradley_terry_bootstrap& options,
+                                                     const comparisons<space::host>& data) {
   comparison_shape shape;
   if (!require::comparison_views(data, shape).ok()) return 0;
   detail::arena memory;
@@ -365,10 +387,10 @@ inline std::size_t bootstrap_bradley_terry_workspace(const cpu&, const bradley_t
   return memory.bytes();
 }
 
-// Errors: those of fit_bradley_terry, for the fit of all games; bad_label for a count that is not a whole number, and for
-// more than 2^31 - 1 games. Cost: a draw per game and a fit from a near start per replicate.
-inline status bootstrap_bradley_terry(const cpu& exec, const bradley_terry_bootstrap& options, const comparisons<space::host>& data,
-                                      const bootstrap_outputs<space::host>& out) {
+// Errors: those of fit_bradley_terry, for the fit of all games; bad_label for a count that is not a whole number, and
+// for more than 2^31 - 1 games. Cost: a draw per game and a fit from a near start per replicate.
+inline status bootstrap_bradley_terry(const cpu& exec, const bradley_terry_bootstrap& options,
+                                      const comparisons<space::host>& data, const bootstrap_outputs<space::host>& out) {
   comparison_shape shape;
   isa level;
   status s = detail::check_fit(exec, options.fit, data, shape, level);
@@ -391,7 +413,8 @@ inline status bootstrap_bradley_terry(const cpu& exec, const bradley_terry_boots
   s = detail::make_graph({data, shape, false, exec.content != content::none}, memory, graph);
   if (!s.ok()) return s;
   detail::solver_memory arrays;
-  arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape), options.fit.ties != tie_model::half && shape.ties);
+  arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape),
+               options.fit.ties != tie_model::half && shape.ties);
   const detail::model_choice model = detail::choose_model(options.fit, graph);
   s = detail::check_existence(options.fit, graph, arrays.links, model);
   if (!s.ok()) return s;
@@ -403,7 +426,8 @@ inline status bootstrap_bradley_terry(const cpu& exec, const bradley_terry_boots
   if (!s.ok()) return s;
   m.urn.close();
 
-  const detail::fitted f = detail::solve_model(exec, level, model.ties, graph, arrays, detail::settings_of(options.fit, shape.items), false);
+  const detail::fitted f =
+      detail::solve_model(exec, level, model.ties, graph, arrays, detail::settings_of(options.fit, shape.items), false);
   s = detail::not_converged(f.result, options.fit.tolerance);
   if (!s.ok()) return s;
   std::copy(arrays.rating, arrays.rating + shape.items, m.start);

@@ -24,12 +24,12 @@ namespace detail {
 
 // Tarjan 1972 without recursion.
 struct component_search {
-  std::int32_t* order = nullptr;    // [items] of discovery, from 1; 0 is undiscovered
-  std::int32_t* lowest = nullptr;   // [items] earliest item on the stack that can be reached
+  std::int32_t* order = nullptr;   // [items] of discovery, from 1; 0 is undiscovered
+  std::int32_t* lowest = nullptr;  // [items] earliest item on the stack that can be reached
   std::int32_t* component = nullptr;
-  std::int32_t* open = nullptr;     // stack of items without a component
-  std::int32_t* path = nullptr;     // stack of items being visited
-  std::int64_t* next = nullptr;     // [items] the next link to follow
+  std::int32_t* open = nullptr;  // stack of items without a component
+  std::int32_t* path = nullptr;  // stack of items being visited
+  std::int64_t* next = nullptr;  // [items] the next link to follow
 
   void carve(arena& memory, std::int64_t items) {
     for (std::int32_t** a : {&order, &lowest, &component, &open, &path}) *a = memory.take<std::int32_t>(items);
@@ -66,8 +66,10 @@ struct component_search {
         const std::int64_t e = next[v]++;
         if (!(g.won[e] + (g.tied != nullptr ? g.tied[e] : 0) > 0)) continue;
         const std::int32_t u = g.opponent[e];
-        if (order[u] == 0) enter(g, u);
-        else if (component[u] < 0) lowest[v] = std::min(lowest[v], order[u]);
+        if (order[u] == 0)
+          enter(g, u);
+        else if (component[u] < 0)
+          lowest[v] = std::min(lowest[v], order[u]);
       } else {
         leave(v);
       }
@@ -108,11 +110,14 @@ inline std::size_t comparison_groups_workspace(const cpu&, const comparisons<spa
 // win goes from a lower number to a higher one. One group means that fit_bradley_terry needs no prior.
 //
 // O(items + pairs that met), one thread. Memory and errors as fit_bradley_terry, without not_connected.
-inline status comparison_groups(const cpu& exec, const comparisons<space::host>& data, const group_outputs<space::host>& out) {
+inline status comparison_groups(const cpu& exec, const comparisons<space::host>& data,
+                                const group_outputs<space::host>& out) {
   comparison_shape shape;
   status s = require::comparison_views(data, shape);
-  if (s.ok() && !out.group.given() && !out.count.given()) s = require::fail(errc::missing_output, "outputs", "at least one output");
-  if (s.ok()) s = require::optional_output("group", out.group, shape.items, "the number of items,", require::holds::indices);
+  if (s.ok() && !out.group.given() && !out.count.given())
+    s = require::fail(errc::missing_output, "outputs", "at least one output");
+  if (s.ok())
+    s = require::optional_output("group", out.group, shape.items, "the number of items,", require::holds::indices);
   if (s.ok()) s = require::optional_output("count", out.count, 1, "one element,", require::holds::indices);
   if (!s.ok()) return s;
   require::address_ranges all;
@@ -132,8 +137,8 @@ inline status comparison_groups(const cpu& exec, const comparisons<space::host>&
   search.carve(memory, shape.items);
   const std::int32_t count = search.run(graph);
   for (std::int64_t i = 0; out.group.given() && i < shape.items; ++i)
-    detail::store_count(static_cast<char*>(out.group.data) + i * out.group.stride[0] * size_of(out.group.type), out.group.type,
-                        count - 1 - search.component[i]);
+    detail::store_count(static_cast<char*>(out.group.data) + i * out.group.stride[0] * size_of(out.group.type),
+                        out.group.type, count - 1 - search.component[i]);
   if (out.count.given()) detail::store_count(out.count.data, out.count.type, count);
   return {};
 }

@@ -12,7 +12,8 @@ namespace prefer {
 
 // Comparisons between `items` items, in exactly one of three forms.
 //
-// Pairs: row k compares items first[k] and second[k]; first won first_wins[k] of their games, second second_wins[k], and
+// Pairs: row k compares items first[k] and second[k]; first won first_wins[k] of their games, second second_wins[k],
+// and
 //   ties[k] were tied. With neither second_wins nor ties, first_wins may be left out: every row is then one game that
 //   `first` won. The same two items may meet in any number of rows. `weight` multiplies the counts of a row.
 // Matrix: win_matrix(i, j) is how often i beat j, tie_matrix(i, j) = tie_matrix(j, i) how often they tied (each tie
@@ -66,11 +67,12 @@ constexpr status counts(const char* name, const input_view<1, S>& v, std::int64_
 template <space S>
 constexpr status square(const char* name, const input_view<2, S>& v, std::int64_t n) {
   if (v.extent[0] != n || v.extent[1] != n)
-    return fail(errc::bad_extent, name, "the number of items,", static_cast<double>(v.extent[0] != n ? v.extent[0] : v.extent[1]),
-                static_cast<double>(n));
+    return fail(errc::bad_extent, name, "the number of items,",
+                static_cast<double>(v.extent[0] != n ? v.extent[0] : v.extent[1]), static_cast<double>(n));
   if (v.data == nullptr && n > 0) return fail(errc::null_data, name, "a pointer to its elements, but it is null");
   if (v.stride[0] < 0 || v.stride[1] < 0)
-    return fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[0] < 0 ? v.stride[0] : v.stride[1]), 0);
+    return fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[0] < 0 ? v.stride[0] : v.stride[1]),
+                0);
   return {};
 }
 
@@ -166,9 +168,12 @@ constexpr status comparison_views(const comparisons<S>& c, comparison_shape& sha
   if (c.items < 0 || c.items > most_items)
     return fail(errc::bad_parameter, "items", "a number of items, 0 to 2147483647", static_cast<double>(c.items));
   status s;
-  if (c.win_matrix.given() || c.tie_matrix.given()) s = matrix_form(c, shape);
-  else if (c.row_offsets.given() || c.columns.given() || c.row_wins.given() || c.row_ties.given()) s = sparse_form(c, shape);
-  else s = pair_columns(c, shape);
+  if (c.win_matrix.given() || c.tie_matrix.given())
+    s = matrix_form(c, shape);
+  else if (c.row_offsets.given() || c.columns.given() || c.row_wins.given() || c.row_ties.given())
+    s = sparse_form(c, shape);
+  else
+    s = pair_columns(c, shape);
   if (s.ok() && (shape.items < 1 || shape.items > most_items))
     s = fail(errc::bad_parameter, "items", "a number of items, 1 to 2147483647", static_cast<double>(shape.items));
   return s;
@@ -194,9 +199,11 @@ class address_ranges {
   status check() const {
     for (int i = 0; i < write_count_; ++i) {
       for (int j = 0; j < read_count_; ++j)
-        if (meet(writes_[i], reads_[j])) return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with an input");
+        if (meet(writes_[i], reads_[j]))
+          return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with an input");
       for (int j = 0; j < i; ++j)
-        if (meet(writes_[i], writes_[j])) return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with another output");
+        if (meet(writes_[i], writes_[j]))
+          return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with another output");
     }
     return {};
   }

@@ -14,8 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// Standard errors of fitted Bradley-Terry ratings. With H the curvature of the negative log-likelihood (with the prior's)
-// at the ratings, and c_i the contrast that rating i is (see below),
+// Standard errors of fitted Bradley-Terry ratings. With H the curvature of the negative log-likelihood (with the
+// prior's) at the ratings, and c_i the contrast that rating i is (see below),
 //
 //   hessian:   cov(i, j) = c_i' H^+ c_j
 //   sandwich:  cov(i, j) = c_i' H^+ G H^+ c_j,   G = sum over games of (gradient of the game's loss)(the same)'
@@ -24,12 +24,12 @@
 // w^2 in G). Prior games are not data and not in G. A tied game is one observation, in every tie model.
 //
 // The gauge: without a prior, ratings that sum to zero, c_i = e_i - (1, ..., 1)/n. With a prior, c_i = e_i. With an
-// anchor, the difference to it, c_i = e_i - e_anchor, whose error is 0 for the anchor itself. The error of any difference
-// r_i - r_j follows from the covariances, in every gauge the same: cov(i, i) + cov(j, j) - 2 cov(i, j).
+// anchor, the difference to it, c_i = e_i - e_anchor, whose error is 0 for the anchor itself. The error of any
+// difference r_i - r_j follows from the covariances, in every gauge the same: cov(i, i) + cov(j, j) - 2 cov(i, j).
 //
-// Nothing is added to the diagonal and nothing is dropped from H, so that the error of a newcomer with few games does not
-// depend on how many games the others played. Up to `dense_items` items H is factorised (Eigen, n^3 / 3); beyond, every
-// requested item costs one solution by preconditioned conjugate gradients, on the caller's threads.
+// Nothing is added to the diagonal and nothing is dropped from H, so that the error of a newcomer with few games does
+// not depend on how many games the others played. Up to `dense_items` items H is factorised (Eigen, n^3 / 3); beyond,
+// every requested item costs one solution by preconditioned conjugate gradients, on the caller's threads.
 //
 // Sources: Huber 1967 and White 1982 (sandwich); Ford 1957 for when H has no other null vector than (1, ..., 1).
 namespace prefer {
@@ -52,9 +52,9 @@ struct fitted_ratings {
 
 template <space Space>
 struct error_outputs {
-  output_view<1, Space> standard_errors = {};    // [k]
-  output_view<2, Space> covariance = {};         // [k, k] of these ratings
-  output_view<1, Space> tie_standard_error = {}; // [1] of eta, or of log nu; NaN if no tie parameter was estimated
+  output_view<1, Space> standard_errors = {};     // [k]
+  output_view<2, Space> covariance = {};          // [k, k] of these ratings
+  output_view<1, Space> tie_standard_error = {};  // [1] of eta, or of log nu; NaN if no tie parameter was estimated
 };
 
 namespace require {
@@ -63,27 +63,34 @@ template <space S>
 constexpr status error_arguments(const bradley_terry_errors& o, std::int64_t items, const fitted_ratings<S>& at,
                                  const error_outputs<S>& out) {
   const std::int64_t k = at.items.given() ? at.items.extent[0] : items;
-  status s = first_error(fit_parameters(o.fit, items), that(o.estimate <= error_estimate::sandwich, "estimate", static_cast<double>(o.estimate), "error_estimate::hessian or sandwich"),
+  status s = first_error(fit_parameters(o.fit, items),
+                         that(o.estimate <= error_estimate::sandwich, "estimate", static_cast<double>(o.estimate),
+                              "error_estimate::hessian or sandwich"),
                          that(o.dense_items >= 0, "dense_items", static_cast<double>(o.dense_items), "0 or more"),
                          that(o.tolerance > 0 && o.tolerance < 1, "tolerance", o.tolerance, "a number between 0 and 1"),
                          missing(at.ratings.given(), "ratings", "the fitted ratings"),
                          vector("ratings", at.ratings, items, "the number of items,", holds::totals));
-  if (s.ok() && at.tie_parameter.given()) s = vector("tie_parameter", at.tie_parameter, 1, "one element,", holds::totals);
+  if (s.ok() && at.tie_parameter.given())
+    s = vector("tie_parameter", at.tie_parameter, 1, "one element,", holds::totals);
   if (s.ok() && k < 0) s = fail(errc::bad_extent, "items", "at least", static_cast<double>(k), 0);
   if (s.ok() && at.items.given()) s = vector("items", at.items, k, "their number,", holds::indices);
   if (s.ok() && !out.standard_errors.given() && !out.covariance.given() && !out.tie_standard_error.given())
     s = fail(errc::missing_output, "outputs", "at least one output");
-  if (s.ok()) s = optional_output("standard_errors", out.standard_errors, k, "the number of requested items,", holds::totals);
+  if (s.ok())
+    s = optional_output("standard_errors", out.standard_errors, k, "the number of requested items,", holds::totals);
   if (s.ok()) s = optional_output("tie_standard_error", out.tie_standard_error, 1, "one element,", holds::totals);
   if (!s.ok() || !out.covariance.given()) return s;
   const auto& c = out.covariance;
   s = element_type("covariance", c.type, holds::totals);
   if (s.ok() && (c.extent[0] != k || c.extent[1] != k))
-    s = fail(errc::bad_extent, "covariance", "the number of requested items,", static_cast<double>(c.extent[0] != k ? c.extent[0] : c.extent[1]),
-             static_cast<double>(k));
-  if (s.ok() && c.data == nullptr && k > 0) s = fail(errc::null_data, "covariance", "a pointer to its elements, but it is null");
-  if (s.ok() && k > 1 && (c.stride[0] < 1 || c.stride[1] < 1 || (c.stride[0] < c.stride[1] * k && c.stride[1] < c.stride[0] * k)))
-    s = fail(errc::bad_stride, "covariance", "rows or columns that do not overlap: at least", static_cast<double>(std::min(c.stride[0], c.stride[1])), static_cast<double>(k));
+    s = fail(errc::bad_extent, "covariance", "the number of requested items,",
+             static_cast<double>(c.extent[0] != k ? c.extent[0] : c.extent[1]), static_cast<double>(k));
+  if (s.ok() && c.data == nullptr && k > 0)
+    s = fail(errc::null_data, "covariance", "a pointer to its elements, but it is null");
+  if (s.ok() && k > 1 &&
+      (c.stride[0] < 1 || c.stride[1] < 1 || (c.stride[0] < c.stride[1] * k && c.stride[1] < c.stride[0] * k)))
+    s = fail(errc::bad_stride, "covariance", "rows or columns that do not overlap: at least",
+             static_cast<double>(std::min(c.stride[0], c.stride[1])), static_cast<double>(k));
   return s;
 }
 
@@ -117,7 +124,8 @@ struct error_plan {
 
 // What the games' own gradients say, in the shape of a curvature.
 template <class Edge>
-void fill_meat(const comparison_graph& g, const double* rating, const Edge& edge, double* weight, double* cross, double& tie_curvature) {
+void fill_meat(const comparison_graph& g, const double* rating, const Edge& edge, double* weight, double* cross,
+               double& tie_curvature) {
   double corner = 0;
   for (std::int64_t i = 0; i < g.items; ++i) {
     double border = 0;
@@ -143,7 +151,8 @@ inline void fill_dense(const curvature_system& a, bool prior, Eigen::Map<Eigen::
   }
   if (size > n) scale[n] = 1 / std::sqrt(a.tie_curvature);
   for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t j = 0; j < n; ++j) h(j, i) = prior || !(trace > 0) ? 0 : std::sqrt(a.diagonal[i]) * std::sqrt(a.diagonal[j]) / trace;
+    for (std::int64_t j = 0; j < n; ++j)
+      h(j, i) = prior || !(trace > 0) ? 0 : std::sqrt(a.diagonal[i]) * std::sqrt(a.diagonal[j]) / trace;
   for (std::int64_t i = 0; i < n; ++i) {
     h(i, i) += 1;
     for (std::int64_t e = a.graph.offsets[i]; e < a.graph.offsets[i + 1]; ++e)
@@ -167,7 +176,8 @@ struct error_memory {
 
   static constexpr std::int64_t most_lanes = 16;
 
-  void carve(arena& memory, const bradley_terry_errors& o, const comparison_shape& shape, std::int64_t wanted, bool weighted) {
+  void carve(arena& memory, const bradley_terry_errors& o, const comparison_shape& shape, std::int64_t wanted,
+             bool weighted) {
     const std::int64_t n = shape.items, size = n + 1, entries = graph_builder::most_entries(shape);
     if (o.estimate == error_estimate::sandwich) {
       if (weighted) meat_graph = graph_builder::carve(memory, shape);
@@ -191,7 +201,8 @@ struct error_memory {
   }
 };
 
-inline void measure_errors(arena& memory, const bradley_terry_errors& o, const comparison_shape& shape, std::int64_t wanted, bool weighted) {
+inline void measure_errors(arena& memory, const bradley_terry_errors& o, const comparison_shape& shape,
+                           std::int64_t wanted, bool weighted) {
   measure_fit(memory, o.fit, shape);
   memory.take<std::int64_t>(wanted);
   error_memory().carve(memory, o, shape, wanted, weighted);
@@ -200,7 +211,8 @@ inline void measure_errors(arena& memory, const bradley_terry_errors& o, const c
 
 class error_solver {
  public:
-  error_solver(const cpu& exec, const row_runner& run, const bradley_terry_errors& options, const error_plan& plan, const error_memory& m)
+  error_solver(const cpu& exec, const row_runner& run, const bradley_terry_errors& options, const error_plan& plan,
+               const error_memory& m)
       : exec_(exec), run_(run), options_(options), plan_(plan), m_(m) {}
 
   // Columns of H^+ C.
@@ -212,7 +224,8 @@ class error_solver {
     auto lane = [&](std::int64_t l) {
       for (std::int64_t k = l; k < plan_.columns(); k += m_.lane_count) {
         const double tie = plan_.contrast(k, m_.lanes[l].residual);
-        const cg_result r = conjugate_gradients(serial, h, m_.lanes[l]).solve(tie, options_.tolerance, 20 * plan_.items + 1000);
+        const cg_result r =
+            conjugate_gradients(serial, h, m_.lanes[l]).solve(tie, options_.tolerance, 20 * plan_.items + 1000);
         double* column = m_.solution + k * size;
         std::copy(m_.lanes[l].step, m_.lanes[l].step + plan_.items, column);
         column[plan_.items] = r.tie_step;
@@ -272,7 +285,8 @@ class error_solver {
     Eigen::Map<Eigen::MatrixXd> matrix(m_.dense, size, size);
     fill_dense(h, plan_.prior, matrix, m_.scale);
     Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(matrix);
-    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> columns(m_.solution, size, plan_.columns(), Eigen::OuterStride<>(n + 1));
+    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> columns(m_.solution, size, plan_.columns(),
+                                                                 Eigen::OuterStride<>(n + 1));
     for (std::int64_t k = 0; k < plan_.columns(); ++k) {
       double* c = m_.solution + k * (n + 1);
       c[n] = plan_.contrast(k, c);
@@ -296,7 +310,8 @@ status store_errors(const error_solver& solver, const error_plan& plan, const er
       store_element<double>(c.data, c.type, l * c.stride[0] + k * c.stride[1], x, false);
     }
   store_number(out.tie_standard_error, 0,
-               Edge::has_tie_parameter ? std::sqrt(std::max(0.0, solver.covariance(plan.wanted, plan.wanted))) : math::detail::not_a_number<double>());
+               Edge::has_tie_parameter ? std::sqrt(std::max(0.0, solver.covariance(plan.wanted, plan.wanted)))
+                                       : math::detail::not_a_number<double>());
   return {};
 }
 
@@ -311,7 +326,8 @@ struct error_call {
 };
 
 template <class Edge>
-status errors_with(const error_call& c, arena& memory, comparison_graph graph, const solver_memory& arrays, error_plan plan) {
+status errors_with(const error_call& c, arena& memory, comparison_graph graph, const solver_memory& arrays,
+                   error_plan plan) {
   plan.tie_parameter = Edge::has_tie_parameter;
   error_memory m;
   m.carve(memory, c.options, c.shape, plan.wanted, c.data.weight.given());
@@ -337,9 +353,10 @@ status errors_with(const error_call& c, arena& memory, comparison_graph graph, c
 
 }  // namespace detail
 
-// Bytes that standard_errors needs, from extents, form, tie model and options alone. Views that do not fit together give
-// 0. Eigen takes a few kilobytes of its own beside it while it factorises.
-inline std::size_t standard_errors_workspace(const cpu&, const bradley_terry_errors& options, const comparisons<space::host>& data,
+// Bytes that standard_errors needs, from extents, form, tie model and options alone. Views that do not fit together
+// give 0. Eigen takes a few kilobytes of its own beside it while it factorises.
+inline std::size_t standard_errors_workspace(const cpu&, const bradley_terry_errors& options,
+                                             const comparisons<space::host>& data,
                                              const fitted_ratings<space::host>& at) {
   comparison_shape shape;
   if (!require::comparison_views(data, shape).ok()) return 0;
@@ -349,10 +366,11 @@ inline std::size_t standard_errors_workspace(const cpu&, const bradley_terry_err
   return memory.bytes();
 }
 
-// Errors: those of fit_bradley_terry, except not_converged; not_a_number for ratings that are not finite; bad_index for a
-// requested item that does not exist; missing_input when an estimated tie model comes without its tie_parameter.
-inline status standard_errors(const cpu& exec, const bradley_terry_errors& options, const comparisons<space::host>& data,
-                              const fitted_ratings<space::host>& at, const error_outputs<space::host>& out) {
+// Errors: those of fit_bradley_terry, except not_converged; not_a_number for ratings that are not finite; bad_index for
+// a requested item that does not exist; missing_input when an estimated tie model comes without its tie_parameter.
+inline status standard_errors(const cpu& exec, const bradley_terry_errors& options,
+                              const comparisons<space::host>& data, const fitted_ratings<space::host>& at,
+                              const error_outputs<space::host>& out) {
   comparison_shape shape;
   isa level;
   status s = detail::check_fit(exec, options.fit, data, shape, level);
@@ -374,10 +392,12 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   s = detail::make_graph({data, shape, false, exec.content != content::none}, memory, graph);
   if (!s.ok()) return s;
   detail::solver_memory arrays;
-  arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape), options.fit.ties != tie_model::half && shape.ties);
+  arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape),
+               options.fit.ties != tie_model::half && shape.ties);
   const detail::model_choice model = detail::choose_model(options.fit, graph);
   s = detail::check_existence(options.fit, graph, arrays.links, model);
-  if (s.ok() && model.ties != tie_model::half) s = require::missing(at.tie_parameter.given(), "tie_parameter", "the fitted tie parameter");
+  if (s.ok() && model.ties != tie_model::half)
+    s = require::missing(at.tie_parameter.given(), "tie_parameter", "the fitted tie parameter");
   for (std::int64_t i = 0; s.ok() && i < shape.items; ++i) {
     arrays.rating[i] = detail::load_element<double>(at.ratings.data, at.ratings.type, i * at.ratings.stride[0]);
     if (math::is_nan(arrays.rating[i] - arrays.rating[i]))
@@ -400,12 +420,15 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   for (std::int64_t k = 0; k < plan.wanted; ++k) {
     plan.item[k] = at.items.given() ? detail::load_index(at.items.data, at.items.type, k * at.items.stride[0]) : k;
     if (plan.item[k] < 0 || plan.item[k] >= shape.items)
-      return require::fail(errc::bad_index, "items", "0 or above and below the number of items", static_cast<double>(plan.item[k]), 0, k);
+      return require::fail(errc::bad_index, "items", "0 or above and below the number of items",
+                           static_cast<double>(plan.item[k]), 0, k);
   }
 
   const detail::error_call call{exec, options, data, out, shape, level, tie};
-  if (model.ties == tie_model::rao_kupper) return detail::errors_with<detail::rao_kupper_edge>(call, memory, graph, arrays, plan);
-  if (model.ties == tie_model::davidson) return detail::errors_with<detail::davidson_edge>(call, memory, graph, arrays, plan);
+  if (model.ties == tie_model::rao_kupper)
+    return detail::errors_with<detail::rao_kupper_edge>(call, memory, graph, arrays, plan);
+  if (model.ties == tie_model::davidson)
+    return detail::errors_with<detail::davidson_edge>(call, memory, graph, arrays, plan);
   return detail::errors_with<detail::bradley_terry_edge>(call, memory, graph, arrays, plan);
 }
 

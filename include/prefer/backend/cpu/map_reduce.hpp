@@ -108,6 +108,8 @@ struct tile_work {
 
   static bool in_place(const source& s) { return s.stride == 1 && s.type == element_of<T>() && s.index == nullptr; }
 
+  static bool adds(const map_reduce_arguments_of<Body>& a, const sink& s) { return a.accumulate && !s.fresh; }
+
   static void load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
                           const T* (&from)[inputs]) {
     for (int k = 0; k < inputs; ++k) {
@@ -159,7 +161,7 @@ struct tile_work {
       bool buffered[outputs];
       for (int m = 0; m < outputs; ++m) {
         const sink& s = a.out[m];
-        const bool direct = s.stride == 1 && s.type == element_of<T>() && !a.accumulate && count == padded && !job.streaming;
+        const bool direct = s.stride == 1 && s.type == element_of<T>() && !adds(a, s) && count == padded && !job.streaming;
         buffered[m] = s.data != nullptr && !direct;
         to[m] = s.data == nullptr ? nullptr : direct ? static_cast<T*>(s.data) + first : b.out[m];
       }
@@ -183,9 +185,9 @@ struct tile_work {
       for (int m = 0; m < outputs; ++m) {
         const sink& s = a.out[m];
         if (!buffered[m]) continue;
-        if (s.stride == 1 && s.type == element_of<T>() && !a.accumulate)
+        if (s.stride == 1 && s.type == element_of<T>() && !adds(a, s))
           stream_bytes(static_cast<T*>(s.data) + first, b.out[m], count * static_cast<std::int64_t>(sizeof(T)));
-        else store_strided(s, first, count, b.out[m], guarded ? b.selected : nullptr, a.accumulate);
+        else store_strided(s, first, count, b.out[m], guarded ? b.selected : nullptr, adds(a, s));
       }
     }
   }

@@ -115,7 +115,7 @@ __device__ __forceinline__ void do_item(const Body& body, const map_reduce_argum
     if (s.data == nullptr) continue;
     const T x = !selected ? T(0) : usable ? out[m] : unusable;
     if constexpr (Plain) static_cast<T*>(s.data)[i] = x;
-    else if (selected || !a.accumulate) store_element(s.data, s.type, i * s.stride, x, a.accumulate);
+    else if (const bool adds = a.accumulate && !s.fresh; selected || !adds) store_element(s.data, s.type, i * s.stride, x, adds);
   }
 }
 

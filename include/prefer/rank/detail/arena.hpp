@@ -58,16 +58,19 @@ struct host_scratch {
 
   status provide(const workspace& lent, std::size_t bytes) {
     if (lent.data != nullptr || lent.bytes != 0) {
-      if (lent.data == nullptr) return require::fail(errc::null_data, "workspace", "a pointer to its bytes, but it is null");
+      if (lent.data == nullptr)
+        return require::fail(errc::null_data, "workspace", "a pointer to its bytes, but it is null");
       if (lent.bytes < bytes)
-        return require::fail(errc::small_workspace, "workspace", "bytes: at least", static_cast<double>(lent.bytes), static_cast<double>(bytes));
+        return require::fail(errc::small_workspace, "workspace", "bytes: at least", static_cast<double>(lent.bytes),
+                             static_cast<double>(bytes));
       data = lent.data;
       return {};
     }
     owned.reset(static_cast<char*>(::operator new(bytes, std::nothrow)));
     data = owned.get();
     if (data == nullptr)
-      return require::fail(errc::small_workspace, "workspace", "memory that could not be allocated:", 0, static_cast<double>(bytes));
+      return require::fail(errc::small_workspace, "workspace", "memory that could not be allocated:", 0,
+                           static_cast<double>(bytes));
     return {};
   }
 };
@@ -80,7 +83,8 @@ void run_tasks(const cpu& exec, std::int64_t tasks, F& f) {
     for (std::int64_t i = 0; i < tasks; ++i) f(i);
     return;
   }
-  runner.run(runner.context, tasks, [](void* self, std::int64_t i) { (*static_cast<F*>(self))(i); }, &f);
+  runner.run(
+      runner.context, tasks, [](void* self, std::int64_t i) { (*static_cast<F*>(self))(i); }, &f);
 }
 
 inline status check_runner(const cpu& exec) {

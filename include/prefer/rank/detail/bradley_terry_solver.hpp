@@ -10,8 +10,8 @@
 
 // The maximum of a Bradley-Terry likelihood on a comparison graph, on the CPU. Sweeps first: every item takes its own
 // minorised step, which on well-connected data converges in a handful of passes. As soon as a sweep does not halve the
-// gradient, Newton's method with preconditioned conjugate gradients takes over: its damped steps never need the value of
-// the likelihood, always descend and end quadratically, whatever the graph.
+// gradient, Newton's method with preconditioned conjugate gradients takes over: its damped steps never need the value
+// of the likelihood, always descend and end quadratically, whatever the graph.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -38,22 +38,23 @@ struct solver_memory {
   double* rating = nullptr;
   double* previous = nullptr;
   double* odds = nullptr;
-  double* linear = nullptr;    // the part of the gradient that does not depend on the ratings
-  double* games = nullptr;     // of every item, with what the prior adds
+  double* linear = nullptr;  // the part of the gradient that does not depend on the ratings
+  double* games = nullptr;   // of every item, with what the prior adds
   double* gradient = nullptr;
   double* diagonal = nullptr;
   double* prior_curvature = nullptr;
   double* cross = nullptr;
   double* tie_gradient = nullptr;
   double* tie_curvature = nullptr;
-  double* weight = nullptr;   // [entries]: curvature of every pair
+  double* weight = nullptr;  // [entries]: curvature of every pair
   cg_memory cg = {};
   row_blocks blocks = {};
   connectivity links = {};
   incomplete_cholesky cholesky = {};
 
   void carve(arena& memory, std::int64_t items, std::int64_t most_entries, bool tie_parameter) {
-    for (double** a : {&rating, &previous, &odds, &linear, &games, &gradient, &diagonal, &prior_curvature}) *a = memory.take<double>(items);
+    for (double** a : {&rating, &previous, &odds, &linear, &games, &gradient, &diagonal, &prior_curvature})
+      *a = memory.take<double>(items);
     if (tie_parameter)
       for (double** a : {&cross, &tie_gradient, &tie_curvature}) *a = memory.take<double>(items);
     weight = memory.take<double>(most_entries + graph_builder::padding);
@@ -68,7 +69,8 @@ template <class Edge>
 class bradley_terry_solver {
  public:
   // The counts of the graph are replaced by the numbers that the model needs of a pair.
-  bradley_terry_solver(const cpu& exec, isa level, const comparison_graph& graph, const solver_memory& memory, const solver_settings& settings)
+  bradley_terry_solver(const cpu& exec, isa level, const comparison_graph& graph, const solver_memory& memory,
+                       const solver_settings& settings)
       : run_{exec, level, memory.blocks}, g_(graph), m_(memory), settings_(settings), items_(graph.items) {
     run_.blocks.cut(graph);
     thin_ = incomplete_cholesky::worthwhile(items_, g_.entries);
@@ -93,7 +95,12 @@ class bradley_terry_solver {
     if (thin_) m_.cholesky.factorise(g_, m_.weight, m_.diagonal);
   }
   curvature_system system() const {
-    return {g_, m_.weight, m_.diagonal, m_.prior_curvature, Edge::has_tie_parameter ? m_.cross : nullptr, tie_curvature_,
+    return {g_,
+            m_.weight,
+            m_.diagonal,
+            m_.prior_curvature,
+            Edge::has_tie_parameter ? m_.cross : nullptr,
+            tie_curvature_,
             thin_ ? &m_.cholesky : nullptr};
   }
   const row_runner& runner() const { return run_; }
@@ -125,14 +132,16 @@ class bradley_terry_solver {
 
   template <class F>
   double sum(F f) {
-    run_.each_block([&](std::int64_t b, std::int64_t first, std::int64_t last) { m_.cg.partial[2 * b] = f(first, last); });
+    run_.each_block(
+        [&](std::int64_t b, std::int64_t first, std::int64_t last) { m_.cg.partial[2 * b] = f(first, last); });
     double s = 0;
     for (std::int64_t b = 0; b < run_.blocks.count; ++b) s += m_.cg.partial[2 * b];
     return s;
   }
   template <class F>
   double maximum(F f) {
-    run_.each_block([&](std::int64_t b, std::int64_t first, std::int64_t last) { m_.cg.partial[2 * b] = f(first, last); });
+    run_.each_block(
+        [&](std::int64_t b, std::int64_t first, std::int64_t last) { m_.cg.partial[2 * b] = f(first, last); });
     double s = 0;
     for (std::int64_t b = 0; b < run_.blocks.count; ++b) s = !(m_.cg.partial[2 * b] <= s) ? m_.cg.partial[2 * b] : s;
     return s;
@@ -140,10 +149,10 @@ class bradley_terry_solver {
 
   void prepare() {
     total_ = 0.5 * sum([&](std::int64_t first, std::int64_t last) {
-      double all = 0;
-      for (std::int64_t i = first; i < last; ++i) all += prepare_item(i);
-      return all;
-    });
+               double all = 0;
+               for (std::int64_t i = first; i < last; ++i) all += prepare_item(i);
+               return all;
+             });
     ties_ = 0;
     for (std::int64_t e = 0; g_.tied != nullptr && e < g_.entries; ++e) ties_ += 0.5 * g_.tied[e];
   }
@@ -171,8 +180,18 @@ class bradley_terry_solver {
     const bool wide = !(high - low < 600);  // e^(300 / 2) and its inverse have room for their products
     const double middle = 0.5 * (low + high);
     for (std::int64_t i = 0; !wide && i < items_; ++i) m_.odds[i] = math::exp(0.5 * (m_.rating[i] - middle));
-    const derivative_pass<Edge> pass{g_,           g_.won,    g_.lost,         wide ? m_.rating : m_.odds, wide, Edge::at(tie_), m_.gradient,
-                                     m_.diagonal, keep ? m_.weight : nullptr, m_.cross, m_.tie_gradient, m_.tie_curvature};
+    const derivative_pass<Edge> pass{g_,
+                                     g_.won,
+                                     g_.lost,
+                                     wide ? m_.rating : m_.odds,
+                                     wide,
+                                     Edge::at(tie_),
+                                     m_.gradient,
+                                     m_.diagonal,
+                                     keep ? m_.weight : nullptr,
+                                     m_.cross,
+                                     m_.tie_gradient,
+                                     m_.tie_curvature};
     const double worst = maximum([&](std::int64_t first, std::int64_t last) {
       run_.run(pass, first, last);
       return finish_items(first, last);
@@ -254,7 +273,8 @@ class bradley_terry_solver {
       return r.most;
     });
     double own = 0;  // a game against the prior's opponent moves by the rating itself
-    for (std::int64_t i = 0; settings_.prior.count > 0 && i < items_; ++i) own = std::max(own, math::abs(m_.cg.step[i]));
+    for (std::int64_t i = 0; settings_.prior.count > 0 && i < items_; ++i)
+      own = std::max(own, math::abs(m_.cg.step[i]));
     const step_reach r = reach_of<Edge>(tie_, edge, tie_step_);
     const double reach = std::max(r.reach, own);
     const double fraction = std::min(damped_fraction(reach), r.most);
@@ -267,7 +287,8 @@ class bradley_terry_solver {
   void solve_step(double forcing) {
     if (thin_) m_.cholesky.factorise(g_, m_.weight, m_.diagonal);
     for (std::int64_t i = 0; i < items_; ++i) m_.cg.residual[i] = -m_.gradient[i];
-    const cg_result r = conjugate_gradients(run_, system(), m_.cg).solve(-tie_gradient_, forcing, settings_.max_cg_iterations);
+    const cg_result r =
+        conjugate_gradients(run_, system(), m_.cg).solve(-tie_gradient_, forcing, settings_.max_cg_iterations);
     tie_step_ = r.tie_step;
     result_.cg_iterations += r.iterations;
   }

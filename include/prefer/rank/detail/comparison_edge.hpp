@@ -11,7 +11,8 @@ namespace prefer {
 // What a tie between two items says (d = r_i - r_j).
 enum class tie_model : std::uint8_t {
   half,        // half a win and half a loss
-  rao_kupper,  // P(i) = s(d - eta), P(j) = s(-d - eta), P(tie) = (e^(2 eta) - 1) s(d - eta) s(-d - eta); eta > 0 is estimated
+  rao_kupper,  // P(i) = s(d - eta), P(j) = s(-d - eta), P(tie) = (e^(2 eta) - 1) s(d - eta) s(-d - eta); eta > 0 is
+               // estimated
   davidson,    // P(i) : P(j) : P(tie) = e^(d/2) : e^(-d/2) : nu; nu > 0 is estimated
 };
 
@@ -36,21 +37,21 @@ PREFER_HD edge_odds<V> odds_of_roots(const V& own, const V& other) {
   return {own * own, other * other, own * other};
 }
 
-// One pair of items with all its games, seen from one of the two. The negative log-likelihood L of the pair is a function
-// of d = r_i - r_j and of a tie parameter t (log nu, or eta), jointly convex. Written in a and b, both positive and not in
-// danger of overflow, every expression below is a sum of positive terms or a single difference that is exact where it
-// cancels.
+// One pair of items with all its games, seen from one of the two. The negative log-likelihood L of the pair is a
+// function of d = r_i - r_j and of a tie parameter t (log nu, or eta), jointly convex. Written in a and b, both
+// positive and not in danger of overflow, every expression below is a sum of positive terms or a single difference that
+// is exact where it cancels.
 //
 // x and y are the numbers that the model needs of the pair; what is linear in d or t is added per item by the solver:
 //   half, Davidson: x = all games                        gradient + (lost - won)/2 per pair, - ties for t
 //   Rao-Kupper:     x = won + ties, y = lost + ties      nothing for d, - 2 ties / (1 - e^(-2t)) for t
 template <class V>
 struct edge_terms {
-  V gradient;        // dL/dd
-  V curvature;       // d2L/dd2 >= 0
-  V cross;           // d2L/dd dt
-  V tie_gradient;    // dL/dt
-  V tie_curvature;   // d2L/dt2
+  V gradient;       // dL/dd
+  V curvature;      // d2L/dd2 >= 0
+  V cross;          // d2L/dd dt
+  V tie_gradient;   // dL/dt
+  V tie_curvature;  // d2L/dt2
 };
 
 struct bradley_terry_edge {
@@ -85,7 +86,8 @@ struct davidson_edge {
     const V s = V(1) / (a + b + m);
     const V p = a * s, q = b * s, t = m * s;
     const V half_difference = V(0.5) * ((a - b) * s);
-    return {x * half_difference, x * (p * q + V(0.25) * t * (p + q)), -(x * (half_difference * t)), x * t, x * (t * (p + q))};
+    return {x * half_difference, x * (p * q + V(0.25) * t * (p + q)), -(x * (half_difference * t)), x * t,
+            x * (t * (p + q))};
   }
   template <class V>
   PREFER_HD V loss(const V& x, const V&, const V& d) const {
@@ -108,7 +110,7 @@ struct rao_kupper_edge {
     const V a = o.a, b = o.b;
     const V far = V(theta) * b, near = V(theta) * a;
     const V s = V(1) / (a + far), u = V(1) / (b + near);
-    const V not_won = far * s, not_lost = near * u;              // s(eta - d), s(eta + d)
+    const V not_won = far * s, not_lost = near * u;  // s(eta - d), s(eta + d)
     const V one = x * not_won, other = y * not_lost;
     const V bend = one * (a * s), other_bend = other * (b * u);
     return {other - one, bend + other_bend, other_bend - bend, one + other, bend + other_bend};
@@ -174,13 +176,13 @@ PREFER_HD double minorised_step(double gradient, double curvature) {
   return gradient > 0 ? -step : step;
 }
 
-// The same along the direction of a Newton step by which no logit changes by more than `reach` = D: the fraction to take.
-// The bound gives log(1 + D) / D; but up to D = 1 the whole step still lowers L, by at least 0.28 of what the quadratic
-// model promises twice, since (e^D - 1 - D) / D^2 - 1 <= e - 3, and whole steps converge quadratically.
+// The same along the direction of a Newton step by which no logit changes by more than `reach` = D: the fraction to
+// take. The bound gives log(1 + D) / D; but up to D = 1 the whole step still lowers L, by at least 0.28 of what the
+// quadratic model promises twice, since (e^D - 1 - D) / D^2 - 1 <= e - 3, and whole steps converge quadratically.
 PREFER_HD double damped_fraction(double reach) { return reach > 1 ? math::log1p(reach) / reach : 1; }
 
-// How far a step (in the ratings: `edge` is its largest difference over a pair; in t: `tie`) moves any logit, and the most
-// of it that may be taken, so that eta stays above zero and its barrier changes by a bounded factor.
+// How far a step (in the ratings: `edge` is its largest difference over a pair; in t: `tie`) moves any logit, and the
+// most of it that may be taken, so that eta stays above zero and its barrier changes by a bounded factor.
 struct step_reach {
   double reach, most;
 };
@@ -213,7 +215,9 @@ struct rating_prior {
     const auto p = math::logistic(r);
     return precision + 2 * count * (p.sigmoid * p.sigmoid_of_minus);
   }
-  PREFER_HD double loss(double r) const { return 0.5 * precision * r * r + count * (math::softplus(r) + math::softplus(-r)); }
+  PREFER_HD double loss(double r) const {
+    return 0.5 * precision * r * r + count * (math::softplus(r) + math::softplus(-r));
+  }
 };
 
 }  // namespace detail

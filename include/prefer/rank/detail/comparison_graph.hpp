@@ -11,20 +11,21 @@
 #include <algorithm>
 #include <cstdint>
 
-// Comparisons of any form as a graph on the items: for every item its opponents in increasing order, with merged counts.
-// Every pair stands in both lists. What it is made of, and so the order of every later sum, depends on the data alone.
+// Comparisons of any form as a graph on the items: for every item its opponents in increasing order, with merged
+// counts. Every pair stands in both lists. What it is made of, and so the order of every later sum, depends on the data
+// alone.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
 struct comparison_graph {
   std::int64_t items = 0;
-  std::int64_t entries = 0;            // twice the number of pairs that met
-  std::int64_t* offsets = nullptr;     // [items + 1]
-  std::int32_t* opponent = nullptr;    // [entries]
-  double* won = nullptr;               // [entries] by the item over the opponent
-  double* lost = nullptr;              // [entries]
-  double* tied = nullptr;              // [entries], null when the data have no ties
+  std::int64_t entries = 0;          // twice the number of pairs that met
+  std::int64_t* offsets = nullptr;   // [items + 1]
+  std::int32_t* opponent = nullptr;  // [entries]
+  double* won = nullptr;             // [entries] by the item over the opponent
+  double* lost = nullptr;            // [entries]
+  double* tied = nullptr;            // [entries], null when the data have no ties
 };
 
 struct comparison_row {
@@ -45,7 +46,9 @@ struct comparison_reader {
   static double number(const input_view<2, space::host>& v, std::int64_t i, std::int64_t j) {
     return load_element<double>(v.data, v.type, i * v.stride[0] + j * v.stride[1]);
   }
-  static std::int64_t index(const input_view<1, space::host>& v, std::int64_t k) { return load_index(v.data, v.type, k * v.stride[0]); }
+  static std::int64_t index(const input_view<1, space::host>& v, std::int64_t k) {
+    return load_index(v.data, v.type, k * v.stride[0]);
+  }
 
   // Bitwise, so that it holds under -ffast-math: up to the largest finite number, or -0.
   static bool is_count(double x) {
@@ -58,11 +61,13 @@ struct comparison_reader {
   }
   status item(const char* name, std::int64_t i, std::int64_t at) const {
     if (i >= 0 && i < shape.items) return {};
-    return require::fail(errc::bad_index, name, "0 or above and below the number of items", static_cast<double>(i), 0, at);
+    return require::fail(errc::bad_index, name, "0 or above and below the number of items", static_cast<double>(i), 0,
+                         at);
   }
   static status opponents(const char* name, std::int64_t i, std::int64_t j, std::int64_t at) {
     if (i != j) return {};
-    return require::fail(errc::bad_index, name, "another item than the one it is compared with", static_cast<double>(j), 0, at);
+    return require::fail(errc::bad_index, name, "another item than the one it is compared with", static_cast<double>(j),
+                         0, at);
   }
 
   comparison_row pair(std::int64_t k) const {
@@ -90,7 +95,8 @@ struct comparison_reader {
   }
 
   comparison_row entry(std::int64_t i, std::int64_t k) const {
-    return {i, index(data.columns, k), number(data.row_wins, k), 0, data.row_ties.given() ? number(data.row_ties, k) / 2 : 0};
+    return {i, index(data.columns, k), number(data.row_wins, k), 0,
+            data.row_ties.given() ? number(data.row_ties, k) / 2 : 0};
   }
 
   status check_entry(std::int64_t i, std::int64_t k) const {
@@ -109,7 +115,8 @@ struct comparison_reader {
       const std::int64_t at = index(data.row_offsets, i);
       const bool good = at >= before && at <= shape.rows && (i > 0 || at == 0) && (i < shape.items || at == shape.rows);
       if (!good)
-        return require::fail(errc::bad_offsets, "row_offsets", "0 first, never less than the one before, and the extent of columns last",
+        return require::fail(errc::bad_offsets, "row_offsets",
+                             "0 first, never less than the one before, and the extent of columns last",
                              static_cast<double>(at), 0, i);
       before = at;
     }
@@ -125,7 +132,8 @@ struct comparison_reader {
     }
     s = check_offsets();
     for (std::int64_t i = 0; s.ok() && i < shape.items; ++i)
-      for (std::int64_t k = index(data.row_offsets, i); s.ok() && k < index(data.row_offsets, i + 1); ++k) s = check_entry(i, k);
+      for (std::int64_t k = index(data.row_offsets, i); s.ok() && k < index(data.row_offsets, i + 1); ++k)
+        s = check_entry(i, k);
     return s;
   }
 
@@ -152,7 +160,8 @@ class graph_builder {
   // Few items and many rows are counted in a square table, everything else is sorted.
   static bool counts_in_table(const comparison_shape& shape) {
     if (shape.form == comparison_form::matrix) return true;
-    return shape.items <= 32768 && shape.items * shape.items <= std::max<std::int64_t>(4 * shape.rows, std::int64_t{1} << 16);
+    return shape.items <= 32768 &&
+           shape.items * shape.items <= std::max<std::int64_t>(4 * shape.rows, std::int64_t{1} << 16);
   }
   static std::int64_t most_entries(const comparison_shape& shape) {
     const std::int64_t n = shape.items;
@@ -211,7 +220,8 @@ class graph_builder {
   static void copy(const input_view<2, space::host>& v, std::int64_t n, double* out) {
     with_elements(v.data, v.type, [&](const auto* p) {
       for (std::int64_t i = 0; i < n; ++i)
-        for (std::int64_t j = 0; j < n; ++j) out[i * n + j] = static_cast<double>(widen(p[i * v.stride[0] + j * v.stride[1]]));
+        for (std::int64_t j = 0; j < n; ++j)
+          out[i * n + j] = static_cast<double>(widen(p[i * v.stride[0] + j * v.stride[1]]));
     });
   }
 
@@ -269,8 +279,10 @@ class graph_builder {
       for (std::int64_t i = first; i < first + count; ++i) {
         g.offsets[i] = at;
         const double* lost = column_wins_ + (i - first) * n;
-        if (ties_ == nullptr) at = append(g, at, wins_ + i * n, lost);
-        else if (const status s = append(g, at, i, lost, column_ties_ + (i - first) * n, reader.checks); !s.ok()) return s;
+        if (ties_ == nullptr)
+          at = append(g, at, wins_ + i * n, lost);
+        else if (const status s = append(g, at, i, lost, column_ties_ + (i - first) * n, reader.checks); !s.ok())
+          return s;
       }
     }
     g.offsets[n] = g.entries = at;
@@ -288,7 +300,8 @@ class graph_builder {
     return at;
   }
 
-  status append(comparison_graph& g, std::int64_t& at, std::int64_t i, const double* lost, const double* other_ties, bool checks) const {
+  status append(comparison_graph& g, std::int64_t& at, std::int64_t i, const double* lost, const double* other_ties,
+                bool checks) const {
     const std::int64_t n = shape_.items;
     const double* won = wins_ + i * n;
     const double* own_ties = ties_ + i * n;
@@ -312,10 +325,11 @@ class graph_builder {
 
   status asymmetric(std::int64_t i, std::int64_t j, double got) const {
     const bool matrix = shape_.form == comparison_form::matrix;
-    return require::fail(errc::bad_label, matrix ? "tie_matrix" : "row_ties",
-                         matrix ? "the same number in (i, j) and (j, i): the matrix of ties is symmetric"
-                                : "the same number in (i, j) and (j, i): the matrix of ties is symmetric (the index is the row)",
-                         got, 0, matrix ? i * shape_.items + j : i);
+    return require::fail(
+        errc::bad_label, matrix ? "tie_matrix" : "row_ties",
+        matrix ? "the same number in (i, j) and (j, i): the matrix of ties is symmetric"
+               : "the same number in (i, j) and (j, i): the matrix of ties is symmetric (the index is the row)",
+        got, 0, matrix ? i * shape_.items + j : i);
   }
 
   // Stable counting sort of entry ids 2k (row k as first sees it) and 2k + 1 (as second sees it).
@@ -337,8 +351,10 @@ class graph_builder {
     const auto item = [&](std::int64_t e) { return (e & 1) == 0 ? low_[e / 2] : high_[e / 2]; };
     const auto opponent = [&](std::int64_t e) { return (e & 1) == 0 ? high_[e / 2] : low_[e / 2]; };
     const std::int64_t count = 2 * shape_.rows;
-    sort_by(count, [](std::int64_t e) { return e; }, opponent, by_opponent_);
-    sort_by(count, [&](std::int64_t e) { return by_opponent_[e]; }, item, by_item_);
+    sort_by(
+        count, [](std::int64_t e) { return e; }, opponent, by_opponent_);
+    sort_by(
+        count, [&](std::int64_t e) { return by_opponent_[e]; }, item, by_item_);
     return merge(reader, g, item, opponent);
   }
 

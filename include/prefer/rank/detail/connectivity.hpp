@@ -15,9 +15,9 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 struct connectivity {
-  std::int32_t* queue = nullptr;      // [items]
-  std::uint8_t* reached = nullptr;    // [items]
-  double* scale = nullptr;            // [items], for the second condition
+  std::int32_t* queue = nullptr;    // [items]
+  std::uint8_t* reached = nullptr;  // [items]
+  double* scale = nullptr;          // [items], for the second condition
 
   void carve(arena& memory, std::int64_t items) {
     queue = memory.take<std::int32_t>(items);
@@ -47,11 +47,12 @@ struct connectivity {
     search(g, g.lost, 2);
     for (std::int64_t i = 1; i < g.items; ++i) {
       if (reached[i] == 3) continue;
-      return require::fail(errc::not_connected, "items",
-                           reached[i] == 0   ? "wins or ties on a path both ways between this item and item 0; there is none"
-                           : reached[i] == 1 ? "a path of wins or ties from this item to item 0; it only lost, or others stand between"
-                                             : "a path of wins or ties from item 0 to this item; it never lost, or others stand between",
-                           0, 0, i);
+      return require::fail(
+          errc::not_connected, "items",
+          reached[i] == 0   ? "wins or ties on a path both ways between this item and item 0; there is none"
+          : reached[i] == 1 ? "a path of wins or ties from this item to item 0; it only lost, or others stand between"
+                            : "a path of wins or ties from item 0 to this item; it never lost, or others stand between",
+          0, 0, i);
     }
     return {};
   }
@@ -84,8 +85,10 @@ struct connectivity {
         double least = scale[i];
         for (std::int64_t e = g.offsets[i]; e < g.offsets[i + 1]; ++e) {
           const double other = scale[g.opponent[e]];
-          if (g.won[e] > 0) least = std::max(least, other + 1);
-          else if (g.tied[e] > 0) least = std::max(least, other - 1);
+          if (g.won[e] > 0)
+            least = std::max(least, other + 1);
+          else if (g.tied[e] > 0)
+            least = std::max(least, other - 1);
         }
         moved = moved || least > scale[i];
         scale[i] = least;
@@ -97,7 +100,9 @@ struct connectivity {
 
   status check_ties(const comparison_graph& g) const {
     if (wins_have_cycle(g) || !fit_on_a_scale(g)) return {};
-    return require::fail(errc::not_connected, "ties", "a cycle of comparisons with more wins than ties; without one the tie parameter grows without bound");
+    return require::fail(
+        errc::not_connected, "ties",
+        "a cycle of comparisons with more wins than ties; without one the tie parameter grows without bound");
   }
 };
 

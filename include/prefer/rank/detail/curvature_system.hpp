@@ -23,7 +23,9 @@ struct row_blocks {
 
   static std::int64_t most(std::int64_t items, std::int64_t entries) { return (items + entries) / work + 1; }
 
-  void carve(arena& memory, std::int64_t items, std::int64_t most_entries) { first = memory.take<std::int64_t>(most(items, most_entries) + 1); }
+  void carve(arena& memory, std::int64_t items, std::int64_t most_entries) {
+    first = memory.take<std::int64_t>(most(items, most_entries) + 1);
+  }
   void cut(const comparison_graph& g) {
     count = 0;
     first[0] = 0;
@@ -48,7 +50,8 @@ struct row_runner {
   void each_block(F f) const {
     const std::int64_t tasks = std::min<std::int64_t>(blocks.count, 64);
     auto task = [&](std::int64_t t) {
-      for (std::int64_t b = t * blocks.count / tasks; b < (t + 1) * blocks.count / tasks; ++b) f(b, blocks.first[b], blocks.first[b + 1]);
+      for (std::int64_t b = t * blocks.count / tasks; b < (t + 1) * blocks.count / tasks; ++b)
+        f(b, blocks.first[b], blocks.first[b + 1]);
     };
     run_tasks(exec, tasks, task);
   }
@@ -72,12 +75,12 @@ struct curvature_system {
 };
 
 struct cg_memory {
-  double* step = nullptr;       // the solution
-  double* residual = nullptr;   // the right-hand side before, what is left of it after
+  double* step = nullptr;      // the solution
+  double* residual = nullptr;  // the right-hand side before, what is left of it after
   double* direction = nullptr;
   double* image = nullptr;
   double* scaled = nullptr;
-  double* partial = nullptr;    // [2 * blocks]
+  double* partial = nullptr;  // [2 * blocks]
 
   void carve(arena& memory, std::int64_t items, std::int64_t most_entries) {
     for (double** a : {&step, &residual, &direction, &image, &scaled}) *a = memory.take<double>(items);
@@ -91,8 +94,8 @@ struct cg_result {
 };
 
 // image = curvature * (p, tie); returns (p, tie) * image.
-inline double apply_curvature(const row_runner& run, const curvature_system& a, const double* p, double tie, double* image,
-                              double& tie_image, double* partial) {
+inline double apply_curvature(const row_runner& run, const curvature_system& a, const double* p, double tie,
+                              double* image, double& tie_image, double* partial) {
   const curvature_pass pass{a.graph, a.weight, p, image};
   run.each_block([&](std::int64_t b, std::int64_t first, std::int64_t last) {
     run.run(pass, first, last);

@@ -8,13 +8,18 @@
 
 #include <cstdint>
 
-// The loops over all pairs that fitting consists of, on vectors of eight pairs of one item. The opponents of an item are
-// often consecutive (in a full matrix always); then their ratings are loaded, otherwise gathered. A sum has one order.
+// The loops over all pairs that fitting consists of, on vectors of eight pairs of one item. The opponents of an item
+// are often consecutive (in a full matrix always); then their ratings are loaded, otherwise gathered. A sum has one
+// order.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
 inline constexpr int pairs_at_once = 8;
+
+PREFER_HD int pairs_from(std::int64_t k, std::int64_t end) {
+  return static_cast<int>(end - k < pairs_at_once ? end - k : pairs_at_once);
+}
 
 // count <= 8 elements of a column of entries, then `rest`.
 template <class V>
@@ -28,7 +33,8 @@ PREFER_HD V load_entries(const double* column, int count, double rest) {
 // The values of count <= 8 opponents, then `rest`.
 template <class V>
 PREFER_HD V load_opponents(const double* value, const std::int32_t* opponent, int count, double rest) {
-  if (count == pairs_at_once && opponent[pairs_at_once - 1] - opponent[0] == pairs_at_once - 1) return V::load(value + opponent[0]);
+  if (count == pairs_at_once && opponent[pairs_at_once - 1] - opponent[0] == pairs_at_once - 1)
+    return V::load(value + opponent[0]);
   double part[pairs_at_once];
   if (count == pairs_at_once)
     for (int i = 0; i < pairs_at_once; ++i) part[i] = value[opponent[i]];
@@ -42,14 +48,14 @@ template <class Edge>
 struct derivative_pass {
   const comparison_graph& graph;
   const double* x;
-  const double* y;       // read if Edge::directed
-  const double* value;   // e^(rating / 2) when that fits, else the ratings
+  const double* y;      // read if Edge::directed
+  const double* value;  // e^(rating / 2) when that fits, else the ratings
   bool ratings;
   Edge edge;
   double* gradient;
   double* diagonal;
-  double* weight;         // [entries] or null
-  double* cross;          // [items] these three if the model has a tie parameter
+  double* weight;  // [entries] or null
+  double* cross;   // [items] these three if the model has a tie parameter
   double* tie_gradient;
   double* tie_curvature;
 
@@ -63,8 +69,10 @@ struct derivative_pass {
     const V other = load_opponents<V>(value, graph.opponent + k, count, fallback);
     const V games = load_entries<V>(x + k, count, 0.0);
     const V lost = Edge::directed ? load_entries<V>(y + k, count, 0.0) : games;
-    if constexpr (Ratings) return edge(games, lost, odds_of_ratings(own, other));
-    else return edge(games, lost, odds_of_roots(own, other));
+    if constexpr (Ratings)
+      return edge(games, lost, odds_of_ratings(own, other));
+    else
+      return edge(games, lost, odds_of_roots(own, other));
   }
 
   template <bool Ratings, class V>
@@ -72,7 +80,7 @@ struct derivative_pass {
     const V own(value[i]);
     V g(0), h(0), c(0), tg(0), tc(0);
     for (std::int64_t k = graph.offsets[i], end = graph.offsets[i + 1]; k < end; k += pairs_at_once) {
-      const int count = static_cast<int>(std::min<std::int64_t>(pairs_at_once, end - k));
+      const int count = pairs_from(k, end);
       const edge_terms<V> t = chunk<Ratings, V>(own, value[i], k, count);
       g += t.gradient;
       h += t.curvature;
@@ -104,8 +112,10 @@ struct derivative_pass {
   static PREFER_HD void run(rows& r) {
     using V = lane<double, Level>;
     for (std::int64_t i = r.first; i < r.last; ++i) {
-      if (r.pass.ratings) r.pass.template row<true, V>(i);
-      else r.pass.template row<false, V>(i);
+      if (r.pass.ratings)
+        r.pass.template row<true, V>(i);
+      else
+        r.pass.template row<false, V>(i);
     }
   }
 };
@@ -130,7 +140,7 @@ struct curvature_pass {
       const V own(a.p[i]);
       V sum(0);
       for (std::int64_t k = a.graph.offsets[i], end = a.graph.offsets[i + 1]; k < end; k += pairs_at_once) {
-        const int count = static_cast<int>(std::min<std::int64_t>(pairs_at_once, end - k));
+        const int count = pairs_from(k, end);
         const V other = load_opponents<V>(a.p, a.graph.opponent + k, count, a.p[i]);
         sum += load_entries<V>(a.weight + k, count, 0.0) * (own - other);
       }
@@ -158,7 +168,7 @@ struct reach_pass {
     for (std::int64_t i = r.first; i < r.last; ++i) {
       const V own(a.p[i]);
       for (std::int64_t k = a.graph.offsets[i], end = a.graph.offsets[i + 1]; k < end; k += pairs_at_once) {
-        const int count = static_cast<int>(std::min<std::int64_t>(pairs_at_once, end - k));
+        const int count = pairs_from(k, end);
         most = math::max(math::abs(V(own - load_opponents<V>(a.p, a.graph.opponent + k, count, a.p[i]))), most);
       }
     }
@@ -191,7 +201,7 @@ struct loss_pass {
       const V own(a.rating[i]);
       V sum(0);
       for (std::int64_t k = a.graph.offsets[i], end = a.graph.offsets[i + 1]; k < end; k += pairs_at_once) {
-        const int count = static_cast<int>(std::min<std::int64_t>(pairs_at_once, end - k));
+        const int count = pairs_from(k, end);
         const V other = load_opponents<V>(a.rating, a.graph.opponent + k, count, a.rating[i]);
         const V games = load_entries<V>(a.x + k, count, 0.0);
         const V lost = Edge::directed ? load_entries<V>(a.y + k, count, 0.0) : games;

@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
-// Incomplete Cholesky factorisation without fill of a weighted graph Laplacian (plus a diagonal), items eliminated in the
-// order of least remaining degree. It is exact where that order makes no fill: on trees, whatever their numbering, so on
-// the chains and stars that defeat every local iteration; close on rings and on other thin graphs.
+// Incomplete Cholesky factorisation without fill of a weighted graph Laplacian (plus a diagonal), items eliminated in
+// the order of least remaining degree. It is exact where that order makes no fill: on trees, whatever their numbering,
+// so on the chains and stars that defeat every local iteration; close on rings and on other thin graphs.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -88,7 +88,7 @@ class incomplete_cholesky {
   std::int32_t* order_ = nullptr;
   std::int32_t* position_ = nullptr;
   std::int32_t* degree_ = nullptr;
-  std::int32_t* next_ = nullptr;    // doubly linked lists of the items of one remaining degree
+  std::int32_t* next_ = nullptr;  // doubly linked lists of the items of one remaining degree
   std::int32_t* before_ = nullptr;
   std::int32_t* head_ = nullptr;
   std::int64_t* offsets_ = nullptr;  // by position: the neighbours that are eliminated later
@@ -106,8 +106,10 @@ class incomplete_cholesky {
     head_[d] = v;
   }
   void unlink(std::int32_t v) {
-    if (before_[v] >= 0) next_[before_[v]] = next_[v];
-    else head_[degree_[v]] = next_[v];
+    if (before_[v] >= 0)
+      next_[before_[v]] = next_[v];
+    else
+      head_[degree_[v]] = next_[v];
     if (next_[v] >= 0) before_[next_[v]] = before_[v];
   }
 
@@ -143,8 +145,10 @@ class incomplete_cholesky {
     const std::int32_t wanted = position_[other];
     while (low < high) {
       const std::int64_t middle = low + (high - low) / 2;
-      if (position_[later_[middle]] < wanted) low = middle + 1;
-      else high = middle;
+      if (position_[later_[middle]] < wanted)
+        low = middle + 1;
+      else
+        high = middle;
     }
     if (low < offsets_[k + 1] && later_[low] == other) value_[low] += weight;
   }
