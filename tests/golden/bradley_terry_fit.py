@@ -153,12 +153,13 @@ class Fit:
 
 
 def numbers(name, values):
-    cells = ", ".join(nstr(v, 40, min_fixed=0, max_fixed=0) + "L" for v in values)
-    return f"inline constexpr long double {name}[] = {{{cells}}};"
+    cells = "".join(f"\n    {nstr(v, 40, min_fixed=0, max_fixed=0)}L," for v in values)
+    return f"inline constexpr long double {name}[] = {{{cells}\n}};"
 
 
 def counts(name, rows):
-    return f"inline constexpr double {name}[] = {{{', '.join(str(c) for r in rows for c in r)}}};"
+    cells = "".join("\n    " + " ".join(f"{c}," for c in r) for r in rows)
+    return f"inline constexpr double {name}[] = {{{cells}\n}};"
 
 
 def table():
