@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/loss/bradley_terry.hpp>
 #include <support/buffer.hpp>
-#include <support/dual.hpp>
+#include <support/loss_suite.hpp>
 
 #include <doctest/doctest.h>
 
@@ -10,8 +10,7 @@
 #include <string>
 
 using namespace prefer;
-using prefer_test::buffer;
-using prefer_test::noise;
+using prefer_test::covers;
 using prefer_test::storage;
 using prefer_test::ulps;
 
@@ -89,48 +88,26 @@ void check_ties(const tie_row* first, const tie_row* last, MakeLoss make) {
     }
 }
 
-template <class Loss>
-void check_dual(const Loss& loss, noise& random) {
-  using D = prefer_test::dual<long double>;
-  reward_pair<D> p;
-  p.chosen = random.uniform(-9, 9), p.rejected = random.uniform(-9, 9), p.margin = random.uniform(-1, 1);
-  p.label = random.uniform(0, 1), p.tie = random.uniform(0, 1);
-  D* fields[] = {&p.chosen, &p.rejected, &p.margin};
-  for (int f = 0; f < 3; ++f) {
-    fields[f]->slope = 1;
-    const reward_pair_term<D> t = loss(p);
-    const long double own[] = {t.d_chosen.value, t.d_rejected.value, t.d_margin.value};
-    CHECK(std::fabs(t.value.slope - own[f]) <= 1e-16L * (1 + std::fabs(own[f])));
-    fields[f]->slope = 0;
-  }
-}
-
 }  // namespace
 
 TEST_CASE("Bradley-Terry: golden values and gradients in both tails, at every level") {
   check_golden<float>();
   check_golden<double>();
+  for (const char* tag : {"golden", "tails"}) covers<float>("bradley_terry", tag), covers<double>("bradley_terry", tag);
 }
 
 TEST_CASE("Rao-Kupper: golden values, slopes and eta derivatives") {
   const auto make = [](double eta) { return rao_kupper{.eta = eta}; };
   check_ties<float>(std::begin(golden_rao_kupper), std::end(golden_rao_kupper), make);
   check_ties<double>(std::begin(golden_rao_kupper), std::end(golden_rao_kupper), make);
+  for (const char* tag : {"golden", "tails"}) covers<float>("rao_kupper", tag), covers<double>("rao_kupper", tag);
 }
 
 TEST_CASE("Davidson: golden values, slopes and log nu derivatives") {
   const auto make = [](double log_nu) { return davidson{.log_nu = log_nu}; };
   check_ties<float>(std::begin(golden_davidson), std::end(golden_davidson), make);
   check_ties<double>(std::begin(golden_davidson), std::end(golden_davidson), make);
-}
-
-TEST_CASE("gradients are derivatives of the values: dual numbers") {
-  noise random(5);
-  for (int i = 0; i < 300; ++i) {
-    check_dual(bradley_terry{.label_smoothing = 0.1, .centering = 0.3}, random);
-    check_dual(rao_kupper{.eta = random.uniform(0.1, 3)}, random);
-    check_dual(davidson{.log_nu = random.uniform(-3, 3)}, random);
-  }
+  for (const char* tag : {"golden", "tails"}) covers<float>("davidson", tag), covers<double>("davidson", tag);
 }
 
 TEST_CASE("the derivative by the tie parameter is that of the loss: finite differences") {
@@ -150,6 +127,7 @@ TEST_CASE("the derivative by the tie parameter is that of the loss: finite diffe
 }
 
 TEST_CASE("the three outcomes of a tie model have probabilities that sum to one") {
+  covers("rao_kupper", "identity"), covers("davidson", "identity");
   for (double x : {0.1, 0.7, 2.0})
     for (long double d : {-5.0L, 0.0L, 1.5L}) {
       const auto total = [&](const auto& loss) {
@@ -177,6 +155,7 @@ TEST_CASE("two items in closed form: the gradient vanishes at the maximum-likeli
 }
 
 TEST_CASE("a label of one half is half a win and half a loss; without ties Rao-Kupper tends to Bradley-Terry") {
+  covers("bradley_terry", "identity");
   const answer half_win = ask<double>(isa::base, bradley_terry{}, 2, 1, 0.5L, 0, 0);
   const answer win = ask<double>(isa::base, bradley_terry{}, 2, 1, 1, 0, 0), loss = ask<double>(isa::base, bradley_terry{}, 2, 1, 0, 0, 0);
   CHECK(half_win.value == doctest::Approx((win.value + loss.value) / 2).epsilon(1e-15));
@@ -185,39 +164,10 @@ TEST_CASE("a label of one half is half a win and half a loss; without ties Rao-K
   CHECK(ask<double>(isa::base, davidson{.log_nu = -60}, 2, 1, 1, 0, 0).value == doctest::Approx(win.value).epsilon(1e-14));
 }
 
-TEST_CASE("every storage type, masked and strided, keeps its sentinels") {
-  const auto run = [](auto tag) {
-    using S = decltype(tag);
-    for (std::int64_t n : {0, 1, 15, 16, 17, 255, 257, 1025}) {
-      buffer<S> chosen(n, 2, 1), rejected(n, 2, 1), grad(n, 3), other(n, 1, 1);
-      buffer<bool> mask(n);
-      buffer<float> loss(1), count(1);
-      noise random(11);
-      double exact = 0, selected = 0;
-      for (std::int64_t i = 0; i < n; ++i) {
-        chosen.set(i, random.uniform(-4, 4)), rejected.set(i, random.uniform(-4, 4)), mask.at(i) = i % 3 != 1;
-        if (!mask.at(i)) {
-          chosen.set(i, std::numeric_limits<double>::quiet_NaN());
-          continue;
-        }
-        exact += std::log1p(std::exp(rejected.get(i) - chosen.get(i)));
-        selected += 1;
-      }
-      REQUIRE(evaluate<float>(cpu{}, bradley_terry{}, {.chosen = chosen.read(), .rejected = rejected.read(), .mask = mask.read()},
-                              {.loss = loss.view(), .grad_chosen = grad.view(), .grad_rejected = other.view(), .count = count.view()})
-                  .ok());
-      CHECK(loss.get(0) == doctest::Approx(selected > 0 ? exact / selected : 0).epsilon(2e-6));
-      CHECK(count.get(0) == selected);
-      for (std::int64_t i = 0; i < n; ++i) {
-        const double expected = mask.at(i) ? -1 / (1 + std::exp(chosen.get(i) - rejected.get(i))) / selected : 0;
-        // Five roundings in float, and one of the storage type.
-        CHECK(std::fabs(grad.get(i) - expected) <= (5 * 0x1p-23 + std::ldexp(1.0, 1 - storage<S>::digits)) * std::fabs(expected) +
-                                                       std::ldexp(1.0, storage<S>::least_exponent));
-      }
-      CHECK((chosen.intact() && rejected.intact() && grad.intact() && other.intact() && loss.intact()));
-    }
-  };
-  run(float{}), run(double{}), run(half{}), run(bfloat16{});
+TEST_CASE("the Bradley-Terry losses keep what every loss promises") {
+  SUBCASE("bradley_terry") { prefer_test::loss_suite("bradley_terry", bradley_terry{.label_smoothing = 0.05, .centering = 0.01}); }
+  SUBCASE("rao_kupper") { prefer_test::loss_suite("rao_kupper", rao_kupper{.eta = 0.4}); }
+  SUBCASE("davidson") { prefer_test::loss_suite("davidson", davidson{.log_nu = 0.3}); }
 }
 
 TEST_CASE("bad parameters and fields are named") {

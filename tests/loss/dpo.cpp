@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/loss/dpo.hpp>
-#include <support/allocations.hpp>
 #include <support/buffer.hpp>
-#include <support/dual.hpp>
+#include <support/loss_suite.hpp>
 
 #include <doctest/doctest.h>
 
@@ -128,6 +127,7 @@ void check_golden() {
       }
       CHECK(p.intact());
     }
+  prefer_test::covers<S>("dpo", "golden"), prefer_test::covers<S>("dpo", "tails");
 }
 
 }  // namespace
@@ -139,26 +139,6 @@ TEST_CASE("golden values and gradients, both tails, every storage type and level
   check_golden<float, bfloat16>();
   check_golden<double, bfloat16>();
   check_golden<float, double>();
-}
-
-TEST_CASE("the gradient is the derivative of the value: dual numbers") {
-  noise random(3);
-  for (int i = 0; i < 500; ++i) {
-    const dpo loss{.beta = random.uniform(0.01, 2), .label_smoothing = i % 2 == 0 ? 0.0 : 0.2};
-    using D = prefer_test::dual<long double>;
-    pair<D> p;
-    p.policy_chosen = random.uniform(-9, 0), p.policy_rejected = random.uniform(-9, 0);
-    p.reference_chosen = random.uniform(-9, 0), p.reference_rejected = random.uniform(-9, 0);
-    p.label = i % 3 == 0 ? 1.0 : random.uniform(0, 1), p.margin = random.uniform(-1, 1);
-    D* fields[] = {&p.policy_chosen, &p.policy_rejected, &p.reference_chosen, &p.reference_rejected};
-    for (int f = 0; f < 4; ++f) {
-      fields[f]->slope = 1;
-      const pair_term<D> t = loss(p);
-      const long double own[] = {t.d_policy_chosen.value, t.d_policy_rejected.value, t.d_reference_chosen.value, t.d_reference_rejected.value};
-      CHECK(std::fabs(t.value.slope - own[f]) <= 1e-17L * (1 + std::fabs(own[f])) * 10);
-      fields[f]->slope = 0;
-    }
-  }
 }
 
 TEST_CASE("the gradient is the derivative of the loss: finite differences through the whole call") {
@@ -193,6 +173,7 @@ TEST_CASE("step 0: where policy equals reference the loss is log 2 and the slope
 }
 
 TEST_CASE("identities: exchange, shift, label mixing, the optimum of cDPO, implicit rewards") {
+  prefer_test::covers("dpo", "identity");
   pairs<double> p(50);
   buffer<double> label(50), rc(50), rr(50), rm(50);
   for (std::int64_t i = 0; i < 50; ++i) label.set(i, 1 - p.label.get(i));
@@ -241,31 +222,6 @@ TEST_CASE("infinite log-probabilities: an impossible rejected response costs not
   CHECK(grad[1] == -0.5f);
 }
 
-TEST_CASE("sizes around the lane and the tile, strides and misalignment: bitwise the same items, sentinels intact") {
-  for (std::int64_t n : {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 255, 256, 257, 511, 513, 70001}) {
-    for (isa level : prefer_test::levels()) {
-      pairs<float> plain(n), strided(n, 3, 1);
-      REQUIRE(evaluate<float>(cpu{.isa = level}, dpo{}, plain.all_inputs(), plain.outputs()).ok());
-      REQUIRE(evaluate<float>(cpu{.isa = level}, dpo{}, strided.all_inputs(), strided.outputs()).ok());
-      CHECK(plain.intact());
-      CHECK(strided.intact());
-      CHECK(plain.grad_chosen.values() == strided.grad_chosen.values());
-      CHECK(plain.losses.values() == strided.losses.values());
-      CHECK(plain.loss.get(0) == strided.loss.get(0));
-      // An item alone is the same item, bit for bit.
-      for (std::int64_t i : {std::int64_t{0}, n / 2, n - 1}) {
-        if (i < 0 || i >= n || !plain.mask.at(i)) continue;
-        float one = 0;
-        pair_inputs<space::host> in = {.policy_chosen = {&plain.policy_chosen.at(i), 1}, .policy_rejected = {&plain.policy_rejected.at(i), 1},
-                                       .reference_chosen = {&plain.reference_chosen.at(i), 1}, .reference_rejected = {&plain.reference_rejected.at(i), 1},
-                                       .label = {&plain.label.at(i), 1}, .margin = {&plain.margin.at(i), 1}, .weight = {&plain.weight.at(i), 1}};
-        REQUIRE(evaluate<float>(cpu{.isa = level}, dpo{}, in, {.losses = {&one, 1}}).ok());
-        CHECK(one == plain.losses.at(i));
-      }
-    }
-  }
-}
-
 TEST_CASE("the sum agrees with a sum in long double") {
   pairs<float> p(100003);
   REQUIRE(evaluate<float>(cpu{}, dpo{}, p.all_inputs(), p.outputs()).ok());
@@ -292,22 +248,6 @@ TEST_CASE("one element for all: inputs of stride 0; gradients as columns of one 
   for (std::int64_t i = 0; i < 33; ++i) {
     CHECK(both[static_cast<std::size_t>(2 * i)] == p.grad_chosen.at(i));
     CHECK(both[static_cast<std::size_t>(2 * i + 1)] == p.grad_rejected.at(i));
-  }
-}
-
-TEST_CASE("a mask selects: what a masked item holds changes no bit, and its outputs are zero") {
-  for (double poison : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -1e30}) {
-    pairs<float> clean(300), dirty(300);
-    for (std::int64_t i = 0; i < 300; ++i)
-      if (!clean.mask.at(i)) {
-        for (auto* b : {&clean.policy_chosen, &clean.policy_rejected, &clean.reference_chosen, &clean.weight, &clean.label}) b->set(i, 0);
-        for (auto* b : {&dirty.policy_chosen, &dirty.policy_rejected, &dirty.reference_chosen, &dirty.weight, &dirty.label}) b->set(i, poison);
-      }
-    REQUIRE(evaluate<float>(cpu{}, dpo{}, clean.all_inputs(), clean.outputs()).ok());
-    REQUIRE(evaluate<float>(cpu{}, dpo{}, dirty.all_inputs(), dirty.outputs()).ok());
-    CHECK(written(clean) == written(dirty));
-    for (std::int64_t i = 0; i < 300; ++i)
-      if (!clean.mask.at(i)) CHECK(clean.grad_chosen.at(i) == 0);
   }
 }
 
@@ -374,66 +314,34 @@ TEST_CASE("NaN in a selected item stays in that item and in the sum") {
   REQUIRE(evaluate<float>(cpu{}, dpo{}, p.inputs(), p.outputs()).ok());
   for (std::int64_t i = 0; i < 40; ++i) CHECK(math::is_nan(p.grad_chosen.at(i)) == (i == 17));
   CHECK(math::is_nan(p.loss.get(0)));
-  const status s = evaluate<float>(cpu{.content = content::all}, dpo{}, p.inputs(), p.outputs());
-  CHECK(s.code == errc::not_a_number);
-  CHECK(s.index == 17);
 }
 
-TEST_CASE("a call allocates nothing") {
-  pairs<float> p(5000);
-  const auto in = p.all_inputs();
-  const auto out = p.outputs();
-  const long before = prefer_test::allocation_count();
-  const status s = evaluate<float>(cpu{}, dpo{}, in, out);
-  CHECK(prefer_test::allocation_count() == before);
-  CHECK(s.ok());
-}
-
-TEST_CASE("every bad argument is named, and nothing is written") {
+TEST_CASE("bad parameters and outputs that cannot be are named; the sentence says what was expected") {
   pairs<float> p(8);
-  const auto refused = [&](errc code, const char* argument, const dpo& loss, const pair_inputs<space::host>& in, const pair_outputs<space::host>& out) {
-    const status s = evaluate<float>(cpu{}, loss, in, out);
+  const auto refused = [&](errc code, const char* argument, const dpo& loss, const pair_outputs<space::host>& out) {
+    const status s = evaluate<float>(cpu{}, loss, p.inputs(), out);
     INFO(message(s).c_str());
     CHECK(s.code == code);
     CHECK(std::string(s.argument) == argument);
   };
-  const auto with = [&](auto change) {
-    pair_inputs<space::host> in = p.inputs();
-    change(in);
-    return in;
-  };
-  const pair_outputs<space::host> out = p.outputs();
   for (double beta : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
-    refused(errc::bad_parameter, "beta", dpo{.beta = beta}, p.inputs(), out);
-  for (double smoothing : {-0.1, 0.5, 1.0}) refused(errc::bad_parameter, "label_smoothing", dpo{.label_smoothing = smoothing}, p.inputs(), out);
-  refused(errc::missing_input, "policy_rejected", dpo{}, with([](auto& in) { in.policy_rejected = {}; }), out);
-  refused(errc::missing_input, "policy_chosen", dpo{}, {}, out);
-  refused(errc::unused_input, "length_chosen", dpo{}, with([&](auto& in) { in.length_chosen = p.label.read(); }), out);
-  refused(errc::unused_input, "column[2]", dpo{}, with([&](auto& in) { in.column[2] = p.label.read(); }), out);
-  refused(errc::bad_extent, "reference_rejected", dpo{}, with([](auto& in) { in.reference_rejected.extent[0] = 7; }), out);
-  refused(errc::bad_extent, "policy_chosen", dpo{}, with([](auto& in) { in.policy_chosen.extent[0] = -1; }), out);
-  refused(errc::null_data, "reference_chosen", dpo{}, with([](auto& in) { in.reference_chosen.data = nullptr; }), out);
-  refused(errc::bad_stride, "policy_chosen", dpo{}, with([](auto& in) { in.policy_chosen.stride[0] = -1; }), out);
-  const int integers[8] = {};
-  refused(errc::bad_element, "policy_chosen", dpo{}, with([&](auto& in) { in.policy_chosen = {integers, 8}; }), out);
-  refused(errc::bad_element, "mask", dpo{}, with([&](auto& in) { in.mask = p.label.read(); }), out);
-  refused(errc::bad_extent, "weight", dpo{}, with([&](auto& in) { in.weight = {p.weight.data(), 3}; }), out);
-  for (double divisor : {0.0, -2.0, std::numeric_limits<double>::infinity()})
-    refused(errc::bad_parameter, "normalizer", dpo{}, with([&](auto& in) { in.normalizer = divisor; }), out);
-  refused(errc::missing_output, "outputs", dpo{}, p.inputs(), {});
-  refused(errc::bad_extent, "grad_policy_chosen", dpo{}, p.inputs(), {.grad_policy_chosen = {p.grad_chosen.data(), 5}});
-  refused(errc::bad_stride, "grad_policy_chosen", dpo{}, p.inputs(), {.grad_policy_chosen = {p.grad_chosen.data(), 8, 0}});
-  refused(errc::bad_extent, "loss", dpo{}, p.inputs(), {.loss = {p.grad_chosen.data(), 2}});
+    refused(errc::bad_parameter, "beta", dpo{.beta = beta}, p.outputs());
+  for (double smoothing : {-0.1, 0.5, 1.0}) refused(errc::bad_parameter, "label_smoothing", dpo{.label_smoothing = smoothing}, p.outputs());
+  refused(errc::bad_extent, "loss", dpo{}, {.loss = {p.grad_chosen.data(), 2}});
   half reduced[1];
-  refused(errc::bad_element, "loss", dpo{}, p.inputs(), {.loss = {reduced, 1}});
-  refused(errc::overlap, "grad_policy_chosen", dpo{}, p.inputs(), {.grad_policy_chosen = p.policy_chosen.view()});
-  refused(errc::overlap, "grad_policy_rejected", dpo{}, p.inputs(),
+  refused(errc::bad_element, "loss", dpo{}, {.loss = {reduced, 1}});
+  refused(errc::overlap, "grad_policy_rejected", dpo{},
           {.grad_policy_chosen = {p.grad_chosen.data(), 8}, .grad_policy_rejected = {p.grad_chosen.data(), 8}});
-  refused(errc::unavailable_output, "terms", dpo{}, p.inputs(), {.terms = {p.grad_chosen.data(), 1}});
+  refused(errc::unavailable_output, "terms", dpo{}, {.terms = {p.grad_chosen.data(), 1}});
   p.label.set(3, 1.5);
-  refused(errc::bad_label, "label", dpo{}, with([&](auto& in) { in.label = p.label.read(); }), out);
+  pair_inputs<space::host> in = p.inputs();
+  in.label = p.label.read();
+  const status s = evaluate<float>(cpu{}, dpo{}, in, p.outputs());
+  CHECK(std::string(message(s).c_str()) == "prefer: bad label: label[3] is 1.5, expected a probability, from 0 to 1");
   CHECK(p.grad_chosen.untouched());
   CHECK(p.loss.untouched());
-  const status s = evaluate<float>(cpu{}, dpo{}, with([&](auto& in) { in.label = p.label.read(); }), out);
-  CHECK(std::string(message(s).c_str()) == "prefer: bad label: label[3] is 1.5, expected a probability, from 0 to 1");
+}
+
+TEST_CASE("DPO keeps what every loss promises") {
+  prefer_test::loss_suite("dpo", dpo{.beta = 0.1, .label_smoothing = 0.05});
 }

@@ -4,7 +4,7 @@
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>
 #include <prefer/loss/dpo.cuh>
-#include <support/cuda.cuh>
+#include <support/loss_suite.cuh>
 #include <support/losses.hpp>
 
 #include <doctest/doctest.h>
@@ -25,6 +25,12 @@ struct golden_row {
 };
 const golden_row golden[] = {
 #include <golden_dpo.inc>
+};
+struct reward_row {
+  long double chosen, label, margin, smoothing, centering, value, d_chosen, scale_chosen, d_rejected, scale_rejected;
+};
+const reward_row golden_bradley_terry[] = {
+#include <golden_bradley_terry.inc>
 };
 struct tie_row {
   long double chosen, parameter, tie, value, slope, scale, d_parameter, scale_parameter;
@@ -111,6 +117,7 @@ void check_golden() {
     }
     CHECK(p.intact());
   }
+  prefer_test::covers<S>("dpo", "golden"), prefer_test::covers<S>("dpo", "tails");
 }
 
 template <class Loss>
@@ -140,66 +147,42 @@ TEST_CASE("golden values and gradients on CUDA, every storage type") {
   check_golden<float, bfloat16>();
 }
 
+TEST_CASE("Bradley-Terry on CUDA: golden values and gradients") {
+  stream s;
+  for (const reward_row& g : golden_bradley_terry) {
+    buffer<double> x(4), value(1), slope(2);
+    const long double row[] = {g.chosen, 1, g.label, g.margin};
+    for (int i = 0; i < 4; ++i) x.set(i, static_cast<double>(row[i]));
+    device<double> dx(x), dv(value), ds(slope);
+    const double* p = dx.data();
+    check(evaluate<double>(cuda{s.handle}, bradley_terry{.label_smoothing = static_cast<double>(g.smoothing), .centering = static_cast<double>(g.centering)},
+                           {.chosen = {p, 1}, .rejected = {p + 1, 1}, .label = {p + 2, 1}, .margin = {p + 3, 1}},
+                           {.grad_chosen = {ds.data(), 1}, .grad_rejected = {ds.data() + 1, 1}, .losses = dv.view()}));
+    s.wait();
+    dv.fetch(), ds.fetch();
+    const auto near = [](double got, long double exact, long double scale) {
+      CHECK(std::fabs(static_cast<long double>(got) - exact) <= std::max(5 * 0x1p-52L * scale, std::ldexp(1.0L, -1074)));
+    };
+    near(value.get(0), g.value, g.value), near(slope.get(0), g.d_chosen, g.scale_chosen), near(slope.get(1), g.d_rejected, g.scale_rejected);
+  }
+  for (const char* tag : {"golden", "tails"}) prefer_test::covers<double>("bradley_terry", tag);
+}
+
 TEST_CASE("tie models on CUDA: golden values and derivatives") {
   check_ties<rao_kupper>(std::begin(golden_rao_kupper), std::end(golden_rao_kupper), [](double x) { return rao_kupper{.eta = x}; });
+  for (const char* name : {"rao_kupper", "davidson"})
+    for (const char* tag : {"golden", "tails"}) prefer_test::covers<double>(name, tag);
   check_ties<davidson>(std::begin(golden_davidson), std::end(golden_davidson), [](double x) { return davidson{.log_nu = x}; });
 }
 
-TEST_CASE("CUDA agrees with the CPU: sizes around the tile, strides, masks, weights, labels; sentinels intact") {
-  stream s;
-  for (std::int64_t n : {0, 1, 31, 33, 1023, 1024, 1025, 5000})
-    for (std::int64_t stride : {1, 3}) {
-      pairs<float> p(n, stride, stride - 1);
-      check(evaluate<float>(cuda{s.handle}, dpo{}, p.all_inputs(), p.outputs()));
-      s.wait();
-      p.fetch();
-      CHECK(p.intact());
-      buffer<float> grad(n), losses(n);
-      double loss = 0, count = 0, size = 0;
-      check(evaluate<float>(cpu{}, dpo{}, p.host_inputs(), {.loss = {&loss, 1}, .grad_policy_chosen = grad.view(), .losses = losses.view(), .count = {&count, 1}}));
-      for (std::int64_t i = 0; i < n; ++i) {
-        // Both keep within 5 ulp of the exact terms, whose difference is the slope: 10 ulp of beta |weight| apart.
-        CHECK(std::fabs(grad.get(i) - p.grad[0].get(i)) <= 10 * 0x1p-23 * 0.2 / std::max(count, 1.0));
-        CHECK(std::fabs(losses.get(i) - p.losses.get(i)) <= 10 * 0x1p-23 * std::fabs(losses.get(i)));
-        size += std::fabs(losses.get(i)) / std::max(count, 1.0);
-      }
-      CHECK(std::fabs(loss - p.loss.get(0)) <= 30 * 0x1p-24 * size);
-      CHECK(p.count.get(0) == count);
-    }
+TEST_CASE("the losses keep on CUDA what every loss promises") {
+  SUBCASE("dpo") { prefer_test::loss_suite_on_cuda("dpo", dpo{.beta = 0.1, .label_smoothing = 0.05}); }
+  SUBCASE("bradley_terry") { prefer_test::loss_suite_on_cuda("bradley_terry", bradley_terry{.label_smoothing = 0.05, .centering = 0.01}); }
+  SUBCASE("rao_kupper") { prefer_test::loss_suite_on_cuda("rao_kupper", rao_kupper{.eta = 0.4}); }
+  SUBCASE("davidson") { prefer_test::loss_suite_on_cuda("davidson", davidson{.log_nu = 0.3}); }
 }
 
-TEST_CASE("a masked item's NaN changes no bit on CUDA") {
-  stream s;
-  pairs<float> clean(2000), dirty(2000);
-  for (std::int64_t i = 0; i < 2000; ++i)
-    if (!clean.mask.at(i)) {
-      clean.x[0].set(i, 0), clean.label.set(i, 0);
-      dirty.x[0].set(i, std::numeric_limits<double>::quiet_NaN()), dirty.label.set(i, 7);
-    }
-  clean.send(), dirty.send();
-  check(evaluate<float>(cuda{s.handle}, dpo{}, clean.all_inputs(), clean.outputs()));
-  check(evaluate<float>(cuda{s.handle}, dpo{}, dirty.all_inputs(), dirty.outputs()));
-  s.wait();
-  clean.fetch(), dirty.fetch();
-  CHECK(clean.grad[0].bytes() == dirty.grad[0].bytes());
-  CHECK(clean.losses.bytes() == dirty.losses.bytes());
-  CHECK(clean.loss.bytes() == dirty.loss.bytes());
-}
-
-TEST_CASE("with a workspace a call only enqueues: one launch, two where a mask has to be counted") {
-  stream s;
-  pairs<float> p(3000);
-  const prefer_test::device_workspace memory(evaluate_workspace(dpo{}, 3000));
-  const cuda exec{.stream = s.handle, .workspace = memory.get()};
-  prefer_test::enqueues_only("plain", 1, [&] { check(evaluate<float>(exec, dpo{}, p.inputs(), p.outputs())); });
-  prefer_test::enqueues_only("masked", 2, [&] { check(evaluate<float>(exec, dpo{}, p.all_inputs(), p.outputs())); });
-  auto in = p.all_inputs();
-  in.normalizer = 3000.0;
-  prefer_test::enqueues_only("normalised", 1, [&] { check(evaluate<float>(exec, dpo{}, in, p.outputs())); });
-  s.wait();
-}
-
-TEST_CASE("a captured call replays with changed scalars and data") {
+TEST_CASE("parameters by pointer are read at replay") {
   stream s;
   pairs<double> p(500), q(500);
   buffer<double> beta(1), divisor(1);
@@ -261,18 +244,6 @@ TEST_CASE("a label outside [0, 1] makes its item NaN and is reported; the others
   CHECK(got.code() == errc::bad_label);
   CHECK(got.index() == 700);
   for (std::int64_t i = 0; i < 1500; ++i) CHECK(std::isnan(p.losses.get(i)) == (i == 700 || i == 1200));
-}
-
-TEST_CASE("bad arguments are refused on CUDA as on the CPU") {
-  stream s;
-  pairs<float> p(8);
-  auto in = p.inputs();
-  in.policy_rejected.extent[0] = 7;
-  CHECK(evaluate<float>(cuda{s.handle}, dpo{}, in, p.outputs()).code == errc::bad_extent);
-  CHECK(evaluate<float>(cuda{s.handle}, dpo{.beta = 0.0}, p.inputs(), p.outputs()).code == errc::bad_parameter);
-  auto out = p.outputs();
-  out.grad_policy_chosen = {p.dx0.data(), 8};
-  CHECK(evaluate<float>(cuda{s.handle}, dpo{}, p.inputs(), out).code == errc::overlap);
 }
 
 TEST_CASE("accumulation, composition and a user's own loss on CUDA") {

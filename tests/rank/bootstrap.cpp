@@ -5,6 +5,7 @@
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/standard_errors.hpp>
+#include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
 
@@ -43,6 +44,7 @@ comparisons<space::host> journals() {
 }  // namespace
 
 TEST_CASE("bitwise the same for any number of threads, lanes and order; another seed differs") {
+  prefer_test::covers("bootstrap", "threads");
   for (const tie_model model : {tie_model::half, tie_model::rao_kupper, tie_model::davidson}) {
     const bradley_terry_bootstrap o{.fit = {.ties = model}, .replicates = 50, .seed = 3};
     const intervals alone = run(o, journals(), 4);
@@ -100,6 +102,7 @@ TEST_CASE("draws have the multinomial's moments: two items, where the rating is 
 }
 
 TEST_CASE("the spread of the replicates is the standard error") {
+  prefer_test::covers("bootstrap", "golden");
   const fit_result at = fit({}, journals(), 4);
   std::vector<double> se(4);
   CHECK(standard_errors({}, {.estimate = error_estimate::sandwich}, journals(), {.ratings = {at.ratings.data(), 4}},
@@ -137,6 +140,7 @@ TEST_CASE("a weighted game keeps its weight when it is drawn") {
 }
 
 TEST_CASE("workspace and bad arguments of the bootstrap") {
+  prefer_test::covers("bootstrap", "bad-argument");
   const games g = random_graph(6, 20, 3);
   const bradley_terry_bootstrap o{.replicates = 10};
   std::vector<double> lower(6);

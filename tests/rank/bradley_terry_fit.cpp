@@ -5,6 +5,7 @@
 #include <prefer/core/thread_pool.hpp>
 #include <support/allocations.hpp>
 #include <support/buffer.hpp>
+#include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
 
@@ -46,6 +47,7 @@ void refuses(errc code, const char* argument, const bradley_terry_fit& o, const 
 }  // namespace
 
 TEST_CASE("golden: citations, the 1987 American League and choix's triangle") {
+  prefer_test::covers("bradley_terry_fit", "golden");
   const fit_result journals = fit({.anchor = 0}, matrix_of(journals_wins, 4), 4);
   CHECK(journals.status.ok());
   CHECK(journals.converged);
@@ -291,6 +293,7 @@ TEST_CASE("ratings follow a renumbering of the items, and any anchor") {
 }
 
 TEST_CASE("bitwise the same for any number of threads and any order of tasks") {
+  prefer_test::covers("bradley_terry_fit", "threads");
   for (const games& g : {random_graph(3000, 9000, 51), full_graph(150, 52), chain(5000, 3, 2, 1)}) {
     for (const tie_model model : all_models) {
       const fit_result alone = fit({.ties = model}, g.pairs(), g.items);
@@ -428,6 +431,7 @@ TEST_CASE("memory: a workspace of any alignment is enough, too little is an erro
 }
 
 TEST_CASE("bad arguments are named and nothing is written") {
+  prefer_test::covers("bradley_terry_fit", "bad-argument");
   const games g = random_graph(5, 12, 95);
   const comparisons<space::host> good = g.pairs();
   const auto bad_option = [&](const char* argument, const bradley_terry_fit& o) {

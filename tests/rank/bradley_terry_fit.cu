@@ -3,6 +3,7 @@
 #include "fit_support.hpp"
 
 #include <prefer/rank/bradley_terry_fit.cuh>
+#include <support/coverage.hpp>
 #include <support/cuda.cuh>
 
 #include <doctest/doctest.h>
@@ -129,6 +130,7 @@ void agrees(const bradley_terry_fit& o, const games& g, const comparisons<space:
 }  // namespace
 
 TEST_CASE("golden on CUDA: citations, the American League, ties and priors") {
+  prefer_test::covers("bradley_terry_fit", "golden");
   const auto table = [](const double* w, const double* t, std::int64_t n) {
     games g{.items = n};
     for (std::int64_t i = 0; i < n; ++i)
@@ -220,6 +222,7 @@ TEST_CASE("outputs keep to their elements, and absent ones are not written") {
 
 TEST_CASE(
     "with a workspace a fit neither allocates nor synchronises nor copies; a captured one replays with new data") {
+  covers("bradley_terry_fit", "allocation");
   const games g = random_graph(20, 60, 31);
   const device_games d(g);
   for (const auto& data : {d.matrix(), d.pairs()}) {
@@ -355,6 +358,7 @@ TEST_CASE("bad content is never read through: NaN and a report of the first row"
 }
 
 TEST_CASE("arguments that the host can see are refused as on the CPU, and nothing is enqueued") {
+  prefer_test::covers("bradley_terry_fit", "bad-argument");
   stream s;
   const games g = random_graph(6, 20, 95);
   const device_games d(g);

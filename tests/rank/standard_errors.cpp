@@ -4,6 +4,7 @@
 
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/rank/standard_errors.hpp>
+#include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
 
@@ -62,6 +63,7 @@ void check_both(bradley_terry_errors o, const comparisons<space::host>& data, co
 }  // namespace
 
 TEST_CASE("golden: errors of the citations, against an anchor and with sum zero, by both estimates") {
+  prefer_test::covers("standard_errors", "golden");
   const comparisons<space::host> journals{.win_matrix = {journals_wins, 4, 4}};
   check_both({.fit = {.anchor = 0}}, journals, journals_errors, 4);
   check_both({.fit = {.anchor = 0}, .estimate = error_estimate::sandwich}, journals, journals_sandwich, 4);
@@ -201,6 +203,7 @@ TEST_CASE("weights enter the curvature once and the sandwich squared") {
 }
 
 TEST_CASE("workspace and bad arguments of the errors") {
+  prefer_test::covers("standard_errors", "bad-argument");
   const games g = random_graph(20, 60, 17);
   const fit_result at = fit({.ties = tie_model::davidson}, g.pairs(), 20);
   const bradley_terry_errors o{

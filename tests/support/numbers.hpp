@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cpu/dispatch.hpp>
 #include <prefer/core/element.hpp>
 #include <prefer/core/execution.hpp>
 
@@ -51,14 +52,13 @@ double ulps(double x, long double exact) {
   return static_cast<double>(std::fabs(std::ldexp(static_cast<long double>(x) - exact, -unit)));
 }
 
-// The instruction-set levels that can run here, `automatic` apart.
+// The instruction-set levels that this build carries and this processor has, `automatic` apart.
 inline std::vector<prefer::isa> levels() {
-  std::vector<prefer::isa> all = {prefer::isa::base};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(prefer::isa::avx2);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-    all.push_back(prefer::isa::avx512);
-#endif
+  std::vector<prefer::isa> all;
+  for (prefer::isa level : {prefer::isa::base, prefer::isa::avx2, prefer::isa::avx512}) {
+    prefer::isa resolved;
+    if (prefer::resolve_isa(prefer::cpu{.isa = level}, resolved).ok()) all.push_back(level);
+  }
   return all;
 }
 

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: 2026 the prefer authors
+# SPDX-License-Identifier: Apache-2.0
+"""check_algorithms.py ROOT [COVERAGE BACKEND...] [--write]: is every algorithm of tests/algorithms.csv complete?
+
+Looks for its headers, tests, benchmark and page, and in COVERAGE (what the test programs wrote) for the tags that its kind
+must have run under, per backend and storage type. The support table of the README is made from the same registry; --write
+puts it there.
+"""
+import csv
+import pathlib
+import sys
+
+STORAGE = ("double", "float", "half", "bfloat16")
+EVERYWHERE = ("sizes", "strides", "sentinel", "gradient", "masked")
+REQUIRED = {
+    ("loss", "cpu"): [(s, t) for s in STORAGE for t in EVERYWHERE]
+    + [(s, t) for s in ("double", "float") for t in ("golden", "tails")]
+    + [("any", t) for t in ("identity", "threads", "accumulation", "allocation", "bad-argument")],
+    ("loss", "cuda"): [(s, t) for s in STORAGE for t in EVERYWHERE]
+    + [("double", t) for t in ("golden", "tails")]
+    + [("any", t) for t in ("allocation", "capture", "bad-argument")],
+    ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
+    ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
+}
+PAGES = {"rank/standard_errors": "rank/bradley_terry_fit", "rank/bootstrap": "rank/bradley_terry_fit"}
+BEGIN, END = "<!-- made by tests/tooling/check_algorithms.py -->\n", "<!-- end -->\n"
+
+arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
+root, backends = pathlib.Path(arguments[0]), arguments[2:]
+with open(root / "tests/algorithms.csv", encoding="utf-8", newline="") as file:
+    algorithms = list(csv.DictReader(file))
+ran = set()
+if len(arguments) > 1:
+    for path in pathlib.Path(arguments[1]).glob("*.txt"):
+        ran.update(tuple(line.split(",")) for line in path.read_text().splitlines())
+
+bad = []
+for a in algorithms:
+    files = a["files"]
+    page = PAGES.get(files, files)
+    needed = [f"include/prefer/{files}.hpp", f"tests/{files}.cpp", f"docs/{page}.md", f"benchmarks/{page}.cpp"]
+    needed += [f"include/prefer/{files}.cuh"] if a["cuda"] == "yes" else []
+    bad += [f"{a['algorithm']}: no {name}" for name in needed if not (root / name).exists()]
+    for backend in backends:
+        if a[backend] == "yes":
+            bad += [
+                f"{a['algorithm']}: no case ran on {backend} in {storage} under {tag}"
+                for storage, tag in REQUIRED[a["kind"], backend]
+                if (a["algorithm"], backend, storage, tag) not in ran
+            ]
+
+table = "| algorithm | header | CPU | CUDA |\n|---|---|---|---|\n"
+for a in algorithms:
+    page = PAGES.get(a["files"], a["files"])
+    table += f"| [{a['what']}](docs/{page}.md) | `{a['files']}` | {a['cpu']} | {a['cuda']} |\n"
+readme = root / "README.md"
+text = readme.read_text(encoding="utf-8")
+before, rest = text.split(BEGIN)
+old, after = rest.split(END)
+if "--write" in sys.argv:
+    readme.write_text(before + BEGIN + table + END + after, encoding="utf-8")
+elif old != table:
+    bad.append("README.md: the support table is not that of tests/algorithms.csv: run check_algorithms.py . --write")
+print("\n".join(bad) or f"{len(algorithms)} algorithms are complete")
+sys.exit(bool(bad))
