@@ -17,7 +17,7 @@ mkdir -p "$build"
 quick=
 if [ "${1:-}" = --quick ]; then quick=--quick; shift; fi
 . "$root/tests/tooling/install.sh"
-need_packages g++ cmake ninja-build ccache libeigen3-dev libxtensor-dev libcli11-dev gnuplot-nox
+need_packages g++ cmake ninja-build ccache libeigen3-dev libxtensor-dev libfccp-dev libcli11-dev gnuplot-nox
 cuda=$(nvcc_home)
 [ -n "$cuda" ] && export CUDA_HOME=$cuda
 build_examples() {
@@ -33,6 +33,14 @@ bin=$build/examples/examples
 for example in raw_pointers eigen xtensor custom_loss; do
   [ -x "$bin/$example" ] && run_suite "$example" "$bin/$example"
 done
+if [ -x "$bin/cuda_stream" ]; then
+  if nvidia-smi -L >/dev/null 2>&1; then run_suite cuda_stream "$bin/cuda_stream"
+  elif [ -x "$build/ptxrun/ptxrun" ]; then run_suite cuda_stream "$build/ptxrun/ptxrun" "$bin/cuda_stream"
+  else echo "cuda_stream: skipped, there is no GPU"
+  fi
+else
+  echo "cuda_stream: skipped, there is no nvcc"
+fi
 for example in leaderboard align; do
   [ -x "$bin/$example" ] || continue
   if [ $# -gt 0 ]; then

@@ -35,9 +35,9 @@ run_suite() {
   shift
   printf '\n==== %s\n' "$name"
   "$@" || { state=FAILED; failed=$((failed + 1)); }
-  suites+=("$(printf '%-28s %6d s  %s' "$name" $((SECONDS - start)) "$state")")
+  suites+=("$(printf '%-40s %6d s  %s' "$name" $((SECONDS - start)) "$state")")
 }
 print_suites() {
-  printf '\n%-28s %8s\n' suite time
+  printf '\n%-40s %8s\n' suite time
   printf '%s\n' "${suites[@]}"
 }
