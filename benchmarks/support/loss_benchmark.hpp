@@ -3,6 +3,7 @@
 #pragma once
 
 #include "support/arrays.hpp"
+#include "support/levels.hpp"
 #include "support/probe.hpp"
 #include "support/timing.hpp"
 
@@ -14,7 +15,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <memory>
+#include <cstdlib>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -30,10 +31,6 @@
 //
 // Arrays hold zeros: the kernels have no branch on values, and the probes may then write wherever they like.
 namespace bench {
-
-inline const char* name_of(prefer::isa level) {
-  return level == prefer::isa::base ? "base" : level == prefer::isa::avx2 ? "avx2" : "avx512";
-}
 
 template <class T>
 const char* type_name() {
@@ -157,15 +154,6 @@ void report(benchmark::State& state, const configuration& c) {
     state.counters["arithmetic_ns"] = f.arithmetic / static_cast<double>(c.n) * 1e9;
     state.counters["of_limit"] = std::max(f.probe, f.arithmetic) / f.kernel;
   }
-}
-
-inline std::vector<prefer::isa> levels() {
-  std::vector<prefer::isa> found;
-  for (const prefer::isa level : {prefer::isa::base, prefer::isa::avx2, prefer::isa::avx512}) {
-    prefer::isa resolved;
-    if (prefer::resolve_isa(prefer::cpu{.isa = level}, resolved).ok() && resolved == level) found.push_back(level);
-  }
-  return found;
 }
 
 template <class Subject, class T>

@@ -26,9 +26,7 @@ inline bool selects(const source& mask, std::int64_t i) {
   return mask.data == nullptr || load_element<float>(mask.data, mask.type, i * mask.stride) != 0;
 }
 
-inline status check_source(const source& s, const source& mask, const content_rule& rule, content level, std::int64_t n) {
-  const bool values = level == content::all || rule.content != content_of::any;
-  if (s.data == nullptr || (!values && s.index == nullptr)) return {};
+inline status check_elements(const source& s, const source& mask, const content_rule& rule, content level, bool values, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
     if (!selects(mask, i)) continue;
     std::int64_t at = i;
@@ -44,6 +42,12 @@ inline status check_source(const source& s, const source& mask, const content_ru
       return require::fail(errc::bad_label, rule.name, "a probability, from 0 to 1", x, 0, i);
   }
   return {};
+}
+
+// Most inputs need no look: small calls notice what it costs to find that out.
+inline status check_source(const source& s, const source& mask, const content_rule& rule, content level, std::int64_t n) {
+  const bool values = level == content::all || rule.content != content_of::any;
+  return s.data == nullptr || (!values && s.index == nullptr) ? status{} : check_elements(s, mask, rule, level, values, n);
 }
 
 }  // namespace detail

@@ -74,22 +74,6 @@ struct map_reduce_arguments {
 template <class Body>
 using map_reduce_arguments_of = map_reduce_arguments<Body::inputs, Body::outputs, Body::sums>;
 
-template <int Rank, space S>
-constexpr source make_source(const input_view<Rank, S>& v, float neutral) {
-  source s;
-  s.neutral = neutral;
-  if (!v.given()) return s;
-  s.data = v.data;
-  s.stride = v.stride[0];
-  s.type = v.type;
-  return s;
-}
-
-template <int Rank, space S>
-constexpr sink make_sink(const output_view<Rank, S>& v) {
-  return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
-}
-
 // Chosen by overload; this one says what is missing when a backend is not there.
 template <class T, class Exec, class Body>
 status map_reduce(const Exec&, const Body&, const map_reduce_arguments_of<Body>&) {

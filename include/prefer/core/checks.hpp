@@ -60,32 +60,28 @@ constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, s
 // The bytes that a vector touches, for the overlap test.
 struct footprint {
   const char* name;
-  const char* data;
-  std::int64_t elements;
-  std::int64_t step;  // in bytes
-  std::int64_t size;  // of one element
+  std::intptr_t begin, end;  // equal for no elements
+  std::int64_t step;         // in bytes
+  std::int64_t size;         // of one element
 };
 
 template <bool Mutable, space S>
 footprint footprint_of(const char* name, const erased_view<Mutable, 1, S>& v) {
-  const std::int64_t size = size_of(v.type);
-  return {name, static_cast<const char*>(v.data), v.extent[0], v.stride[0] * size, size};
+  const std::int64_t size = size_of(v.type), step = v.stride[0] * size;
+  const auto begin = reinterpret_cast<std::intptr_t>(v.data);
+  return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + size : begin, step, size};
 }
 
 // Exact for two vectors of the same stride (the columns of one matrix, say), by address range otherwise.
 inline bool overlap(const footprint& a, const footprint& b) {
-  if (a.elements == 0 || b.elements == 0) return false;
-  const auto begin_a = reinterpret_cast<std::intptr_t>(a.data), begin_b = reinterpret_cast<std::intptr_t>(b.data);
-  const std::intptr_t end_a = begin_a + (a.elements - 1) * a.step + a.size;
-  const std::intptr_t end_b = begin_b + (b.elements - 1) * b.step + b.size;
-  if (end_a <= begin_b || end_b <= begin_a) return false;
+  if (a.end <= b.begin || b.end <= a.begin || a.begin == a.end || b.begin == b.end) return false;
   if (a.step != b.step || a.step == 0) return true;
-  const std::intptr_t shift = ((begin_b - begin_a) % a.step + a.step) % a.step;
+  const std::intptr_t shift = ((b.begin - a.begin) % a.step + a.step) % a.step;
   return shift < a.size || a.step - shift < b.size;
 }
 
 inline bool identical(const footprint& a, const footprint& b) {
-  return a.data == b.data && a.elements == b.elements && a.step == b.step && a.size == b.size;
+  return a.begin == b.begin && a.end == b.end && a.step == b.step && a.size == b.size;
 }
 
 // The vectors of one call, and whether any output shares memory with another of them. They are added as anything with a

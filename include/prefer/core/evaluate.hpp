@@ -246,8 +246,12 @@ status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t
 }
 
 template <space S>
-source source_of(const listed<input_view<1, S>>& a, float neutral) {
-  return make_source(a.given() ? *a.view : input_view<1, S>{}, neutral);
+void set_source(source& s, const listed<input_view<1, S>>& a, float neutral) {
+  s.neutral = neutral;
+  if (!a.given()) return;
+  s.data = a.view->data;
+  s.stride = a.view->stride[0];
+  s.type = a.view->type;
 }
 template <space S>
 sink sink_of(const listed<output_view<1, S>>& a) {
@@ -262,9 +266,9 @@ map_reduce_arguments_of<loss_body<Loss>> make_arguments(const call_list<Loss, S>
   a.n = n;
   a.accumulate = list.accumulate;
   a.normalizer = list.divisor;
-  for (int k = 0; k < list.inputs; ++k) a.in[k] = source_of(list.in[k], kind::input_fields[k].neutral);
-  a.in[body::fields] = source_of(list.weight, 1);
-  a.mask = source_of(list.mask, 1);
+  for (int k = 0; k < list.inputs; ++k) set_source(a.in[k], list.in[k], kind::input_fields[k].neutral);
+  set_source(a.in[body::fields], list.weight, 1);
+  set_source(a.mask, list.mask, 1);
   for (int m = 0; m < list.outputs; ++m) a.out[m] = sink_of(list.out[m]);
   for (int r = 0; r < list.totals; ++r) {
     const sink s = sink_of(list.total[r]);
@@ -305,7 +309,7 @@ status evaluate(const Exec& exec, const Loss& loss, const std::type_identity_t<i
   std::int64_t extent[3] = {-1, -1, -1};
   if (const status s = detail::check_call(loss, list, extent); !s.ok()) return s;
   const auto arguments = detail::make_arguments(list, extent[0]);
-  const detail::content_rules<Loss> rules;
+  static constexpr detail::content_rules<Loss> rules;
   if (const status s = check_content(exec, rules.list, arguments); !s.ok()) return s;
   return map_reduce<Compute>(exec, detail::loss_body<Loss>{loss}, arguments);
 }

@@ -65,7 +65,7 @@ segment_source make_segment(const listed_segment<S>& s, std::int64_t tokens) {
     r.end_stride = s.ends.view->stride[0];
     r.end_type = s.ends.view->type;
   }
-  r.mask = source_of(s.mask, 1);
+  set_source(r.mask, s.mask, 1);
   r.tokens = tokens < 0 ? 0 : tokens;
   return r;
 }
@@ -149,7 +149,7 @@ status evaluate_tokens(const Exec& exec, const Loss& loss, const pair_token_inpu
   segmented_arguments_of<body> arguments{detail::make_arguments(list, extent[0]), {}};
   for (int p = 0; p < 2; ++p) arguments.segment[p] = detail::make_segment(listed[p], extent[1 + p]);
   if (const status s = detail::check_segments(exec, arguments.segment, listed, extent[0]); !s.ok()) return s;
-  const detail::content_rules<Loss> rules;
+  static constexpr detail::content_rules<Loss> rules;
   if (const status s = detail::check_token_content<body>(exec, rules.list, arguments); !s.ok()) return s;
   return segmented_map_reduce(exec, body{{loss}}, arguments);
 }

@@ -181,7 +181,8 @@ struct tile_work {
         });
       }
 
-      for (int r = 0; r < sums; ++r) job.sums[r] += static_cast<double>(sum[r].sum());
+      for (int r = 0; r < sums; ++r)
+        if (a.sum[r].data != nullptr) job.sums[r] += static_cast<double>(sum[r].sum());
       for (int m = 0; m < outputs; ++m) {
         const sink& s = a.out[m];
         if (!buffered[m]) continue;
