@@ -31,19 +31,20 @@ build_with() {
     -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$build/bench-$name.log" 2>&1 &&
     cmake --build "$build/bench-$name" >"$build/bench-$name.log" 2>&1 || { tail -n 40 "$build/bench-$name.log"; return 1; }
 }
-# run_with NAME: runs every program that has something to do; figures go to build/bench-NAME/*.json.
+# run_with NAME: runs every program that has something to do; figures go to build/bench-NAME/results/*.json.
 run_with() {
-  local name=$1
+  local name=$1 results=$build/bench-$1/results chosen
+  rm -rf "$results"
+  mkdir -p "$results"
   for program in "$build/bench-$name"/benchmarks/bench.*; do
-    case $program in *.json) continue ;; esac
     case $program in *cu) nvidia-smi -L >/dev/null 2>&1 || { echo "$(basename "$program"): skipped, there is no GPU"; continue; } ;; esac
-    rm -f "$program.json"
-    "$program" --benchmark_list_tests=true | grep -E "$quick" | grep -E -- "$filter" >"$program.names" || continue
-    echo "$(basename "$program") ($name): $(wc -l <"$program.names") benchmarks"
-    local chosen
-    chosen=$(sed 's/\/iterations:1\/manual_time$//; s/\/real_time$//' "$program.names" | paste -sd '|' | sed 's/|/($|\/)|^/g; s/^/^/; s/$/($|\/)/')
-    "$program" --benchmark_filter="$chosen" --benchmark_out="$program.json" --benchmark_out_format=json --benchmark_format=console |
-      awk 'NR > 3 { print substr($0, 1, 110) }'
+    local names
+    names=$results/$(basename "$program").names
+    "$program" --benchmark_list_tests=true | grep -E "$quick" | grep -E -- "$filter" >"$names" || continue
+    echo "$(basename "$program") ($name): $(wc -l <"$names") benchmarks"
+    chosen=$(sed 's/\/iterations:1\/manual_time$//; s/\/real_time$//' "$names" | paste -sd '|' | sed 's/|/($|\/)|^/g; s/^/^/; s/$/($|\/)/')
+    "$program" --benchmark_filter="$chosen" --benchmark_out="${names%.names}.json" --benchmark_out_format=json 2>/dev/null |
+      cut -c 1-150
   done
 }
 run_suite "build with g++" build_with gcc g++

@@ -13,7 +13,7 @@ build = pathlib.Path(sys.argv[1])
 COLUMNS = [(c, level) for c in ("gcc", "clang") for level in ("base", "avx2", "avx512", "libm", "")]
 tables = {}
 for compiler in ("gcc", "clang"):
-    for path in sorted((build / f"bench-{compiler}" / "benchmarks").glob("bench.*.json")):
+    for path in sorted((build / f"bench-{compiler}" / "results").glob("bench.*.json")):
         text = path.read_text(encoding="utf-8")
         if not text.strip():
             continue

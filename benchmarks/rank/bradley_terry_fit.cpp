@@ -10,10 +10,14 @@
 
 #include <cmath>
 #include <cstddef>
+#include <fstream>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // Fitting on the graphs that separate methods: full, a chain (each item met its neighbour only), and sparse random ones.
+// With --graph=FILE on that graph instead: the number of items, then lines "first second first_wins second_wins".
 namespace {
 
 struct graph {
@@ -57,6 +61,16 @@ graph sparse(std::int64_t n, std::int64_t edges) {
   return g;
 }
 
+graph read(const std::string& path) {
+  graph g{0, {}, {}, {}, {}};
+  std::ifstream file(path);
+  file >> g.items;
+  std::int32_t i, j;
+  for (double a, b; file >> i >> j >> a >> b;)
+    g.first.push_back(i), g.second.push_back(j), g.first_wins.push_back(a), g.second_wins.push_back(b);
+  return g;
+}
+
 void fit(benchmark::State& state, const graph& g, int threads) {
   const prefer::bradley_terry_fit model{};
   const auto data = g.view();
@@ -78,7 +92,7 @@ void fit(benchmark::State& state, const graph& g, int threads) {
   state.counters["cg"] = static_cast<double>(cg);
 }
 
-void add(const std::string& name, graph (*make)()) {
+void add(const std::string& name, const std::function<graph()>& make) {
   for (const int threads : {1, 2})
     benchmark::RegisterBenchmark(("bradley_terry_fit/" + name + "/threads:" + std::to_string(threads)).c_str(),
                                  [make, threads](benchmark::State& state) { fit(state, make(), threads); })
@@ -89,13 +103,20 @@ void add(const std::string& name, graph (*make)()) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  constexpr std::string_view option = "--graph=";
+  if (argc == 2 && std::string_view(argv[1]).substr(0, option.size()) == option) {
+    const std::string path = argv[1] + option.size();
+    add("file", [path] { return read(path); });
+    benchmark::RunSpecifiedBenchmarks();
+    return 0;
+  }
   add("full:100", [] { return full(100); });
   add("full:1000", [] { return full(1000); });
   add("chain:100", [] { return chain(100); });
   add("chain:1000", [] { return chain(1000); });
   add("sparse:10000x50000", [] { return sparse(10000, 50000); });
   add("sparse:100000x1000000", [] { return sparse(100000, 1000000); });
-  benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -11,9 +11,9 @@ import sys
 import tempfile
 
 
-def seconds(command):
+def seconds(command, repetitions=3):
     best = float("inf")
-    for _ in range(3):
+    for _ in range(repetitions):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -21,19 +21,28 @@ def seconds(command):
     return best
 
 
-compiler, include = sys.argv[1], pathlib.Path(sys.argv[2])
-nvcc = sys.argv[3] if len(sys.argv) > 3 and sys.argv[3] else None
-slow = 0
-with tempfile.TemporaryDirectory() as folder:
+def header_seconds(compiler, include, header, options=()):
+    """Seconds of a file that only includes `header` (a path below `include`); a .cuh is for nvcc."""
+    cuda = header.suffix == ".cuh"
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / ("one.cu" if cuda else "one.cpp")
+        source.write_text(f"#include <{header.as_posix()}>\n")
+        command = [compiler, "-arch=sm_80" if cuda else "-O2", "-std=c++20", "-I", str(include), *options]
+        return seconds(command + ["-c", str(source), "-o", str(source.with_suffix(".o"))])
+
+
+def main(compiler, include, nvcc):
+    slow = 0
     for header in sorted(include.glob("prefer/loss/*.*")):
         cuda = header.suffix == ".cuh"
         if cuda and nvcc is None:
             continue
-        source = pathlib.Path(folder) / ("one.cu" if cuda else "one.cpp")
-        source.write_text(f"#include <{header.relative_to(include).as_posix()}>\n")
         limit = 2.0 if cuda else 0.6
-        command = [nvcc, "-arch=sm_80"] if cuda else [compiler, "-O2"]
-        took = seconds(command + ["-std=c++20", "-I", str(include), "-c", str(source), "-o", str(pathlib.Path(folder) / "one.o")])
+        took = header_seconds(nvcc if cuda else compiler, include, header.relative_to(include))
         print(f"{header.name:24} {took:5.2f} s of {limit} s")
         slow += took > limit
-sys.exit(slow)
+    return slow
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 and sys.argv[3] else None))

@@ -202,6 +202,31 @@ TEST_CASE("weights enter the curvature once and the sandwich squared") {
   }
 }
 
+TEST_CASE("the same bits for any number of threads and any order of tasks, solved both ways") {
+  covers("standard_errors", "threads");
+  const games g = random_graph(60, 300, 5);
+  const fit_result at = fit({}, g.pairs(), 60);
+  auto backwards = [](std::int64_t tasks, auto task) {
+    while (tasks-- > 0) task(tasks);
+  };
+  for (const std::int64_t dense : {1024, 0}) {
+    const bradley_terry_errors o{.estimate = error_estimate::sandwich, .dense_items = dense};
+    const errors alone = find(o, g.pairs(), at);
+    REQUIRE(alone.answer.ok());
+    const auto same = [&](const cpu& exec) {
+      const errors e = find(o, g.pairs(), at, exec);
+      CHECK(e.answer.ok());
+      CHECK(e.se == alone.se);
+      CHECK(e.covariance == alone.covariance);
+    };
+    for (int threads : {1, 2, 3, 8}) {
+      thread_pool pool(threads);
+      same({.pool = pool});
+    }
+    same({.parallel_for = backwards});
+  }
+}
+
 TEST_CASE("workspace and bad arguments of the errors") {
   prefer_test::covers("standard_errors", "bad-argument");
   const games g = random_graph(20, 60, 17);

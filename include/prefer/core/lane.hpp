@@ -117,6 +117,16 @@ PREFER_HD void each(F f) {
     for (int i = 0; i < Count; ++i) f(i);
 }
 
+// g++ 12 takes comparisons of 64-byte vectors that are combined with & or | apart into elements (eight times slower);
+// hiding one of them prevents that.
+template <class Bits>
+PREFER_HD Bits settled(Bits b) {
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && defined(__x86_64__)
+  __asm__("" : "+v"(b));
+#endif
+  return b;
+}
+
 }  // namespace detail
 
 // Which elements of a lane a comparison holds for: all bits set or none.
@@ -138,12 +148,12 @@ struct lane_mask {
 
   friend PREFER_HD lane_mask operator&(const lane_mask& a, const lane_mask& b) {
     lane_mask r;
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] & b.v[i]; });
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = detail::settled(a.v[i]) & b.v[i]; });
     return r;
   }
   friend PREFER_HD lane_mask operator|(const lane_mask& a, const lane_mask& b) {
     lane_mask r;
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] | b.v[i]; });
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = detail::settled(a.v[i]) | b.v[i]; });
     return r;
   }
   friend PREFER_HD lane_mask operator!(const lane_mask& a) {
