@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 the prefer authors
 # SPDX-License-Identifier: Apache-2.0
-set -u
+set -uo pipefail
 if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
   cat <<'TXT'
 usage: benchmarks/run.sh [--quick] [filter]
@@ -44,8 +44,9 @@ run_with() {
     echo "$(basename "$program") ($name): $(wc -l <"$names") benchmarks"
     chosen=$(sed 's/\/iterations:1\/manual_time$//; s/\/real_time$//' "$names" | paste -sd '|' | sed 's/|/($|\/)|^/g; s/^/^/; s/$/($|\/)/')
     "$program" --benchmark_filter="$chosen" --benchmark_out="${names%.names}.json" --benchmark_out_format=json 2>/dev/null |
-      cut -c 1-150
+      cut -c 1-150 || return 1
   done
+  return 0
 }
 run_suite "build with g++" build_with gcc g++
 run_suite "build with clang" build_with clang clang++-14 -DCMAKE_CUDA_COMPILER=NOTFOUND
@@ -54,4 +55,5 @@ echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 run_suite "g++" run_with gcc
 run_suite "clang" run_with clang
 print_suites
-python3 "$root/benchmarks/table.py" "$build"
+python3 "$root/benchmarks/table.py" "$build" || exit 1
+exit $failed

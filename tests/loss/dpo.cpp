@@ -326,6 +326,7 @@ TEST_CASE("bad parameters and outputs that cannot be are named; the sentence say
   };
   for (double beta : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
     refused(errc::bad_parameter, "beta", dpo{.beta = beta}, p.outputs());
+  refused(errc::bad_parameter, "beta", dpo{.beta = static_cast<const double*>(nullptr)}, p.outputs());
   for (double smoothing : {-0.1, 0.5, 1.0}) refused(errc::bad_parameter, "label_smoothing", dpo{.label_smoothing = smoothing}, p.outputs());
   refused(errc::bad_extent, "loss", dpo{}, {.loss = {p.grad_chosen.data(), 2}});
   half reduced[1];

@@ -120,11 +120,10 @@ PREFER_HD void each(F f) {
 // g++ 12 takes comparisons of 64-byte vectors that are combined with & or | apart into elements (eight times slower);
 // hiding one of them prevents that.
 template <class Bits>
-PREFER_HD Bits settled(Bits b) {
+PREFER_HD void settle([[maybe_unused]] Bits& b) {
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__) && defined(__x86_64__)
   __asm__("" : "+v"(b));
 #endif
-  return b;
 }
 
 }  // namespace detail
@@ -148,12 +147,12 @@ struct lane_mask {
 
   friend PREFER_HD lane_mask operator&(const lane_mask& a, const lane_mask& b) {
     lane_mask r;
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = detail::settled(a.v[i]) & b.v[i]; });
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i], detail::settle(r.v[i]), r.v[i] &= b.v[i]; });
     return r;
   }
   friend PREFER_HD lane_mask operator|(const lane_mask& a, const lane_mask& b) {
     lane_mask r;
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = detail::settled(a.v[i]) | b.v[i]; });
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i], detail::settle(r.v[i]), r.v[i] |= b.v[i]; });
     return r;
   }
   friend PREFER_HD lane_mask operator!(const lane_mask& a) {
@@ -266,9 +265,7 @@ struct lane {
 #if defined(__CUDACC__)
     for (int i = 0; i < count; ++i) r.v[i] = m.v[i] != 0 ? a.v[i] : b.v[i];
 #else
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
-      r.v[i] = (number)((m.v[i] & (integer)a.v[i]) | (~m.v[i] & (integer)b.v[i]));
-    });
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = m.v[i] ? a.v[i] : b.v[i]; });
 #endif
     return r;
   }
@@ -290,6 +287,14 @@ struct lane {
       f(w);
       r.v[i] = __builtin_bit_cast(number, w);
     });
+    return r;
+  }
+
+  // The same, as a number of its own: g++ does not fuse a product that it is into a sum that it becomes part of, so that
+  // two copies of one formula round alike whatever is done with the result.
+  PREFER_HD lane settled() const {
+    lane r = *this;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::settle(r.v[i]); });
     return r;
   }
 

@@ -5,6 +5,7 @@
 #include <prefer/core/element.hpp>
 #include <prefer/core/status.hpp>
 
+#include <limits>
 #include <type_traits>
 
 namespace prefer {
@@ -14,25 +15,34 @@ namespace prefer {
 struct scalar {
   double value64 = 0;
   float value32 = 0;
+  bool is_pointer = false;  // one test for the common case, since inner loops make it
   const double* pointer64 = nullptr;
   const float* pointer32 = nullptr;
 
   PREFER_HD constexpr scalar(double value) : value64(value), value32(static_cast<float>(value)) {}
-  PREFER_HD constexpr scalar(const double* pointer) : pointer64(pointer) {}
-  PREFER_HD constexpr scalar(const float* pointer) : pointer32(pointer) {}
+  // A null pointer is a number that no parameter accepts.
+  PREFER_HD constexpr scalar(const double* pointer) : scalar(pointer != nullptr ? 0 : none()) {
+    is_pointer = pointer != nullptr;
+    pointer64 = pointer;
+  }
+  PREFER_HD constexpr scalar(const float* pointer) : scalar(pointer != nullptr ? 0 : none()) {
+    is_pointer = pointer != nullptr;
+    pointer32 = pointer;
+  }
 
-  constexpr bool by_pointer() const { return pointer64 != nullptr || pointer32 != nullptr; }
+  constexpr bool by_pointer() const { return is_pointer; }
 
   // The parameter as a value type: V(0.1) for a dual number or a lane, 0.1f for float.
   template <class V>
   PREFER_HD V as() const {
-    if (pointer64 != nullptr) return V(*pointer64);
-    if (pointer32 != nullptr) return V(*pointer32);
+    if (is_pointer) return pointer64 != nullptr ? V(*pointer64) : V(*pointer32);
     if constexpr (std::is_same_v<typename V_element<V>::type, float>) return V(value32);
     else return V(value64);
   }
 
  private:
+  static PREFER_HD constexpr double none() { return std::numeric_limits<double>::quiet_NaN(); }
+
   // float for float and for lanes of floats, double otherwise.
   template <class V, class = void>
   struct V_element {

@@ -12,8 +12,8 @@ inline namespace PREFER_ABI {
 template <class T>
 status gather_sum(const cpu& exec, const gather_sum_arguments<T>& a) {
   const std::int64_t blocks = detail::smaller(a.samples, detail::max_blocks);
-  detail::for_blocks(exec, blocks, a.samples, [&](std::int64_t block) {
-    for (std::int64_t s = a.samples * block / blocks; s < a.samples * (block + 1) / blocks; ++s) detail::sum_sample(a, s);
+  detail::for_blocks(exec, blocks, a.samples, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t s = a.samples * first / blocks; s < a.samples * last / blocks; ++s) detail::sum_sample(a, s);
   });
   return {};
 }

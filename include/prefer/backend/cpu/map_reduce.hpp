@@ -8,7 +8,6 @@
 #include <prefer/core/math.hpp>
 
 #include <cstdint>
-#include <cstring>
 #include <limits>
 
 // map_reduce on the CPU (contract: backend/map_reduce.hpp). The items are cut into tiles of a fixed size and the tiles
@@ -22,10 +21,6 @@ namespace detail {
 inline constexpr int tile_items = 256;
 inline constexpr std::int64_t max_blocks = 256;
 inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
-// Above this many bytes the outputs would evict each other from the caches before anyone reads them, so they are
-// written around the caches. Only speed depends on it.
-inline constexpr std::int64_t streaming_bytes = std::int64_t{8} << 20;
-
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 template <class T>
@@ -60,38 +55,25 @@ void store_strided(const sink& s, std::int64_t first, int count, const T* x, con
   });
 }
 
-// Copies past the caches where the destination allows it: whole 16-byte units, the ends normally.
-inline void stream_bytes(void* to, const void* from, std::int64_t bytes) {
-#if defined(__x86_64__)
-  typedef float unit __attribute__((vector_size(16), may_alias));
-  char* d = static_cast<char*>(to);
-  const char* s = static_cast<const char*>(from);
-  const std::int64_t head = smaller(bytes, -reinterpret_cast<std::intptr_t>(d) & 15);
-  std::memcpy(d, s, static_cast<std::size_t>(head));
-  d += head, s += head, bytes -= head;
-  for (; bytes >= 16; d += 16, s += 16, bytes -= 16) {
-    unit u;
-    std::memcpy(&u, s, 16);
-#if defined(__clang__)
-    __builtin_nontemporal_store(u, reinterpret_cast<unit*>(d));
-#else
-    __builtin_ia32_movntps(reinterpret_cast<float*>(d), u);
-#endif
+// How n items are cut: by n alone, so that sums do not depend on who adds them.
+struct partition {
+  std::int64_t tiles, blocks, n;
+  explicit partition(std::int64_t items)
+      : tiles((items + tile_items - 1) / tile_items), blocks(tiles < max_blocks ? tiles : max_blocks), n(items) {}
+  std::int64_t begin(std::int64_t block) const {
+    const std::int64_t item = tiles * block / blocks * tile_items;
+    return item < n ? item : n;
   }
-  std::memcpy(d, s, static_cast<std::size_t>(bytes));
-#else
-  std::memcpy(to, from, static_cast<std::size_t>(bytes));
-#endif
-}
+};
 
 template <class T, class Body>
 struct tile_job {
   const Body* body;
   const map_reduce_arguments_of<Body>* arguments;
-  std::int64_t first;  // items
+  partition cut;
+  std::int64_t first;  // blocks
   std::int64_t last;
-  double* sums;
-  bool streaming;
+  double (*sums)[Body::sums];  // of all blocks
 };
 
 template <class T, class Body>
@@ -119,13 +101,18 @@ struct tile_work {
       if (in_place(s) && count == padded) {
         from[k] = direct;
         // One stream after the other: several lines of each are under way before the body alternates between them.
-        for (int i = 0; i < count; i += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(direct + tile_items + i);
+        prefetch(direct + tile_items);
         continue;
       }
       s.index == nullptr ? load_strided(s, first, count, b.in[k]) : load_gathered(s, first, count, b.in[k]);
       for (int i = count; i < padded; ++i) b.in[k][i] = T(0);
       from[k] = b.in[k];
     }
+  }
+
+  // The lines of a whole tile.
+  static inline __attribute__((always_inline)) void prefetch(const T* p) {
+    unrolled<tile_items * sizeof(T) / 64>([&](auto i) PREFER_HD_LAMBDA { __builtin_prefetch(p + i * (64 / sizeof(T))); });
   }
 
   static void load_mask(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b) {
@@ -136,6 +123,65 @@ struct tile_work {
     for (int i = 0; i < padded; ++i) b.selected[i] = b.mask[i] != T(0);
   }
 
+  // One bit for every sum, then one for every output, that is asked for.
+  static unsigned wanted_of(const map_reduce_arguments_of<Body>& a) {
+    static_assert(sums + outputs <= 32);
+    unsigned wanted = 0;
+    for (int r = 0; r < sums; ++r) wanted |= a.sum[r].data != nullptr ? 1u << r : 0u;
+    for (int m = 0; m < outputs; ++m) wanted |= a.out[m].data != nullptr ? 1u << (sums + m) : 0u;
+    return wanted;
+  }
+
+  // The items of one tile, from memory that holds whole lanes. Without a guard every item counts.
+  template <bool Guarded, class V>
+  static inline __attribute__((always_inline)) void run_lanes(const Body& body, unsigned wanted, int padded, const T* const (&from)[inputs],
+                                                              T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
+    for (int g = 0; g < padded; g += V::width) {
+      V in[inputs], out[outputs], part[sums];
+      unrolled<inputs>([&](auto k) PREFER_HD_LAMBDA { in[k] = V::load(from[k] + g); });
+      body(in, out, part);
+      const auto kept = [&](const V& x) PREFER_HD_LAMBDA {
+        if constexpr (Guarded) return select(V::load(mask + g) > V(0), x.settled(), V(0));
+        else return x.settled();
+      };
+      // What nobody asked for is computed inside these conditions, that is, not at all.
+      unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
+        if ((wanted >> r & 1u) != 0) sum[r] += kept(part[r]);
+      });
+      unrolled<outputs>([&](auto m) PREFER_HD_LAMBDA {
+        if ((wanted >> (sums + m) & 1u) != 0) kept(out[m]).store(to[m] + g);
+      });
+    }
+  }
+
+  template <class V>
+  static inline __attribute__((always_inline)) void fill_absent(const map_reduce_arguments_of<Body>& a, int longest, buffers& b,
+                                                                const T* (&from)[inputs]) {
+    for (int k = 0; k < inputs; ++k) {
+      if (a.in[k].data != nullptr) continue;
+      for (int i = 0; i < longest; i += V::width) V(static_cast<T>(a.in[k].neutral)).store(b.in[k] + i);
+      from[k] = b.in[k];
+    }
+  }
+
+  // Where a tile's outputs are written; true for those that are in the buffer.
+  static void place_outputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, bool whole, buffers& b, T* (&to)[outputs],
+                            bool (&buffered)[outputs]) {
+    for (int m = 0; m < outputs; ++m) {
+      const sink& s = a.out[m];
+      const bool direct = whole && s.stride == 1 && s.type == element_of<T>() && !adds(a, s);
+      buffered[m] = s.data != nullptr && !direct;
+      to[m] = s.data == nullptr ? nullptr : direct ? static_cast<T*>(s.data) + first : b.out[m];
+    }
+  }
+  static void store_buffered(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, const buffers& b,
+                             const bool (&buffered)[outputs], const bool* selected) {
+    for (int m = 0; m < outputs; ++m) {
+      const sink& s = a.out[m];
+      if (buffered[m]) store_strided(s, first, count, b.out[m], selected, adds(a, s));
+    }
+  }
+
   template <class Level>
   static inline __attribute__((always_inline)) void run(tile_job<T, Body>& job) {
     using V = lane<T, Level>;
@@ -144,85 +190,51 @@ struct tile_work {
     buffers b;
     const T* from[inputs];
     T* to[outputs];
+    bool buffered[outputs];
 
-    const int longest = static_cast<int>(smaller(tile_items, job.last - job.first));
-    for (int k = 0; k < inputs; ++k) {
-      if (a.in[k].data != nullptr) continue;
-      for (int i = 0; i < longest; i += V::width) V(static_cast<T>(a.in[k].neutral)).store(b.in[k] + i);
-      from[k] = b.in[k];
-    }
-
-    for (std::int64_t first = job.first; first < job.last; first += tile_items) {
-      const int count = static_cast<int>(smaller(tile_items, job.last - first));
-      const int padded = (count + V::width - 1) / V::width * V::width;
-      const bool guarded = a.mask.data != nullptr || count != padded;
-      load_inputs(a, first, count, padded, b, from);
-      if (guarded) load_mask(a, first, count, padded, b);
-      bool buffered[outputs];
-      for (int m = 0; m < outputs; ++m) {
-        const sink& s = a.out[m];
-        const bool direct = s.stride == 1 && s.type == element_of<T>() && !adds(a, s) && count == padded && !job.streaming;
-        buffered[m] = s.data != nullptr && !direct;
-        to[m] = s.data == nullptr ? nullptr : direct ? static_cast<T*>(s.data) + first : b.out[m];
-      }
-
-      V sum[sums] = {};
-      for (int g = 0; g < padded; g += V::width) {
-        V in[inputs], out[outputs], part[sums];
-        unrolled<inputs>([&](auto k) PREFER_HD_LAMBDA { in[k] = V::load(from[k] + g); });
-        body(in, out, part);
-        // What nobody asked for is computed inside these conditions, that is, not at all.
-        const auto keep = guarded ? V::load(b.mask + g) > V(0) : typename V::mask(true);
-        unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
-          if (a.sum[r].data != nullptr) sum[r] += select(keep, part[r], V(0));
-        });
-        unrolled<outputs>([&](auto m) PREFER_HD_LAMBDA {
-          if (to[m] != nullptr) select(keep, out[m], V(0)).store(to[m] + g);
-        });
-      }
-
-      for (int r = 0; r < sums; ++r)
-        if (a.sum[r].data != nullptr) job.sums[r] += static_cast<double>(sum[r].sum());
-      for (int m = 0; m < outputs; ++m) {
-        const sink& s = a.out[m];
-        if (!buffered[m]) continue;
-        if (s.stride == 1 && s.type == element_of<T>() && !adds(a, s))
-          stream_bytes(static_cast<T*>(s.data) + first, b.out[m], count * static_cast<std::int64_t>(sizeof(T)));
-        else store_strided(s, first, count, b.out[m], guarded ? b.selected : nullptr, adds(a, s));
+    const unsigned wanted = wanted_of(a);
+    const std::int64_t end = job.cut.begin(job.last);
+    fill_absent<V>(a, static_cast<int>(smaller(tile_items, end - job.cut.begin(job.first))), b, from);
+    for (std::int64_t block = job.first; block < job.last; ++block) {
+      const std::int64_t block_end = job.cut.begin(block + 1);
+      for (std::int64_t first = job.cut.begin(block); first < block_end; first += tile_items) {
+        const int count = static_cast<int>(smaller(tile_items, block_end - first));
+        const int padded = (count + V::width - 1) / V::width * V::width;
+        const bool guarded = a.mask.data != nullptr || count != padded;
+        load_inputs(a, first, count, padded, b, from);
+        place_outputs(a, first, count == padded, b, to, buffered);
+        V sum[sums] = {};
+        if (guarded) {
+          load_mask(a, first, count, padded, b);
+          run_lanes<true, V>(body, wanted, padded, from, to, b.mask, sum);
+        } else {
+          run_lanes<false, V>(body, wanted, padded, from, to, nullptr, sum);
+        }
+        for (int r = 0; r < sums; ++r)
+          if (a.sum[r].data != nullptr) job.sums[block][r] += static_cast<double>(sum[r].sum());
+        store_buffered(a, first, count, b, buffered, guarded ? b.selected : nullptr);
       }
     }
   }
 };
 
-// How n items are cut: by n alone, so that sums do not depend on who adds them.
-struct partition {
-  std::int64_t tiles, blocks, n;
-  explicit partition(std::int64_t items)
-      : tiles((items + tile_items - 1) / tile_items), blocks(tiles < max_blocks ? tiles : max_blocks), n(items) {}
-  std::int64_t begin(std::int64_t block) const {
-    const std::int64_t item = tiles * block / blocks * tile_items;
-    return item < n ? item : n;
-  }
-};
-
+// Runs run_blocks(first, last) over all blocks, on the caller's threads if there are items enough.
 template <class F>
-void for_blocks(const cpu& exec, std::int64_t blocks, std::int64_t items, const F& run_block) {
+void for_blocks(const cpu& exec, std::int64_t blocks, std::int64_t items, const F& run_blocks) {
   const task_runner& runner = exec.pool ? exec.pool : exec.parallel_for;
   const std::int64_t wanted = items / items_per_task;
   const std::int64_t tasks = wanted < blocks ? wanted : blocks;
-  if (!runner || tasks < 2) {
-    for (std::int64_t b = 0; b < blocks; ++b) run_block(b);
-    return;
-  }
+  if (blocks == 0) return;
+  if (!runner || tasks < 2) return run_blocks(std::int64_t{0}, blocks);
   struct shared {
-    const F* run_block;
+    const F* run_blocks;
     std::int64_t blocks, tasks;
-  } work{&run_block, blocks, tasks};
+  } work{&run_blocks, blocks, tasks};
   runner.run(
       runner.context, tasks,
       [](void* argument, std::int64_t task) {
         const auto& w = *static_cast<const shared*>(argument);
-        for (std::int64_t b = w.blocks * task / w.tasks; b < w.blocks * (task + 1) / w.tasks; ++b) (*w.run_block)(b);
+        (*w.run_blocks)(w.blocks * task / w.tasks, w.blocks * (task + 1) / w.tasks);
       },
       &work);
 }
@@ -266,14 +278,11 @@ status map_reduce(const cpu& exec, const Body& body, const map_reduce_arguments_
   const Body ready = body.ready(normalizer);
   const detail::partition cut(a.n);
 
-  std::int64_t bytes = 0;
-  for (const sink& s : a.out) bytes += s.data != nullptr ? a.n * size_of(s.type) : 0;
-  const bool streaming = bytes > detail::streaming_bytes;
-
   double sums[detail::max_blocks][Body::sums];
-  detail::for_blocks(exec, cut.blocks, a.n, [&](std::int64_t block) {
-    for (double& s : sums[block]) s = 0;
-    detail::tile_job<T, Body> job{&ready, &a, cut.begin(block), cut.begin(block + 1), sums[block], streaming};
+  detail::for_blocks(exec, cut.blocks, a.n, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block)
+      for (double& s : sums[block]) s = 0;
+    detail::tile_job<T, Body> job{&ready, &a, cut, first, last, sums};
     detail::run_at<detail::tile_work<T, Body>>(level, job);
   });
 

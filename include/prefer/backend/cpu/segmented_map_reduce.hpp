@@ -148,9 +148,11 @@ status segmented_map_reduce(const cpu& exec, const Body& body, const segmented_a
   for (const segment_source& s : a.segment) tokens += s.tokens;
 
   double sums[detail::max_blocks][Body::sums];
-  detail::for_blocks(exec, blocks, tokens, [&](std::int64_t block) {
-    for (double& s : sums[block]) s = 0;
-    for (std::int64_t i = n * block / blocks; i < n * (block + 1) / blocks; ++i) detail::run_item(ready, a, i, sums[block]);
+  detail::for_blocks(exec, blocks, tokens, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      for (double& s : sums[block]) s = 0;
+      for (std::int64_t i = n * block / blocks; i < n * (block + 1) / blocks; ++i) detail::run_item(ready, a, i, sums[block]);
+    }
   });
   detail::write_totals(sums, blocks, a.items, normalizer);
   return {};

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 the prefer authors
+# SPDX-License-Identifier: Apache-2.0
+"""mutate.py ROOT GOLDEN [ALGORITHM...]: does the test of a loss notice every wrong formula?
+
+Takes the call operator of each loss, flips one sign, operator, comparison or constant at a time, compiles the loss's test
+against the changed header and runs it. A mutant that passes is printed and makes the script fail. Takes some seconds per
+mutant, so it is run by hand when a loss is new or changed; GOLDEN is a folder made by tests/golden/make_golden.py.
+"""
+import concurrent.futures
+import csv
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+root, golden = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+RULES = [
+    (r" \+ ", " - "),
+    (r" - ", " + "),
+    (r"(?<=[\w)]) \* ", " + "),
+    (r" / ", " * "),
+    (r"(?<=[=(,] )-(?=[\w(])", ""),
+    (r"(?<=\()-(?=\w)", ""),
+    (r" < ", " > "),
+    (r" > ", " < "),
+    (r"V\(0\)", "V(0.125)"),
+    (r"V\(1\)", "V(1.125)"),
+    (r"V\(2\)", "V(2.25)"),
+    (r"V\(-2\)", "V(-2.25)"),
+    (r"V\(0\.5\)", "V(0.625)"),
+    (r"\bchosen\b(?=[ );])", "rejected"),
+    (r"\bsigmoid\b", "sigmoid_of_minus"),
+    (r"\bsigmoid_of_minus\b", "sigmoid"),
+]
+
+
+def operator_of(text, name):
+    """The span of the call operator's body."""
+    begin = text.index("operator()", text.index(f"struct {name} {{"))
+    begin = text.index("{", begin)
+    return begin, text.index("\n  }\n", begin)
+
+
+def mutants(text, name):
+    begin, end = operator_of(text, name)
+    for pattern, replacement in RULES:
+        for match in re.finditer(pattern, text[begin:end]):
+            at = begin + match.start()
+            line = text.rfind("\n", 0, at) + 1
+            if "//" in text[line:at]:
+                continue
+            changed = text[:at] + replacement + text[begin + match.end():]
+            yield changed, changed[line:changed.index("\n", at)].strip()
+
+
+def survives(files, changed):
+    """Compiles and runs the test with the changed header in front of the include path."""
+    with tempfile.TemporaryDirectory() as folder:
+        header = pathlib.Path(folder) / "prefer" / f"{files}.hpp"
+        header.parent.mkdir(parents=True)
+        header.write_text(changed, encoding="utf-8")
+        program = pathlib.Path(folder) / "test"
+        sources = [root / "tests" / f"{files}.cpp", *(root / "tests/support").glob("*.cpp")]
+        command = ["g++", "-std=c++20", "-O0", "-march=native", "-I", folder, "-I", str(root / "include"), "-I", str(root / "tests")]
+        build = subprocess.run([*command, "-I", str(golden), *map(str, sources), "-o", str(program), "-lpthread"], capture_output=True)
+        if build.returncode != 0:
+            return False
+        return subprocess.run([str(program)], capture_output=True).returncode == 0
+
+
+with open(root / "tests/algorithms.csv", encoding="utf-8", newline="") as file:
+    losses = [a for a in csv.DictReader(file) if a["kind"] == "loss" and (len(sys.argv) < 4 or a["algorithm"] in sys.argv[3:])]
+survivors = 0
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    for a in losses:
+        text = (root / "include/prefer" / f"{a['files']}.hpp").read_text(encoding="utf-8")
+        if survives(a["files"], text.replace("math::", "math::nothing::", 1)) or not survives(a["files"], text):
+            sys.exit(f"{a['algorithm']}: the test does not pass unchanged, or does not use the changed header")
+        tried = list(mutants(text, a["algorithm"]))
+        alive = [line for (_, line), passed in zip(tried, pool.map(lambda m: survives(a["files"], m[0]), tried)) if passed]
+        survivors += len(alive)
+        print(f"{a['algorithm']}: {len(tried)} mutants, {len(alive)} survive", *alive, sep="\n  ", flush=True)
+sys.exit(survivors > 0)
