@@ -18,7 +18,7 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr int tile_items = 256;
+inline constexpr int tile_items = 512;
 inline constexpr std::int64_t max_blocks = 256;
 inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
@@ -92,27 +92,24 @@ struct tile_work {
 
   static bool adds(const map_reduce_arguments_of<Body>& a, const sink& s) { return a.accumulate && !s.fresh; }
 
-  static void load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
-                          const T* (&from)[inputs]) {
+  // Fills `from`, and `ahead` with where the streams that are read in place go on after this tile; answers how many.
+  static int load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
+                          const T* (&from)[inputs], const T* (&ahead)[inputs]) {
+    int streams = 0;
     for (int k = 0; k < inputs; ++k) {
       const source& s = a.in[k];
       if (s.data == nullptr) continue;  // filled once per job
       const T* direct = static_cast<const T*>(s.data) + first;
       if (in_place(s) && count == padded) {
         from[k] = direct;
-        // One stream after the other: several lines of each are under way before the body alternates between them.
-        prefetch(direct + tile_items);
+        ahead[streams++] = direct + tile_items;
         continue;
       }
       s.index == nullptr ? load_strided(s, first, count, b.in[k]) : load_gathered(s, first, count, b.in[k]);
       for (int i = count; i < padded; ++i) b.in[k][i] = T(0);
       from[k] = b.in[k];
     }
-  }
-
-  // The lines of a whole tile.
-  static inline __attribute__((always_inline)) void prefetch(const T* p) {
-    unrolled<tile_items * sizeof(T) / 64>([&](auto i) PREFER_HD_LAMBDA { __builtin_prefetch(p + i * (64 / sizeof(T))); });
+    return streams;
   }
 
   static void load_mask(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b) {
@@ -135,8 +132,9 @@ struct tile_work {
   // The items of one tile, from memory that holds whole lanes. Without a guard every item counts.
   template <bool Guarded, class V>
   static inline __attribute__((always_inline)) void run_lanes(const Body& body, unsigned wanted, int padded, const T* const (&from)[inputs],
-                                                              T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
+                                                              const T* const (&ahead)[inputs], int streams, T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
     for (int g = 0; g < padded; g += V::width) {
+      for (int k = 0; k < streams; ++k) __builtin_prefetch(ahead[k] + g);
       V in[inputs], out[outputs], part[sums];
       unrolled<inputs>([&](auto k) PREFER_HD_LAMBDA { in[k] = V::load(from[k] + g); });
       body(in, out, part);
@@ -188,7 +186,7 @@ struct tile_work {
     const auto& a = *job.arguments;
     const Body body = *job.body;
     buffers b;
-    const T* from[inputs];
+    const T *from[inputs], *ahead[inputs];
     T* to[outputs];
     bool buffered[outputs];
 
@@ -201,14 +199,14 @@ struct tile_work {
         const int count = static_cast<int>(smaller(tile_items, block_end - first));
         const int padded = (count + V::width - 1) / V::width * V::width;
         const bool guarded = a.mask.data != nullptr || count != padded;
-        load_inputs(a, first, count, padded, b, from);
+        const int streams = load_inputs(a, first, count, padded, b, from, ahead);
         place_outputs(a, first, count == padded, b, to, buffered);
         V sum[sums] = {};
         if (guarded) {
           load_mask(a, first, count, padded, b);
-          run_lanes<true, V>(body, wanted, padded, from, to, b.mask, sum);
+          run_lanes<true, V>(body, wanted, padded, from, ahead, streams, to, b.mask, sum);
         } else {
-          run_lanes<false, V>(body, wanted, padded, from, to, nullptr, sum);
+          run_lanes<false, V>(body, wanted, padded, from, ahead, streams, to, nullptr, sum);
         }
         for (int r = 0; r < sums; ++r)
           if (a.sum[r].data != nullptr) job.sums[block][r] += static_cast<double>(sum[r].sum());
