@@ -15,6 +15,8 @@ BANNED = {
     r"\babort\(|\bexit\(|\bassert\(": "ends the program",
     r"\batomicAdd\([^,]*(float|double)": "adds floats in an arbitrary order",
 }
+# validate is the one call that may wait, and says so.
+EXCEPTIONS = {("include/prefer/core/validate.cuh", "synchronises")}
 bad, macros = [], set()
 for folder in FOLDERS:
     for path in sorted((root / folder).rglob("*")):
@@ -30,7 +32,7 @@ for folder in FOLDERS:
             if path.suffix != ".txt" and len(line) > 200:
                 bad.append(f"{where}: {len(line)} columns")
             if folder == "include":
-                bad += [f"{where}: {why}" for pattern, why in BANNED.items() if re.search(pattern, line)]
+                bad += [f"{where}: {why}" for pattern, why in BANNED.items() if re.search(pattern, line) and (name, why) not in EXCEPTIONS]
                 if match := re.match(r"\s*#\s*define\s+(\w+)", line):
                     macros.add(match.group(1))
 unprefixed = {m for m in macros if not m.startswith("PREFER_")}

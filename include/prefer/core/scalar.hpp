@@ -5,7 +5,6 @@
 #include <prefer/core/element.hpp>
 #include <prefer/core/status.hpp>
 
-#include <limits>
 #include <type_traits>
 
 namespace prefer {
@@ -41,7 +40,7 @@ struct scalar {
   }
 
  private:
-  static PREFER_HD constexpr double none() { return std::numeric_limits<double>::quiet_NaN(); }
+  static PREFER_HD constexpr double none() { return __builtin_nan(""); }
 
   // float for float and for lanes of floats, double otherwise.
   template <class V, class = void>
