@@ -15,7 +15,8 @@ int main() {
   const int n = 1 << 12;
   std::vector<float> values(n);
   for (int i = 0; i < n; ++i) values[i] = -10 - 0.001f * i;
-  const thrust::device_vector<float> policy_chosen(values.begin(), values.end()), policy_rejected(n, -12.0f), reference(n, -11.0f);
+  const thrust::device_vector<float> policy_chosen(values.begin(), values.end()), policy_rejected(n, -12.0f),
+      reference(n, -11.0f);
   thrust::device_vector<float> grad_chosen(n), grad_rejected(n), loss(1);
 
   cudaStream_t stream;

@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <vector>
 
-// The squared distance of the reward margin from a target that the caller brings as a column (as in IPO, whose target is
-// the same for all pairs).
+// The squared distance of the reward margin from a target that the caller brings as a column (as in IPO, whose target
+// is the same for all pairs).
 struct squared_margin {
   double beta = 0.1;
   template <class V>
@@ -26,19 +26,22 @@ struct squared_margin {
 };
 
 int main() {
-  const std::vector<double> pc = {-4, -7, -5}, pr = {-6, -5, -9}, rc = {-5, -6, -5}, rr = {-5, -6, -8}, target = {0.5, 1, 0.2};
+  const std::vector<double> pc = {-4, -7, -5}, pr = {-6, -5, -9}, rc = {-5, -6, -5}, rr = {-5, -6, -8},
+                            target = {0.5, 1, 0.2};
   const auto loss_at = [&](double step, std::vector<double>* grad) {
     std::vector<double> moved = pc;
     moved[1] += step;
     double loss = 0;
-    prefer::check(prefer::evaluate<double>(prefer::cpu{}, prefer::combine(1.0, prefer::dpo{}, 0.3, squared_margin{}),
-                                           {.policy_chosen = {moved.data(), 3},
-                                            .policy_rejected = {pr.data(), 3},
-                                            .reference_chosen = {rc.data(), 3},
-                                            .reference_rejected = {rr.data(), 3},
-                                            .column = {{target.data(), 3}}},
-                                           {.loss = {&loss, 1}, .grad_policy_chosen = grad ? prefer::output_view<1, prefer::space::host>{grad->data(), 3}
-                                                                                           : prefer::output_view<1, prefer::space::host>{}}));
+    prefer::check(prefer::evaluate<double>(
+        prefer::cpu{}, prefer::combine(1.0, prefer::dpo{}, 0.3, squared_margin{}),
+        {.policy_chosen = {moved.data(), 3},
+         .policy_rejected = {pr.data(), 3},
+         .reference_chosen = {rc.data(), 3},
+         .reference_rejected = {rr.data(), 3},
+         .column = {{target.data(), 3}}},
+        {.loss = {&loss, 1},
+         .grad_policy_chosen = grad ? prefer::output_view<1, prefer::space::host>{grad->data(), 3}
+                                    : prefer::output_view<1, prefer::space::host>{}}));
     return loss;
   };
   std::vector<double> grad(3);

@@ -21,9 +21,13 @@ int main() {
   double loss = 0, accuracy = 0;
   for (int step = 0; step < 300; ++step) {
     chosen = better * w, rejected = worse * w;
-    prefer::check(prefer::evaluate<double>(
-        prefer::cpu{}, prefer::bradley_terry{}, {.chosen = prefer::as_vector(chosen), .rejected = prefer::as_vector(rejected)},
-        {.loss = {&loss, 1}, .grad_chosen = prefer::as_vector(grad_chosen), .grad_rejected = prefer::as_vector(grad_rejected), .accuracy = {&accuracy, 1}}));
+    prefer::check(
+        prefer::evaluate<double>(prefer::cpu{}, prefer::bradley_terry{},
+                                 {.chosen = prefer::as_vector(chosen), .rejected = prefer::as_vector(rejected)},
+                                 {.loss = {&loss, 1},
+                                  .grad_chosen = prefer::as_vector(grad_chosen),
+                                  .grad_rejected = prefer::as_vector(grad_rejected),
+                                  .accuracy = {&accuracy, 1}}));
     w -= 3 * (better.transpose() * grad_chosen + worse.transpose() * grad_rejected);
   }
   const double cosine = w.normalized().dot(truth.normalized());

@@ -12,14 +12,13 @@ int main() {
   const float reference_chosen[] = {-13.0f, -31.0f, -8.0f}, reference_rejected[] = {-13.5f, -30.0f, -8.5f};
   float loss = 0, grad_chosen[3], grad_rejected[3];
 
-  const prefer::status s = prefer::evaluate<float>(prefer::cpu{}, prefer::dpo{.beta = 0.1},
-                                                   {.policy_chosen = {policy_chosen, 3},
-                                                    .policy_rejected = {policy_rejected, 3},
-                                                    .reference_chosen = {reference_chosen, 3},
-                                                    .reference_rejected = {reference_rejected, 3}},
-                                                   {.loss = {&loss, 1},
-                                                    .grad_policy_chosen = {grad_chosen, 3},
-                                                    .grad_policy_rejected = {grad_rejected, 3}});
+  const prefer::status s = prefer::evaluate<float>(
+      prefer::cpu{}, prefer::dpo{.beta = 0.1},
+      {.policy_chosen = {policy_chosen, 3},
+       .policy_rejected = {policy_rejected, 3},
+       .reference_chosen = {reference_chosen, 3},
+       .reference_rejected = {reference_rejected, 3}},
+      {.loss = {&loss, 1}, .grad_policy_chosen = {grad_chosen, 3}, .grad_policy_rejected = {grad_rejected, 3}});
   if (!s) {
     std::fprintf(stderr, "%s\n", prefer::message(s).c_str());
     return 1;

@@ -29,9 +29,13 @@ int main() {
                                          .policy_rejected = prefer::as_vector(pr),
                                          .reference_chosen = prefer::as_vector(rc),
                                          .reference_rejected = prefer::as_vector(rr)},
-                                        {.loss = {&loss, 1}, .grad_policy_chosen = prefer::as_vector(gc), .grad_policy_rejected = prefer::as_vector(gr)}));
+                                        {.loss = {&loss, 1},
+                                         .grad_policy_chosen = prefer::as_vector(gc),
+                                         .grad_policy_rejected = prefer::as_vector(gr)}));
   std::printf("loss %.5f\n", static_cast<double>(loss));
-  for (std::size_t i = 0; i < 3; ++i) std::printf("pair %zu: gradient %+.5f %+.5f\n", i, static_cast<double>(grad(i, 0)), static_cast<double>(grad(i, 1)));
+  for (std::size_t i = 0; i < 3; ++i)
+    std::printf("pair %zu: gradient %+.5f %+.5f\n", i, static_cast<double>(grad(i, 0)),
+                static_cast<double>(grad(i, 1)));
   // The last pair is where the reference is: slope -beta / 2, divided by the number of pairs.
   return std::fabs(grad(2, 0) + 0.1f / 2 / 3) < 1e-7f ? 0 : 1;
 }

@@ -52,44 +52,68 @@ void scalar(benchmark::State& state) {
 struct exp_f {
   static constexpr int low = -20, high = 20;
   template <class V>
-  static inline __attribute__((always_inline)) V lane(const V& x) { return prefer::math::exp(x); }
+  static inline __attribute__((always_inline)) V lane(const V& x) {
+    return prefer::math::exp(x);
+  }
   template <class T>
-  static T libm(T x) { return std::exp(x); }
+  static T libm(T x) {
+    return std::exp(x);
+  }
 };
 struct log_f {
   static constexpr int low = 1, high = 1000;
   template <class V>
-  static inline __attribute__((always_inline)) V lane(const V& x) { return prefer::math::log(x); }
+  static inline __attribute__((always_inline)) V lane(const V& x) {
+    return prefer::math::log(x);
+  }
   template <class T>
-  static T libm(T x) { return std::log(x); }
+  static T libm(T x) {
+    return std::log(x);
+  }
 };
 struct log1p_f {
   static constexpr int low = 0, high = 10;
   template <class V>
-  static inline __attribute__((always_inline)) V lane(const V& x) { return prefer::math::log1p(x); }
+  static inline __attribute__((always_inline)) V lane(const V& x) {
+    return prefer::math::log1p(x);
+  }
   template <class T>
-  static T libm(T x) { return std::log1p(x); }
+  static T libm(T x) {
+    return std::log1p(x);
+  }
 };
 struct tanh_f {
   static constexpr int low = -6, high = 6;
   template <class V>
-  static inline __attribute__((always_inline)) V lane(const V& x) { return prefer::math::tanh(x); }
+  static inline __attribute__((always_inline)) V lane(const V& x) {
+    return prefer::math::tanh(x);
+  }
   template <class T>
-  static T libm(T x) { return std::tanh(x); }
+  static T libm(T x) {
+    return std::tanh(x);
+  }
 };
 struct softplus_f {
   static constexpr int low = -20, high = 20;
   template <class V>
-  static inline __attribute__((always_inline)) V lane(const V& x) { return prefer::math::softplus(x); }
+  static inline __attribute__((always_inline)) V lane(const V& x) {
+    return prefer::math::softplus(x);
+  }
   template <class T>
-  static T libm(T x) { return std::max(x, T(0)) + std::log1p(std::exp(-std::fabs(x))); }
+  static T libm(T x) {
+    return std::max(x, T(0)) + std::log1p(std::exp(-std::fabs(x)));
+  }
 };
 struct sigmoid_f {
   static constexpr int low = -20, high = 20;
   template <class V>
-  static inline __attribute__((always_inline)) V lane(const V& x) { return prefer::math::sigmoid(x); }
+  static inline __attribute__((always_inline)) V lane(const V& x) {
+    return prefer::math::sigmoid(x);
+  }
   template <class T>
-  static T libm(T x) { return T(1) / (T(1) + std::exp(-x)); }
+  static T libm(T x) {
+    return T(1) / (T(1) + std::exp(-x));
+  }
 };
 
 template <class T, class F>
@@ -108,7 +132,8 @@ void add(const std::string& function) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  add<exp_f>("exp"), add<log_f>("log"), add<log1p_f>("log1p"), add<tanh_f>("tanh"), add<softplus_f>("softplus"), add<sigmoid_f>("sigmoid");
+  add<exp_f>("exp"), add<log_f>("log"), add<log1p_f>("log1p"), add<tanh_f>("tanh"), add<softplus_f>("softplus"),
+      add<sigmoid_f>("sigmoid");
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -15,7 +15,10 @@ struct dpo_subject {
   static prefer::status call(const prefer::cpu& exec, bench::arrays<T>& a, std::int64_t n, Compute* total) {
     return prefer::evaluate<Compute>(
         exec, prefer::dpo{.beta = 0.1},
-        {.policy_chosen = {a[0], n}, .policy_rejected = {a[1], n}, .reference_chosen = {a[2], n}, .reference_rejected = {a[3], n}},
+        {.policy_chosen = {a[0], n},
+         .policy_rejected = {a[1], n},
+         .reference_chosen = {a[2], n},
+         .reference_rejected = {a[3], n}},
         {.loss = {total, 1}, .grad_policy_chosen = {a[4], n}, .grad_policy_rejected = {a[5], n}});
   }
 };

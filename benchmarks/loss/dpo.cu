@@ -10,15 +10,17 @@
 #include <string>
 #include <vector>
 
-// Loss and both policy gradients of DPO on a GPU, as time and as a fraction of what a copy of the same bytes gets. Times
-// are those of events on the stream, the best of twenty.
+// Loss and both policy gradients of DPO on a GPU, as time and as a fraction of what a copy of the same bytes gets.
+// Times are those of events on the stream, the best of twenty.
 namespace {
 
 struct device_memory {
   void* data = nullptr;
   explicit device_memory(std::size_t bytes) {
-    if (cudaMalloc(&data, bytes) == cudaSuccess) cudaMemset(data, 0, bytes);
-    else data = nullptr;
+    if (cudaMalloc(&data, bytes) == cudaSuccess)
+      cudaMemset(data, 0, bytes);
+    else
+      data = nullptr;
   }
   device_memory(const device_memory&) = delete;
   ~device_memory() { cudaFree(data); }
@@ -54,12 +56,17 @@ void dpo(benchmark::State& state) {
   const prefer::cuda exec{.stream = stream, .workspace = {scratch.data, prefer::evaluate_workspace(prefer::dpo{}, n)}};
   for (auto _ : state) {
     const double kernel = best_seconds(stream, [&] {
-      prefer::check(prefer::evaluate<float>(
-          exec, prefer::dpo{.beta = 0.1},
-          {.policy_chosen = {a, n}, .policy_rejected = {a + n, n}, .reference_chosen = {a + 2 * n, n}, .reference_rejected = {a + 3 * n, n}},
-          {.loss = {static_cast<float*>(loss.data), 1}, .grad_policy_chosen = {a + 4 * n, n}, .grad_policy_rejected = {a + 5 * n, n}}));
+      prefer::check(prefer::evaluate<float>(exec, prefer::dpo{.beta = 0.1},
+                                            {.policy_chosen = {a, n},
+                                             .policy_rejected = {a + n, n},
+                                             .reference_chosen = {a + 2 * n, n},
+                                             .reference_rejected = {a + 3 * n, n}},
+                                            {.loss = {static_cast<float*>(loss.data), 1},
+                                             .grad_policy_chosen = {a + 4 * n, n},
+                                             .grad_policy_rejected = {a + 5 * n, n}}));
     });
-    const double copy = best_seconds(stream, [&] { cudaMemcpyAsync(a + 3 * n, a, 3 * bytes, cudaMemcpyDeviceToDevice, stream); });
+    const double copy =
+        best_seconds(stream, [&] { cudaMemcpyAsync(a + 3 * n, a, 3 * bytes, cudaMemcpyDeviceToDevice, stream); });
     state.SetIterationTime(kernel);
     state.counters["ns_per_item"] = kernel / static_cast<double>(n) * 1e9;
     state.counters["GB_per_s"] = 6 * static_cast<double>(bytes) / kernel * 1e-9;

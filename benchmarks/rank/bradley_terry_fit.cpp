@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
-// Fitting on the graphs that separate methods: full, a chain (each item met its neighbour only), and sparse random ones.
-// With --graph=FILE on that graph instead: the number of items, then lines "first second first_wins second_wins".
+// Fitting on the graphs that separate methods: full, a chain (each item met its neighbour only), and sparse random
+// ones. With --graph=FILE on that graph instead: the number of items, then lines "first second first_wins second_wins".
 namespace {
 
 struct graph {
@@ -34,16 +34,23 @@ struct graph {
   }
   prefer::comparisons<prefer::space::host> view() const {
     const auto n = static_cast<std::int64_t>(first.size());
-    return {.items = items, .first = {first.data(), n}, .second = {second.data(), n}, .first_wins = {first_wins.data(), n}, .second_wins = {second_wins.data(), n}};
+    return {.items = items,
+            .first = {first.data(), n},
+            .second = {second.data(), n},
+            .first_wins = {first_wins.data(), n},
+            .second_wins = {second_wins.data(), n}};
   }
 };
 
-double uniform(std::uint64_t stream, std::uint64_t index) { return prefer::to_uniform(prefer::draw_pair(1, stream, index).first); }
+double uniform(std::uint64_t stream, std::uint64_t index) {
+  return prefer::to_uniform(prefer::draw_pair(1, stream, index).first);
+}
 
 graph full(std::int64_t n) {
   graph g{n, {}, {}, {}, {}};
   for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t j = 0; j < i; ++j) g.add(i, j, 4 * (uniform(1, static_cast<std::uint64_t>(i)) - uniform(1, static_cast<std::uint64_t>(j))), 3);
+    for (std::int64_t j = 0; j < i; ++j)
+      g.add(i, j, 4 * (uniform(1, static_cast<std::uint64_t>(i)) - uniform(1, static_cast<std::uint64_t>(j))), 3);
   return g;
 }
 graph chain(std::int64_t n) {

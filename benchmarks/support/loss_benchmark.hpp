@@ -26,7 +26,8 @@
 //   struct subject {
 //     using loss = ...;
 //     static constexpr int inputs, outputs;   // the first fields of its kind, the first gradients
-//     template <class T, class Compute> static prefer::status call(const prefer::cpu&, bench::arrays<T>&, std::int64_t n, Compute* total);
+//     template <class T, class Compute> static prefer::status call(const prefer::cpu&, bench::arrays<T>&, std::int64_t
+//     n, Compute* total);
 //   };
 //
 // Arrays hold zeros: the kernels have no branch on values, and the probes may then write wherever they like.
@@ -54,7 +55,8 @@ struct arithmetic_work {
     alignas(64) T in[Subject::inputs][tile] = {}, out[Subject::outputs][tile];
     body b{j.loss};
     T neutral[body::inputs];
-    for (int k = 0; k < body::inputs; ++k) neutral[k] = k < body::fields ? static_cast<T>(body::kind::input_fields[k < body::fields ? k : 0].neutral) : T(1);
+    for (int k = 0; k < body::inputs; ++k)
+      neutral[k] = k < body::fields ? static_cast<T>(body::kind::input_fields[k < body::fields ? k : 0].neutral) : T(1);
     // Parameters and absent inputs are run-time values to a call, so they are here.
     __asm__ volatile("" ::"r"(&b), "r"(&neutral) : "memory");
     V constant[body::inputs];
@@ -65,8 +67,10 @@ struct arithmetic_work {
       for (int g = 0; g < tile; g += V::width) {
         V x[body::inputs], y[body::outputs], part[body::sums];
         prefer::detail::unrolled<body::inputs>([&](auto k) PREFER_HD_LAMBDA {
-          if constexpr (k < Subject::inputs) x[k] = V::load(in[k] + g);
-          else x[k] = constant[k];
+          if constexpr (k < Subject::inputs)
+            x[k] = V::load(in[k] + g);
+          else
+            x[k] = constant[k];
         });
         fixed(x, y, part);
         sum += part[0];
@@ -121,7 +125,8 @@ figures measure(const configuration& c) {
   for (const traffic kind : {traffic::read, traffic::copy, traffic::own})
     for (const bool streaming : {false, true})
       if (kind != traffic::read || !streaming)
-        probes.push_back(make_probe(kind, streaming, in, Subject::inputs, out, Subject::outputs, c.n * static_cast<std::int64_t>(sizeof(T))));
+        probes.push_back(make_probe(kind, streaming, in, Subject::inputs, out, Subject::outputs,
+                                    c.n * static_cast<std::int64_t>(sizeof(T))));
   for (const probe_job& p : probes)
     candidates.push_back([&p, &pool, &c] {
       pool(c.threads, [&](std::int64_t task) { benchmark::DoNotOptimize(probe_part(p, c.level, task, c.threads)); });
@@ -138,7 +143,8 @@ figures measure(const configuration& c) {
   f.probe = f.bytes / fastest;
   if (std::getenv("PREFER_BENCH_PROBES") != nullptr)
     for (std::size_t p = 0; p < probes.size(); ++p)
-      std::printf("  probe %d%s %.1f GB/s\n", static_cast<int>(probes[p].kind), probes[p].streaming ? " nt" : "", useful_bytes(probes[p]) / best[p + 2] * 1e-9);
+      std::printf("  probe %d%s %.1f GB/s\n", static_cast<int>(probes[p].kind), probes[p].streaming ? " nt" : "",
+                  useful_bytes(probes[p]) / best[p + 2] * 1e-9);
   return f;
 }
 
@@ -163,9 +169,12 @@ void register_type(const std::string& name) {
       for (const spacing s : {spacing::power_of_two, spacing::odd, spacing::misaligned})
         for (int bits = 6; bits <= 24; bits += 2) {
           const configuration c{level, threads, std::int64_t{1} << bits, s};
-          const std::string full = name + "/" + type_name<T>() + "/" + name_of(level) + "/threads:" + std::to_string(threads) + "/" + name_of(s) +
+          const std::string full = name + "/" + type_name<T>() + "/" + name_of(level) +
+                                   "/threads:" + std::to_string(threads) + "/" + name_of(s) +
                                    "/n:" + std::to_string(c.n);
-          benchmark::RegisterBenchmark(full.c_str(), [c](benchmark::State& state) { report<Subject, T>(state, c); })->Iterations(1)->UseManualTime();
+          benchmark::RegisterBenchmark(full.c_str(), [c](benchmark::State& state) { report<Subject, T>(state, c); })
+              ->Iterations(1)
+              ->UseManualTime();
         }
 }
 

@@ -7,7 +7,8 @@
 
 #include <cstdint>
 
-// What the memory gives: loops that only move data, over the same arrays, threads and instruction-set level as a kernel.
+// What the memory gives: loops that only move data, over the same arrays, threads and instruction-set level as a
+// kernel.
 namespace bench {
 
 enum class traffic { read, copy, own };  // own: the kernel's number of inputs and outputs
@@ -46,8 +47,10 @@ struct probe_work {
       for (int m = 0; m < job.outputs; ++m) {
         float* p = job.out[m] + first;
         for (std::int64_t i = 0; i < length; i += V::width) {
-          if (job.streaming) store_around(p + i, tile + i);
-          else V::load(tile + i).store(p + i);
+          if (job.streaming)
+            store_around(p + i, tile + i);
+          else
+            V::load(tile + i).store(p + i);
         }
       }
     }
@@ -84,8 +87,8 @@ inline float probe_part(probe_job job, prefer::isa level, std::int64_t task, std
 
 // A probe over the arrays of a call, given as bytes. Non-temporal stores need aligned addresses: the ends that are not
 // are left out, and not counted.
-inline probe_job make_probe(traffic kind, bool streaming, const char* const* in, int inputs, char* const* out, int outputs,
-                            std::int64_t bytes) {
+inline probe_job make_probe(traffic kind, bool streaming, const char* const* in, int inputs, char* const* out,
+                            int outputs, std::int64_t bytes) {
   probe_job job{};
   job.kind = kind;
   job.streaming = streaming;
@@ -111,6 +114,8 @@ inline probe_job make_probe(traffic kind, bool streaming, const char* const* in,
   return job;
 }
 
-inline double useful_bytes(const probe_job& job) { return 4.0 * static_cast<double>(job.count) * (job.inputs + job.outputs); }
+inline double useful_bytes(const probe_job& job) {
+  return 4.0 * static_cast<double>(job.count) * (job.inputs + job.outputs);
+}
 
 }  // namespace bench

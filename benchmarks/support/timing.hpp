@@ -25,7 +25,9 @@ inline std::vector<double> interleaved(const std::vector<std::function<void()>>&
       const double start = seconds_now();
       for (long i = 0; i < calls[c]; ++i) candidates[c]();
       t = seconds_now() - start;
-      if (t < shortest) calls[c] = t < shortest / 16 ? calls[c] * 8 : static_cast<long>(static_cast<double>(calls[c]) * shortest / t * 1.2) + 1;
+      if (t < shortest)
+        calls[c] = t < shortest / 16 ? calls[c] * 8
+                                     : static_cast<long>(static_cast<double>(calls[c]) * shortest / t * 1.2) + 1;
     }
   }
   for (int r = 0; r < repetitions; ++r) {

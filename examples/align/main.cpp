@@ -72,10 +72,15 @@ struct softmax_policy {
 class objective {
  public:
   objective(const preferences& p, std::size_t items, const options& o)
-      : p_(p), n_(static_cast<std::int64_t>(items)), loss_{.beta = o.beta}, offsets_(items + 1), entries_(2 * p.chosen.size()),
-        scratch_(prefer::evaluate_indexed_workspace<double>(prefer::cpu{}, loss_, p.n())), pool_(o.threads) {
-    prefer::check(prefer::make_pair_plan(prefer::cpu{}, {p.chosen.data(), p.n()}, {p.rejected.data(), p.n()}, n_, {offsets_.data(), n_ + 1},
-                                         {entries_.data(), 2 * p.n()}));
+      : p_(p),
+        n_(static_cast<std::int64_t>(items)),
+        loss_{.beta = o.beta},
+        offsets_(items + 1),
+        entries_(2 * p.chosen.size()),
+        scratch_(prefer::evaluate_indexed_workspace<double>(prefer::cpu{}, loss_, p.n())),
+        pool_(o.threads) {
+    prefer::check(prefer::make_pair_plan(prefer::cpu{}, {p.chosen.data(), p.n()}, {p.rejected.data(), p.n()}, n_,
+                                         {offsets_.data(), n_ + 1}, {entries_.data(), 2 * p.n()}));
   }
   double operator()(const column& policy, const column& reference, column& grad) {
     double loss = 0;
@@ -102,8 +107,8 @@ class objective {
   prefer::thread_pool pool_;
 };
 
-// Nesterov's accelerated gradient descent, restarted when it turns uphill. The loss's curvature by the logits is at most
-// beta^2 / 2 times an item's share of the games, hence the step.
+// Nesterov's accelerated gradient descent, restarted when it turns uphill. The loss's curvature by the logits is at
+// most beta^2 / 2 times an item's share of the games, hence the step.
 class optimiser {
  public:
   optimiser(const preferences& p, std::size_t items, double beta) : previous_(items) {
@@ -158,7 +163,8 @@ struct record {
 void show_progress(int step, int steps, const record& r) {
   if (isatty(STDERR_FILENO) == 0) return;
   const int done = 30 * step / steps;
-  std::fprintf(stderr, "\r[%s%s] step %d of %d, loss %.6f, rewards off by %.1e ", std::string(static_cast<std::size_t>(done), '#').c_str(),
+  std::fprintf(stderr, "\r[%s%s] step %d of %d, loss %.6f, rewards off by %.1e ",
+               std::string(static_cast<std::size_t>(done), '#').c_str(),
                std::string(static_cast<std::size_t>(30 - done), '.').c_str(), step, steps, r.loss, r.disagreement);
   if (step == steps) std::fputc('\n', stderr);
 }
@@ -188,17 +194,20 @@ std::vector<record> train(const preferences& p, const column& fitted, const opti
 std::string draw(const std::vector<record>& history, const options& o) {
   const std::filesystem::path source(o.file);
   const std::string path = (std::filesystem::path(o.output) / ("align_" + source.stem().string() + ".svg")).string();
-  std::string script = svg_header(path, 800, 480, "DPO on " + source.stem().string() + ": loss, and distance of implicit rewards to the fit");
-  script += "set xlabel 'step'\nset ylabel 'loss (nats per comparison)' textcolor rgb '#1f5fa8'\nset ytics nomirror\n"
-            "set y2label 'largest difference of rewards (nats)' textcolor rgb '#b5432a'\nset logscale y2\n"
-            "set y2tics format '%.0e'\nset key at graph 0.98, graph 0.6 right\n$data << END\n";
+  std::string script = svg_header(
+      path, 800, 480, "DPO on " + source.stem().string() + ": loss, and distance of implicit rewards to the fit");
+  script +=
+      "set xlabel 'step'\nset ylabel 'loss (nats per comparison)' textcolor rgb '#1f5fa8'\nset ytics nomirror\n"
+      "set y2label 'largest difference of rewards (nats)' textcolor rgb '#b5432a'\nset logscale y2\n"
+      "set y2tics format '%.0e'\nset key at graph 0.98, graph 0.6 right\n$data << END\n";
   char line[96];
   for (const record& r : history) {
     std::snprintf(line, sizeof line, "%d %.12g %.6g\n", r.step, r.loss, std::max(r.disagreement, 1e-16));
     script += line;
   }
-  script += "END\nplot $data using 1:2 with lines lw 2 lc rgb '#1f5fa8' title 'loss', "
-            "$data using 1:3 axes x1y2 with lines lw 2 lc rgb '#b5432a' title 'rewards off by'\n";
+  script +=
+      "END\nplot $data using 1:2 with lines lw 2 lc rgb '#1f5fa8' title 'loss', "
+      "$data using 1:3 axes x1y2 with lines lw 2 lc rgb '#b5432a' title 'rewards off by'\n";
   draw_svg(script);
   return path;
 }
@@ -207,8 +216,11 @@ std::string draw(const std::vector<record>& history, const options& o) {
 
 int main(int argc, char** argv) try {
   options o;
-  CLI::App app{"Tunes a softmax policy with DPO on comparisons and checks its implicit rewards against the Bradley-Terry fit"};
-  app.add_option("file", o.file, "the comparisons (CSV with left,right,winner[,count])")->required()->check(CLI::ExistingFile);
+  CLI::App app{
+      "Tunes a softmax policy with DPO on comparisons and checks its implicit rewards against the Bradley-Terry fit"};
+  app.add_option("file", o.file, "the comparisons (CSV with left,right,winner[,count])")
+      ->required()
+      ->check(CLI::ExistingFile);
   app.add_option("--beta", o.beta)->check(CLI::PositiveNumber);
   app.add_option("--steps", o.steps, "at most; training ends where the gradient does")->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads)->check(CLI::Range(1, 256));
@@ -223,13 +235,15 @@ int main(int argc, char** argv) try {
   const std::vector<record> history = train(p, fitted, o);
   const record& first = history.front();
   const record& last = history.back();
-  std::printf("%ld pairs of %ld items, %.0f comparisons; beta %g, %d steps.\n", static_cast<long>(p.n()), static_cast<long>(data.items()), p.games(),
-              o.beta, last.step);
+  std::printf("%ld pairs of %ld items, %.0f comparisons; beta %g, %d steps.\n", static_cast<long>(p.n()),
+              static_cast<long>(data.items()), p.games(), o.beta, last.step);
   std::printf("Loss %.6f -> %.6f nats per comparison (log 2 = 0.693147 at the reference).\n", first.loss, last.loss);
-  std::printf("Implicit rewards and maximum-likelihood ratings differ by at most %.1e (%.1e at the start); claimed: %.0e.\n", last.disagreement,
-              first.disagreement, o.tolerance);
+  std::printf(
+      "Implicit rewards and maximum-likelihood ratings differ by at most %.1e (%.1e at the start); claimed: %.0e.\n",
+      last.disagreement, first.disagreement, o.tolerance);
   std::printf("Picture: %s\n", draw(history, o).c_str());
-  if (last.disagreement > o.tolerance) throw std::runtime_error("the implicit rewards do not agree with the fit: more --steps?");
+  if (last.disagreement > o.tolerance)
+    throw std::runtime_error("the implicit rewards do not agree with the fit: more --steps?");
 } catch (const std::exception& e) {
   std::fprintf(stderr, "align: %s\n", e.what());
   return 1;

@@ -16,8 +16,8 @@
 
 // Comparisons from a CSV file with the columns left, right, winner (left, right or tie) and, if there is one, count.
 struct comparison_data {
-  std::vector<std::string> names;            // of the items, in order of appearance
-  std::vector<std::int32_t> first, second;   // one row per pair of items that met
+  std::vector<std::string> names;           // of the items, in order of appearance
+  std::vector<std::int32_t> first, second;  // one row per pair of items that met
   std::vector<double> first_wins, second_wins, ties;
 
   std::int64_t items() const { return static_cast<std::int64_t>(names.size()); }
@@ -41,7 +41,8 @@ using csv_reader = io::CSVReader<4, io::trim_chars<' ', '\t'>, io::double_quote_
 
 // What the parser cannot know is wrong, in its own form: which line of which file.
 [[noreturn]] inline void refuse(const csv_reader& file, const std::string& what) {
-  throw std::runtime_error(std::string(file.get_truncated_file_name()) + ", line " + std::to_string(file.get_file_line()) + ": " + what);
+  throw std::runtime_error(std::string(file.get_truncated_file_name()) + ", line " +
+                           std::to_string(file.get_file_line()) + ": " + what);
 }
 
 inline double count_from(const csv_reader& file, const std::string& text) {

@@ -30,7 +30,8 @@ unsigned nearest(float x, int exponent_bits, int mantissa_bits) {
   }
   // Beyond the largest finite number the next one counts as a full step away.
   const long double below = exact(low, exponent_bits, mantissa_bits);
-  const long double above = high == top ? below + (below - exact(low - 1, exponent_bits, mantissa_bits)) : exact(high, exponent_bits, mantissa_bits);
+  const long double above = high == top ? below + (below - exact(low - 1, exponent_bits, mantissa_bits))
+                                        : exact(high, exponent_bits, mantissa_bits);
   if (size - below < above - size) return sign | low;
   if (size - below > above - size) return sign | high;
   return sign | (low % 2 == 0 ? low : high);
@@ -64,8 +65,8 @@ TEST_CASE("narrowing rounds to nearest even: random numbers, ties, subnormals an
   prefer_test::noise random(7);
   for (int i = 0; i < 200000; ++i) {
     auto bits = static_cast<std::uint32_t>(random.bits() >> 20);
-    if (i % 3 == 0) bits = (bits & 0xffffe000u) | 0x1000u;   // ties for half
-    if (i % 3 == 1) bits = (bits & 0xffff0000u) | 0x8000u;   // ties for bfloat16
+    if (i % 3 == 0) bits = (bits & 0xffffe000u) | 0x1000u;      // ties for half
+    if (i % 3 == 1) bits = (bits & 0xffff0000u) | 0x8000u;      // ties for bfloat16
     if (i % 2 == 0) bits = (bits & 0x8fffffffu) | 0x30000000u;  // around the range of half
     const float x = prefer::detail::bits_as<float>(bits);
     if (std::isnan(x) || std::isinf(x)) continue;

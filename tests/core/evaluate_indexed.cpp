@@ -25,19 +25,32 @@ struct fixture {
   std::vector<char> scratch;
 
   fixture(std::int64_t pairs, std::int64_t count)
-      : n(pairs), samples(count), policy(count), reference(count), grad(count), offsets(static_cast<std::size_t>(count + 1)),
-        entries(static_cast<std::size_t>(2 * pairs)), scratch(evaluate_indexed_workspace<double>(cpu{}, dpo{}, pairs)) {
+      : n(pairs),
+        samples(count),
+        policy(count),
+        reference(count),
+        grad(count),
+        offsets(static_cast<std::size_t>(count + 1)),
+        entries(static_cast<std::size_t>(2 * pairs)),
+        scratch(evaluate_indexed_workspace<double>(cpu{}, dpo{}, pairs)) {
     prefer_test::noise random(31);
     for (std::int64_t i = 0; i < n; ++i) {
-      const auto draw = [&] { return static_cast<std::int32_t>(2 + random.bits() % static_cast<std::uint64_t>(samples - 2)); };
+      const auto draw = [&] {
+        return static_cast<std::int32_t>(2 + random.bits() % static_cast<std::uint64_t>(samples - 2));
+      };
       chosen.push_back(i % 5 == 0 ? draw() : 0);
       rejected.push_back(draw());
     }
-    for (std::int64_t s = 0; s < samples; ++s) policy.set(s, random.uniform(-9, 0)), reference.set(s, random.uniform(-9, 0));
-    check(make_pair_plan(cpu{}, {chosen.data(), n}, {rejected.data(), n}, samples, {offsets.data(), samples + 1}, {entries.data(), 2 * n}));
+    for (std::int64_t s = 0; s < samples; ++s)
+      policy.set(s, random.uniform(-9, 0)), reference.set(s, random.uniform(-9, 0));
+    check(make_pair_plan(cpu{}, {chosen.data(), n}, {rejected.data(), n}, samples, {offsets.data(), samples + 1},
+                         {entries.data(), 2 * n}));
   }
   pair_index_inputs<space::host> inputs() {
-    return {.policy = policy.read(), .reference = reference.read(), .chosen = {chosen.data(), n}, .rejected = {rejected.data(), n},
+    return {.policy = policy.read(),
+            .reference = reference.read(),
+            .chosen = {chosen.data(), n},
+            .rejected = {rejected.data(), n},
             .plan = {{offsets.data(), samples + 1}, {entries.data(), 2 * n}}};
   }
   cpu exec() { return {.workspace = {scratch.data(), scratch.size()}}; }
@@ -63,7 +76,9 @@ TEST_CASE("indexed pairs equal the same pairs gathered, and shared gradients are
   fixture f(200, 12);
   buffer<double> losses(200);
   double loss = 0;
-  REQUIRE(evaluate_indexed<double>(f.exec(), dpo{.beta = 0.3}, f.inputs(), {.loss = {&loss, 1}, .grad_policy = f.grad.view(), .losses = losses.view()}).ok());
+  REQUIRE(evaluate_indexed<double>(f.exec(), dpo{.beta = 0.3}, f.inputs(),
+                                   {.loss = {&loss, 1}, .grad_policy = f.grad.view(), .losses = losses.view()})
+              .ok());
   std::vector<double> pc, pr, rc, rr, gc(200), gr(200), expected_losses(200), sum(12);
   for (std::size_t i = 0; i < 200; ++i) {
     pc.push_back(f.policy.get(f.chosen[i])), pr.push_back(f.policy.get(f.rejected[i]));
@@ -71,8 +86,14 @@ TEST_CASE("indexed pairs equal the same pairs gathered, and shared gradients are
   }
   double expected = 0;
   REQUIRE(evaluate<double>(cpu{}, dpo{.beta = 0.3},
-                           {.policy_chosen = {pc.data(), 200}, .policy_rejected = {pr.data(), 200}, .reference_chosen = {rc.data(), 200}, .reference_rejected = {rr.data(), 200}},
-                           {.loss = {&expected, 1}, .grad_policy_chosen = {gc.data(), 200}, .grad_policy_rejected = {gr.data(), 200}, .losses = {expected_losses.data(), 200}})
+                           {.policy_chosen = {pc.data(), 200},
+                            .policy_rejected = {pr.data(), 200},
+                            .reference_chosen = {rc.data(), 200},
+                            .reference_rejected = {rr.data(), 200}},
+                           {.loss = {&expected, 1},
+                            .grad_policy_chosen = {gc.data(), 200},
+                            .grad_policy_rejected = {gr.data(), 200},
+                            .losses = {expected_losses.data(), 200}})
               .ok());
   CHECK(loss == expected);
   CHECK(losses.values() == expected_losses);
@@ -99,7 +120,8 @@ TEST_CASE("gradients are derivatives: finite differences in a shared sample") {
     CHECK(f.grad.get(s) == doctest::Approx((loss_at(s, 1e-5) - loss_at(s, -1e-5)) / 2e-5).epsilon(1e-7).scale(1e-3));
 }
 
-TEST_CASE("accumulation adds to samples and pairs alike; any number of threads gives the same bits; nothing is allocated") {
+TEST_CASE(
+    "accumulation adds to samples and pairs alike; any number of threads gives the same bits; nothing is allocated") {
   fixture f(30000, 40);
   const long before = prefer_test::allocation_count();
   const status s = evaluate_indexed<double>(f.exec(), dpo{}, f.inputs(), {.grad_policy = f.grad.view()});
@@ -113,7 +135,8 @@ TEST_CASE("accumulation adds to samples and pairs alike; any number of threads g
     REQUIRE(evaluate_indexed<double>(exec, dpo{}, f.inputs(), {.grad_policy = f.grad.view()}).ok());
     CHECK(f.grad.values() == once);
   }
-  REQUIRE(evaluate_indexed<double>(f.exec(), dpo{}, f.inputs(), {.grad_policy = f.grad.view(), .accumulate = true}).ok());
+  REQUIRE(
+      evaluate_indexed<double>(f.exec(), dpo{}, f.inputs(), {.grad_policy = f.grad.view(), .accumulate = true}).ok());
   for (std::int64_t i = 0; i < 40; ++i) CHECK(f.grad.get(i) == 2 * once[static_cast<std::size_t>(i)]);
 }
 
@@ -121,12 +144,15 @@ TEST_CASE("Bradley-Terry over scores by index") {
   fixture f(100, 8);
   double loss = 0;
   REQUIRE(evaluate_indexed<double>(f.exec(), bradley_terry{},
-                                   {.score = f.policy.read(), .chosen = {f.chosen.data(), 100}, .rejected = {f.rejected.data(), 100},
+                                   {.score = f.policy.read(),
+                                    .chosen = {f.chosen.data(), 100},
+                                    .rejected = {f.rejected.data(), 100},
                                     .plan = {{f.offsets.data(), 9}, {f.entries.data(), 200}}},
                                    {.loss = {&loss, 1}, .grad_score = f.grad.view()})
               .ok());
   double total = 0, sum = 0;
-  for (std::size_t i = 0; i < 100; ++i) sum += std::log1p(std::exp(f.policy.get(f.rejected[i]) - f.policy.get(f.chosen[i]))) / 100;
+  for (std::size_t i = 0; i < 100; ++i)
+    sum += std::log1p(std::exp(f.policy.get(f.rejected[i]) - f.policy.get(f.chosen[i]))) / 100;
   for (double g : f.grad.values()) total += g;
   CHECK(loss == doctest::Approx(sum).epsilon(1e-13));
   CHECK(std::fabs(total) < 1e-15);  // shifting all scores changes nothing
@@ -155,7 +181,8 @@ TEST_CASE("bad indices, plans and workspaces are named, and nothing is written")
   refused([&](auto& in) { in.plan.entries.extent[0] = 3; }, errc::bad_extent, "plan.entries", f.exec());
   refused([](auto&) {}, errc::small_workspace, "exec.workspace.bytes", cpu{});
   CHECK(f.grad.untouched());
-  const status s = make_pair_plan(cpu{}, {out_of_range.data(), 10}, {f.rejected.data(), 10}, 5, {f.offsets.data(), 6}, {f.entries.data(), 20});
+  const status s = make_pair_plan(cpu{}, {out_of_range.data(), 10}, {f.rejected.data(), 10}, 5, {f.offsets.data(), 6},
+                                  {f.entries.data(), 20});
   CHECK(s.code == errc::bad_index);
   CHECK(s.index == 7);
 }

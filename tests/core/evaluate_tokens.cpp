@@ -23,14 +23,23 @@ struct tokens {
   buffer<S> pc, pr, rc, rr, gc, gr;
   buffer<bool> mc, mr;
 
-  static std::int64_t length(std::int64_t i, int side) { return i % 7 == 3 && side == 0 ? 0 : (i * 131 + side * 57) % 600; }
+  static std::int64_t length(std::int64_t i, int side) {
+    return i % 7 == 3 && side == 0 ? 0 : (i * 131 + side * 57) % 600;
+  }
   static std::int64_t total(std::int64_t n, int side) {
     std::int64_t sum = 0;
     for (std::int64_t i = 0; i < n; ++i) sum += length(i, side);
     return sum;
   }
   explicit tokens(std::int64_t items)
-      : n(items), pc(total(n, 0)), pr(total(n, 1)), rc(total(n, 0), 2), rr(total(n, 1)), gc(total(n, 0)), gr(total(n, 1), 3), mc(total(n, 0)),
+      : n(items),
+        pc(total(n, 0)),
+        pr(total(n, 1)),
+        rc(total(n, 0), 2),
+        rr(total(n, 1)),
+        gc(total(n, 0)),
+        gr(total(n, 1), 3),
+        mc(total(n, 0)),
         mr(total(n, 1)) {
     for (std::int64_t i = 0; i < n; ++i) {
       chosen.push_back(chosen.back() + static_cast<std::int32_t>(length(i, 0)));
@@ -45,8 +54,14 @@ struct tokens {
       if (!mc.at(t)) pc.set(t, std::numeric_limits<double>::quiet_NaN());
   }
   pair_token_inputs<space::host> inputs() {
-    return {.policy_chosen = pc.read(), .policy_rejected = pr.read(), .reference_chosen = rc.read(), .reference_rejected = rr.read(),
-            .chosen_offsets = {chosen.data(), n + 1}, .rejected_offsets = {rejected.data(), n + 1}, .chosen_mask = mc.read(), .rejected_mask = mr.read()};
+    return {.policy_chosen = pc.read(),
+            .policy_rejected = pr.read(),
+            .reference_chosen = rc.read(),
+            .reference_rejected = rr.read(),
+            .chosen_offsets = {chosen.data(), n + 1},
+            .rejected_offsets = {rejected.data(), n + 1},
+            .chosen_mask = mc.read(),
+            .rejected_mask = mr.read()};
   }
   long double sum(buffer<S>& x, buffer<bool>& mask, const std::vector<std::int32_t>& offsets, std::int64_t i) {
     long double s = 0;
@@ -64,18 +79,24 @@ TEST_CASE("tokens: sums, loss and token gradients equal those of whole responses
     tokens<S> p(40);
     buffer<double> losses(40), loss(1);
     REQUIRE(evaluate_tokens(cpu{}, dpo{.beta = 0.1}, p.inputs(),
-                            {.loss = loss.view(), .grad_policy_chosen = p.gc.view(), .grad_policy_rejected = p.gr.view(), .losses = losses.view()})
+                            {.loss = loss.view(),
+                             .grad_policy_chosen = p.gc.view(),
+                             .grad_policy_rejected = p.gr.view(),
+                             .losses = losses.view()})
                 .ok());
     double mean = 0;
     for (std::int64_t i = 0; i < 40; ++i) {
-      const double z = static_cast<double>(0.1L * ((p.sum(p.pc, p.mc, p.chosen, i) - p.sum(p.rc, p.mc, p.chosen, i)) -
-                                                   (p.sum(p.pr, p.mr, p.rejected, i) - p.sum(p.rr, p.mr, p.rejected, i))));
-      const double value = z > 0 ? std::log1p(std::exp(-z)) : -z + std::log1p(std::exp(z)), slope = -0.1 / (1 + std::exp(z)) / 40;
+      const double z =
+          static_cast<double>(0.1L * ((p.sum(p.pc, p.mc, p.chosen, i) - p.sum(p.rc, p.mc, p.chosen, i)) -
+                                      (p.sum(p.pr, p.mr, p.rejected, i) - p.sum(p.rr, p.mr, p.rejected, i))));
+      const double value = z > 0 ? std::log1p(std::exp(-z)) : -z + std::log1p(std::exp(z)),
+                   slope = -0.1 / (1 + std::exp(z)) / 40;
       mean += value / 40;
       CHECK(losses.get(i) == doctest::Approx(value).epsilon(1e-11));
       for (std::int64_t t = p.chosen[static_cast<std::size_t>(i)]; t < p.chosen[static_cast<std::size_t>(i + 1)]; ++t)
         CHECK(p.gc.get(t) == doctest::Approx(p.mc.at(t) ? slope : 0).epsilon(tolerance));
-      for (std::int64_t t = p.rejected[static_cast<std::size_t>(i)]; t < p.rejected[static_cast<std::size_t>(i + 1)]; ++t)
+      for (std::int64_t t = p.rejected[static_cast<std::size_t>(i)]; t < p.rejected[static_cast<std::size_t>(i + 1)];
+           ++t)
         CHECK(p.gr.get(t) == doctest::Approx(p.mr.at(t) ? -slope : 0).epsilon(tolerance));
     }
     CHECK(loss.get(0) == doctest::Approx(mean).epsilon(1e-12));
@@ -94,9 +115,13 @@ TEST_CASE("a loss that reads lengths gets the number of selected tokens") {
   REQUIRE(evaluate_tokens(cpu{}, prefer_test::mean_nll{}, in, {.losses = losses.view()}).ok());
   for (std::int64_t i = 0; i < 20; ++i) {
     long double count = 0;
-    for (std::int64_t t = p.chosen[static_cast<std::size_t>(i)]; t < p.chosen[static_cast<std::size_t>(i + 1)]; ++t) count += p.mc.at(t) ? 1 : 0;
-    if (count > 0) CHECK(losses.get(i) == doctest::Approx(static_cast<double>(-p.sum(p.pc, p.mc, p.chosen, i) / count)).epsilon(1e-12));
-    else CHECK(std::isnan(losses.get(i)));
+    for (std::int64_t t = p.chosen[static_cast<std::size_t>(i)]; t < p.chosen[static_cast<std::size_t>(i + 1)]; ++t)
+      count += p.mc.at(t) ? 1 : 0;
+    if (count > 0)
+      CHECK(losses.get(i) ==
+            doctest::Approx(static_cast<double>(-p.sum(p.pc, p.mc, p.chosen, i) / count)).epsilon(1e-12));
+    else
+      CHECK(std::isnan(losses.get(i)));
   }
 }
 
@@ -106,19 +131,32 @@ TEST_CASE("both responses interleaved in one array share one gradient array") {
   const std::int64_t offsets[] = {0, 2, 3, 4, 7};
   double grad[7], other_chosen[3], other_rejected[4], losses[2], expected[2];
   REQUIRE(evaluate_tokens(cpu{}, dpo{},
-                          {.policy_chosen = {policy, 7}, .policy_rejected = {policy, 7}, .reference_chosen = {policy, 7, 0}, .reference_rejected = {policy, 7, 0},
-                           .chosen_offsets = {offsets, 2, 2}, .rejected_offsets = {offsets + 1, 2, 2}, .chosen_ends = {offsets + 1, 2, 2}, .rejected_ends = {offsets + 2, 2, 2}},
+                          {.policy_chosen = {policy, 7},
+                           .policy_rejected = {policy, 7},
+                           .reference_chosen = {policy, 7, 0},
+                           .reference_rejected = {policy, 7, 0},
+                           .chosen_offsets = {offsets, 2, 2},
+                           .rejected_offsets = {offsets + 1, 2, 2},
+                           .chosen_ends = {offsets + 1, 2, 2},
+                           .rejected_ends = {offsets + 2, 2, 2}},
                           {.grad_policy_chosen = {grad, 7}, .grad_policy_rejected = {grad, 7}, .losses = {losses, 2}})
               .ok());
   const double chosen[] = {-1, -2, -1}, rejected[] = {-3, -2, -2, -1};
   const int chosen_offsets[] = {0, 2, 3}, rejected_offsets[] = {0, 1, 4};
   REQUIRE(evaluate_tokens(cpu{}, dpo{},
-                          {.policy_chosen = {chosen, 3}, .policy_rejected = {rejected, 4}, .reference_chosen = {policy, 3, 0}, .reference_rejected = {policy, 4, 0},
-                           .chosen_offsets = {chosen_offsets, 3}, .rejected_offsets = {rejected_offsets, 3}},
-                          {.grad_policy_chosen = {other_chosen, 3}, .grad_policy_rejected = {other_rejected, 4}, .losses = {expected, 2}})
+                          {.policy_chosen = {chosen, 3},
+                           .policy_rejected = {rejected, 4},
+                           .reference_chosen = {policy, 3, 0},
+                           .reference_rejected = {policy, 4, 0},
+                           .chosen_offsets = {chosen_offsets, 3},
+                           .rejected_offsets = {rejected_offsets, 3}},
+                          {.grad_policy_chosen = {other_chosen, 3},
+                           .grad_policy_rejected = {other_rejected, 4},
+                           .losses = {expected, 2}})
               .ok());
   CHECK((losses[0] == expected[0] && losses[1] == expected[1]));
-  const double all[] = {other_chosen[0], other_chosen[1], other_rejected[0], other_chosen[2], other_rejected[1], other_rejected[2], other_rejected[3]};
+  const double all[] = {other_chosen[0],   other_chosen[1],   other_rejected[0], other_chosen[2],
+                        other_rejected[1], other_rejected[2], other_rejected[3]};
   for (int t = 0; t < 7; ++t) CHECK(grad[t] == all[t]);
 }
 
@@ -129,7 +167,8 @@ TEST_CASE("a response of 4096 tokens sums within 1e-12 of long double, and alone
   for (std::int64_t i : {0, 5, 29}) {
     double alone = 0;
     pair_token_inputs<space::host> in = p.inputs();
-    in.chosen_offsets = {&p.chosen[static_cast<std::size_t>(i)], 2}, in.rejected_offsets = {&p.rejected[static_cast<std::size_t>(i)], 2};
+    in.chosen_offsets = {&p.chosen[static_cast<std::size_t>(i)], 2},
+    in.rejected_offsets = {&p.rejected[static_cast<std::size_t>(i)], 2};
     REQUIRE(evaluate_tokens(cpu{}, dpo{}, in, {.losses = {&alone, 1}}).ok());
     CHECK(alone == losses.get(i));
   }
@@ -141,8 +180,12 @@ TEST_CASE("a response of 4096 tokens sums within 1e-12 of long double, and alone
   const int whole[] = {0, 4096}, one[] = {0, 1};
   double reward = 0;
   REQUIRE(evaluate_tokens(cpu{}, dpo{.beta = 1.0},
-                          {.policy_chosen = {x.data(), 4096}, .policy_rejected = {&zero, 1}, .reference_chosen = {&zero, 4096, 0}, .reference_rejected = {&zero, 1},
-                           .chosen_offsets = {whole, 2}, .rejected_offsets = {one, 2}},
+                          {.policy_chosen = {x.data(), 4096},
+                           .policy_rejected = {&zero, 1},
+                           .reference_chosen = {&zero, 4096, 0},
+                           .reference_rejected = {&zero, 1},
+                           .chosen_offsets = {whole, 2},
+                           .rejected_offsets = {one, 2}},
                           {.reward_chosen = {&reward, 1}})
               .ok());
   CHECK(std::fabs(static_cast<long double>(reward) - exact) <= 1e-12L * std::fabs(exact));
@@ -154,7 +197,8 @@ TEST_CASE("masked pairs: their tokens get zero, whatever they hold; no pairs is 
   pair_token_inputs<space::host> in = p.inputs();
   in.mask = {mask, 12};
   buffer<double> loss(1), count(1);
-  const pair_outputs<space::host> out = {.loss = loss.view(), .grad_policy_rejected = p.gr.view(), .count = count.view()};
+  const pair_outputs<space::host> out = {
+      .loss = loss.view(), .grad_policy_rejected = p.gr.view(), .count = count.view()};
   const long before = prefer_test::allocation_count();
   const status s = evaluate_tokens(cpu{}, dpo{}, in, out);
   CHECK(prefer_test::allocation_count() == before);
@@ -178,7 +222,8 @@ TEST_CASE("bad offsets and extents are named") {
     CHECK(std::string(s.argument) == argument);
     CHECK(s.index == index);
   };
-  const std::vector<std::int32_t> decreasing = {0, 10, 5, 20, 30, 40}, past = {0, 1, 2, 3, 4, 1 << 20}, negative = {-1, 1, 2, 3, 4, 5};
+  const std::vector<std::int32_t> decreasing = {0, 10, 5, 20, 30, 40}, past = {0, 1, 2, 3, 4, 1 << 20},
+                                  negative = {-1, 1, 2, 3, 4, 5};
   refused([&](auto& in) { in.chosen_offsets = {decreasing.data(), 6}; }, errc::bad_offsets, "chosen_offsets", 2);
   refused([&](auto& in) { in.rejected_offsets = {past.data(), 6}; }, errc::bad_offsets, "rejected_offsets", 5);
   refused([&](auto& in) { in.chosen_offsets = {negative.data(), 6}; }, errc::bad_offsets, "chosen_offsets", 0);

@@ -25,7 +25,8 @@ struct bound {
   double ulps;
 };
 // The promise at the top of core/math.hpp.
-const bound bounds[] = {{"exp", 2}, {"expm1", 3}, {"log", 2}, {"log1p", 3}, {"tanh", 4}, {"softplus", 3}, {"sigmoid", 3}, {"log1mexp", 4}};
+const bound bounds[] = {{"exp", 2},  {"expm1", 3},    {"log", 2},     {"log1p", 3},
+                        {"tanh", 4}, {"softplus", 3}, {"sigmoid", 3}, {"log1mexp", 4}};
 
 template <class V>
 V call(int f, const V& x) {
@@ -74,7 +75,8 @@ void check_golden(int function) {
   std::vector<T> x;
   std::vector<long double> exact;
   for (const golden_row& g : golden) {
-    if (std::string(g.function) != bounds[function].function || std::fabs(g.y) > std::numeric_limits<T>::max()) continue;
+    if (std::string(g.function) != bounds[function].function || std::fabs(g.y) > std::numeric_limits<T>::max())
+      continue;
     x.push_back(static_cast<T>(g.x));
     exact.push_back(g.y);
   }
@@ -91,7 +93,8 @@ void check_golden(int function) {
     CHECK(worst <= bounds[function].ulps);
   }
   double worst = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) worst = std::max(worst, ulps<T>(static_cast<double>(call(function, x[i])), exact[i]));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    worst = std::max(worst, ulps<T>(static_cast<double>(call(function, x[i])), exact[i]));
   INFO(bounds[function].function << " on scalars");
   CHECK(worst <= bounds[function].ulps);
 }
@@ -109,8 +112,9 @@ TEST_CASE("every function keeps its bound in double, on scalars and on lanes of 
 TEST_CASE("functions at infinity, zero and NaN") {
   constexpr float inf = std::numeric_limits<float>::infinity();
   const std::vector<float> x = {inf, -inf, 0.0f, -0.0f, std::numeric_limits<float>::quiet_NaN()};
-  const float expected[8][4] = {{inf, 0, 1, 1},          {inf, -1, 0, 0},        {inf, NAN, -inf, -inf}, {inf, NAN, 0, 0},
-                                {1, -1, 0, 0},           {inf, 0, std::log(2.0f), std::log(2.0f)}, {1, 0, 0.5f, 0.5f}, {NAN, 0, -inf, -inf}};
+  const float expected[8][4] = {{inf, 0, 1, 1},     {inf, -1, 0, 0},     {inf, NAN, -inf, -inf},
+                                {inf, NAN, 0, 0},   {1, -1, 0, 0},       {inf, 0, std::log(2.0f), std::log(2.0f)},
+                                {1, 0, 0.5f, 0.5f}, {NAN, 0, -inf, -inf}};
   for (prefer::isa level : prefer_test::levels())
     for (int f = 0; f < 8; ++f) {
       const std::vector<float> y = on_lanes(level, f, x);

@@ -44,13 +44,15 @@ template <class T>
 void check_golden(int function) {
   std::vector<const golden_row*> rows;
   for (const golden_row& g : golden)
-    if (std::string(g.function) == functions[function] && std::fabs(g.y) <= std::numeric_limits<T>::max()) rows.push_back(&g);
+    if (std::string(g.function) == functions[function] && std::fabs(g.y) <= std::numeric_limits<T>::max())
+      rows.push_back(&g);
   const auto n = static_cast<std::int64_t>(rows.size());
   REQUIRE(n > 300);
   buffer<T> x(n), y(n);
   for (std::int64_t i = 0; i < n; ++i) x.at(i) = static_cast<T>(rows[static_cast<std::size_t>(i)]->x);
   device<T> dx(x), dy(y);
-  evaluate_function<T><<<static_cast<unsigned>(n / 128 + 1), 128>>>(function, dx.data(), dy.data(), static_cast<int>(n));
+  evaluate_function<T>
+      <<<static_cast<unsigned>(n / 128 + 1), 128>>>(function, dx.data(), dy.data(), static_cast<int>(n));
   REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
   dy.fetch();
   double worst = 0;

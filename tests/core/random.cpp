@@ -46,7 +46,7 @@ TEST_CASE("uniform numbers stay inside (0, 1), have the right mean and variance,
     sum += u, squares += u * u;
     ++bins[to_below(draw_pair(5, 1, i).second, 10)];
   }
-  CHECK(std::fabs(sum / n - 0.5) < 5 * 0.2887 / std::sqrt(n));       // five standard errors
+  CHECK(std::fabs(sum / n - 0.5) < 5 * 0.2887 / std::sqrt(n));  // five standard errors
   CHECK(std::fabs(squares / n - 1.0 / 3) < 5 * 0.2981 / std::sqrt(n));
   for (int b : bins) CHECK(std::fabs(b - n / 10.0) < 5 * std::sqrt(n * 0.09));
 }

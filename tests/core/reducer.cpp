@@ -31,7 +31,8 @@ struct member {
     group->slot[rank].assign(begin, begin + bytes);
     group->everybody.arrive_and_wait();
     for (std::size_t r = 0; r < group->slot.size(); ++r)
-      std::memcpy(static_cast<char*>(all) + static_cast<std::int64_t>(r) * bytes, group->slot[r].data(), group->slot[r].size());
+      std::memcpy(static_cast<char*>(all) + static_cast<std::int64_t>(r) * bytes, group->slot[r].data(),
+                  group->slot[r].size());
     group->everybody.arrive_and_wait();
     return {};
   }
@@ -66,7 +67,11 @@ TEST_CASE("ranks that agree on the normaliser through a reducer add up to the lo
   const std::int64_t first[] = {0, 3, 4, 8};
   double whole = 0;
   const double zero = 0;
-  check(evaluate<double>(cpu{}, dpo{}, {.policy_chosen = {chosen, 8}, .policy_rejected = {rejected, 8}, .reference_chosen = {&zero, 8, 0}, .reference_rejected = {&zero, 8, 0}},
+  check(evaluate<double>(cpu{}, dpo{},
+                         {.policy_chosen = {chosen, 8},
+                          .policy_rejected = {rejected, 8},
+                          .reference_chosen = {&zero, 8, 0},
+                          .reference_rejected = {&zero, 8, 0}},
                          {.loss = {&whole, 1}}));
   ensemble group(ranks);
   double total[ranks] = {}, most[ranks] = {};
@@ -80,8 +85,12 @@ TEST_CASE("ranks that agree on the normaliser through a reducer add up to the lo
       most[r] = count;
       check(everywhere(reduction::sum, &count, 1));
       check(everywhere(reduction::max, &most[r], 1));
-      check(evaluate<double>(cpu{}, dpo{}, {.policy_chosen = {chosen + first[r], n}, .policy_rejected = {rejected + first[r], n}, .reference_chosen = {&zero, n, 0},
-                                            .reference_rejected = {&zero, n, 0}, .normalizer = count},
+      check(evaluate<double>(cpu{}, dpo{},
+                             {.policy_chosen = {chosen + first[r], n},
+                              .policy_rejected = {rejected + first[r], n},
+                              .reference_chosen = {&zero, n, 0},
+                              .reference_rejected = {&zero, n, 0},
+                              .normalizer = count},
                              {.loss = {&total[r], 1}}));
       check(everywhere(reduction::sum, &total[r], 1));
     });

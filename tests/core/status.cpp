@@ -13,12 +13,14 @@
 
 TEST_CASE("a status is a plain value and says what was wrong") {
   static_assert(std::is_trivially_copyable_v<prefer::status>);
-  static_assert(std::is_trivially_copyable_v<prefer::view<float, 3>> && std::is_standard_layout_v<prefer::view<float, 3>>);
+  static_assert(std::is_trivially_copyable_v<prefer::view<float, 3>> &&
+                std::is_standard_layout_v<prefer::view<float, 3>>);
   CHECK(prefer::status{}.ok());
   const prefer::status s = prefer::require::positive(-1.0, "beta");
   CHECK(!s);
   CHECK(s.code == prefer::errc::bad_parameter);
-  CHECK(std::string(prefer::message(s).c_str()) == "prefer: bad parameter: beta is -1, expected a finite number above 0");
+  CHECK(std::string(prefer::message(s).c_str()) ==
+        "prefer: bad parameter: beta is -1, expected a finite number above 0");
   CHECK_THROWS_AS(prefer::check(s), prefer::error);
   CHECK_NOTHROW(prefer::check(prefer::status{}));
 }

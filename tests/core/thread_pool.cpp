@@ -70,7 +70,9 @@ TEST_CASE("evaluate gives the same bits for any number of threads and any order 
     std::vector<float> grad(n);
     float loss = 0;
     check(evaluate<float>(exec, dpo{},
-                          {.policy_chosen = {x.data(), n}, .policy_rejected = {x.data() + n, n}, .reference_chosen = {x.data() + 2 * n, n},
+                          {.policy_chosen = {x.data(), n},
+                           .policy_rejected = {x.data() + n, n},
+                           .reference_chosen = {x.data() + 2 * n, n},
                            .reference_rejected = {x.data() + 3 * n, n}},
                           {.loss = {&loss, 1}, .grad_policy_chosen = {grad.data(), n}}));
     std::vector<double> all(grad.begin(), grad.end());
@@ -82,7 +84,8 @@ TEST_CASE("evaluate gives the same bits for any number of threads and any order 
 TEST_CASE("evaluate_tokens gives the same bits for any number of threads and any order of tasks") {
   constexpr std::int64_t n = 700;
   std::vector<std::int64_t> offsets(n + 1);
-  for (std::int64_t i = 0; i < n; ++i) offsets[static_cast<std::size_t>(i + 1)] = offsets[static_cast<std::size_t>(i)] + (i * 37) % 90;
+  for (std::int64_t i = 0; i < n; ++i)
+    offsets[static_cast<std::size_t>(i + 1)] = offsets[static_cast<std::size_t>(i)] + (i * 37) % 90;
   const std::int64_t tokens = offsets.back();
   std::vector<float> x(static_cast<std::size_t>(2 * tokens));
   prefer_test::noise random(4);
@@ -90,10 +93,15 @@ TEST_CASE("evaluate_tokens gives the same bits for any number of threads and any
   same_for_every_thread([&](const cpu& exec) {
     std::vector<float> grad(static_cast<std::size_t>(tokens));
     double loss = 0;
-    const input_view<1, space::host> policy(x.data(), tokens), reference(x.data() + tokens, tokens), starts(offsets.data(), n + 1);
+    const input_view<1, space::host> policy(x.data(), tokens), reference(x.data() + tokens, tokens),
+        starts(offsets.data(), n + 1);
     check(evaluate_tokens(exec, dpo{},
-                          {.policy_chosen = policy, .policy_rejected = reference, .reference_chosen = reference, .reference_rejected = policy,
-                           .chosen_offsets = starts, .rejected_offsets = starts},
+                          {.policy_chosen = policy,
+                           .policy_rejected = reference,
+                           .reference_chosen = reference,
+                           .reference_rejected = policy,
+                           .chosen_offsets = starts,
+                           .rejected_offsets = starts},
                           {.loss = {&loss, 1}, .grad_policy_chosen = {grad.data(), tokens}}));
     std::vector<double> all(grad.begin(), grad.end());
     all.push_back(loss);

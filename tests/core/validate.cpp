@@ -14,10 +14,14 @@ using namespace prefer;
 TEST_CASE("validate says what evaluate would refuse, and finds NaN") {
   double chosen[] = {1, 2, 3}, rejected[] = {0, 1, 0}, label[] = {1, 0.5, 0};
   bool mask[] = {true, true, false};
-  const reward_pair_inputs<space::host> in = {.chosen = {chosen, 3}, .rejected = {rejected, 3}, .label = {label, 3}, .mask = {mask, 3}};
-  const auto says = [&](const bradley_terry& loss, const reward_pair_inputs<space::host>& x) { return std::string(message(validate(cpu{}, loss, x)).c_str()); };
+  const reward_pair_inputs<space::host> in = {
+      .chosen = {chosen, 3}, .rejected = {rejected, 3}, .label = {label, 3}, .mask = {mask, 3}};
+  const auto says = [&](const bradley_terry& loss, const reward_pair_inputs<space::host>& x) {
+    return std::string(message(validate(cpu{}, loss, x)).c_str());
+  };
   CHECK(says({}, in) == "prefer: ok");
-  CHECK(says({.centering = -1.0}, in) == "prefer: bad parameter: centering is -1, expected a finite number, 0 or above");
+  CHECK(says({.centering = -1.0}, in) ==
+        "prefer: bad parameter: centering is -1, expected a finite number, 0 or above");
   reward_pair_inputs<space::host> missing = in;
   missing.rejected = {};
   CHECK(validate(cpu{}, bradley_terry{}, missing).code == errc::missing_input);

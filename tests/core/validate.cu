@@ -21,8 +21,12 @@ TEST_CASE("validate gives on CUDA the sentence of the CPU, whatever the stride a
     const auto check = [&] {
       device<float> c(chosen), r(rejected), l(label);
       device<bool> m(mask);
-      const reward_pair_inputs<space::device> in = {.chosen = c.read(), .rejected = {static_cast<const float*>(r.data()), n, 0}, .label = l.read(), .mask = m.read()};
-      const reward_pair_inputs<space::host> host = {.chosen = chosen.read(), .rejected = {rejected.data(), n, 0}, .label = label.read(), .mask = mask.read()};
+      const reward_pair_inputs<space::device> in = {.chosen = c.read(),
+                                                    .rejected = {static_cast<const float*>(r.data()), n, 0},
+                                                    .label = l.read(),
+                                                    .mask = m.read()};
+      const reward_pair_inputs<space::host> host = {
+          .chosen = chosen.read(), .rejected = {rejected.data(), n, 0}, .label = label.read(), .mask = mask.read()};
       const status there = validate(prefer::cuda{s.handle}, bradley_terry{}, in);
       CHECK(std::string(message(there).c_str()) == message(validate(cpu{}, bradley_terry{}, host)).c_str());
       return there;

@@ -105,8 +105,8 @@ TEST_CASE("every element type of the closed list is known") {
   struct {
     std::uint8_t code, bits;
     element type;
-  } const cases[] = {{code_float, 64, element::f64}, {code_float, 32, element::f32},  {code_float, 16, element::f16},
-                     {code_bfloat, 16, element::bf16}, {code_int, 64, element::i64},  {code_int, 32, element::i32},
+  } const cases[] = {{code_float, 64, element::f64},   {code_float, 32, element::f32},  {code_float, 16, element::f16},
+                     {code_bfloat, 16, element::bf16}, {code_int, 64, element::i64},    {code_int, 32, element::i32},
                      {code_uint, 8, element::u8},      {code_bool, 8, element::boolean}};
   alignas(8) char x[64] = {};
   for (const auto& c : cases) {

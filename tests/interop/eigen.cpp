@@ -115,12 +115,14 @@ TEST_CASE_TEMPLATE("DPO through matrix columns and rows has the bits of DPO thro
   prefer::status s = interop::evaluate_views(as_vector(x.col(0)), as_vector(x.col(1)), as_vector(x.col(2)),
                                              as_vector(x.col(3)), loss, as_vector(g.col(0)), as_vector(g.col(1)));
   REQUIRE(s.ok());
-  interop::check_same(expected, loss, [&](std::int64_t i) { return g(i, 0); }, [&](std::int64_t i) { return g(i, 1); });
+  interop::check_same(
+      expected, loss, [&](std::int64_t i) { return g(i, 0); }, [&](std::int64_t i) { return g(i, 1); });
   // Strided on both sides: the columns of row-major matrices.
   s = interop::evaluate_views(as_vector(y.col(0)), as_vector(y.col(1)), as_vector(y.col(2)), as_vector(y.col(3)), loss,
                               as_vector(h.col(0)), as_vector(h.col(1)));
   REQUIRE(s.ok());
-  interop::check_same(expected, loss, [&](std::int64_t i) { return h(i, 0); }, [&](std::int64_t i) { return h(i, 1); });
+  interop::check_same(
+      expected, loss, [&](std::int64_t i) { return h(i, 0); }, [&](std::int64_t i) { return h(i, 1); });
 }
 
 TEST_CASE("bfloat16 gradients through Eigen have the bits of the library's own") {

@@ -82,15 +82,14 @@ TEST_CASE_TEMPLATE("DPO through device vectors has the bits of DPO through point
   device_batch<T> a, b;
   REQUIRE(cudaDeviceSynchronize() == cudaSuccess);  // the batches are filled on another stream
   const auto raw = [](thrust::device_vector<T>& v) { return thrust::raw_pointer_cast(v.data()); };
-  const prefer::status by_pointer = prefer::evaluate<float>(
-      prefer::cuda{s.handle}, prefer::dpo{.beta = 0.1},
-      {.policy_chosen = {raw(a.in[0]), interop::pairs},
-       .policy_rejected = {raw(a.in[1]), interop::pairs},
-       .reference_chosen = {raw(a.in[2]), interop::pairs},
-       .reference_rejected = {raw(a.in[3]), interop::pairs}},
-      {.loss = {thrust::raw_pointer_cast(a.loss.data()), 1},
-       .grad_policy_chosen = {raw(a.gc), interop::pairs},
-       .grad_policy_rejected = {raw(a.gr), interop::pairs}});
+  const prefer::status by_pointer = prefer::evaluate<float>(prefer::cuda{s.handle}, prefer::dpo{.beta = 0.1},
+                                                            {.policy_chosen = {raw(a.in[0]), interop::pairs},
+                                                             .policy_rejected = {raw(a.in[1]), interop::pairs},
+                                                             .reference_chosen = {raw(a.in[2]), interop::pairs},
+                                                             .reference_rejected = {raw(a.in[3]), interop::pairs}},
+                                                            {.loss = {thrust::raw_pointer_cast(a.loss.data()), 1},
+                                                             .grad_policy_chosen = {raw(a.gc), interop::pairs},
+                                                             .grad_policy_rejected = {raw(a.gr), interop::pairs}});
   const prefer::status by_vector =
       prefer::evaluate<float>(prefer::cuda{s.handle}, prefer::dpo{.beta = 0.1},
                               {.policy_chosen = as_vector(b.in[0]),

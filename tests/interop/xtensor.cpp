@@ -132,7 +132,8 @@ TEST_CASE_TEMPLATE("DPO through xtensor has the bits of DPO through pointers", T
   const prefer::status s = interop::evaluate_views(as_vector(policy_chosen), column(1), column(2), column(3), loss,
                                                    as_vector(gc), as_vector(gr));
   REQUIRE(s.ok());
-  interop::check_same(expected, loss, [&](std::int64_t i) { return gc(i); }, [&](std::int64_t i) { return gr(i); });
+  interop::check_same(
+      expected, loss, [&](std::int64_t i) { return gc(i); }, [&](std::int64_t i) { return gr(i); });
 }
 
 }  // namespace

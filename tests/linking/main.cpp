@@ -22,15 +22,16 @@ int main() {
     const char* name;
     prefer::status (*call)(prefer::isa, const double*, std::int64_t, double*, double*);
   };
-  const entry all[] = {{"g++ -O0", plain_o0},
-                       {"g++ -O1", plain_o1},
-                       {"g++ -O2 -march=native", native_o2},
-                       {"g++ -O2 -ffast-math", fast_o2},
+  const entry all[] = {
+    {"g++ -O0", plain_o0},
+    {"g++ -O1", plain_o1},
+    {"g++ -O2 -march=native", native_o2},
+    {"g++ -O2 -ffast-math", fast_o2},
 #if defined(PREFER_LINKING_CLANG)
-                       {"clang++ -O2", clang_o2},
+    {"clang++ -O2", clang_o2},
 #endif
 #if defined(PREFER_LINKING_NVCC)
-                       {"nvcc", nvcc_o2},
+    {"nvcc", nvcc_o2},
 #endif
   };
   constexpr std::int64_t n = 1000;

@@ -34,12 +34,22 @@ struct pairs {
   buffer<double> loss{1}, accuracy{1}, count{1};
 
   explicit pairs(std::int64_t items, std::int64_t stride = 1, std::int64_t offset = 0, std::uint64_t seed = 1)
-      : n(items), policy_chosen(n, stride, offset), policy_rejected(n, stride, offset), reference_chosen(n, stride, offset),
-        reference_rejected(n, stride, offset), label(n, stride, offset), margin(n, stride, offset), weight(n, stride, offset),
-        mask(n, stride, offset), grad_chosen(n, stride, offset), grad_rejected(n, stride, offset), losses(n, stride, offset) {
+      : n(items),
+        policy_chosen(n, stride, offset),
+        policy_rejected(n, stride, offset),
+        reference_chosen(n, stride, offset),
+        reference_rejected(n, stride, offset),
+        label(n, stride, offset),
+        margin(n, stride, offset),
+        weight(n, stride, offset),
+        mask(n, stride, offset),
+        grad_chosen(n, stride, offset),
+        grad_rejected(n, stride, offset),
+        losses(n, stride, offset) {
     noise random(seed);
     for (std::int64_t i = 0; i < n; ++i) {
-      for (buffer<S>* b : {&policy_chosen, &policy_rejected, &reference_chosen, &reference_rejected}) b->set(i, random.uniform(-40, 0));
+      for (buffer<S>* b : {&policy_chosen, &policy_rejected, &reference_chosen, &reference_rejected})
+        b->set(i, random.uniform(-40, 0));
       label.set(i, random.uniform(0, 1));
       margin.set(i, random.uniform(-1, 1));
       weight.set(i, random.uniform(-2, 2));
@@ -66,8 +76,9 @@ struct pairs {
             .count = count.view()};
   }
   bool intact() {
-    return policy_chosen.intact() && policy_rejected.intact() && reference_chosen.intact() && reference_rejected.intact() &&
-           grad_chosen.intact() && grad_rejected.intact() && losses.intact() && loss.intact() && accuracy.intact() && count.intact();
+    return policy_chosen.intact() && policy_rejected.intact() && reference_chosen.intact() &&
+           reference_rejected.intact() && grad_chosen.intact() && grad_rejected.intact() && losses.intact() &&
+           loss.intact() && accuracy.intact() && count.intact();
   }
 };
 
@@ -75,7 +86,8 @@ struct pairs {
 template <class S>
 std::vector<unsigned char> written(const pairs<S>& p) {
   std::vector<unsigned char> all;
-  for (const auto* b : {&p.grad_chosen.bytes(), &p.grad_rejected.bytes(), &p.losses.bytes(), &p.loss.bytes(), &p.accuracy.bytes(), &p.count.bytes()})
+  for (const auto* b : {&p.grad_chosen.bytes(), &p.grad_rejected.bytes(), &p.losses.bytes(), &p.loss.bytes(),
+                        &p.accuracy.bytes(), &p.count.bytes()})
     all.insert(all.end(), b->begin(), b->end());
   return all;
 }
@@ -106,22 +118,26 @@ void check_golden() {
       }
       pair_inputs<space::host> in = p.inputs();
       in.label = p.label.read(), in.margin = p.margin.read(), in.normalizer = 1.0;
-      REQUIRE(evaluate<Compute>(cpu{.isa = level}, dpo{.beta = 0.125, .label_smoothing = smoothing}, in, p.outputs()).ok());
+      REQUIRE(
+          evaluate<Compute>(cpu{.isa = level}, dpo{.beta = 0.125, .label_smoothing = smoothing}, in, p.outputs()).ok());
       // In the compute type: 3 ulp of log(1 + e^-|z|), and a rounding each for the product and the sum; the slope adds
       // the rounding of beta. Storing in 16 bits adds half an ulp of that type.
       const double stored = storage<S>::digits < 24 ? 0.51 : 0;
       const bool same = stored == 0 && storage<S>::digits >= storage<Compute>::digits && sizeof(S) == sizeof(Compute);
       for (std::int64_t i = 0; i < p.n; ++i) {
         const golden_row& g = *rows[static_cast<std::size_t>(i)];
-        INFO("difference " << static_cast<double>(g.difference) << " label " << static_cast<double>(g.label) << " margin "
-                           << static_cast<double>(g.margin) << " smoothing " << smoothing);
+        INFO("difference " << static_cast<double>(g.difference) << " label " << static_cast<double>(g.label)
+                           << " margin " << static_cast<double>(g.margin) << " smoothing " << smoothing);
         if (same || stored > 0) {
-          const double value_error = stored > 0 ? ulps<S>(p.losses.get(i), g.value) : ulps<Compute>(p.losses.get(i), g.value);
+          const double value_error =
+              stored > 0 ? ulps<S>(p.losses.get(i), g.value) : ulps<Compute>(p.losses.get(i), g.value);
           CHECK(value_error <= (stored > 0 ? stored + 0.05 : 5));
         }
         const auto error = std::fabs(static_cast<long double>(p.grad_chosen.get(i)) - g.slope);
-        const long double unit = std::max(std::ldexp(1.0L, 1 - storage<Compute>::digits) * g.scale, std::ldexp(1.0L, storage<Compute>::least_exponent));
-        const long double store_unit = std::max(std::ldexp(std::fabs(g.slope), 1 - storage<S>::digits), std::ldexp(1.0L, storage<S>::least_exponent));
+        const long double unit = std::max(std::ldexp(1.0L, 1 - storage<Compute>::digits) * g.scale,
+                                          std::ldexp(1.0L, storage<Compute>::least_exponent));
+        const long double store_unit = std::max(std::ldexp(std::fabs(g.slope), 1 - storage<S>::digits),
+                                                std::ldexp(1.0L, storage<S>::least_exponent));
         CHECK(error <= 5 * unit + store_unit);
         CHECK(p.grad_rejected.get(i) == -p.grad_chosen.get(i));
       }
@@ -146,8 +162,10 @@ TEST_CASE("the gradient is the derivative of the loss: finite differences throug
   const dpo loss{.beta = 0.3, .label_smoothing = 0.1};
   buffer<double> grads[4] = {buffer<double>(9), buffer<double>(9), buffer<double>(9), buffer<double>(9)};
   REQUIRE(evaluate<double>(cpu{}, loss, p.all_inputs(),
-                           {.grad_policy_chosen = grads[0].view(), .grad_policy_rejected = grads[1].view(),
-                            .grad_reference_chosen = grads[2].view(), .grad_reference_rejected = grads[3].view()})
+                           {.grad_policy_chosen = grads[0].view(),
+                            .grad_policy_rejected = grads[1].view(),
+                            .grad_reference_chosen = grads[2].view(),
+                            .grad_reference_rejected = grads[3].view()})
               .ok());
   for (int f = 0; f < 4; ++f)
     for (std::int64_t i = 0; i < 9; ++i) {
@@ -182,8 +200,10 @@ TEST_CASE("identities: exchange, shift, label mixing, the optimum of cDPO, impli
   in.label = p.label.read();
   REQUIRE(evaluate<double>(cpu{}, loss, in, p.outputs()).ok());
   pairs<double> q(50);
-  const pair_inputs<space::host> exchanged = {.policy_chosen = p.policy_rejected.read(), .policy_rejected = p.policy_chosen.read(),
-                                              .reference_chosen = p.reference_rejected.read(), .reference_rejected = p.reference_chosen.read(),
+  const pair_inputs<space::host> exchanged = {.policy_chosen = p.policy_rejected.read(),
+                                              .policy_rejected = p.policy_chosen.read(),
+                                              .reference_chosen = p.reference_rejected.read(),
+                                              .reference_rejected = p.reference_chosen.read(),
                                               .label = label.read()};
   REQUIRE(evaluate<double>(cpu{}, loss, exchanged, q.outputs()).ok());
   for (std::int64_t i = 0; i < 50; ++i) {
@@ -201,19 +221,26 @@ TEST_CASE("identities: exchange, shift, label mixing, the optimum of cDPO, impli
   double grad = 1;
   const double zero = 0, best = std::log(0.9 / 0.1) / 0.2;
   REQUIRE(evaluate<double>(cpu{}, dpo{.beta = 0.2, .label_smoothing = 0.1},
-                           {.policy_chosen = {&best, 1}, .policy_rejected = {&zero, 1}, .reference_chosen = {&zero, 1}, .reference_rejected = {&zero, 1}},
+                           {.policy_chosen = {&best, 1},
+                            .policy_rejected = {&zero, 1},
+                            .reference_chosen = {&zero, 1},
+                            .reference_rejected = {&zero, 1}},
                            {.grad_policy_chosen = {&grad, 1}})
               .ok());
   CHECK(std::fabs(grad) < 1e-16);
 }
 
-TEST_CASE("infinite log-probabilities: an impossible rejected response costs nothing, an impossible chosen one everything") {
+TEST_CASE(
+    "infinite log-probabilities: an impossible rejected response costs nothing, an impossible chosen one everything") {
   const float inf = std::numeric_limits<float>::infinity();
   const float chosen[] = {-1, -inf}, rejected[] = {-inf, -1}, reference[] = {-1, -1};
   float losses[2], grad[2];
   REQUIRE(evaluate<float>(cpu{}, dpo{.beta = 0.5},
-                          {.policy_chosen = {chosen, 2}, .policy_rejected = {rejected, 2}, .reference_chosen = {reference, 2},
-                           .reference_rejected = {reference, 2}, .normalizer = 1.0},
+                          {.policy_chosen = {chosen, 2},
+                           .policy_rejected = {rejected, 2},
+                           .reference_chosen = {reference, 2},
+                           .reference_rejected = {reference, 2},
+                           .normalizer = 1.0},
                           {.grad_policy_chosen = {grad, 2}, .losses = {losses, 2}})
               .ok());
   CHECK(losses[0] == 0);
@@ -242,7 +269,10 @@ TEST_CASE("one element for all: inputs of stride 0; gradients as columns of one 
   std::vector<float> both(66);
   pair_inputs<space::host> in = p.inputs();
   in.reference_chosen = {&zero, 33, 0}, in.reference_rejected = {&zero, 33, 0};
-  REQUIRE(evaluate<float>(cpu{}, dpo{}, in, {.grad_policy_chosen = {both.data(), 33, 2}, .grad_policy_rejected = {both.data() + 1, 33, 2}}).ok());
+  REQUIRE(
+      evaluate<float>(cpu{}, dpo{}, in,
+                      {.grad_policy_chosen = {both.data(), 33, 2}, .grad_policy_rejected = {both.data() + 1, 33, 2}})
+          .ok());
   p.reference_chosen.fill(std::vector<double>(33)), p.reference_rejected.fill(std::vector<double>(33));
   REQUIRE(evaluate<float>(cpu{}, dpo{}, p.inputs(), p.outputs()).ok());
   for (std::int64_t i = 0; i < 33; ++i) {
@@ -257,8 +287,8 @@ TEST_CASE("masked items leave sum and mean alone; nothing selected gives zero") 
   REQUIRE(evaluate<double>(cpu{}, dpo{}, p.all_inputs(), p.outputs()).ok());
   double loss = 0;
   pair_inputs<space::host> first = p.all_inputs();
-  for (auto* v : {&first.policy_chosen, &first.policy_rejected, &first.reference_chosen, &first.reference_rejected, &first.label, &first.margin,
-                  &first.weight})
+  for (auto* v : {&first.policy_chosen, &first.policy_rejected, &first.reference_chosen, &first.reference_rejected,
+                  &first.label, &first.margin, &first.weight})
     v->extent[0] = 60;
   first.mask = {};
   REQUIRE(evaluate<double>(cpu{}, dpo{}, first, {.loss = {&loss, 1}}).ok());
@@ -327,7 +357,8 @@ TEST_CASE("bad parameters and outputs that cannot be are named; the sentence say
   for (double beta : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
     refused(errc::bad_parameter, "beta", dpo{.beta = beta}, p.outputs());
   refused(errc::bad_parameter, "beta", dpo{.beta = static_cast<const double*>(nullptr)}, p.outputs());
-  for (double smoothing : {-0.1, 0.5, 1.0}) refused(errc::bad_parameter, "label_smoothing", dpo{.label_smoothing = smoothing}, p.outputs());
+  for (double smoothing : {-0.1, 0.5, 1.0})
+    refused(errc::bad_parameter, "label_smoothing", dpo{.label_smoothing = smoothing}, p.outputs());
   refused(errc::bad_extent, "loss", dpo{}, {.loss = {p.grad_chosen.data(), 2}});
   half reduced[1];
   refused(errc::bad_element, "loss", dpo{}, {.loss = {reduced, 1}});

@@ -15,8 +15,11 @@ template <class S>
 class buffer {
  public:
   explicit buffer(std::int64_t n, std::int64_t stride = 1, std::int64_t offset = 0)
-      : n_(n), stride_(stride), first_(guard + offset),
-        bytes_(static_cast<std::size_t>(2 * guard + offset + (n > 0 ? (n - 1) * stride + 1 : 0)) * sizeof(S), sentinel) {}
+      : n_(n),
+        stride_(stride),
+        first_(guard + offset),
+        bytes_(static_cast<std::size_t>(2 * guard + offset + (n > 0 ? (n - 1) * stride + 1 : 0)) * sizeof(S),
+               sentinel) {}
 
   std::int64_t size() const { return n_; }
   S* data() { return reinterpret_cast<S*>(bytes_.data()) + first_; }

@@ -17,8 +17,10 @@ void covers(const char* algorithm, const char* tag) {
 #else
   const char* backend = "cpu";
 #endif
-  if constexpr (std::is_void_v<S>) record(algorithm, backend, "any", tag);
-  else record(algorithm, backend, prefer::name_of(prefer::element_of<S>()), tag);
+  if constexpr (std::is_void_v<S>)
+    record(algorithm, backend, "any", tag);
+  else
+    record(algorithm, backend, prefer::name_of(prefer::element_of<S>()), tag);
 }
 
 }  // namespace prefer_test

@@ -29,12 +29,16 @@ class device {
   device(const device&) = delete;
   ~device() { cudaFree(bytes_); }
 
-  void send() { REQUIRE(cudaMemcpy(bytes_, host_->bytes().data(), host_->bytes().size(), cudaMemcpyHostToDevice) == cudaSuccess); }
+  void send() {
+    REQUIRE(cudaMemcpy(bytes_, host_->bytes().data(), host_->bytes().size(), cudaMemcpyHostToDevice) == cudaSuccess);
+  }
   void fetch() {
-    REQUIRE(cudaMemcpy(const_cast<unsigned char*>(host_->bytes().data()), bytes_, host_->bytes().size(), cudaMemcpyDeviceToHost) == cudaSuccess);
+    REQUIRE(cudaMemcpy(const_cast<unsigned char*>(host_->bytes().data()), bytes_, host_->bytes().size(),
+                       cudaMemcpyDeviceToHost) == cudaSuccess);
   }
   S* data() {
-    return reinterpret_cast<S*>(static_cast<unsigned char*>(bytes_) + (reinterpret_cast<unsigned char*>(host_->data()) - host_->bytes().data()));
+    return reinterpret_cast<S*>(static_cast<unsigned char*>(bytes_) +
+                                (reinterpret_cast<unsigned char*>(host_->data()) - host_->bytes().data()));
   }
   prefer::view<S, 1, prefer::space::device> view() { return {data(), host_->size(), host_->view().stride[0]}; }
   prefer::view<const S, 1, prefer::space::device> read() { return {data(), host_->size(), host_->view().stride[0]}; }
@@ -64,8 +68,9 @@ struct device_workspace {
 // counts of a region add up over the program, hence the differences.
 template <class Call>
 void enqueues_only(const char* region, int launches, Call call) {
-  static const char* const forbidden[] = {"cudaMalloc", "cudaMallocAsync", "cudaFree", "cudaFreeAsync", "cudaStreamSynchronize",
-                                          "cudaDeviceSynchronize", "cudaMemcpy", "cudaMemcpyAsync", "cudaEventSynchronize",
+  static const char* const forbidden[] = {"cudaMalloc",        "cudaMallocAsync",       "cudaFree",
+                                          "cudaFreeAsync",     "cudaStreamSynchronize", "cudaDeviceSynchronize",
+                                          "cudaMemcpy",        "cudaMemcpyAsync",       "cudaEventSynchronize",
                                           "cudaMallocManaged", "cudaHostAlloc"};
   if (ptxrun_mark_begin == nullptr) return call();
   const auto calls = [&](const char* api) { return static_cast<int>(ptxrun_calls(region, api)); };

@@ -15,14 +15,15 @@ struct dual {
 
   dual() = default;
   template <class S>
-    requires(std::is_arithmetic_v<S>)
-  dual(S x) : value(static_cast<T>(x)) {}
+  requires(std::is_arithmetic_v<S>) dual(S x) : value(static_cast<T>(x)) {}
   dual(T v, T s) : value(v), slope(s) {}
 
   friend dual operator+(dual a, dual b) { return {a.value + b.value, a.slope + b.slope}; }
   friend dual operator-(dual a, dual b) { return {a.value - b.value, a.slope - b.slope}; }
   friend dual operator*(dual a, dual b) { return {a.value * b.value, a.slope * b.value + a.value * b.slope}; }
-  friend dual operator/(dual a, dual b) { return {a.value / b.value, (a.slope - a.value / b.value * b.slope) / b.value}; }
+  friend dual operator/(dual a, dual b) {
+    return {a.value / b.value, (a.slope - a.value / b.value * b.slope) / b.value};
+  }
   friend dual operator-(dual a) { return {-a.value, -a.slope}; }
   dual& operator+=(dual o) { return *this = *this + o; }
   dual& operator-=(dual o) { return *this = *this - o; }

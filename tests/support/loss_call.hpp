@@ -50,8 +50,14 @@ struct loss_call {
   double divisor = 0;  // 0: the default
 
   explicit loss_call(const Loss& l, std::int64_t items, std::int64_t stride = 1, std::int64_t offset = 0)
-      : loss(l), n(items), traits(l), in(field_count<Loss>, buffer<S>(n, stride, offset)), weight(n, stride, offset),
-        mask(n, stride, offset), out(output_count<Loss>, buffer<S>(n, stride, offset)), total(total_count<Loss>, buffer<double>(1)) {
+      : loss(l),
+        n(items),
+        traits(l),
+        in(field_count<Loss>, buffer<S>(n, stride, offset)),
+        weight(n, stride, offset),
+        mask(n, stride, offset),
+        out(output_count<Loss>, buffer<S>(n, stride, offset)),
+        total(total_count<Loss>, buffer<double>(1)) {
     noise random(17);
     for (std::int64_t i = 0; i < n; ++i) {
       for (int k = 0; k < field_count<Loss>; ++k) in[at(k)].set(i, draw(k, random));
@@ -157,7 +163,8 @@ struct expectation {
       });
       const auto term = c.loss(item);
       int m = 0, r = 0;
-      kind::emit(item, term, D(w), D(w / divisor), [&](const D& x) { out[c.at(m++)][c.at(static_cast<int>(i))] = x.value; });
+      kind::emit(item, term, D(w), D(w / divisor),
+                 [&](const D& x) { out[c.at(m++)][c.at(static_cast<int>(i))] = x.value; });
       kind::add_up(item, term, D(w), [&](const D& x) {
         const long double share = r == kind::count_total ? x.value : x.value / divisor;
         total[r] += share;

@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 
-
 // What every loss owes its users on CUDA: see loss_suite.hpp.
 namespace prefer_test {
 
@@ -127,7 +126,8 @@ void check_capture(const char* name, const Loss& loss) {
   const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
   auto in = d.inputs();
   in.normalizer = static_cast<const double*>(ddivisor.data());
-  const cudaGraphExec_t graph = capture(s.handle, [&] { prefer::check(prefer::evaluate<double>(exec, loss, in, d.outputs())); });
+  const cudaGraphExec_t graph =
+      capture(s.handle, [&] { prefer::check(prefer::evaluate<double>(exec, loss, in, d.outputs())); });
   for (double x : {500.0, 123.0}) {
     divisor.set(0, x);
     c.weight.set(7, x / 100), expected.weight.set(7, x / 100), expected.divisor = x;
@@ -147,12 +147,13 @@ void check_bad_arguments_on_cuda(const char* name, const Loss& loss) {
   stream s;
   loss_call<Loss, float> c(loss, 8);
   device_loss_call<Loss, float> d(c);
-  each_bad_argument(c, d.inputs(), d.outputs(), [&](prefer::errc code, const char* argument, const auto& in, const auto& out) {
-    const prefer::status st = prefer::evaluate<float>(prefer::cuda{s.handle}, loss, in, out);
-    INFO(prefer::message(st).c_str() << " expected for " << argument << ": " << prefer::name_of(code));
-    CHECK(st.code == code);
-    CHECK(std::string(st.argument) == argument);
-  });
+  each_bad_argument(
+      c, d.inputs(), d.outputs(), [&](prefer::errc code, const char* argument, const auto& in, const auto& out) {
+        const prefer::status st = prefer::evaluate<float>(prefer::cuda{s.handle}, loss, in, out);
+        INFO(prefer::message(st).c_str() << " expected for " << argument << ": " << prefer::name_of(code));
+        CHECK(st.code == code);
+        CHECK(std::string(st.argument) == argument);
+      });
   const device_workspace little(64);
   CHECK(run(prefer::cuda{.stream = s.handle, .workspace = little.get()}, d).code == prefer::errc::small_workspace);
   s.wait();
@@ -163,7 +164,9 @@ void check_bad_arguments_on_cuda(const char* name, const Loss& loss) {
 
 template <class Loss>
 void loss_suite_on_cuda(const char* name, const Loss& loss, double roundings = 64) {
-  SUBCASE("every size, stride and storage type gives the loss in long double and its derivative by dual numbers; no byte beside") {
+  SUBCASE(
+      "every size, stride and storage type gives the loss in long double and its derivative by dual numbers; no byte "
+      "beside") {
     check_sizes_on_cuda<float>(name, loss, roundings);
     check_sizes_on_cuda<double>(name, loss, roundings);
     check_sizes_on_cuda<prefer::half>(name, loss, roundings);

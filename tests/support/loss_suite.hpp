@@ -34,15 +34,18 @@ void check_against(loss_call<Loss, S>& c, const expectation<Loss>& e, double rou
     if (!c.traits.provides[m]) continue;
     for (std::int64_t i = 0; i < c.n; ++i) {
       const long double exact = e.out[c.at(m)][static_cast<std::size_t>(i)];
-      const long double bound = roundings * unit * e.largest[c.at(m)] + std::ldexp(std::fabs(exact), 1 - storage<S>::digits) +
+      const long double bound = roundings * unit * e.largest[c.at(m)] +
+                                std::ldexp(std::fabs(exact), 1 - storage<S>::digits) +
                                 std::ldexp(1.0L, storage<S>::least_exponent);
-      INFO(kind::output_fields[m] << " of item " << i << " of " << c.n << ": " << c.out[c.at(m)].get(i) << " for " << static_cast<double>(exact));
+      INFO(kind::output_fields[m] << " of item " << i << " of " << c.n << ": " << c.out[c.at(m)].get(i) << " for "
+                                  << static_cast<double>(exact));
       CHECK(std::fabs(c.out[c.at(m)].get(i) - exact) <= bound);
     }
   }
   for (int r = 0; r < total_count<Loss>; ++r) {
     if (!c.traits.provides_total[r]) continue;
-    INFO(kind::total_fields[r] << " of " << c.n << ": " << c.total[c.at(r)].get(0) << " for " << static_cast<double>(e.total[r]));
+    INFO(kind::total_fields[r] << " of " << c.n << ": " << c.total[c.at(r)].get(0) << " for "
+                               << static_cast<double>(e.total[r]));
     // A sum in a tile passes through at most 36 additions.
     CHECK(std::fabs(c.total[c.at(r)].get(0) - e.total[r]) <= (roundings + 36) * unit * e.total_size[r]);
   }
@@ -61,7 +64,8 @@ void check_sizes(const char* name, const Loss& loss, double roundings) {
       for (int m = 0; m < output_count<Loss>; ++m)
         if (plain.traits.provides[m]) CHECK(plain.out[plain.at(m)].values() == strided.out[plain.at(m)].values());
       for (int r = 0; r < total_count<Loss>; ++r)
-        if (plain.traits.provides_total[r]) CHECK(plain.total[plain.at(r)].values() == strided.total[plain.at(r)].values());
+        if (plain.traits.provides_total[r])
+          CHECK(plain.total[plain.at(r)].values() == strided.total[plain.at(r)].values());
     }
   }
   for (const char* tag : {"sizes", "strides", "sentinel", "gradient"}) covers<S>(name, tag);
@@ -158,7 +162,8 @@ void check_batches(const char* name, const Loss& loss) {
     auto out = parts.outputs();
     const auto part = [&](auto& v) {
       if (!v.given()) return;
-      v.data = reinterpret_cast<decltype(v.data)>(reinterpret_cast<std::intptr_t>(v.data) + first * prefer::size_of(v.type));
+      v.data =
+          reinterpret_cast<decltype(v.data)>(reinterpret_cast<std::intptr_t>(v.data) + first * prefer::size_of(v.type));
       v.extent[0] = count;
     };
     kind::each_input(in, part);
@@ -187,7 +192,8 @@ void check_allocations(const char* name, const Loss& loss) {
   covers(name, "allocation");
 }
 
-// Calls that must be refused, built from good inputs by breaking one thing at a time. `refused(code, argument, in, out)`.
+// Calls that must be refused, built from good inputs by breaking one thing at a time. `refused(code, argument, in,
+// out)`.
 template <class Loss, class S, class Inputs, class Outputs, class Refused>
 void each_bad_argument(loss_call<Loss, S>& c, const Inputs& in, const Outputs& out, Refused refused) {
   using kind = prefer::kind_of<Loss>;
@@ -207,9 +213,12 @@ void each_bad_argument(loss_call<Loss, S>& c, const Inputs& in, const Outputs& o
       refused(prefer::errc::unused_input, name, broken(k, [&](auto& v) { v = in.weight; }), out);
       continue;
     }
-    if (kind::input_fields[k].required) refused(prefer::errc::missing_input, name, broken(k, [](auto& v) { v = {}; }), out);
-    if (first >= 0) refused(prefer::errc::bad_extent, name, broken(k, [](auto& v) { v.extent[0] -= 1; }), out);
-    else first = k;
+    if (kind::input_fields[k].required)
+      refused(prefer::errc::missing_input, name, broken(k, [](auto& v) { v = {}; }), out);
+    if (first >= 0)
+      refused(prefer::errc::bad_extent, name, broken(k, [](auto& v) { v.extent[0] -= 1; }), out);
+    else
+      first = k;
     refused(prefer::errc::null_data, name, broken(k, [](auto& v) { v.data = nullptr; }), out);
     refused(prefer::errc::bad_stride, name, broken(k, [](auto& v) { v.stride[0] = -1; }), out);
     refused(prefer::errc::bad_element, name, broken(k, [&](auto& v) { v = in.mask; }), out);
@@ -261,12 +270,13 @@ void each_bad_argument(loss_call<Loss, S>& c, const Inputs& in, const Outputs& o
 template <class Loss>
 void check_bad_arguments(const char* name, const Loss& loss) {
   loss_call<Loss, float> c(loss, 8);
-  each_bad_argument(c, c.inputs(), c.outputs(), [&](prefer::errc code, const char* argument, const auto& in, const auto& out) {
-    const prefer::status s = prefer::evaluate<float>(prefer::cpu{}, loss, in, out);
-    INFO(prefer::message(s).c_str() << " expected for " << argument << ": " << prefer::name_of(code));
-    CHECK(s.code == code);
-    CHECK(std::string(s.argument) == argument);
-  });
+  each_bad_argument(c, c.inputs(), c.outputs(),
+                    [&](prefer::errc code, const char* argument, const auto& in, const auto& out) {
+                      const prefer::status s = prefer::evaluate<float>(prefer::cpu{}, loss, in, out);
+                      INFO(prefer::message(s).c_str() << " expected for " << argument << ": " << prefer::name_of(code));
+                      CHECK(s.code == code);
+                      CHECK(std::string(s.argument) == argument);
+                    });
   for (int k = 0; k < field_count<Loss>; ++k) {
     if (!c.reads(k)) continue;
     const float good = c.in[c.at(k)].at(3);
@@ -288,7 +298,9 @@ void check_bad_arguments(const char* name, const Loss& loss) {
 
 template <class Loss>
 void loss_suite(const char* name, const Loss& loss, double roundings = 64) {
-  SUBCASE("every size, stride, storage type and level gives the loss in long double and its derivative by dual numbers; no byte beside") {
+  SUBCASE(
+      "every size, stride, storage type and level gives the loss in long double and its derivative by dual numbers; no "
+      "byte beside") {
     check_sizes<float>(name, loss, roundings);
     check_sizes<double>(name, loss, roundings);
     check_sizes<prefer::half>(name, loss, roundings);

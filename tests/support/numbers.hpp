@@ -41,8 +41,9 @@ struct storage<prefer::bfloat16> {
 template <class S>
 double ulps(double x, long double exact) {
   if (std::isnan(exact)) return std::isnan(x) ? 0 : HUGE_VAL;
-  const double largest = std::is_same_v<S, prefer::half> ? 65504.0 : std::is_same_v<S, double> ? std::numeric_limits<double>::max()
-                                                                                                 : 3.4e38;
+  const double largest = std::is_same_v<S, prefer::half> ? 65504.0
+                         : std::is_same_v<S, double>     ? std::numeric_limits<double>::max()
+                                                         : 3.4e38;
   if (std::isinf(x)) return (x > 0) == (exact > 0) && std::fabs(exact) > largest ? 0 : HUGE_VAL;
   if (std::isnan(x) || std::isinf(exact)) return HUGE_VAL;
   int exponent = 0;

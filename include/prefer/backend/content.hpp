@@ -26,18 +26,21 @@ inline bool selects(const source& mask, std::int64_t i) {
   return mask.data == nullptr || load_element<float>(mask.data, mask.type, i * mask.stride) != 0;
 }
 
-inline status check_elements(const source& s, const source& mask, const content_rule& rule, content level, bool values, std::int64_t n) {
+inline status check_elements(const source& s, const source& mask, const content_rule& rule, content level, bool values,
+                             std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
     if (!selects(mask, i)) continue;
     std::int64_t at = i;
     if (s.index != nullptr) {
       at = load_index(s.index, s.index_type, i * s.index_stride);
       if (at < 0 || at >= s.bound)
-        return require::fail(errc::bad_index, rule.index_name, "0 or above and below the number of samples", static_cast<double>(at), 0, i);
+        return require::fail(errc::bad_index, rule.index_name, "0 or above and below the number of samples",
+                             static_cast<double>(at), 0, i);
     }
     if (!values) continue;
     const double x = load_element<double>(s.data, s.type, at * s.stride);
-    if (level == content::all && math::is_nan(x)) return require::fail(errc::not_a_number, rule.name, "a number, but it is NaN", x, 0, i);
+    if (level == content::all && math::is_nan(x))
+      return require::fail(errc::not_a_number, rule.name, "a number, but it is NaN", x, 0, i);
     if (rule.content == content_of::probability && !(x >= 0 && x <= 1))
       return require::fail(errc::bad_label, rule.name, "a probability, from 0 to 1", x, 0, i);
   }
@@ -45,9 +48,11 @@ inline status check_elements(const source& s, const source& mask, const content_
 }
 
 // Most inputs need no look: small calls notice what it costs to find that out.
-inline status check_source(const source& s, const source& mask, const content_rule& rule, content level, std::int64_t n) {
+inline status check_source(const source& s, const source& mask, const content_rule& rule, content level,
+                           std::int64_t n) {
   const bool values = level == content::all || rule.content != content_of::any;
-  return s.data == nullptr || (!values && s.index == nullptr) ? status{} : check_elements(s, mask, rule, level, values, n);
+  return s.data == nullptr || (!values && s.index == nullptr) ? status{}
+                                                              : check_elements(s, mask, rule, level, values, n);
 }
 
 }  // namespace detail

@@ -20,7 +20,8 @@
 // * Each token input is read once and each token output written once, in one launch on CUDA. A segment longer than a
 //   block of threads is walked by the block in steps; an empty one sums to 0.
 // * A token that its segment's mask leaves out may hold anything, NaN included; its outputs are 0 (unchanged when
-//   accumulating), as are those of the tokens of an item that the item mask leaves out. Tokens of no segment are untouched.
+//   accumulating), as are those of the tokens of an item that the item mask leaves out. Tokens of no segment are
+//   untouched.
 // * Sums over tokens and the body are computed in double, in an order that depends on the segment's length alone.
 // * Offsets that decrease, start below zero or pass the end are not followed: the item is NaN and reported (CUDA), or
 //   found before anything is written (CPU).

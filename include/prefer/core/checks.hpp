@@ -31,7 +31,8 @@ constexpr status element_type(const char* name, element type, holds what) {
       if (!is_floating(type)) return fail(errc::bad_element, name, "elements of type double, float, half or bfloat16");
       break;
     case holds::totals:
-      if (type != element::f64 && type != element::f32) return fail(errc::bad_element, name, "elements of type double or float");
+      if (type != element::f64 && type != element::f32)
+        return fail(errc::bad_element, name, "elements of type double or float");
       break;
     case holds::flags:
       if (!is_flag(type)) return fail(errc::bad_element, name, "elements of type bool or uint8");
@@ -45,11 +46,12 @@ constexpr status element_type(const char* name, element type, holds what) {
 
 // A vector of n elements: type, extent, data, stride. Inputs may have stride 0 (one element for all); outputs may not.
 template <bool Mutable, space S>
-constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose, holds what) {
+constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose,
+                        holds what) {
   if (const status s = element_type(name, v.type, what); !s.ok()) return s;
   if (v.extent[0] != n)
-    return fail(errc::bad_extent, name, v.extent[0] < 0 ? "0 or more; the others have" : whose, static_cast<double>(v.extent[0]),
-                static_cast<double>(n));
+    return fail(errc::bad_extent, name, v.extent[0] < 0 ? "0 or more; the others have" : whose,
+                static_cast<double>(v.extent[0]), static_cast<double>(n));
   if (v.data == nullptr && n > 0) return fail(errc::null_data, name, "a pointer to its elements, but it is null");
   const std::int64_t least = Mutable && n > 1 ? 1 : 0;
   if (v.stride[0] < least)
@@ -104,7 +106,8 @@ struct footprints {
   status check(bool shared_outputs) const {
     for (int i = 0; i < write_count; ++i) {
       for (int j = 0; j < read_count; ++j)
-        if (overlap(writes[i], reads[j])) return fail(errc::overlap, writes[i].name, "memory of its own, not shared with an input");
+        if (overlap(writes[i], reads[j]))
+          return fail(errc::overlap, writes[i].name, "memory of its own, not shared with an input");
       for (int j = 0; j < i; ++j)
         if (overlap(writes[i], writes[j]) && !(shared_outputs && identical(writes[i], writes[j])))
           return fail(errc::overlap, writes[i].name, "memory of its own, not shared with another output");

@@ -35,16 +35,25 @@ enum class element : std::uint8_t { none, f64, f32, f16, bf16, i64, i32, u8, boo
 template <class T>
 constexpr element element_of() {
   using U = std::remove_cv_t<T>;
-  if constexpr (std::is_same_v<U, double>) return element::f64;
-  else if constexpr (std::is_same_v<U, float>) return element::f32;
-  else if constexpr (std::is_same_v<U, half> || std::is_same_v<U, __half> || std::is_same_v<U, Eigen::half>) return element::f16;
-  else if constexpr (std::is_same_v<U, bfloat16> || std::is_same_v<U, __nv_bfloat16> || std::is_same_v<U, Eigen::bfloat16>)
+  if constexpr (std::is_same_v<U, double>)
+    return element::f64;
+  else if constexpr (std::is_same_v<U, float>)
+    return element::f32;
+  else if constexpr (std::is_same_v<U, half> || std::is_same_v<U, __half> || std::is_same_v<U, Eigen::half>)
+    return element::f16;
+  else if constexpr (std::is_same_v<U, bfloat16> || std::is_same_v<U, __nv_bfloat16> ||
+                     std::is_same_v<U, Eigen::bfloat16>)
     return element::bf16;
-  else if constexpr (std::is_same_v<U, bool>) return element::boolean;
-  else if constexpr (std::is_integral_v<U> && std::is_signed_v<U> && sizeof(U) == 8) return element::i64;
-  else if constexpr (std::is_integral_v<U> && std::is_signed_v<U> && sizeof(U) == 4) return element::i32;
-  else if constexpr (std::is_same_v<U, unsigned char>) return element::u8;
-  else return element::none;
+  else if constexpr (std::is_same_v<U, bool>)
+    return element::boolean;
+  else if constexpr (std::is_integral_v<U> && std::is_signed_v<U> && sizeof(U) == 8)
+    return element::i64;
+  else if constexpr (std::is_integral_v<U> && std::is_signed_v<U> && sizeof(U) == 4)
+    return element::i32;
+  else if constexpr (std::is_same_v<U, unsigned char>)
+    return element::u8;
+  else
+    return element::none;
 }
 
 constexpr int size_of(element e) {

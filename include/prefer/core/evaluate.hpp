@@ -26,7 +26,7 @@ constexpr int length(const T (&)[N]) {
 template <class Loss>
 inline constexpr int parts_of = 0;
 template <class Loss>
-  requires requires { Loss::parts; }
+requires requires { Loss::parts; }
 inline constexpr int parts_of<Loss> = Loss::parts;
 
 // A loss as the body of map_reduce.
@@ -70,7 +70,9 @@ struct loss_body {
     kind::emit(item, term, weight, weight * scale.template as<V>(), [&](const V& x) PREFER_HD_LAMBDA { out[m++] = x; });
     int r = 0;
     kind::add_up(item, term, weight, [&](const V& x) PREFER_HD_LAMBDA { sum[r++] = x; });
-    unrolled<parts_of<Loss>>([&](auto i) PREFER_HD_LAMBDA { sum[own_totals + decltype(i)::value] = term.part[decltype(i)::value] * weight; });
+    unrolled<parts_of<Loss>>([&](auto i) PREFER_HD_LAMBDA {
+      sum[own_totals + decltype(i)::value] = term.part[decltype(i)::value] * weight;
+    });
   }
 };
 
@@ -168,7 +170,9 @@ template <space S>
 status check_input(const listed<input_view<1, S>>& a, bool read, bool required, std::int64_t (&extent)[3]) {
   if (a.group == computed) return {};
   if (!a.given())
-    return read && required ? require::fail(errc::missing_input, a.name, "one number per item, since this loss reads it") : status{};
+    return read && required
+               ? require::fail(errc::missing_input, a.name, "one number per item, since this loss reads it")
+               : status{};
   if (!read) return require::fail(errc::unused_input, a.name, "to be left out, since this loss does not read it");
   std::int64_t& n = extent[a.group];
   if (n < 0) n = a.view->extent[0];
@@ -180,24 +184,32 @@ template <class Loss, space S>
 status check_inputs(const call_list<Loss, S>& list, std::uint64_t reads, std::int64_t (&extent)[3]) {
   using kind = kind_of<Loss>;
   for (int k = 0; k < list.inputs; ++k)
-    if (const status s = check_input(list.in[k], (reads >> k & 1u) != 0, kind::input_fields[k].required, extent); !s.ok()) return s;
+    if (const status s = check_input(list.in[k], (reads >> k & 1u) != 0, kind::input_fields[k].required, extent);
+        !s.ok())
+      return s;
   if (extent[0] < 0) return require::fail(errc::missing_input, list.in[0].name, "one number per item");
   if (list.weight.given())
-    if (const status s = require::vector("weight", *list.weight.view, extent[0], same_extent, require::holds::numbers); !s.ok()) return s;
+    if (const status s = require::vector("weight", *list.weight.view, extent[0], same_extent, require::holds::numbers);
+        !s.ok())
+      return s;
   if (list.mask.given())
-    if (const status s = require::vector("mask", *list.mask.view, extent[0], same_extent, require::holds::flags); !s.ok()) return s;
+    if (const status s = require::vector("mask", *list.mask.view, extent[0], same_extent, require::holds::flags);
+        !s.ok())
+      return s;
   return list.divisor.given ? require::positive(list.divisor.value, "normalizer") : status{};
 }
 
 // One output: something the loss provides, writable, of its extent.
 template <space S>
 status check_output(const listed<output_view<1, S>>& a, bool provided, std::int64_t n, require::holds what) {
-  if (!provided) return require::fail(errc::unavailable_output, a.name, "to be left out, since this loss does not provide it");
+  if (!provided)
+    return require::fail(errc::unavailable_output, a.name, "to be left out, since this loss does not provide it");
   return require::vector(a.name, *a.view, n, n == 1 ? "one element:" : same_extent, what);
 }
 
 template <class Loss, space S>
-status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>& traits, const std::int64_t (&extent)[3]) {
+status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>& traits,
+                     const std::int64_t (&extent)[3]) {
   bool any = list.terms.given();
   for (int m = 0; m < list.outputs; ++m) {
     if (!list.out[m].given()) continue;
@@ -208,10 +220,13 @@ status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>&
   for (int r = 0; r < list.totals; ++r) {
     if (!list.total[r].given()) continue;
     any = true;
-    if (const status s = check_output(list.total[r], traits.provides_total[r], 1, require::holds::totals); !s.ok()) return s;
+    if (const status s = check_output(list.total[r], traits.provides_total[r], 1, require::holds::totals); !s.ok())
+      return s;
   }
   if (list.terms.given())
-    if (const status s = check_output(list.terms, parts_of<Loss> > 0, parts_of<Loss>, require::holds::totals); !s.ok()) return s;
+    if (const status s = check_output(list.terms, parts_of < Loss >> 0, parts_of<Loss>, require::holds::totals);
+        !s.ok())
+      return s;
   return any ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
 }
 
@@ -230,14 +245,17 @@ status check_overlap(const call_list<Loss, S>& list, bool shared_outputs) {
 
 template <class Loss>
 status check_parameters(const Loss& loss) {
-  if constexpr (requires { loss.check(); }) return loss.check();
-  else return {};
+  if constexpr (requires { loss.check(); })
+    return loss.check();
+  else
+    return {};
 }
 
 // Everything that can be said about a call without looking at content. Extents that are not known yet are -1. With
 // `shared_outputs` two outputs may be the same view (each of them writes other elements of it).
 template <class Loss, space S>
-status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3], bool shared_outputs = false) {
+status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3],
+                  bool shared_outputs = false) {
   const traits_of_loss<Loss> traits(loss);
   if (const status s = check_parameters(loss); !s.ok()) return s;
   if (const status s = check_inputs(list, traits.reads, extent); !s.ok()) return s;
@@ -277,7 +295,8 @@ map_reduce_arguments_of<loss_body<Loss>> make_arguments(const call_list<Loss, S>
   const sink terms = sink_of(list.terms);
   for (int i = 0; i < parts_of<Loss>; ++i)
     if (terms.data != nullptr)
-      a.sum[body::own_totals + i] = {static_cast<char*>(terms.data) + i * terms.stride * size_of(terms.type), terms.type, true};
+      a.sum[body::own_totals + i] = {static_cast<char*>(terms.data) + i * terms.stride * size_of(terms.type),
+                                     terms.type, true};
   return a;
 }
 

@@ -16,14 +16,16 @@ status with_scratch(const cuda& exec, std::size_t bytes, F f) {
   const std::size_t whole = detail::scratch_alignment + detail::scratch_bytes<char>(bytes);
   if (const status s = memory.reserve(mine, whole); !s.ok()) return s;
   char* const columns = memory.take<char>(bytes);
-  if (exec.workspace.data != nullptr) rest.workspace = {static_cast<char*>(exec.workspace.data) + whole, exec.workspace.bytes - whole};
+  if (exec.workspace.data != nullptr)
+    rest.workspace = {static_cast<char*>(exec.workspace.data) + whole, exec.workspace.bytes - whole};
   return f(columns, rest);
 }
 
 // Bytes of workspace that evaluate_indexed<Compute> needs on CUDA for n pairs.
 template <class Compute, class Loss>
 std::size_t evaluate_indexed_workspace(const cuda&, const Loss& loss, std::int64_t n) {
-  return detail::scratch_alignment + detail::scratch_bytes<char>(4 * detail::column_bytes<Compute>(n)) + evaluate_workspace(loss, n);
+  return detail::scratch_alignment + detail::scratch_bytes<char>(4 * detail::column_bytes<Compute>(n)) +
+         evaluate_workspace(loss, n);
 }
 
 }  // namespace PREFER_ABI

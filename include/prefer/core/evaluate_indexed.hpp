@@ -68,7 +68,8 @@ template <class Inputs>
 status check_plan(const Inputs& in, std::int64_t samples, std::int64_t n) {
   const auto& plan = in.plan;
   if (plan.offsets.data == nullptr || (plan.entries.data == nullptr && n > 0))
-    return require::fail(errc::missing_input, "plan", "the plan of chosen and rejected (make_pair_plan), since gradients are asked for");
+    return require::fail(errc::missing_input, "plan",
+                         "the plan of chosen and rejected (make_pair_plan), since gradients are asked for");
   if (plan.offsets.extent[0] != samples + 1)
     return require::fail(errc::bad_extent, "plan.offsets", "one more than the number of samples,",
                          static_cast<double>(plan.offsets.extent[0]), static_cast<double>(samples + 1));
@@ -86,8 +87,8 @@ status with_scratch(const cpu& exec, std::size_t bytes, F f) {
   if (bytes == 0) return f(nullptr, exec);
   const std::size_t needed = bytes + detail::scratch_unit;
   if (exec.workspace.data == nullptr || exec.workspace.bytes < needed)
-    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least", static_cast<double>(exec.workspace.bytes),
-                         static_cast<double>(needed));
+    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
+                         static_cast<double>(exec.workspace.bytes), static_cast<double>(needed));
   const auto u = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
   return f(reinterpret_cast<char*>((u + detail::scratch_unit - 1) / detail::scratch_unit * detail::scratch_unit), exec);
 }
@@ -106,8 +107,8 @@ std::size_t evaluate_indexed_workspace(const cpu&, const Loss&, std::int64_t n) 
 
 // Value and gradients of `loss` over n pairs of N samples: the inputs name samples and two index lists. Gradients of
 // samples need the plan of the two lists (make_pair_plan, once per list) and scratch memory for the gradients of the
-// pairs: on the CPU a workspace is required for them. Indices are checked first on the CPU; on CUDA a pair with an index
-// out of range is NaN and reported. Returns the first thing that is wrong; then nothing has been written.
+// pairs: on the CPU a workspace is required for them. Indices are checked first on the CPU; on CUDA a pair with an
+// index out of range is NaN and reported. Returns the first thing that is wrong; then nothing has been written.
 template <class Compute, class Exec, class Loss>
 status evaluate_indexed(const Exec& exec, const Loss& loss, const std::type_identity_t<index_inputs_of<Loss, Exec>>& in,
                         const std::type_identity_t<index_outputs_of<Loss, Exec>>& out) {
@@ -115,9 +116,14 @@ status evaluate_indexed(const Exec& exec, const Loss& loss, const std::type_iden
   detail::list_indexed(in, out, list);
   const std::int64_t n = in.chosen.extent[0];
   if (!in.chosen.given()) return require::fail(errc::missing_input, "chosen", "the index of each pair's chosen sample");
-  if (!in.rejected.given()) return require::fail(errc::missing_input, "rejected", "the index of each pair's rejected sample");
-  if (const status s = require::vector("chosen", in.chosen, n < 0 ? 0 : n, "0 or more,", require::holds::indices); !s.ok()) return s;
-  if (const status s = require::vector("rejected", in.rejected, n, "the extent of chosen,", require::holds::indices); !s.ok()) return s;
+  if (!in.rejected.given())
+    return require::fail(errc::missing_input, "rejected", "the index of each pair's rejected sample");
+  if (const status s = require::vector("chosen", in.chosen, n < 0 ? 0 : n, "0 or more,", require::holds::indices);
+      !s.ok())
+    return s;
+  if (const status s = require::vector("rejected", in.rejected, n, "the extent of chosen,", require::holds::indices);
+      !s.ok())
+    return s;
   std::int64_t extent[3] = {n, -1, -1};
   if (const status s = detail::check_call(loss, list, extent, true); !s.ok()) return s;
   const std::int64_t samples = extent[1] < 0 ? 0 : extent[1];

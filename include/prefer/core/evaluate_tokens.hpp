@@ -20,7 +20,9 @@ struct token_body : loss_body<Loss> {
   using kind = kind_of<Loss>;
   static constexpr int segments = kind::segments;
 
-  static constexpr token_role input_role(int k) { return k < loss_body<Loss>::fields ? kind::input_roles[k] : token_role{}; }
+  static constexpr token_role input_role(int k) {
+    return k < loss_body<Loss>::fields ? kind::input_roles[k] : token_role{};
+  }
   static constexpr token_role output_role(int m) { return kind::output_roles[m]; }
 
   PREFER_HD token_body ready(double normalizer) const {
@@ -42,12 +44,18 @@ status check_segment(const listed_segment<S>& s, std::int64_t tokens, std::int64
   if (!s.offsets.given()) return require::fail(errc::missing_input, s.offsets.name, "where each response begins");
   const std::int64_t extra = s.ends.given() ? 0 : 1;
   if (n < 0) n = s.offsets.view->extent[0] - extra;
-  if (n < 0) return require::fail(errc::bad_extent, s.offsets.name, "at least", static_cast<double>(s.offsets.view->extent[0]), 1);
-  if (const status r = require::vector(s.offsets.name, *s.offsets.view, n + extra, whose, require::holds::indices); !r.ok()) return r;
+  if (n < 0)
+    return require::fail(errc::bad_extent, s.offsets.name, "at least", static_cast<double>(s.offsets.view->extent[0]),
+                         1);
+  if (const status r = require::vector(s.offsets.name, *s.offsets.view, n + extra, whose, require::holds::indices);
+      !r.ok())
+    return r;
   if (s.ends.given())
-    if (const status r = require::vector(s.ends.name, *s.ends.view, n, same_extent, require::holds::indices); !r.ok()) return r;
+    if (const status r = require::vector(s.ends.name, *s.ends.view, n, same_extent, require::holds::indices); !r.ok())
+      return r;
   if (!s.mask.given()) return {};
-  return require::vector(s.mask.name, *s.mask.view, tokens < 0 ? s.mask.view->extent[0] : tokens, same_extent, require::holds::flags);
+  return require::vector(s.mask.name, *s.mask.view, tokens < 0 ? s.mask.view->extent[0] : tokens, same_extent,
+                         require::holds::flags);
 }
 
 template <space S>
@@ -81,16 +89,22 @@ void list_tokens(const pair_token_inputs<S>& in, const pair_outputs<S>& out, cal
   }
   for (int m = 0; m < list.outputs; ++m)
     if (kind::output_roles[m].role == role::tokens) list.out[m].group = 1 + kind::output_roles[m].segment;
-  segments[0] = {{"chosen_offsets", &in.chosen_offsets, 0}, {"chosen_ends", &in.chosen_ends, 0}, {"chosen_mask", &in.chosen_mask, 1}};
-  segments[1] = {{"rejected_offsets", &in.rejected_offsets, 0}, {"rejected_ends", &in.rejected_ends, 0}, {"rejected_mask", &in.rejected_mask, 2}};
+  segments[0] = {{"chosen_offsets", &in.chosen_offsets, 0},
+                 {"chosen_ends", &in.chosen_ends, 0},
+                 {"chosen_mask", &in.chosen_mask, 1}};
+  segments[1] = {{"rejected_offsets", &in.rejected_offsets, 0},
+                 {"rejected_ends", &in.rejected_ends, 0},
+                 {"rejected_mask", &in.rejected_mask, 2}};
 }
 
 // Offsets are structure: they are followed, so they are looked at first on the CPU.
-inline status check_segments(const cpu& exec, const segment_source (&segment)[2], const listed_segment<space::host> (&listed)[2],
-                             std::int64_t n) {
+inline status check_segments(const cpu& exec, const segment_source (&segment)[2],
+                             const listed_segment<space::host> (&listed)[2], std::int64_t n) {
   if (exec.content == content::none) return {};
   for (int p = 0; p < 2; ++p)
-    if (const status s = check_offsets(segment[p], n, listed[p].ends.given() ? listed[p].ends.name : listed[p].offsets.name); !s.ok())
+    if (const status s =
+            check_offsets(segment[p], n, listed[p].ends.given() ? listed[p].ends.name : listed[p].offsets.name);
+        !s.ok())
       return s;
   return {};
 }
@@ -101,12 +115,14 @@ status check_segments(const cuda&, const segment_source (&)[2], const listed_seg
 
 // Labels of the pairs, and with content::all NaN in their selected tokens too.
 template <class Body>
-status check_token_content(const cpu& exec, const content_rule (&rules)[Body::inputs], const segmented_arguments_of<Body>& a) {
+status check_token_content(const cpu& exec, const content_rule (&rules)[Body::inputs],
+                           const segmented_arguments_of<Body>& a) {
   if (exec.content == content::none) return {};
   for (int k = 0; k < Body::inputs; ++k) {
     const token_role r = Body::input_role(k);
     if (r.role == role::item)
-      if (const status s = check_source(a.items.in[k], a.items.mask, rules[k], exec.content, a.items.n); !s.ok()) return s;
+      if (const status s = check_source(a.items.in[k], a.items.mask, rules[k], exec.content, a.items.n); !s.ok())
+        return s;
     if (r.role != role::tokens || exec.content != content::all || a.items.in[k].data == nullptr) continue;
     for (std::int64_t i = 0; i < a.items.n; ++i) {
       const token_range range = range_of(a.segment[r.segment], i);
@@ -130,8 +146,9 @@ status check_token_content(const cuda&, const content_rule (&)[Body::inputs], co
 // are assigned to pairs. A response's log-probability is the sum over its selected tokens, its length their number (a
 // loss that normalises by length needs nothing else). Gradients by policy_* and reference_* have one element per token,
 // and grad_policy_chosen and grad_policy_rejected may be the same view when both responses live in one array. An empty
-// response has log-probability 0. Sums and the loss are computed in double; each token log-probability is read once, each
-// token gradient written once, in one launch on CUDA. Returns the first thing that is wrong; then nothing has been written.
+// response has log-probability 0. Sums and the loss are computed in double; each token log-probability is read once,
+// each token gradient written once, in one launch on CUDA. Returns the first thing that is wrong; then nothing has been
+// written.
 template <class Exec, class Loss>
 status evaluate_tokens(const Exec& exec, const Loss& loss, const pair_token_inputs<Exec::memory>& in,
                        const pair_outputs<Exec::memory>& out) {

@@ -34,9 +34,9 @@ struct task_runner {
   constexpr task_runner() = default;
 
   template <class F>
-    requires(!std::same_as<std::remove_cv_t<F>, task_runner>)
-  constexpr task_runner(F& f)
-      : context(const_cast<void*>(static_cast<const void*>(&f))), run([](void* self, std::int64_t tasks, task call, void* argument) {
+  requires(!std::same_as<std::remove_cv_t<F>, task_runner>) constexpr task_runner(F& f)
+      : context(const_cast<void*>(static_cast<const void*>(&f))),
+        run([](void* self, std::int64_t tasks, task call, void* argument) {
           (*static_cast<F*>(self))(tasks, [=](std::int64_t index) { call(argument, index); });
         }) {}
 

@@ -41,12 +41,16 @@ PREFER_HD V win(const V& x) {
 namespace detail {
 
 template <class Loss, template <class> class Item>
-concept takes = requires(const Loss& loss, const Item<float>& item) { loss(item).value; };
+concept takes = requires(const Loss& loss, const Item<float>& item) {
+  loss(item).value;
+};
 
 template <class Loss>
 constexpr auto find_kind() {
-  if constexpr (takes<Loss, pair>) return static_cast<pair_kind*>(nullptr);
-  else if constexpr (takes<Loss, reward_pair>) return static_cast<reward_pair_kind*>(nullptr);
+  if constexpr (takes<Loss, pair>)
+    return static_cast<pair_kind*>(nullptr);
+  else if constexpr (takes<Loss, reward_pair>)
+    return static_cast<reward_pair_kind*>(nullptr);
   else
     static_assert(sizeof(Loss) == 0,
                   "prefer: this is not a loss: it needs a const call operator template that takes prefer::pair<V> or "

@@ -112,7 +112,8 @@ PREFER_HD void unrolled(F f) {
 #endif
 template <int Count, class F>
 PREFER_HD void each(F f) {
-  if constexpr (Count <= 4) unrolled<Count>(f);
+  if constexpr (Count <= 4)
+    unrolled<Count>(f);
   else
     for (int i = 0; i < Count; ++i) f(i);
 }
@@ -137,7 +138,8 @@ struct lane_mask {
 
   lane_mask() = default;
   PREFER_HD lane_mask(bool b) {
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = integer{} - static_cast<typename detail::bits_of<T>::type>(b); });
+    detail::each<count>([&](int i)
+                            PREFER_HD_LAMBDA { v[i] = integer{} - static_cast<typename detail::bits_of<T>::type>(b); });
   }
   PREFER_HD lane_mask(const lane_mask& o) { *this = o; }
   PREFER_HD lane_mask& operator=(const lane_mask& o) {
@@ -162,8 +164,8 @@ struct lane_mask {
   }
 };
 
-// Copy operations are user-provided: a lane is then passed in memory, also through calls that are not inlined, and never
-// in a register that a caller or callee of another level does not have.
+// Copy operations are user-provided: a lane is then passed in memory, also through calls that are not inlined, and
+// never in a register that a caller or callee of another level does not have.
 template <class T, class Level>
 struct lane {
   using element_type = T;
@@ -178,8 +180,7 @@ struct lane {
 
   lane() = default;  // lane{} is zero
   template <class S>
-    requires(std::is_arithmetic_v<S>)
-  PREFER_HD lane(S s) {
+  requires(std::is_arithmetic_v<S>) PREFER_HD lane(S s) {
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = number{} + static_cast<T>(s); });
   }
   PREFER_HD lane(const lane& o) { *this = o; }
@@ -192,7 +193,8 @@ struct lane {
   static PREFER_HD lane load(const T* p) {
     using in_memory = typename detail::native<T, Level>::in_memory;
     lane r;
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = *reinterpret_cast<const in_memory*>(p + i * (width / count)); });
+    detail::each<count>(
+        [&](int i) PREFER_HD_LAMBDA { r.v[i] = *reinterpret_cast<const in_memory*>(p + i * (width / count)); });
     return r;
   }
   PREFER_HD void store(T* p) const {
@@ -290,8 +292,8 @@ struct lane {
     return r;
   }
 
-  // The same, as a number of its own: g++ does not fuse a product that it is into a sum that it becomes part of, so that
-  // two copies of one formula round alike whatever is done with the result.
+  // The same, as a number of its own: g++ does not fuse a product that it is into a sum that it becomes part of, so
+  // that two copies of one formula round alike whatever is done with the result.
   PREFER_HD lane settled() const {
     lane r = *this;
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::settle(r.v[i]); });

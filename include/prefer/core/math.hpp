@@ -25,7 +25,9 @@ namespace prefer::math {
 inline namespace PREFER_ABI {
 
 template <class V>
-concept own_functions = requires(const V& x) { V::exp(x); };
+concept own_functions = requires(const V& x) {
+  V::exp(x);
+};
 
 // float for float and for lanes of floats, and so on.
 template <class V>
@@ -33,7 +35,7 @@ struct element_type_of {
   using type = V;
 };
 template <class V>
-  requires requires { typename V::element_type; }
+requires requires { typename V::element_type; }
 struct element_type_of<V> {
   using type = typename V::element_type;
 };
@@ -45,15 +47,9 @@ PREFER_HD double fma(double a, double b, double c) { return a * b + c; }
 
 // The same by qualified name for every other value type, whose own functions are found by its namespace.
 template <class M, class V>
-  requires(!std::is_arithmetic_v<V>)
-PREFER_HD V select(const M& m, const V& a, const V& b) {
-  return select(m, a, b);
-}
+requires(!std::is_arithmetic_v<V>) PREFER_HD V select(const M& m, const V& a, const V& b) { return select(m, a, b); }
 template <class V>
-  requires(!std::is_arithmetic_v<V>)
-PREFER_HD V fma(const V& a, const V& b, const V& c) {
-  return fma(a, b, c);
-}
+requires(!std::is_arithmetic_v<V>) PREFER_HD V fma(const V& a, const V& b, const V& c) { return fma(a, b, c); }
 
 namespace detail {
 
@@ -72,8 +68,8 @@ PREFER_HD double map_bits(double a, F f) {
   return bits_as<double>(w);
 }
 
-// The numbers that describe a binary format, and the polynomials fitted to it by tests/golden/fit_polynomials.py (inside
-// functions, since device code has no static arrays).
+// The numbers that describe a binary format, and the polynomials fitted to it by tests/golden/fit_polynomials.py
+// (inside functions, since device code has no static arrays).
 template <class T>
 struct format;
 
@@ -87,9 +83,10 @@ struct format<float> {
   static constexpr std::uint32_t magic_bits = 0x4b400000u;      // of magic
   static constexpr float magic = 12582912.0f;                   // 1.5 * 2^23: adding it rounds to an integer
   static constexpr float bias = 127.0f;
-  static constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  static constexpr float exp_low = -105.0f, exp_high = 89.0f;   // beyond these exp is 0 and infinity
-  static constexpr float expm1_low = -40.0f;                    // below this expm1 is -1
+  static constexpr float infinity = std::numeric_limits<float>::infinity(),
+                         nan = std::numeric_limits<float>::quiet_NaN();
+  static constexpr float exp_low = -105.0f, exp_high = 89.0f;  // beyond these exp is 0 and infinity
+  static constexpr float expm1_low = -40.0f;                   // below this expm1 is -1
   static constexpr float log2e = 1.44269504088896340736f;
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
   static constexpr float smallest_normal = 0x1p-126f, up = 0x1p24f, up_exponent = 24.0f;
@@ -97,7 +94,8 @@ struct format<float> {
   struct exp_terms {
     static constexpr int count = 5;
     static PREFER_HD constexpr float at(int i) {
-      constexpr float terms[] = {0.5f, 0.16666576989698775683f, 0.041666554617204574203f, 0.0083631790527225773704f, 0.0013926183587713494542f};
+      constexpr float terms[] = {0.5f, 0.16666576989698775683f, 0.041666554617204574203f, 0.0083631790527225773704f,
+                                 0.0013926183587713494542f};
       return terms[i];
     }
   };
@@ -105,8 +103,8 @@ struct format<float> {
   struct atanh_terms {
     static constexpr int count = 5;
     static PREFER_HD constexpr float at(int i) {
-      constexpr float terms[] = {0.33333333660435751645f, 0.1999985310341248309f, 0.14296182397598808243f, 0.10853230498598846151f,
-      0.11612460885607290856f};
+      constexpr float terms[] = {0.33333333660435751645f, 0.1999985310341248309f, 0.14296182397598808243f,
+                                 0.10853230498598846151f, 0.11612460885607290856f};
       return terms[i];
     }
   };
@@ -122,7 +120,8 @@ struct format<double> {
   static constexpr std::uint64_t magic_bits = 0x4338000000000000ull;
   static constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double bias = 1023.0;
-  static constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  static constexpr double infinity = std::numeric_limits<double>::infinity(),
+                          nan = std::numeric_limits<double>::quiet_NaN();
   static constexpr double exp_low = -747.0, exp_high = 711.0;
   static constexpr double expm1_low = -80.0;
   static constexpr double log2e = 1.44269504088896340736;
@@ -131,18 +130,20 @@ struct format<double> {
   struct exp_terms {
     static constexpr int count = 10;
     static PREFER_HD constexpr double at(int i) {
-      constexpr double terms[] = {0.50000000000000010221, 0.16666666666666667453, 0.041666666666624127873, 0.0083333333333300618325,
-      0.0013888888917213716901, 0.00019841269863053616878, 0.000024801521295954375131, 2.7557268459997064772e-6,
-      2.7620088445409748161e-7, 2.5100385495510319078e-8};
+      constexpr double terms[] = {0.50000000000000010221,     0.16666666666666667453,   0.041666666666624127873,
+                                  0.0083333333333300618325,   0.0013888888917213716901, 0.00019841269863053616878,
+                                  0.000024801521295954375131, 2.7557268459997064772e-6, 2.7620088445409748161e-7,
+                                  2.5100385495510319078e-8};
       return terms[i];
     }
   };
   struct atanh_terms {
     static constexpr int count = 11;
     static PREFER_HD constexpr double at(int i) {
-      constexpr double terms[] = {0.33333333333333333443, 0.19999999999999760999, 0.14285714285800132131, 0.11111111099108056259,
-      0.090909099496339794875, 0.076922719588765822666, 0.066675898307578551355, 0.058671325896882965569,
-      0.054226455163899063845, 0.037458197303366327858, 0.078157673537156122424};
+      constexpr double terms[] = {0.33333333333333333443,  0.19999999999999760999,  0.14285714285800132131,
+                                  0.11111111099108056259,  0.090909099496339794875, 0.076922719588765822666,
+                                  0.066675898307578551355, 0.058671325896882965569, 0.054226455163899063845,
+                                  0.037458197303366327858, 0.078157673537156122424};
       return terms[i];
     }
   };
@@ -175,8 +176,10 @@ PREFER_HD V rounded_product(const V& x, const V& y) {
 // terms[0] + x * (terms[1] + x * ...)
 template <class Terms, int First = 0, class V>
 PREFER_HD V polynomial(const V& x) {
-  if constexpr (First == Terms::count - 1) return V(Terms::at(First));
-  else return fma(x, polynomial<Terms, First + 1>(x), V(Terms::at(First)));
+  if constexpr (First == Terms::count - 1)
+    return V(Terms::at(First));
+  else
+    return fma(x, polynomial<Terms, First + 1>(x), V(Terms::at(First)));
 }
 
 // 2^k for an integral k within the normal range.
@@ -250,8 +253,10 @@ PREFER_HD V not_a_number() {
 
 template <class V>
 PREFER_HD V abs(const V& x) {
-  if constexpr (own_functions<V>) return V::abs(x);
-  else return detail::without_sign(x);
+  if constexpr (own_functions<V>)
+    return V::abs(x);
+  else
+    return detail::without_sign(x);
 }
 
 // The larger of two; NaN in x gives y.
@@ -332,7 +337,8 @@ PREFER_HD V log1p(const V& x) {
     const V lost = select(x > V(1), V(1) - detail::opaque(u - x), x - detail::opaque(u - V(1)));
     const V scaled = lost * detail::power_of_two(-select(k > V(100), V(100), k));
     const auto near = (x > V(-0.29)) & (x < V(0.41));
-    const V y = detail::log_of(select(near, V(0), k), select(near, x, (m - V(1)) + scaled), select(near, V(2) + x, m + V(1)));
+    const V y =
+        detail::log_of(select(near, V(0), k), select(near, x, (m - V(1)) + scaled), select(near, V(2) + x, m + V(1)));
     const V finite = select(x < detail::infinity<V>(), y, x);
     return select(x > V(-1), finite, select(x == V(-1), -detail::infinity<V>(), detail::not_a_number<V>()));
   }
@@ -341,8 +347,10 @@ PREFER_HD V log1p(const V& x) {
 // log(1 + e) for e in [0, 1], as every logistic function needs it: no exponent to take apart.
 template <class V>
 PREFER_HD V log1p_unit(const V& e) {
-  if constexpr (own_functions<V>) return V::log1p(e);
-  else return detail::twice_atanh(e / (V(2) + e));
+  if constexpr (own_functions<V>)
+    return V::log1p(e);
+  else
+    return detail::twice_atanh(e / (V(2) + e));
 }
 
 template <class V>
@@ -376,7 +384,8 @@ PREFER_HD V share(const V& p, const V& x) {
 }
 
 // The logistic loss at margin x for an outcome that happens with probability p: value and derivative by x. No term is
-// evaluated by subtracting nearly equal numbers, so both tails are exact for p = 0 and p = 1, infinite margins included.
+// evaluated by subtracting nearly equal numbers, so both tails are exact for p = 0 and p = 1, infinite margins
+// included.
 template <class V>
 struct cross_entropy_parts {
   V value;       // -p log sigmoid(x) - (1 - p) log sigmoid(-x)

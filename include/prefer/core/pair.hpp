@@ -16,8 +16,8 @@ template <class V>
 struct pair {
   V policy_chosen{}, policy_rejected{};
   V reference_chosen{}, reference_rejected{};
-  V label{};   // probability that `chosen` is the preferred one; 1 if not given
-  V margin{};  // 0 if not given
+  V label{};                             // probability that `chosen` is the preferred one; 1 if not given
+  V margin{};                            // 0 if not given
   V length_chosen{}, length_rejected{};  // in tokens
   V column[4]{};                         // the caller's own
 };
@@ -43,8 +43,8 @@ struct pair_inputs {
   input_view<1, S> label = {};
   input_view<1, S> margin = {};
   input_view<1, S> length_chosen = {}, length_rejected = {};
-  input_view<1, S> weight = {};      // multiplies value and gradient, of any sign; 1 if not given
-  input_view<1, S> mask = {};        // bool or uint8: zero leaves the pair out
+  input_view<1, S> weight = {};        // multiplies value and gradient, of any sign; 1 if not given
+  input_view<1, S> mask = {};          // bool or uint8: zero leaves the pair out
   prefer::normalizer normalizer = {};  // what sums are divided by; the number of selected pairs if not given
   input_view<1, S> column[4] = {};
 };
@@ -58,10 +58,10 @@ struct pair_outputs {
   output_view<1, S> losses = {};  // n elements: weight * value
   output_view<1, S> reward_chosen = {}, reward_rejected = {};
   output_view<1, S> reward_margin = {};  // reward_chosen - reward_rejected
-  output_view<1, S> accuracy = {};       // one element: pairs with a positive reward margin, ties one half, / normalizer
-  output_view<1, S> count = {};          // one element: the number of selected pairs
-  output_view<1, S> terms = {};          // one element per loss of a combination: its own weighted mean
-  bool accumulate = false;               // add to the outputs instead of overwriting them
+  output_view<1, S> accuracy = {};  // one element: pairs with a positive reward margin, ties one half, / normalizer
+  output_view<1, S> count = {};     // one element: the number of selected pairs
+  output_view<1, S> terms = {};     // one element per loss of a combination: its own weighted mean
+  bool accumulate = false;          // add to the outputs instead of overwriting them
 };
 
 // The same with one log-probability per token. Pair i owns the tokens [chosen_offsets[i], chosen_offsets[i + 1]) of the
@@ -82,7 +82,8 @@ struct pair_token_inputs {
   input_view<1, S> column[4] = {};
 };
 
-// The same by index: pair i compares the samples chosen[i] and rejected[i] of the N samples in `policy` and `reference`.
+// The same by index: pair i compares the samples chosen[i] and rejected[i] of the N samples in `policy` and
+// `reference`.
 template <space S>
 struct pair_index_inputs {
   input_view<1, S> policy = {}, reference = {};  // N samples
@@ -122,10 +123,18 @@ struct pair_kind {
   template <space S>
   using outputs = pair_outputs<S>;
 
-  static constexpr input_field input_fields[] = {
-      {"policy_chosen", true},   {"policy_rejected", true}, {"reference_chosen", true}, {"reference_rejected", true},
-      {"label", false, 1, content_of::probability}, {"margin", false, 0}, {"length_chosen", true}, {"length_rejected", true},
-      {"column[0]", true},       {"column[1]", true},       {"column[2]", true},        {"column[3]", true}};
+  static constexpr input_field input_fields[] = {{"policy_chosen", true},
+                                                 {"policy_rejected", true},
+                                                 {"reference_chosen", true},
+                                                 {"reference_rejected", true},
+                                                 {"label", false, 1, content_of::probability},
+                                                 {"margin", false, 0},
+                                                 {"length_chosen", true},
+                                                 {"length_rejected", true},
+                                                 {"column[0]", true},
+                                                 {"column[1]", true},
+                                                 {"column[2]", true},
+                                                 {"column[3]", true}};
   static constexpr const char* output_fields[] = {
       "grad_policy_chosen", "grad_policy_rejected", "grad_reference_chosen", "grad_reference_rejected", "losses",
       "reward_chosen",      "reward_rejected",      "reward_margin"};
@@ -139,9 +148,18 @@ struct pair_kind {
 
   // The token form (core/evaluate_tokens.hpp): segment 0 is the chosen response, segment 1 the rejected one.
   static constexpr int segments = 2;
-  static constexpr token_role input_roles[] = {{role::tokens, 0}, {role::tokens, 1}, {role::tokens, 0}, {role::tokens, 1},
-                                               {},                {},                {role::length, 0}, {role::length, 1},
-                                               {},                {},                {},                {}};
+  static constexpr token_role input_roles[] = {{role::tokens, 0},
+                                               {role::tokens, 1},
+                                               {role::tokens, 0},
+                                               {role::tokens, 1},
+                                               {},
+                                               {},
+                                               {role::length, 0},
+                                               {role::length, 1},
+                                               {},
+                                               {},
+                                               {},
+                                               {}};
   static constexpr token_role output_roles[] = {
       {role::tokens, 0}, {role::tokens, 1}, {role::tokens, 0}, {role::tokens, 1}, {}, {}, {}, {}};
 

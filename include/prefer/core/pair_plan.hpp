@@ -24,18 +24,22 @@ inline namespace PREFER_ABI {
 
 // Fills `offsets` (N + 1 elements) and `entries` (2 n elements) from two index lists by counting. Errors: extents, and
 // an index outside [0, N) (bad_index, then the memory holds no plan). Cost: O(n + N), nothing is allocated.
-inline status make_pair_plan(const cpu&, const input_view<1, space::host>& chosen, const input_view<1, space::host>& rejected,
-                             std::int64_t samples, const view<std::int64_t, 1, space::host>& offsets,
+inline status make_pair_plan(const cpu&, const input_view<1, space::host>& chosen,
+                             const input_view<1, space::host>& rejected, std::int64_t samples,
+                             const view<std::int64_t, 1, space::host>& offsets,
                              const view<std::int64_t, 1, space::host>& entries) {
   const std::int64_t n = chosen.extent[0];
   if (samples < 0) return require::fail(errc::bad_extent, "samples", "at least", static_cast<double>(samples), 0);
   if (const status s = require::vector("chosen", chosen, n, "0 or more,", require::holds::indices); !s.ok()) return s;
-  if (const status s = require::vector("rejected", rejected, n, "the extent of chosen,", require::holds::indices); !s.ok()) return s;
+  if (const status s = require::vector("rejected", rejected, n, "the extent of chosen,", require::holds::indices);
+      !s.ok())
+    return s;
   if (offsets.extent[0] != samples + 1 || offsets.data == nullptr)
-    return require::fail(errc::bad_extent, "offsets", "one more than the number of samples,", static_cast<double>(offsets.extent[0]),
-                         static_cast<double>(samples + 1));
+    return require::fail(errc::bad_extent, "offsets", "one more than the number of samples,",
+                         static_cast<double>(offsets.extent[0]), static_cast<double>(samples + 1));
   if (entries.extent[0] != 2 * n || (entries.data == nullptr && n > 0))
-    return require::fail(errc::bad_extent, "entries", "two per pair,", static_cast<double>(entries.extent[0]), static_cast<double>(2 * n));
+    return require::fail(errc::bad_extent, "entries", "two per pair,", static_cast<double>(entries.extent[0]),
+                         static_cast<double>(2 * n));
   const auto sample_of = [&](std::int64_t entry) {
     const input_view<1, space::host>& list = entry % 2 == 0 ? chosen : rejected;
     return detail::load_index(list.data, list.type, entry / 2 * list.stride[0]);
@@ -47,8 +51,8 @@ inline status make_pair_plan(const cpu&, const input_view<1, space::host>& chose
   for (std::int64_t i = 0; i < 2 * n; ++i) {
     const std::int64_t s = sample_of(i);
     if (s < 0 || s >= samples)
-      return require::fail(errc::bad_index, i % 2 == 0 ? "chosen" : "rejected", "0 or above and below the number of samples",
-                           static_cast<double>(s), 0, i / 2);
+      return require::fail(errc::bad_index, i % 2 == 0 ? "chosen" : "rejected",
+                           "0 or above and below the number of samples", static_cast<double>(s), 0, i / 2);
     ++o[s * step];
   }
   // Running totals: offsets[s] is first the end of sample s; filling from the last entry down turns it into its begin.

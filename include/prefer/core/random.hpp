@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-// Random numbers by counting: every number is a function of (seed, stream, element) alone, the same on every backend, for
-// any number of threads, and in every later version of the library.
+// Random numbers by counting: every number is a function of (seed, stream, element) alone, the same on every backend,
+// for any number of threads, and in every later version of the library.
 namespace prefer {
 
 // One block of Philox: 128 random bits.
@@ -53,7 +53,9 @@ PREFER_HD constexpr random_pair draw_pair(std::uint64_t seed, std::uint64_t stre
 
 // Uniform on the 2^52 (2^23) midpoints of (0, 1): never 0 and never 1.
 PREFER_HD constexpr double to_uniform(std::uint64_t bits) { return (static_cast<double>(bits >> 12) + 0.5) * 0x1p-52; }
-PREFER_HD constexpr float to_uniform_float(std::uint32_t bits) { return (static_cast<float>(bits >> 9) + 0.5f) * 0x1p-23f; }
+PREFER_HD constexpr float to_uniform_float(std::uint32_t bits) {
+  return (static_cast<float>(bits >> 9) + 0.5f) * 0x1p-23f;
+}
 
 // An integer in [0, bound), bound > 0, as floor(bits bound / 2^64): each value's probability is off by less than 2^-64.
 PREFER_HD constexpr std::uint64_t to_below(std::uint64_t bits, std::uint64_t bound) {

@@ -14,8 +14,8 @@
 //   struct mpi_reducer {
 //     MPI_Comm comm;
 //     prefer::status operator()(prefer::reduction what, double* values, std::int64_t count) const {
-//       MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, what == prefer::reduction::sum ? MPI_SUM : MPI_MAX, comm);
-//       return {};
+//       MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, what == prefer::reduction::sum ? MPI_SUM : MPI_MAX,
+//       comm); return {};
 //     }
 //     std::int64_t processes() const;   // and these two for algorithms that gather
 //     prefer::status gather(const void* mine, std::int64_t bytes, void* all) const;   // in order of rank
@@ -36,13 +36,14 @@ class reducer {
   constexpr reducer() = default;
 
   template <class R>
-    requires requires(const R& r, double* values, std::int64_t n, const void* mine, void* all) {
-      r(reduction::sum, values, n);
-      r.gather(mine, n, all);
-      r.processes();
-    }
+  requires requires(const R& r, double* values, std::int64_t n, const void* mine, void* all) {
+    r(reduction::sum, values, n);
+    r.gather(mine, n, all);
+    r.processes();
+  }
   constexpr explicit reducer(const R& r)
-      : context_(&r), processes_(r.processes()),
+      : context_(&r),
+        processes_(r.processes()),
         reduce_([](const void* self, reduction what, double* values, std::int64_t n) {
           return (*static_cast<const R*>(self))(what, values, n);
         }),

@@ -14,10 +14,10 @@ inline namespace PREFER_ABI {
 template <class V>
 struct reward_pair {
   V chosen{}, rejected{};
-  V label{};       // probability that `chosen` is the preferred one; 1 if not given
-  V margin{};      // 0 if not given
-  V tie{};         // 1: the comparison ended in a tie; 0 if not given
-  V column[4]{};   // the caller's own
+  V label{};      // probability that `chosen` is the preferred one; 1 if not given
+  V margin{};     // 0 if not given
+  V tie{};        // 1: the comparison ended in a tie; 0 if not given
+  V column[4]{};  // the caller's own
 };
 
 // What a loss answers. A member that is left alone is "not provided", and asking for it is an error.
@@ -26,8 +26,8 @@ struct reward_pair_term {
   V value{};
   V d_chosen{}, d_rejected{};
   V d_margin{};
-  V d_tie_parameter{};    // by the parameter that governs ties (eta or log nu); summed over the comparisons
-  V part[max_parts]{};    // the terms of a combination, unweighted
+  V d_tie_parameter{};  // by the parameter that governs ties (eta or log nu); summed over the comparisons
+  V part[max_parts]{};  // the terms of a combination, unweighted
 };
 
 }  // namespace PREFER_ABI
@@ -51,10 +51,10 @@ struct reward_pair_outputs {
   output_view<1, S> loss = {};  // one element: sum of weight * value / normalizer
   output_view<1, S> grad_chosen = {}, grad_rejected = {};
   output_view<1, S> grad_margin = {};
-  output_view<1, S> losses = {};              // n elements: weight * value
-  output_view<1, S> reward_margin = {};       // chosen - rejected
-  output_view<1, S> accuracy = {};            // one element: comparisons with chosen > rejected, ties one half, / normalizer
-  output_view<1, S> count = {};               // one element: the number of selected comparisons
+  output_view<1, S> losses = {};         // n elements: weight * value
+  output_view<1, S> reward_margin = {};  // chosen - rejected
+  output_view<1, S> accuracy = {};       // one element: comparisons with chosen > rejected, ties one half, / normalizer
+  output_view<1, S> count = {};          // one element: the number of selected comparisons
   output_view<1, S> grad_tie_parameter = {};  // one element
   output_view<1, S> terms = {};               // one element per loss of a combination: its own weighted mean
   bool accumulate = false;                    // add to the outputs instead of overwriting them
@@ -101,11 +101,17 @@ struct reward_pair_kind {
   template <space S>
   using outputs = reward_pair_outputs<S>;
 
-  static constexpr input_field input_fields[] = {
-      {"chosen", true},    {"rejected", true},  {"label", false, 1, content_of::probability},
-      {"margin", false},   {"tie", false, 0, content_of::probability},
-      {"column[0]", true}, {"column[1]", true}, {"column[2]", true}, {"column[3]", true}};
-  static constexpr const char* output_fields[] = {"grad_chosen", "grad_rejected", "grad_margin", "losses", "reward_margin"};
+  static constexpr input_field input_fields[] = {{"chosen", true},
+                                                 {"rejected", true},
+                                                 {"label", false, 1, content_of::probability},
+                                                 {"margin", false},
+                                                 {"tie", false, 0, content_of::probability},
+                                                 {"column[0]", true},
+                                                 {"column[1]", true},
+                                                 {"column[2]", true},
+                                                 {"column[3]", true}};
+  static constexpr const char* output_fields[] = {"grad_chosen", "grad_rejected", "grad_margin", "losses",
+                                                  "reward_margin"};
   static constexpr const char* total_fields[] = {"loss", "count", "accuracy", "grad_tie_parameter"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
 
@@ -118,7 +124,8 @@ struct reward_pair_kind {
   // rejected[i], and -1 for what belongs to the comparison.
   template <class X, class F>
   static void each_index_input(const X& x, F f) {
-    f(x.score, "score", 0), f(x.score, "score", 1), f(x.label, "label", -1), f(x.margin, "margin", -1), f(x.tie, "tie", -1);
+    f(x.score, "score", 0), f(x.score, "score", 1), f(x.label, "label", -1), f(x.margin, "margin", -1),
+        f(x.tie, "tie", -1);
     f(x.column[0], "column[0]", -1), f(x.column[1], "column[1]", -1);
     f(x.column[2], "column[2]", -1), f(x.column[3], "column[3]", -1);
   }
@@ -128,7 +135,6 @@ struct reward_pair_kind {
     f(x.grad_score, "grad_score", true), f(x.grad_score, "grad_score", true);
     f(x.grad_margin, "grad_margin", false), f(x.losses, "losses", false), f(x.reward_margin, "reward_margin", false);
   }
-
 
 #if defined(__CUDACC__)
 #pragma nv_exec_check_disable
@@ -156,7 +162,8 @@ struct reward_pair_kind {
 #pragma nv_exec_check_disable
 #endif
   template <class V, class F>
-  static PREFER_HD void emit(const reward_pair<V>& p, const reward_pair_term<V>& t, const V& weight, const V& scale, F f) {
+  static PREFER_HD void emit(const reward_pair<V>& p, const reward_pair_term<V>& t, const V& weight, const V& scale,
+                             F f) {
     f(t.d_chosen * scale), f(t.d_rejected * scale), f(t.d_margin * scale);
     f(t.value * weight), f(p.chosen - p.rejected);
   }

@@ -35,8 +35,10 @@ struct scalar {
   template <class V>
   PREFER_HD V as() const {
     if (is_pointer) return pointer64 != nullptr ? V(*pointer64) : V(*pointer32);
-    if constexpr (std::is_same_v<typename V_element<V>::type, float>) return V(value32);
-    else return V(value64);
+    if constexpr (std::is_same_v<typename V_element<V>::type, float>)
+      return V(value32);
+    else
+      return V(value64);
   }
 
  private:
@@ -85,7 +87,8 @@ constexpr status positive(const scalar& x, const char* argument) {
   return that(x.by_pointer() || (x.value64 > 0 && finite(x.value64)), argument, x.value64, "a finite number above 0");
 }
 constexpr status not_negative(const scalar& x, const char* argument) {
-  return that(x.by_pointer() || (x.value64 >= 0 && finite(x.value64)), argument, x.value64, "a finite number, 0 or above");
+  return that(x.by_pointer() || (x.value64 >= 0 && finite(x.value64)), argument, x.value64,
+              "a finite number, 0 or above");
 }
 constexpr status is_finite(const scalar& x, const char* argument) {
   return that(x.by_pointer() || finite(x.value64), argument, x.value64, "a finite number");
@@ -99,8 +102,10 @@ constexpr status below(const scalar& x, double limit, const char* argument, cons
 // The first status that is not ok.
 template <class... S>
 constexpr status first_error(const status& s, const S&... rest) {
-  if constexpr (sizeof...(rest) == 0) return s;
-  else return s.ok() ? first_error(rest...) : s;
+  if constexpr (sizeof...(rest) == 0)
+    return s;
+  else
+    return s.ok() ? first_error(rest...) : s;
 }
 
 }  // namespace prefer

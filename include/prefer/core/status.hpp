@@ -13,28 +13,28 @@ namespace prefer {
 // What went wrong. Numbers are stable: append only.
 enum class errc : std::int32_t {
   ok = 0,
-  bad_parameter = 1,        // a parameter outside its range
-  null_data = 2,            // a non-empty view of nothing
-  bad_extent = 3,           // extents that do not agree, or are negative
-  bad_stride = 4,           // a negative stride, or an output whose elements coincide
-  bad_element = 5,          // an element type that this argument does not take
-  missing_input = 6,        // the loss reads this field
-  unused_input = 7,         // no loss reads this field
-  missing_output = 8,       // nothing to write
-  unavailable_output = 9,   // the loss does not produce this
-  overlap = 10,             // an output shares memory with another argument
-  small_workspace = 11,     // the workspace has too few bytes
-  bad_offsets = 12,         // offsets that decrease, start below zero or pass the end
-  bad_index = 13,           // an index out of range
-  bad_label = 14,           // a label outside its range
-  not_a_number = 15,        // a NaN where the call was asked to reject them
-  unsupported_isa = 16,     // this processor or this build lacks the instruction-set level
+  bad_parameter = 1,             // a parameter outside its range
+  null_data = 2,                 // a non-empty view of nothing
+  bad_extent = 3,                // extents that do not agree, or are negative
+  bad_stride = 4,                // a negative stride, or an output whose elements coincide
+  bad_element = 5,               // an element type that this argument does not take
+  missing_input = 6,             // the loss reads this field
+  unused_input = 7,              // no loss reads this field
+  missing_output = 8,            // nothing to write
+  unavailable_output = 9,        // the loss does not produce this
+  overlap = 10,                  // an output shares memory with another argument
+  small_workspace = 11,          // the workspace has too few bytes
+  bad_offsets = 12,              // offsets that decrease, start below zero or pass the end
+  bad_index = 13,                // an index out of range
+  bad_label = 14,                // a label outside its range
+  not_a_number = 15,             // a NaN where the call was asked to reject them
+  unsupported_isa = 16,          // this processor or this build lacks the instruction-set level
   capture_needs_workspace = 17,  // a stream that is being captured cannot allocate
-  cuda_failure = 18,        // the CUDA runtime returned `native`
-  not_connected = 19,       // the comparisons do not determine finite ratings
-  not_converged = 20,       // the iteration limit was reached
-  bad_execution = 21,       // an execution resource that contradicts itself
-  bad_memory = 22,          // memory that this call cannot reach or may not write
+  cuda_failure = 18,             // the CUDA runtime returned `native`
+  not_connected = 19,            // the comparisons do not determine finite ratings
+  not_converged = 20,            // the iteration limit was reached
+  bad_execution = 21,            // an execution resource that contradicts itself
+  bad_memory = 22,               // memory that this call cannot reach or may not write
 };
 
 // The answer of every call: trivially copyable, made without allocation. `argument` and `expected` are string literals;
@@ -101,26 +101,30 @@ inline message_text message(const status& s) {
     case errc::bad_offsets:
     case errc::bad_index:
     case errc::bad_label:
-      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s is %.17g, expected %s", name_of(s.code), s.argument, where, s.got, s.expected);
+      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s is %.17g, expected %s", name_of(s.code), s.argument, where,
+                    s.got, s.expected);
       break;
     case errc::bad_extent:
     case errc::bad_stride:
     case errc::small_workspace:
     case errc::not_converged:
-      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s is %.17g, expected %s %.17g", name_of(s.code), s.argument, where, s.got,
-                    s.expected, s.limit);
+      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s is %.17g, expected %s %.17g", name_of(s.code), s.argument,
+                    where, s.got, s.expected, s.limit);
       break;
     case errc::cuda_failure:
-      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s returned error %d", name_of(s.code), s.argument, static_cast<int>(s.native));
+      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s returned error %d", name_of(s.code), s.argument,
+                    static_cast<int>(s.native));
       break;
     case errc::bad_memory:
       if (s.got != 0) {
-        std::snprintf(m.text, sizeof m.text, "prefer: %s: %s: expected %s %.17g", name_of(s.code), s.argument, s.expected, s.got);
+        std::snprintf(m.text, sizeof m.text, "prefer: %s: %s: expected %s %.17g", name_of(s.code), s.argument,
+                      s.expected, s.got);
         break;
       }
       [[fallthrough]];
     default:
-      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s: expected %s", name_of(s.code), s.argument, where, s.expected);
+      std::snprintf(m.text, sizeof m.text, "prefer: %s: %s%s: expected %s", name_of(s.code), s.argument, where,
+                    s.expected);
   }
   return m;
 }

@@ -13,9 +13,9 @@
 
 namespace prefer {
 
-// Threads that the caller owns and lends to calls: cpu{.pool = pool}. The calling thread takes part, so a pool of size 1
-// has no thread of its own. Tasks are claimed from a counter. One call uses the pool at a time; others wait, and a call
-// made from inside a task runs its tasks itself. Tasks must not throw.
+// Threads that the caller owns and lends to calls: cpu{.pool = pool}. The calling thread takes part, so a pool of size
+// 1 has no thread of its own. Tasks are claimed from a counter. One call uses the pool at a time; others wait, and a
+// call made from inside a task runs its tasks itself. Tasks must not throw.
 class thread_pool {
  public:
   explicit thread_pool(int threads) {
@@ -37,7 +37,8 @@ class thread_pool {
   // Calls task(i) once for every i in [0, tasks) and returns when all calls have returned.
   template <class Task>
   void operator()(std::int64_t tasks, Task task) {
-    run(tasks, [](void* t, std::int64_t i) { (*static_cast<Task*>(t))(i); }, &task);
+    run(
+        tasks, [](void* t, std::int64_t i) { (*static_cast<Task*>(t))(i); }, &task);
   }
 
  private:

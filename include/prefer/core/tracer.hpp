@@ -26,8 +26,7 @@ struct tracer {
 
   PREFER_HD constexpr tracer() {}
   template <class S>
-    requires(std::is_arithmetic_v<S>)
-  PREFER_HD constexpr tracer(S) : written(true) {}
+  requires(std::is_arithmetic_v<S>) PREFER_HD constexpr tracer(S) : written(true) {}
   PREFER_HD constexpr tracer(std::uint64_t r, bool w) : reads(r), written(w) {}
 
   static PREFER_HD constexpr tracer field(int i) { return {std::uint64_t{1} << i, true}; }

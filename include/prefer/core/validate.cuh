@@ -23,7 +23,9 @@ inline status fetch(cudaStream_t stream, source& s, std::int64_t first, std::int
   s.data = to;
   s.stride = s.stride == 0 ? 0 : 1;
   to += rows * size;
-  return cuda_status(cudaMemcpy2DAsync(const_cast<void*>(s.data), size, from, pitch, size, rows, cudaMemcpyDeviceToHost, stream), "cudaMemcpy2DAsync");
+  return cuda_status(
+      cudaMemcpy2DAsync(const_cast<void*>(s.data), size, from, pitch, size, rows, cudaMemcpyDeviceToHost, stream),
+      "cudaMemcpy2DAsync");
 }
 
 }  // namespace detail
@@ -38,7 +40,9 @@ status validate(const cuda& exec, const Loss& loss, const std::type_identity_t<i
   if (const status s = detail::list_inputs<Loss, cuda>(loss, in, all); !s.ok()) return s;
   static constexpr detail::content_rules<Loss> rules;
   const cudaStream_t stream = exec.stream.stream;
-  std::vector<char> host(static_cast<std::size_t>(std::min(all.n, detail::validated_at_once)) * (body::inputs + 1) * sizeof(double) + sizeof(double));
+  std::vector<char> host(static_cast<std::size_t>(std::min(all.n, detail::validated_at_once)) * (body::inputs + 1) *
+                             sizeof(double) +
+                         sizeof(double));
   for (std::int64_t first = 0; first < all.n; first += detail::validated_at_once) {
     map_reduce_arguments_of<body> part = all;
     part.n = std::min(all.n - first, detail::validated_at_once);
@@ -46,7 +50,8 @@ status validate(const cuda& exec, const Loss& loss, const std::type_identity_t<i
     for (source& s : part.in)
       if (const status failed = detail::fetch(stream, s, first, part.n, to); !failed.ok()) return failed;
     if (const status failed = detail::fetch(stream, part.mask, first, part.n, to); !failed.ok()) return failed;
-    if (const status failed = detail::cuda_status(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); !failed.ok()) return failed;
+    if (const status failed = detail::cuda_status(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); !failed.ok())
+      return failed;
     status s = check_content(cpu{.content = content::all}, rules.list, part);
     if (s.ok()) continue;
     s.index += first;

@@ -34,8 +34,7 @@ struct view {
 
   // {pointer, extents...} is contiguous in row-major order; {pointer, extents..., strides...} is not.
   template <std::integral... I>
-    requires(sizeof...(I) == Rank || sizeof...(I) == 2 * Rank)
-  constexpr view(T* pointer, I... sizes) : data(pointer) {
+  requires(sizeof...(I) == Rank || sizeof...(I) == 2 * Rank) constexpr view(T* pointer, I... sizes) : data(pointer) {
     const std::int64_t all[] = {static_cast<std::int64_t>(sizes)...};
     for (int r = 0; r < Rank; ++r) extent[r] = all[r];
     std::int64_t step = 1;
@@ -60,8 +59,8 @@ struct erased_view {
   constexpr erased_view() = default;
 
   template <class T, std::integral... I>
-    requires(sizeof...(I) == Rank || sizeof...(I) == 2 * Rank)
-  constexpr erased_view(T* pointer, I... sizes) : erased_view(view<T, Rank, Space>(pointer, sizes...)) {}
+  requires(sizeof...(I) == Rank || sizeof...(I) == 2 * Rank) constexpr erased_view(T* pointer, I... sizes)
+      : erased_view(view<T, Rank, Space>(pointer, sizes...)) {}
 
   template <class T, space From>
   constexpr erased_view(const view<T, Rank, From>& v) : data(v.data), type(element_of<T>()) {

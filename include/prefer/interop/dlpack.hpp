@@ -114,7 +114,8 @@ status read_dlpack_shape(const Tensor& t, const char* argument, std::int64_t (&e
     if (extent[r] < 0) return dlpack_error(errc::bad_extent, argument, "at least", static_cast<double>(extent[r]), 0);
   }
   for (int r = Rank; r-- > 0;) {
-    if (t.strides != nullptr) stride[r] = t.strides[r];
+    if (t.strides != nullptr)
+      stride[r] = t.strides[r];
     else if (r + 1 < Rank && __builtin_mul_overflow(stride[r + 1], extent[r + 1], &stride[r]))
       return dlpack_error(errc::bad_extent, argument, "a product of extents below", static_cast<double>(extent[r + 1]),
                           0x1p63);
@@ -156,8 +157,10 @@ status import_any_dlpack(const Tensor& t, space where, bool output, erased_view<
     if (output && (t.flags & dlpack_read_only) != 0)
       return dlpack_error(errc::bad_memory, argument, "memory that may be written, but the tensor is read-only");
   }
-  if constexpr (requires { t.dl_tensor; }) return import_dlpack_tensor(t.dl_tensor, where, v, argument);
-  else return import_dlpack_tensor(t, where, v, argument);
+  if constexpr (requires { t.dl_tensor; })
+    return import_dlpack_tensor(t.dl_tensor, where, v, argument);
+  else
+    return import_dlpack_tensor(t, where, v, argument);
 }
 
 }  // namespace detail

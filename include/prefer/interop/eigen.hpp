@@ -21,7 +21,9 @@ namespace detail {
 template <class Derived>
 std::true_type derives_from_dense(const Eigen::DenseBase<Derived>*);
 template <class X>
-concept eigen_dense = requires(const X* x) { derives_from_dense(x); };
+concept eigen_dense = requires(const X* x) {
+  derives_from_dense(x);
+};
 
 template <class X>
 constexpr bool eigen_has_memory() {
@@ -34,7 +36,7 @@ using eigen_element = std::remove_pointer_t<decltype(std::declval<X&>().data())>
 }  // namespace detail
 
 template <class X>
-  requires detail::eigen_dense<std::remove_cvref_t<X>>
+requires detail::eigen_dense<std::remove_cvref_t<X>>
 auto as_vector(X&& x) {
   using dense = std::remove_cvref_t<X>;
   static_assert(dense::IsVectorAtCompileTime,
@@ -49,7 +51,7 @@ auto as_vector(X&& x) {
 }
 
 template <class X>
-  requires detail::eigen_dense<std::remove_cvref_t<X>>
+requires detail::eigen_dense<std::remove_cvref_t<X>>
 auto as_matrix(X&& x) {
   using dense = std::remove_cvref_t<X>;
   static_assert(detail::eigen_has_memory<dense>(),

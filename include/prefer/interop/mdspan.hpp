@@ -34,22 +34,30 @@ concept mdspan_like = requires(const X& x) {
 template <class X>
 constexpr bool plain_access() {
   using pointer = std::remove_cvref_t<decltype(std::declval<const X&>().data_handle())>;
-  if constexpr (requires { typename X::element_type; typename X::reference; })
+  if constexpr (requires {
+                  typename X::element_type;
+                  typename X::reference;
+                })
     return std::is_convertible_v<pointer, typename X::element_type*> &&
            std::is_same_v<typename X::reference, typename X::element_type&>;
-  else return std::is_pointer_v<pointer>;
+  else
+    return std::is_pointer_v<pointer>;
 }
 
 template <class X>
 constexpr bool always_strided() {
-  if constexpr (requires { X::is_always_strided(); }) return X::is_always_strided();
-  else return requires(const X& x) { x.stride(0); };
+  if constexpr (requires { X::is_always_strided(); })
+    return X::is_always_strided();
+  else
+    return requires(const X& x) { x.stride(0); };
 }
 
 template <class X>
 constexpr space space_of_mdspan() {
-  if constexpr (requires { typename X::accessor_type; }) return space_of_accessor<typename X::accessor_type>;
-  else return space::any;
+  if constexpr (requires { typename X::accessor_type; })
+    return space_of_accessor<typename X::accessor_type>;
+  else
+    return space::any;
 }
 
 // The first element, where a mapping does not start at 0 (as when it walks backwards).

@@ -26,11 +26,14 @@ namespace detail {
 
 // Libraries whose containers have data() and size() too, but strides as well, have headers of their own here.
 template <class X>
-concept strided_container = requires(const X& x) { x.strides(); } || requires(const X& x) { x.innerStride(); };
+concept strided_container = requires(const X& x) {
+  x.strides();
+}
+|| requires(const X& x) { x.innerStride(); };
 
 template <class X>
-concept contiguous_container = !strided_container<X> && requires(X& x) {
-  { *x.data() };
+concept contiguous_container = !strided_container<X> && requires(X & x) {
+  {*x.data()};
   { x.size() } -> std::convertible_to<std::size_t>;
   requires std::is_pointer_v<std::remove_cvref_t<decltype(x.data())>>;
 };
@@ -41,7 +44,11 @@ concept packs_bits = requires {
   requires std::same_as<typename X::value_type, bool>;
   requires !std::is_reference_v<typename X::reference>;
   requires !std::is_pointer_v<typename X::iterator>;
-} && !strided_container<X> && !contiguous_container<X> && requires(X& x) { x.size(); x.flip(); };
+}
+&&!strided_container<X> && !contiguous_container<X> && requires(X & x) {
+  x.size();
+  x.flip();
+};
 
 template <class X>
 using pointer_of = decltype(std::declval<X&>().data());
@@ -54,7 +61,7 @@ inline constexpr space space_of_container =
 }  // namespace detail
 
 template <class X>
-  requires detail::contiguous_container<std::remove_reference_t<X>>
+requires detail::contiguous_container<std::remove_reference_t<X>>
 constexpr auto as_vector(X&& x) {
   using container = std::remove_reference_t<X>;
   using T = std::remove_pointer_t<std::remove_cvref_t<detail::pointer_of<container>>>;
@@ -62,7 +69,7 @@ constexpr auto as_vector(X&& x) {
 }
 
 template <class X>
-  requires detail::packs_bits<std::remove_cvref_t<X>>
+requires detail::packs_bits<std::remove_cvref_t<X>>
 constexpr auto as_vector(X&&) {
   static_assert(
       sizeof(X) == 0,
@@ -84,18 +91,15 @@ constexpr view<T, 3> as_tensor(T (&x)[A][B][C]) {
 }
 
 template <class T, std::integral... I>
-  requires(sizeof...(I) == 1 || sizeof...(I) == 2)
-constexpr view<T, 1> as_vector(T* p, I... sizes) {
+requires(sizeof...(I) == 1 || sizeof...(I) == 2) constexpr view<T, 1> as_vector(T* p, I... sizes) {
   return {p, sizes...};
 }
 template <class T, std::integral... I>
-  requires(sizeof...(I) == 2 || sizeof...(I) == 4)
-constexpr view<T, 2> as_matrix(T* p, I... sizes) {
+requires(sizeof...(I) == 2 || sizeof...(I) == 4) constexpr view<T, 2> as_matrix(T* p, I... sizes) {
   return {p, sizes...};
 }
 template <class T, std::integral... I>
-  requires(sizeof...(I) == 3 || sizeof...(I) == 6)
-constexpr view<T, 3> as_tensor(T* p, I... sizes) {
+requires(sizeof...(I) == 3 || sizeof...(I) == 6) constexpr view<T, 3> as_tensor(T* p, I... sizes) {
   return {p, sizes...};
 }
 

@@ -43,26 +43,23 @@ using thrust_element = std::remove_pointer_t<decltype(thrust::raw_pointer_cast(s
 }  // namespace detail
 
 template <class X>
-  requires detail::thrust_vector<std::remove_reference_t<X>>
+requires detail::thrust_vector<std::remove_reference_t<X>>
 auto as_vector(X&& x) {
   using P = std::remove_cvref_t<decltype(x.data())>;
   return view<detail::thrust_element<P>, 1, detail::space_of_thrust<P>>(thrust::raw_pointer_cast(x.data()),
-                                                                       static_cast<std::int64_t>(x.size()));
+                                                                        static_cast<std::int64_t>(x.size()));
 }
 
 template <detail::thrust_pointer P, std::integral... I>
-  requires(sizeof...(I) == 1 || sizeof...(I) == 2)
-auto as_vector(P p, I... sizes) {
+requires(sizeof...(I) == 1 || sizeof...(I) == 2) auto as_vector(P p, I... sizes) {
   return view<detail::thrust_element<P>, 1, detail::space_of_thrust<P>>(thrust::raw_pointer_cast(p), sizes...);
 }
 template <detail::thrust_pointer P, std::integral... I>
-  requires(sizeof...(I) == 2 || sizeof...(I) == 4)
-auto as_matrix(P p, I... sizes) {
+requires(sizeof...(I) == 2 || sizeof...(I) == 4) auto as_matrix(P p, I... sizes) {
   return view<detail::thrust_element<P>, 2, detail::space_of_thrust<P>>(thrust::raw_pointer_cast(p), sizes...);
 }
 template <detail::thrust_pointer P, std::integral... I>
-  requires(sizeof...(I) == 3 || sizeof...(I) == 6)
-auto as_tensor(P p, I... sizes) {
+requires(sizeof...(I) == 3 || sizeof...(I) == 6) auto as_tensor(P p, I... sizes) {
   return view<detail::thrust_element<P>, 3, detail::space_of_thrust<P>>(thrust::raw_pointer_cast(p), sizes...);
 }
 

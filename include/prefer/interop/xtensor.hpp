@@ -33,7 +33,7 @@ concept xtensor_expression = xt::is_xexpression<X>::value;
 
 template <class X>
 concept xtensor_memory = requires(X& x) {
-  { x.data() + x.data_offset() };
+  {x.data() + x.data_offset()};
   x.strides()[0];
   x.shape()[0];
   requires std::is_pointer_v<std::remove_cvref_t<decltype(x.data())>>;
@@ -43,8 +43,10 @@ concept xtensor_memory = requires(X& x) {
 template <class X>
 constexpr std::size_t xtensor_dimension() {
   using shape = std::remove_cvref_t<decltype(std::declval<const X&>().shape())>;
-  if constexpr (requires { std::tuple_size<shape>::value; }) return std::tuple_size<shape>::value;
-  else return 0;
+  if constexpr (requires { std::tuple_size<shape>::value; })
+    return std::tuple_size<shape>::value;
+  else
+    return 0;
 }
 
 template <int Rank, class X>
@@ -77,20 +79,14 @@ auto view_of_xtensor(X& x) {
 }  // namespace detail
 
 template <class X>
-  requires detail::xtensor_expression<std::remove_cvref_t<X>>
-auto as_vector(X&& x) {
-  return detail::view_of_xtensor<1>(x);
-}
+requires detail::xtensor_expression<std::remove_cvref_t<X>>
+auto as_vector(X&& x) { return detail::view_of_xtensor<1>(x); }
 template <class X>
-  requires detail::xtensor_expression<std::remove_cvref_t<X>>
-auto as_matrix(X&& x) {
-  return detail::view_of_xtensor<2>(x);
-}
+requires detail::xtensor_expression<std::remove_cvref_t<X>>
+auto as_matrix(X&& x) { return detail::view_of_xtensor<2>(x); }
 template <class X>
-  requires detail::xtensor_expression<std::remove_cvref_t<X>>
-auto as_tensor(X&& x) {
-  return detail::view_of_xtensor<3>(x);
-}
+requires detail::xtensor_expression<std::remove_cvref_t<X>>
+auto as_tensor(X&& x) { return detail::view_of_xtensor<3>(x); }
 
 }  // namespace PREFER_ABI
 }  // namespace prefer

@@ -19,8 +19,8 @@ namespace prefer {
 // Scores are log-strengths. label is 1 and margin 0 if not given; `tie` is not read. Exact in both tails.
 // Errors: label_smoothing must be in [0, 1/2), centering finite and not negative.
 // Cost: 4 n elements of memory traffic for the loss and both gradients.
-// Sources: Bradley & Terry 1952; margin: Touvron et al. 2023, arXiv 2307.09288, eq. 2; centring: Eisenstein et al. 2023,
-// arXiv 2312.09244.
+// Sources: Bradley & Terry 1952; margin: Touvron et al. 2023, arXiv 2307.09288, eq. 2; centring: Eisenstein et al.
+// 2023, arXiv 2312.09244.
 struct bradley_terry {
   scalar label_smoothing = 0.0;
   scalar centering = 0.0;
@@ -86,7 +86,8 @@ struct rao_kupper {
     t.d_chosen = slope;
     t.d_rejected = -slope;
     t.d_margin = -slope;
-    t.d_tie_parameter = not_tie * won.sigmoid_of_minus - p.tie * (V(2) / math::expm1(e + e) + won.sigmoid + lost.sigmoid);
+    t.d_tie_parameter =
+        not_tie * won.sigmoid_of_minus - p.tie * (V(2) / math::expm1(e + e) + won.sigmoid + lost.sigmoid);
     return t;
   }
 };

@@ -33,7 +33,7 @@ struct combination<Loss, Rest...> {
   }
 
   template <class Item>
-    requires requires(const Loss& l, const Item& item) { l(item); }
+  requires requires(const Loss& l, const Item& item) { l(item); }
   PREFER_HD auto operator()(const Item& item) const {
     auto sum = loss(item);
     using V = decltype(sum.value);

@@ -6,8 +6,8 @@
 #include <prefer/core/lane.hpp>
 #include <prefer/core/status.hpp>
 
-// The instruction-set levels of one translation unit. A level is the baseline (what the compiler was told) plus features,
-// never another -march, so that everything inlined into it stays compatible whatever flags the user chose.
+// The instruction-set levels of one translation unit. A level is the baseline (what the compiler was told) plus
+// features, never another -march, so that everything inlined into it stays compatible whatever flags the user chose.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -70,7 +70,8 @@ void run_at(isa level, Arguments& a) {
 
 }  // namespace detail
 
-// The level that a call on `exec` will use, or unsupported_isa when the processor or the build lacks what was asked for.
+// The level that a call on `exec` will use, or unsupported_isa when the processor or the build lacks what was asked
+// for.
 inline status resolve_isa(const cpu& exec, isa& level) {
   const isa best = detail::best_isa();
   level = exec.isa == isa::automatic ? best : exec.isa == isa::base ? detail::base_isa : exec.isa;
@@ -78,7 +79,8 @@ inline status resolve_isa(const cpu& exec, isa& level) {
   if (level <= best && level >= detail::base_isa) return s;
   s.code = errc::unsupported_isa;
   s.argument = "exec.isa";
-  s.expected = level > best ? "a level that this processor has" : "base or a level above the one this file was compiled for";
+  s.expected =
+      level > best ? "a level that this processor has" : "base or a level above the one this file was compiled for";
   return s;
 }
 

@@ -12,8 +12,8 @@
 
 // map_reduce on the CPU (contract: backend/map_reduce.hpp). The items are cut into tiles of a fixed size and the tiles
 // into at most 256 blocks, by n alone. A tile's inputs are used in place when they are contiguous and of the compute
-// type, and are otherwise converted into a buffer; its outputs likewise. All items, those of a short last tile too, pass
-// through the same call of the body.
+// type, and are otherwise converted into a buffer; its outputs likewise. All items, those of a short last tile too,
+// pass through the same call of the body.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -23,14 +23,27 @@ inline constexpr std::int64_t max_blocks = 256;
 inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
+// Conversions in groups of known length and of memory that is not shared: at -O2 compilers make vectors of these loops,
+// and of these only.
+inline constexpr int group = 16;
+
+template <class S, class T>
+void widen_group(const S* __restrict from, T* __restrict to) {
+  for (int i = 0; i < group; ++i) to[i] = static_cast<T>(widen(from[i]));
+}
+template <class T, class S>
+void narrow_group(const T* __restrict from, S* __restrict to) {
+  for (int i = 0; i < group; ++i) to[i] = narrow<S>::from(from[i]);
+}
+
 template <class T>
 void load_strided(const source& s, std::int64_t first, int count, T* out) {
   with_elements(s.data, s.type, [&](const auto* p) {
     p += first * s.stride;
+    int i = 0;
     if (s.stride == 1)
-      for (int i = 0; i < count; ++i) out[i] = static_cast<T>(widen(p[i]));
-    else
-      for (int i = 0; i < count; ++i) out[i] = static_cast<T>(widen(p[i * s.stride]));
+      for (; i + group <= count; i += group) widen_group(p + i, out + i);
+    for (; i < count; ++i) out[i] = static_cast<T>(widen(p[i * s.stride]));
   });
 }
 
@@ -48,9 +61,15 @@ void store_strided(const sink& s, std::int64_t first, int count, const T* x, con
   with_output(s.data, s.type, [&](auto* p) {
     using S = std::remove_pointer_t<decltype(p)>;
     p += first * s.stride;
-    for (int i = 0; i < count; ++i, p += s.stride) {
-      if (!accumulate) *p = narrow<S>::from(x[i]);
-      else if (selected == nullptr || selected[i]) *p = narrow<S>::from(static_cast<T>(widen(*p)) + x[i]);
+    int i = 0;
+    if (s.stride == 1 && !accumulate)
+      for (; i + group <= count; i += group) narrow_group(x + i, p + i);
+    for (; i < count; ++i) {
+      S& to = p[i * s.stride];
+      if (!accumulate)
+        to = narrow<S>::from(x[i]);
+      else if (selected == nullptr || selected[i])
+        to = narrow<S>::from(static_cast<T>(widen(to)) + x[i]);
     }
   });
 }
@@ -94,7 +113,7 @@ struct tile_work {
 
   // Fills `from`, and `ahead` with where the streams that are read in place go on after this tile; answers how many.
   static int load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
-                          const T* (&from)[inputs], const T* (&ahead)[inputs]) {
+                         const T* (&from)[inputs], const T* (&ahead)[inputs]) {
     int streams = 0;
     for (int k = 0; k < inputs; ++k) {
       const source& s = a.in[k];
@@ -113,7 +132,8 @@ struct tile_work {
   }
 
   static void load_mask(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b) {
-    if (a.mask.data != nullptr) load_strided(a.mask, first, count, b.mask);
+    if (a.mask.data != nullptr)
+      load_strided(a.mask, first, count, b.mask);
     else
       for (int i = 0; i < count; ++i) b.mask[i] = T(1);
     for (int i = count; i < padded; ++i) b.mask[i] = T(0);
@@ -131,16 +151,20 @@ struct tile_work {
 
   // The items of one tile, from memory that holds whole lanes. Without a guard every item counts.
   template <bool Guarded, class V>
-  static inline __attribute__((always_inline)) void run_lanes(const Body& body, unsigned wanted, int padded, const T* const (&from)[inputs],
-                                                              const T* const (&ahead)[inputs], int streams, T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
+  static inline __attribute__((always_inline)) void run_lanes(const Body& body, unsigned wanted, int padded,
+                                                              const T* const (&from)[inputs],
+                                                              const T* const (&ahead)[inputs], int streams,
+                                                              T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
     for (int g = 0; g < padded; g += V::width) {
       for (int k = 0; k < streams; ++k) __builtin_prefetch(ahead[k] + g);
       V in[inputs], out[outputs], part[sums];
       unrolled<inputs>([&](auto k) PREFER_HD_LAMBDA { in[k] = V::load(from[k] + g); });
       body(in, out, part);
       const auto kept = [&](const V& x) PREFER_HD_LAMBDA {
-        if constexpr (Guarded) return select(V::load(mask + g) > V(0), x.settled(), V(0));
-        else return x.settled();
+        if constexpr (Guarded)
+          return select(V::load(mask + g) > V(0), x.settled(), V(0));
+        else
+          return x.settled();
       };
       // What nobody asked for is computed inside these conditions, that is, not at all.
       unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
@@ -153,8 +177,8 @@ struct tile_work {
   }
 
   template <class V>
-  static inline __attribute__((always_inline)) void fill_absent(const map_reduce_arguments_of<Body>& a, int longest, buffers& b,
-                                                                const T* (&from)[inputs]) {
+  static inline __attribute__((always_inline)) void fill_absent(const map_reduce_arguments_of<Body>& a, int longest,
+                                                                buffers& b, const T* (&from)[inputs]) {
     for (int k = 0; k < inputs; ++k) {
       if (a.in[k].data != nullptr) continue;
       for (int i = 0; i < longest; i += V::width) V(static_cast<T>(a.in[k].neutral)).store(b.in[k] + i);
@@ -163,8 +187,8 @@ struct tile_work {
   }
 
   // Where a tile's outputs are written; true for those that are in the buffer.
-  static void place_outputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, bool whole, buffers& b, T* (&to)[outputs],
-                            bool (&buffered)[outputs]) {
+  static void place_outputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, bool whole, buffers& b,
+                            T* (&to)[outputs], bool (&buffered)[outputs]) {
     for (int m = 0; m < outputs; ++m) {
       const sink& s = a.out[m];
       const bool direct = whole && s.stride == 1 && s.type == element_of<T>() && !adds(a, s);

@@ -52,7 +52,8 @@ struct segment_walk {
       double x[tile_items], mask[tile_items];
       for (std::int64_t first = range.begin; first < range.end; first += tile_items) {
         const int count = static_cast<int>(smaller(tile_items, range.end - first));
-        if (segment.mask.data != nullptr) load_strided(segment.mask, first, count, mask);
+        if (segment.mask.data != nullptr)
+          load_strided(segment.mask, first, count, mask);
         else
           for (int i = 0; i < count; ++i) mask[i] = 1;
         for (int i = 0; i < count; ++i) selected += mask[i] != 0;
@@ -66,7 +67,8 @@ struct segment_walk {
       }
       for (int k = 0; k < Body::inputs; ++k) {
         if (is_stream(k, p)) in[k] = sum[k].total();
-        if (Body::input_role(k).role == role::length && Body::input_role(k).segment == p) in[k] = static_cast<double>(selected);
+        if (Body::input_role(k).role == role::length && Body::input_role(k).segment == p)
+          in[k] = static_cast<double>(selected);
       }
     }
   }
@@ -83,7 +85,8 @@ struct segment_walk {
       const token_range range = range_of(segment, item);
       for (std::int64_t first = range.begin; first < range.end; first += tile_items) {
         const int count = static_cast<int>(smaller(tile_items, range.end - first));
-        if (segment.mask.data != nullptr) load_strided(segment.mask, first, count, x);
+        if (segment.mask.data != nullptr)
+          load_strided(segment.mask, first, count, x);
         else
           for (int i = 0; i < count; ++i) x[i] = 1;
         for (int i = 0; i < count; ++i) {
@@ -96,7 +99,8 @@ struct segment_walk {
   }
 
   bool is_stream(int k, int segment) const {
-    return Body::input_role(k).role == role::tokens && Body::input_role(k).segment == segment && a.items.in[k].data != nullptr;
+    return Body::input_role(k).role == role::tokens && Body::input_role(k).segment == segment &&
+           a.items.in[k].data != nullptr;
   }
 };
 
@@ -110,7 +114,8 @@ void run_item(const Body& body, const segmented_arguments_of<Body>& a, std::int6
     for (int k = 0; k < Body::inputs; ++k) {
       const source& s = a.items.in[k];
       in[k] = static_cast<double>(s.neutral);
-      if (s.data != nullptr && Body::input_role(k).role == role::item) in[k] = load_element<double>(s.data, s.type, item * s.stride);
+      if (s.data != nullptr && Body::input_role(k).role == role::item)
+        in[k] = load_element<double>(s.data, s.type, item * s.stride);
     }
     walk.gather(item, in);
     body(in, out, part);
@@ -128,9 +133,11 @@ inline status check_offsets(const segment_source& s, std::int64_t n, const char*
   for (std::int64_t i = 0; i < n; ++i) {
     const token_range range = range_of(s, i);
     if (range.begin < 0 || range.begin > s.tokens)
-      return require::fail(errc::bad_offsets, name, "from 0 to the number of tokens", static_cast<double>(range.begin), 0, i);
+      return require::fail(errc::bad_offsets, name, "from 0 to the number of tokens", static_cast<double>(range.begin),
+                           0, i);
     if (range.end < range.begin || range.end > s.tokens)
-      return require::fail(errc::bad_offsets, name, "no less than the offset before it and no more than the number of tokens",
+      return require::fail(errc::bad_offsets, name,
+                           "no less than the offset before it and no more than the number of tokens",
                            static_cast<double>(range.end), 0, i + 1);
   }
   return {};
@@ -151,7 +158,8 @@ status segmented_map_reduce(const cpu& exec, const Body& body, const segmented_a
   detail::for_blocks(exec, blocks, tokens, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t block = first; block < last; ++block) {
       for (double& s : sums[block]) s = 0;
-      for (std::int64_t i = n * block / blocks; i < n * (block + 1) / blocks; ++i) detail::run_item(ready, a, i, sums[block]);
+      for (std::int64_t i = n * block / blocks; i < n * (block + 1) / blocks; ++i)
+        detail::run_item(ready, a, i, sums[block]);
     }
   });
   detail::write_totals(sums, blocks, a.items, normalizer);

@@ -13,7 +13,8 @@ namespace detail {
 template <class T>
 static __global__ void __launch_bounds__(256) gather_sum_kernel(const gather_sum_arguments<T> a) {
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  for (std::int64_t s = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; s < a.samples; s += step) sum_sample(a, s);
+  for (std::int64_t s = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; s < a.samples; s += step)
+    sum_sample(a, s);
 }
 
 }  // namespace detail
@@ -22,7 +23,8 @@ template <class T>
 status gather_sum(const cuda& exec, const gather_sum_arguments<T>& a) {
   if (a.samples == 0) return {};
   const std::int64_t blocks = (a.samples + 255) / 256;
-  detail::gather_sum_kernel<T><<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), 256, 0, exec.stream.stream>>>(a);
+  detail::gather_sum_kernel<T>
+      <<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), 256, 0, exec.stream.stream>>>(a);
   return detail::launch_status("gather_sum");
 }
 

@@ -45,15 +45,17 @@ class scratch {
     stream_ = exec.stream.stream;
     if (exec.workspace.data != nullptr) {
       if (exec.workspace.bytes < bytes)
-        return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least", static_cast<double>(exec.workspace.bytes),
-                             static_cast<double>(bytes));
+        return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
+                             static_cast<double>(exec.workspace.bytes), static_cast<double>(bytes));
       at_ = align(static_cast<char*>(exec.workspace.data));
       return {};
     }
     cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-    if (const status s = cuda_status(cudaStreamIsCapturing(stream_, &capturing), "cudaStreamIsCapturing"); !s.ok()) return s;
+    if (const status s = cuda_status(cudaStreamIsCapturing(stream_, &capturing), "cudaStreamIsCapturing"); !s.ok())
+      return s;
     if (capturing != cudaStreamCaptureStatusNone)
-      return require::fail(errc::capture_needs_workspace, "exec.workspace", "memory of the caller while the stream is captured");
+      return require::fail(errc::capture_needs_workspace, "exec.workspace",
+                           "memory of the caller while the stream is captured");
     if (const status s = cuda_status(cudaMallocAsync(&owned_, bytes, stream_), "cudaMallocAsync"); !s.ok()) return s;
     at_ = align(static_cast<char*>(owned_));
     return {};

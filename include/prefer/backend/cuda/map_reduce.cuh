@@ -10,8 +10,8 @@
 #include <cstdint>
 
 // map_reduce on CUDA (contract: backend/map_reduce.hpp): one launch. The items are cut into tiles of a fixed size, the
-// tiles are dealt to at most 1024 blocks of threads by n alone, and the last block to finish adds up the blocks' sums in
-// their order. The grid does not depend on the device, so neither do the results.
+// tiles are dealt to at most 1024 blocks of threads by n alone, and the last block to finish adds up the blocks' sums
+// in their order. The grid does not depend on the device, so neither do the results.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -28,8 +28,8 @@ inline std::int64_t cuda_blocks(std::int64_t n) {
 
 // What the blocks of one call share.
 struct block_exchange {
-  double* sums;           // [blocks][Sums]
-  unsigned* finished;     // blocks that have written their sums
+  double* sums;        // [blocks][Sums]
+  unsigned* finished;  // blocks that have written their sums
   content_report* report;
 };
 
@@ -90,8 +90,8 @@ PREFER_HD T read_source(const source& s, std::int64_t i, bool& inside) {
 }
 
 template <class T, bool Plain, class Body>
-__device__ __forceinline__ void do_item(const Body& body, const map_reduce_arguments_of<Body>& a, std::int64_t i, content_report* report,
-                        T (&sums)[Body::sums]) {
+__device__ __forceinline__ void do_item(const Body& body, const map_reduce_arguments_of<Body>& a, std::int64_t i,
+                                        content_report* report, T (&sums)[Body::sums]) {
   const bool selected = a.mask.data == nullptr || load_element<T>(a.mask.data, a.mask.type, i * a.mask.stride) != T(0);
   T in[Body::inputs], out[Body::outputs], part[Body::sums];
   bool inside = true;
@@ -114,8 +114,10 @@ __device__ __forceinline__ void do_item(const Body& body, const map_reduce_argum
     const sink& s = a.out[m];
     if (s.data == nullptr) continue;
     const T x = !selected ? T(0) : usable ? out[m] : unusable;
-    if constexpr (Plain) static_cast<T*>(s.data)[i] = x;
-    else if (const bool adds = a.accumulate && !s.fresh; selected || !adds) store_element(s.data, s.type, i * s.stride, x, adds);
+    if constexpr (Plain)
+      static_cast<T*>(s.data)[i] = x;
+    else if (const bool adds = a.accumulate && !s.fresh; selected || !adds)
+      store_element(s.data, s.type, i * s.stride, x, adds);
   }
 }
 
@@ -174,22 +176,27 @@ struct count_body {
 
 // Readies the exchange for one launch; without totals to write there is nothing to exchange.
 template <int Inputs, int Outputs, int Sums>
-status begin_reduction(const cuda& exec, const map_reduce_arguments<Inputs, Outputs, Sums>& a, block_exchange& exchange) {
+status begin_reduction(const cuda& exec, const map_reduce_arguments<Inputs, Outputs, Sums>& a,
+                       block_exchange& exchange) {
   for (const total& t : a.sum)
     if (t.data != nullptr)
-      return cuda_status(cudaMemsetAsync(exchange.finished, 0, sizeof(unsigned), exec.stream.stream), "cudaMemsetAsync");
+      return cuda_status(cudaMemsetAsync(exchange.finished, 0, sizeof(unsigned), exec.stream.stream),
+                         "cudaMemsetAsync");
   exchange.sums = nullptr;
   return {};
 }
 
 template <class T, class Body>
-status launch_map_reduce(const cuda& exec, const Body& body, const map_reduce_arguments_of<Body>& a, block_exchange exchange) {
+status launch_map_reduce(const cuda& exec, const Body& body, const map_reduce_arguments_of<Body>& a,
+                         block_exchange exchange) {
   const auto blocks = static_cast<unsigned>(cuda_blocks(a.n));
   if (const status s = begin_reduction(exec, a, exchange); !s.ok()) return s;
   if (a.n == 0 && exchange.sums == nullptr) return {};
   const cudaStream_t stream = exec.stream.stream;
-  if (is_plain<T, Body>(a)) map_reduce_kernel<T, true, Body><<<blocks, cuda_threads, 0, stream>>>(body, a, exchange);
-  else map_reduce_kernel<T, false, Body><<<blocks, cuda_threads, 0, stream>>>(body, a, exchange);
+  if (is_plain<T, Body>(a))
+    map_reduce_kernel<T, true, Body><<<blocks, cuda_threads, 0, stream>>>(body, a, exchange);
+  else
+    map_reduce_kernel<T, false, Body><<<blocks, cuda_threads, 0, stream>>>(body, a, exchange);
   return launch_status("map_reduce");
 }
 
@@ -199,8 +206,8 @@ std::size_t reduction_bytes(std::int64_t blocks) {
          scratch_bytes<double>(static_cast<std::size_t>(blocks) * Body::sums);
 }
 
-// Scratch memory for one reduction of at least cuda_blocks(n) blocks, and the default normaliser: the number of items, counted on the device first where a
-// mask selects them.
+// Scratch memory for one reduction of at least cuda_blocks(n) blocks, and the default normaliser: the number of items,
+// counted on the device first where a mask selects them.
 template <class Body>
 status prepare_reduction(const cuda& exec, std::int64_t blocks, map_reduce_arguments_of<Body>& a, scratch& memory,
                          block_exchange& exchange) {
@@ -236,7 +243,8 @@ status map_reduce(const cuda& exec, const Body& body, const map_reduce_arguments
   auto a = given;
   detail::scratch memory;
   detail::block_exchange exchange;
-  if (const status s = detail::prepare_reduction<Body>(exec, detail::cuda_blocks(a.n), a, memory, exchange); !s.ok()) return s;
+  if (const status s = detail::prepare_reduction<Body>(exec, detail::cuda_blocks(a.n), a, memory, exchange); !s.ok())
+    return s;
   return detail::launch_map_reduce<T>(exec, body, a, exchange);
 }
 

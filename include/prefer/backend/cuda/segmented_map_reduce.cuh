@@ -17,7 +17,9 @@ namespace detail {
 inline constexpr int segment_threads = 128;
 inline constexpr std::int64_t segment_max_blocks = 2048;
 
-inline std::int64_t segment_blocks(std::int64_t n) { return n < 1 ? 1 : n < segment_max_blocks ? n : segment_max_blocks; }
+inline std::int64_t segment_blocks(std::int64_t n) {
+  return n < 1 ? 1 : n < segment_max_blocks ? n : segment_max_blocks;
+}
 
 // Roles as constants, since device code may not call the body's constexpr functions.
 template <class Body, int Input>
@@ -25,9 +27,11 @@ inline constexpr token_role input_role_of = Body::input_role(Input);
 template <class Body, int Output>
 inline constexpr token_role output_role_of = Body::output_role(Output);
 template <class Body, int Input, int Segment>
-inline constexpr bool is_stream = input_role_of<Body, Input>.role == role::tokens && input_role_of<Body, Input>.segment == Segment;
+inline constexpr bool is_stream =
+    input_role_of<Body, Input>.role == role::tokens&& input_role_of<Body, Input>.segment == Segment;
 template <class Body, int Input, int Segment>
-inline constexpr bool is_length = input_role_of<Body, Input>.role == role::length && input_role_of<Body, Input>.segment == Segment;
+inline constexpr bool is_length =
+    input_role_of<Body, Input>.role == role::length&& input_role_of<Body, Input>.segment == Segment;
 
 struct device_range {
   std::int64_t begin, end;
@@ -85,7 +89,8 @@ struct device_walk {
         if (s.data == nullptr || !range[p].valid) return;
         for (std::int64_t t = range[p].begin + threadIdx.x; t < range[p].end; t += segment_threads) {
           const bool keep = selected && token_selected(a.segment[p].mask, t);
-          if (keep || !a.items.accumulate) store_element(s.data, s.type, t * s.stride, keep ? out[m] : 0.0, a.items.accumulate);
+          if (keep || !a.items.accumulate)
+            store_element(s.data, s.type, t * s.stride, keep ? out[m] : 0.0, a.items.accumulate);
         }
       }
     });
@@ -100,8 +105,10 @@ struct device_walk {
         constexpr int k = decltype(i)::value;
         const source& s = a.items.in[k];
         constexpr role what = input_role_of<Body, k>.role;
-        if (s.data == nullptr && what != role::length) in[k] = static_cast<double>(s.neutral);
-        else if (what == role::item) in[k] = load_element<double>(s.data, s.type, item * s.stride);
+        if (s.data == nullptr && what != role::length)
+          in[k] = static_cast<double>(s.neutral);
+        else if (what == role::item)
+          in[k] = load_element<double>(s.data, s.type, item * s.stride);
       });
       body(in, result, part);
       if constexpr (requires { body.invalid(in); }) {
@@ -119,7 +126,8 @@ struct device_walk {
       const sink& s = a.items.out[m];
       out[m] = result[m];
       if constexpr (output_role_of<Body, m>.role == role::item) {
-        if (s.data != nullptr && (selected || !a.items.accumulate)) store_element(s.data, s.type, item * s.stride, result[m], a.items.accumulate);
+        if (s.data != nullptr && (selected || !a.items.accumulate))
+          store_element(s.data, s.type, item * s.stride, result[m], a.items.accumulate);
       }
     });
   }
@@ -173,7 +181,8 @@ status segmented_map_reduce(const cuda& exec, const Body& body, const segmented_
   if (const status s = detail::prepare_reduction<Body>(exec, blocks, a.items, memory, exchange); !s.ok()) return s;
   if (const status s = detail::begin_reduction(exec, a.items, exchange); !s.ok()) return s;
   if (a.items.n == 0 && exchange.sums == nullptr) return {};
-  detail::segmented_kernel<Body><<<static_cast<unsigned>(blocks), detail::segment_threads, 0, exec.stream.stream>>>(body, a, exchange);
+  detail::segmented_kernel<Body>
+      <<<static_cast<unsigned>(blocks), detail::segment_threads, 0, exec.stream.stream>>>(body, a, exchange);
   return detail::launch_status("segmented_map_reduce");
 }
 
