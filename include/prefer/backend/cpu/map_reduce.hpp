@@ -99,6 +99,8 @@ template <class T, class Body>
 struct tile_work {
   static constexpr int inputs = Body::inputs, outputs = Body::outputs, sums = Body::sums;
 
+  static constexpr int most_streams = (inputs + 3) / 4 * 4;
+
   // Where the body reads and writes during one tile.
   struct buffers {
     alignas(64) T in[inputs][tile_items];
@@ -113,7 +115,7 @@ struct tile_work {
 
   // Fills `from`, and `ahead` with where the streams that are read in place go on after this tile; answers how many.
   static int load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
-                         const T* (&from)[inputs], const T* (&ahead)[inputs]) {
+                         const T* (&from)[inputs], const T* (&ahead)[most_streams]) {
     int streams = 0;
     for (int k = 0; k < inputs; ++k) {
       const source& s = a.in[k];
@@ -128,6 +130,8 @@ struct tile_work {
       for (int i = count; i < padded; ++i) b.in[k][i] = T(0);
       from[k] = b.in[k];
     }
+    // In fours, which are cheaper to loop over; a stream twice costs nothing.
+    for (; streams % 4 != 0; ++streams) ahead[streams] = ahead[streams - 1];
     return streams;
   }
 
@@ -153,10 +157,11 @@ struct tile_work {
   template <bool Guarded, class V>
   static inline __attribute__((always_inline)) void run_lanes(const Body& body, unsigned wanted, int padded,
                                                               const T* const (&from)[inputs],
-                                                              const T* const (&ahead)[inputs], int streams,
+                                                              const T* const (&ahead)[most_streams], int streams,
                                                               T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
     for (int g = 0; g < padded; g += V::width) {
-      for (int k = 0; k < streams; ++k) __builtin_prefetch(ahead[k] + g);
+      for (int k = 0; k < streams; k += 4)
+        unrolled<4>([&](auto j) PREFER_HD_LAMBDA { __builtin_prefetch(ahead[k + j] + g); });
       V in[inputs], out[outputs], part[sums];
       unrolled<inputs>([&](auto k) PREFER_HD_LAMBDA { in[k] = V::load(from[k] + g); });
       body(in, out, part);
@@ -210,7 +215,7 @@ struct tile_work {
     const auto& a = *job.arguments;
     const Body body = *job.body;
     buffers b;
-    const T *from[inputs], *ahead[inputs];
+    const T *from[inputs], *ahead[most_streams];
     T* to[outputs];
     bool buffered[outputs];
 
