@@ -4,6 +4,7 @@
 
 #include <prefer/core/config.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <type_traits>
 
@@ -19,6 +20,14 @@ struct tracer {
   struct mask {
     std::uint64_t reads = 0;
     bool written = true;
+    // Refuses `if (x > V(0))`.
+    template <std::same_as<bool> Bool>
+    explicit operator Bool() const {
+      static_assert(sizeof(Bool) == 0,
+                    "prefer: a loss decides with math::select(condition, a, b), not with if or ?:, "
+                    "since it is evaluated for many items at once");
+      return false;
+    }
     friend PREFER_HD constexpr mask operator&(mask a, mask b) { return {a.reads | b.reads, a.written && b.written}; }
     friend PREFER_HD constexpr mask operator|(mask a, mask b) { return a & b; }
     friend PREFER_HD constexpr mask operator!(mask a) { return a; }
