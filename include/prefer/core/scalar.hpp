@@ -34,8 +34,7 @@ struct scalar {
   // The parameter as a value type: V(0.1) for a dual number or a lane, 0.1f for float.
   template <class V>
   PREFER_HD V as() const {
-    if (is_pointer) [[unlikely]]
-      return pointer64 != nullptr ? V(*pointer64) : V(*pointer32);
+    if (is_pointer) return pointer64 != nullptr ? V(*pointer64) : V(*pointer32);
     if constexpr (std::is_same_v<typename V_element<V>::type, float>)
       return V(value32);
     else

@@ -160,7 +160,6 @@ struct tile_work {
                                                               const T* const (&ahead)[most_streams], int streams,
                                                               T* const (&to)[outputs], const T* mask, V (&sum)[sums]) {
     for (int g = 0; g < padded; g += V::width) {
-      __asm__("" : "+r"(wanted));  // a register to test bits of, rather than every bit in memory of its own
       for (int k = 0; k < streams; k += 4)
         unrolled<4>([&](auto j) PREFER_HD_LAMBDA { __builtin_prefetch(ahead[k + j] + g); });
       V in[inputs], out[outputs], part[sums];
