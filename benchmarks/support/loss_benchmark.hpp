@@ -26,8 +26,8 @@
 //   struct subject {
 //     using loss = ...;
 //     static constexpr int inputs, outputs;   // the first fields of its kind, the first gradients
-//     template <class T, class Compute> static prefer::status call(const prefer::cpu&, bench::arrays<T>&, std::int64_t
-//     n, Compute* total);
+//     template <class T, class Compute>
+//     static prefer::status call(const prefer::cpu&, bench::arrays<T>&, std::int64_t n, Compute* total);
 //   };
 //
 // Arrays hold zeros: the kernels have no branch on values, and the probes may then write wherever they like.

@@ -27,7 +27,6 @@ struct options {
   prefer::tie_model ties = prefer::tie_model::half;
   std::string intervals = "hessian";
   std::int64_t resamples = 1000;
-  double level = 0.95;
   double pseudo_count = 0;
   int threads = 2;
   bool quick = false;
@@ -82,8 +81,7 @@ leaderboard fit(const comparison_data& data, const options& o, prefer::thread_po
   prefer::check(st);
 
   if (o.intervals == "bootstrap") {
-    const prefer::bradley_terry_bootstrap bootstrap{
-        .fit = model, .replicates = o.resamples, .seed = 1, .level = o.level};
+    const prefer::bradley_terry_bootstrap bootstrap{.fit = model, .replicates = o.resamples, .seed = 1};
     memory more(prefer::bootstrap_bradley_terry_workspace(prefer::cpu{}, bootstrap, data.view()));
     prefer::check(prefer::bootstrap_bradley_terry(
         prefer::cpu{.pool = pool, .workspace = more.get()}, bootstrap, data.view(),

@@ -108,9 +108,10 @@ void check_masked(const char* name, const Loss& loss) {
     REQUIRE(run(prefer::cpu{}, dirty).ok());
     CHECK(clean.written() == dirty.written());
   }
-  // A mask that leaves nothing out is no mask, bit for bit.
-  loss_call<Loss, S> all(loss, 300), unmasked(loss, 300);
-  for (std::int64_t i = 0; i < 300; ++i) all.mask.at(i) = true;
+  // A mask that leaves nothing out is no mask, bit for bit: in whole tiles, which have a loop of their own without one,
+  // and in a tail.
+  loss_call<Loss, S> all(loss, 1040), unmasked(loss, 1040);
+  for (std::int64_t i = 0; i < 1040; ++i) all.mask.at(i) = true;
   for (prefer::isa level : levels()) {
     REQUIRE(run(prefer::cpu{.isa = level}, all).ok());
     REQUIRE(run(prefer::cpu{.isa = level}, unmasked, true, false).ok());
@@ -192,8 +193,8 @@ void check_allocations(const char* name, const Loss& loss) {
   covers(name, "allocation");
 }
 
-// Calls that must be refused, built from good inputs by breaking one thing at a time. `refused(code, argument, in,
-// out)`.
+// Calls that must be refused, built from good inputs by breaking one thing at a time; each is given to
+// refused(code, argument, in, out).
 template <class Loss, class S, class Inputs, class Outputs, class Refused>
 void each_bad_argument(loss_call<Loss, S>& c, const Inputs& in, const Outputs& out, Refused refused) {
   using kind = prefer::kind_of<Loss>;

@@ -30,9 +30,8 @@
 // * Sums are taken in T inside a fixed tile of items and in double across tiles, in an order that depends on n alone:
 //   results are bitwise the same from run to run, for any number of threads and any grid.
 // * An input with an index list is gathered: element index[i]. An index outside [0, bound) reads as NaN.
-// * A body may also have `errc invalid(const T (&in)[inputs]) const`. On CUDA an item that it does not find ok, or
-// whose
-//   index is out of range, becomes NaN and is reported; on the CPU content was checked before.
+// * A body may also have `errc invalid(const T (&in)[inputs]) const`. On CUDA an item that it does not find ok,
+//   or whose index is out of range, becomes NaN and is reported; on the CPU content was checked before.
 // * Nothing is allocated on the CPU. On CUDA scratch memory is the workspace's (map_reduce_workspace bytes), or taken
 //   and returned in stream order; there is no synchronisation and one launch.
 namespace prefer {

@@ -224,8 +224,7 @@ status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>&
       return s;
   }
   if (list.terms.given())
-    if (const status s = check_output(list.terms, parts_of < Loss >> 0, parts_of<Loss>, require::holds::totals);
-        !s.ok())
+    if (const status s = check_output(list.terms, parts_of<Loss> != 0, parts_of<Loss>, require::holds::totals); !s.ok())
       return s;
   return any ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
 }

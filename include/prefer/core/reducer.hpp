@@ -14,8 +14,9 @@
 //   struct mpi_reducer {
 //     MPI_Comm comm;
 //     prefer::status operator()(prefer::reduction what, double* values, std::int64_t count) const {
-//       MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, what == prefer::reduction::sum ? MPI_SUM : MPI_MAX,
-//       comm); return {};
+//       const MPI_Op op = what == prefer::reduction::sum ? MPI_SUM : MPI_MAX;
+//       MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, op, comm);
+//       return {};
 //     }
 //     std::int64_t processes() const;   // and these two for algorithms that gather
 //     prefer::status gather(const void* mine, std::int64_t bytes, void* all) const;   // in order of rank

@@ -13,8 +13,8 @@
 
 // Fitting Bradley-Terry ratings to comparisons by maximum likelihood (or posterior mode, with a prior).
 //
-//   P(i beats j) = s(r_i - r_j), s(x) = 1 / (1 + e^-x);     minimise  L(r) = - sum over games of weight * log
-//   P(outcome)
+//   P(i beats j) = s(r_i - r_j), s(x) = 1 / (1 + e^-x)
+//   minimise  L(r) = - sum over games of weight * log P(outcome)
 //
 // Ratings are natural log-odds: a difference of log 10 is "ten to one", 400 / ln 10 times a rating is the Elo scale.
 // Ties: see tie_model (half a win and half a loss, Rao and Kupper 1967, Davidson 1970; the tie parameter is estimated).

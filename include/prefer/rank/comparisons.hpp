@@ -12,10 +12,10 @@ namespace prefer {
 
 // Comparisons between `items` items, in exactly one of three forms.
 //
-// Pairs: row k compares items first[k] and second[k]; first won first_wins[k] of their games, second second_wins[k],
-// and
-//   ties[k] were tied. With neither second_wins nor ties, first_wins may be left out: every row is then one game that
-//   `first` won. The same two items may meet in any number of rows. `weight` multiplies the counts of a row.
+// Pairs: row k compares items first[k] and second[k]; first won first_wins[k] of their games, second
+//   second_wins[k], and ties[k] were tied. With neither second_wins nor ties, first_wins may be left out: every row is
+//   then one game that `first` won. The same two items may meet in any number of rows. `weight` multiplies the counts
+//   of a row.
 // Matrix: win_matrix(i, j) is how often i beat j, tie_matrix(i, j) = tie_matrix(j, i) how often they tied (each tie
 //   stands in both triangles and counts once). `items` may be left 0: the extents tell.
 // Sparse matrix: the same two matrices, compressed by rows: the entries of row i are k in [row_offsets[i],
