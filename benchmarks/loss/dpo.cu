@@ -1,61 +1,28 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include "support/device.cuh"
+
 #include <prefer/loss/dpo.cuh>
 
 #include <benchmark/benchmark.h>
 
 #include <cuda_runtime.h>
 
-#include <algorithm>
-#include <string>
-#include <vector>
-
 // Loss and both policy gradients of DPO on a GPU, as time and as a fraction of what a copy of the same bytes gets.
-// Times are those of events on the stream, the best of twenty.
 namespace {
-
-struct device_memory {
-  void* data = nullptr;
-  explicit device_memory(std::size_t bytes) {
-    if (cudaMalloc(&data, bytes) == cudaSuccess)
-      cudaMemset(data, 0, bytes);
-    else
-      data = nullptr;
-  }
-  device_memory(const device_memory&) = delete;
-  ~device_memory() { cudaFree(data); }
-};
-
-template <class Call>
-double best_seconds(cudaStream_t stream, Call call) {
-  cudaEvent_t begin, end;
-  cudaEventCreate(&begin), cudaEventCreate(&end);
-  float best = 1e30f;
-  for (int i = 0; i < 20; ++i) {
-    cudaEventRecord(begin, stream);
-    call();
-    cudaEventRecord(end, stream);
-    cudaEventSynchronize(end);
-    float ms = 0;
-    cudaEventElapsedTime(&ms, begin, end);
-    best = std::min(best, ms);
-  }
-  cudaEventDestroy(begin), cudaEventDestroy(end);
-  return best * 1e-3;
-}
 
 template <class T>
 void dpo(benchmark::State& state) {
   const std::int64_t n = state.range(0);
   const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
-  device_memory arrays(6 * bytes), loss(sizeof(float)), scratch(prefer::evaluate_workspace(prefer::dpo{}, n));
+  bench::device_memory arrays(6 * bytes), loss(sizeof(float)), scratch(prefer::evaluate_workspace(prefer::dpo{}, n));
   if (arrays.data == nullptr) return state.SkipWithError("no GPU, or not enough memory");
   T* const a = static_cast<T*>(arrays.data);
   cudaStream_t stream;
   cudaStreamCreate(&stream);
   const prefer::cuda exec{.stream = stream, .workspace = {scratch.data, prefer::evaluate_workspace(prefer::dpo{}, n)}};
   for (auto _ : state) {
-    const double kernel = best_seconds(stream, [&] {
+    const double kernel = bench::best_seconds(stream, [&] {
       prefer::check(prefer::evaluate<float>(exec, prefer::dpo{.beta = 0.1},
                                             {.policy_chosen = {a, n},
                                              .policy_rejected = {a + n, n},
@@ -65,8 +32,8 @@ void dpo(benchmark::State& state) {
                                              .grad_policy_chosen = {a + 4 * n, n},
                                              .grad_policy_rejected = {a + 5 * n, n}}));
     });
-    const double copy =
-        best_seconds(stream, [&] { cudaMemcpyAsync(a + 3 * n, a, 3 * bytes, cudaMemcpyDeviceToDevice, stream); });
+    const double copy = bench::best_seconds(
+        stream, [&] { cudaMemcpyAsync(a + 3 * n, a, 3 * bytes, cudaMemcpyDeviceToDevice, stream); });
     state.SetIterationTime(kernel);
     state.counters["ns_per_item"] = kernel / static_cast<double>(n) * 1e9;
     state.counters["GB_per_s"] = 6 * static_cast<double>(bytes) / kernel * 1e-9;

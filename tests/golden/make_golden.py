@@ -6,6 +6,8 @@ Every table is computed at 50 digits from the textbook formula, never from the f
 in float32, and where a table says so in bfloat16 and half too, so that one row serves every storage type. A new
 algorithm adds one function to TABLES.
 """
+import functools
+import multiprocessing
 import pathlib
 import struct
 import sys
@@ -138,8 +140,18 @@ TABLES = {
     "davidson": lambda: tie_rows("davidson"),
 }
 
+def all_tables():
+    import pair_losses
+
+    return TABLES | pair_losses.TABLES
+
+
+def write(folder, name):
+    (folder / f"golden_{name}.inc").write_text("\n".join(all_tables()[name]()) + "\n")
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in TABLES.items():
-        (folder / f"golden_{name}.inc").write_text("\n".join(rows()) + "\n")
+    with multiprocessing.Pool() as pool:
+        pool.map(functools.partial(write, folder), all_tables(), chunksize=1)

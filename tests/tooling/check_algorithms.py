@@ -22,7 +22,6 @@ REQUIRED = {
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
     ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
 }
-PAGES = {"rank/standard_errors": "rank/bradley_terry_fit", "rank/bootstrap": "rank/bradley_terry_fit"}
 BEGIN, END = "<!-- made by tests/tooling/check_algorithms.py -->\n", "<!-- end -->\n"
 
 arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
@@ -36,9 +35,8 @@ if len(arguments) > 1:
 
 bad = []
 for a in algorithms:
-    files = a["files"]
-    page = PAGES.get(files, files)
-    needed = [f"include/prefer/{files}.hpp", f"tests/{files}.cpp", f"docs/{page}.md", f"benchmarks/{page}.cpp"]
+    files, page, benchmark = a["files"], a["page"] or a["files"], a["benchmark"] or a["files"]
+    needed = [f"include/prefer/{files}.hpp", f"tests/{files}.cpp", f"docs/{page}.md", f"benchmarks/{benchmark}.cpp"]
     needed += [f"include/prefer/{files}.cuh"] if a["cuda"] == "yes" else []
     bad += [f"{a['algorithm']}: no {name}" for name in needed if not (root / name).exists()]
     for backend in backends:
@@ -51,7 +49,7 @@ for a in algorithms:
 
 table = "| algorithm | header | CPU | CUDA |\n|---|---|---|---|\n"
 for a in algorithms:
-    page = PAGES.get(a["files"], a["files"])
+    page = a["page"] or a["files"]
     table += f"| [{a['what']}](docs/{page}.md) | `{a['files']}` | {a['cpu']} | {a['cuda']} |\n"
 readme = root / "README.md"
 text = readme.read_text(encoding="utf-8")

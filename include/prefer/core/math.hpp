@@ -400,6 +400,13 @@ PREFER_HD cross_entropy_parts<V> cross_entropy(const V& x, const V& p) {
   return {l.log1p_exp + lost, q * l.sigmoid - p * l.sigmoid_of_minus};
 }
 
+// The same for an outcome that happened (p = 1): -log sigmoid(x) and -sigmoid(-x).
+template <class V>
+PREFER_HD cross_entropy_parts<V> logistic_loss(const V& x) {
+  const logistic_parts<V> l = logistic(x);
+  return {l.log1p_exp - select(x < V(0), x, V(0)), -l.sigmoid_of_minus};
+}
+
 // log(1 + e^x)
 template <class V>
 PREFER_HD V softplus(const V& x) {
@@ -422,6 +429,17 @@ PREFER_HD V log1mexp(const V& x) {
   const V near = log(-expm1(x));
   const V far = log1p(-exp(x));
   return select(x > V(-0.693147180559945309417), near, far);
+}
+
+// (e^(k x) - e^(k y)) / k and its limit x - y at k = 0, without subtracting the exponentials: x = y gives 0 and a
+// common part of x and y neither cancels nor becomes infinity minus infinity.
+template <class V>
+PREFER_HD V box_cox_difference(const V& k, const V& x, const V& y) {
+  const V difference = x - y;
+  const V top = exp(max(k * x, k * y));
+  const V size = share(-expm1(-abs(k * difference)) / abs(k), top);
+  const V exact = select(difference < V(0), -size, size);
+  return select(abs(k) < V(1e-30), difference, exact);
 }
 
 // Bitwise, so that -ffast-math cannot remove it.

@@ -33,6 +33,57 @@ struct pair_term {
   V part[max_parts]{};                   // the terms of a combination, unweighted
 };
 
+// log policy / reference of both responses, and the term of a loss that depends on nothing else.
+template <class V>
+struct log_ratios {
+  V chosen, rejected;
+
+  PREFER_HD explicit log_ratios(const pair<V>& p)
+      : chosen(p.policy_chosen - p.reference_chosen), rejected(p.policy_rejected - p.reference_rejected) {}
+  PREFER_HD V difference() const { return chosen - rejected; }
+
+  // Value, its derivatives by the two ratios, and the factor of the implicit rewards.
+  PREFER_HD pair_term<V> term(const V& value, const V& d_chosen, const V& d_rejected, const V& beta) const {
+    pair_term<V> t;
+    t.value = value;
+    t.d_policy_chosen = d_chosen;
+    t.d_policy_rejected = d_rejected;
+    t.d_reference_chosen = -d_chosen;
+    t.d_reference_rejected = -d_rejected;
+    t.reward_chosen = beta * chosen;
+    t.reward_rejected = beta * rejected;
+    return t;
+  }
+};
+
+// Log-probabilities per token. An empty response counts as one token, so that its mean is 0.
+template <class V>
+struct token_means {
+  V inverse_chosen, inverse_rejected;  // 1 / length
+  V chosen, rejected;
+
+  PREFER_HD explicit token_means(const pair<V>& p) : token_means(p, p.policy_chosen, p.policy_rejected) {}
+  PREFER_HD token_means(const pair<V>& p, const V& sum_chosen, const V& sum_rejected)
+      : inverse_chosen(V(1) / math::max(p.length_chosen, V(1))),
+        inverse_rejected(V(1) / math::max(p.length_rejected, V(1))),
+        chosen(sum_chosen * inverse_chosen),
+        rejected(sum_rejected * inverse_rejected) {}
+  PREFER_HD V difference() const { return chosen - rejected; }
+};
+
+// The term of a loss without a reference.
+template <class V>
+PREFER_HD pair_term<V> policy_term(const V& value, const V& d_chosen, const V& d_rejected, const V& reward_chosen,
+                                   const V& reward_rejected) {
+  pair_term<V> t;
+  t.value = value;
+  t.d_policy_chosen = d_chosen;
+  t.d_policy_rejected = d_rejected;
+  t.reward_chosen = reward_chosen;
+  t.reward_rejected = reward_rejected;
+  return t;
+}
+
 }  // namespace PREFER_ABI
 
 // Vectors over n pairs; each has its own element type and stride.

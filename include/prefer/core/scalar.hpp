@@ -30,6 +30,8 @@ struct scalar {
   }
 
   constexpr bool by_pointer() const { return is_pointer; }
+  // Known to be 0 now: what it multiplies need not be read.
+  PREFER_HD constexpr bool is_zero() const { return !is_pointer && value64 == 0; }
 
   // The parameter as a value type: V(0.1) for a dual number or a lane, 0.1f for float.
   template <class V>

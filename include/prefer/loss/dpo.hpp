@@ -37,20 +37,11 @@ struct dpo {
   PREFER_HD pair_term<V> operator()(const pair<V>& p) const {
     const V b = beta.as<V>();
     const V smoothing = label_smoothing.as<V>();
-    const V chosen = b * (p.policy_chosen - p.reference_chosen);
-    const V rejected = b * (p.policy_rejected - p.reference_rejected);
-    const V z = b * ((p.policy_chosen - p.reference_chosen) - (p.policy_rejected - p.reference_rejected)) - p.margin;
+    const log_ratios<V> ratio(p);
+    const V z = b * ratio.difference() - p.margin;
     const auto loss = math::cross_entropy(z, math::fma(p.label, V(1) - (smoothing + smoothing), smoothing));
     const V slope = b * loss.derivative;
-    pair_term<V> t;
-    t.value = loss.value;
-    t.d_policy_chosen = slope;
-    t.d_policy_rejected = -slope;
-    t.d_reference_chosen = -slope;
-    t.d_reference_rejected = slope;
-    t.reward_chosen = chosen;
-    t.reward_rejected = rejected;
-    return t;
+    return ratio.term(loss.value, slope, -slope, b);
   }
 };
 

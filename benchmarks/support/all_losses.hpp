@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/loss/apo.hpp>
+#include <prefer/loss/bco.hpp>
+#include <prefer/loss/bradley_terry.hpp>
+#include <prefer/loss/cpo.hpp>
+#include <prefer/loss/d3po.hpp>
+#include <prefer/loss/diffusion_dpo.hpp>
+#include <prefer/loss/discopop.hpp>
+#include <prefer/loss/dpo.hpp>
+#include <prefer/loss/dpop.hpp>
+#include <prefer/loss/exo.hpp>
+#include <prefer/loss/f_dpo.hpp>
+#include <prefer/loss/hinge.hpp>
+#include <prefer/loss/ipo.hpp>
+#include <prefer/loss/length_normalized_dpo.hpp>
+#include <prefer/loss/nca.hpp>
+#include <prefer/loss/nll.hpp>
+#include <prefer/loss/orpo.hpp>
+#include <prefer/loss/r_dpo.hpp>
+#include <prefer/loss/robust_dpo.hpp>
+#include <prefer/loss/seppo.hpp>
+#include <prefer/loss/simper.hpp>
+#include <prefer/loss/simpo.hpp>
+#include <prefer/loss/slic.hpp>
+#include <prefer/loss/sppo.hpp>
+#include <prefer/loss/tdpo.hpp>
+
+// Every loss that `evaluate` takes, with its defaults: f(name, loss). The sweeps and the cost model go through it.
+namespace bench {
+
+template <class F>
+void each_loss(F f) {
+  f("dpo", prefer::dpo{});
+  f("bradley_terry", prefer::bradley_terry{});
+  f("rao_kupper", prefer::rao_kupper{});
+  f("davidson", prefer::davidson{});
+  f("apo_zero", prefer::apo_zero{});
+  f("apo_down", prefer::apo_down{});
+  f("bco", prefer::bco{});
+  f("mean_reward", prefer::mean_reward{});
+  f("cpo", prefer::cpo{});
+  f("d3po", prefer::d3po{});
+  f("diffusion_dpo", prefer::diffusion_dpo{});
+  f("discopop", prefer::discopop{});
+  f("dpop", prefer::dpop{});
+  f("exo", prefer::exo{});
+  f("alpha_dpo", prefer::alpha_dpo{});
+  f("js_dpo", prefer::js_dpo{});
+  f("hinge", prefer::hinge{});
+  f("ipo", prefer::ipo{});
+  f("length_normalized_dpo", prefer::length_normalized_dpo{});
+  f("nca", prefer::nca{});
+  f("nll", prefer::nll{});
+  f("orpo", prefer::orpo{});
+  f("r_dpo", prefer::r_dpo{});
+  f("robust_dpo", prefer::robust_dpo{});
+  f("seppo", prefer::seppo{});
+  f("simper", prefer::simper{});
+  f("simpo", prefer::simpo{});
+  f("alphapo", prefer::alphapo{});
+  f("slic", prefer::slic{});
+  f("sppo", prefer::sppo{});
+  f("tdpo", prefer::tdpo{});
+}
+
+}  // namespace bench

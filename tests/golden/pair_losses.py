@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 the prefer authors
+# SPDX-License-Identifier: Apache-2.0
+"""Golden tables of the losses over pairs: TABLES maps a loss to a function that yields its rows (see make_golden.py).
+
+A loss is given by its textbook formula alone; derivatives are taken numerically at 340 digits, so nothing here shares a
+derivation with the library. A row is
+
+    three parameters, policy_chosen, policy_rejected, reference_chosen, reference_rejected, label, margin,
+    length_chosen, length_rejected, column 0, column 1, value, its size, d policy_chosen, its size, d policy_rejected, its size
+
+where a size says what errors are relative to: the magnitude, what rounding each input by a unit would change, and where a
+formula adds and subtracts larger terms those terms.
+"""
+from mpmath import mp, mpf, exp, log, log1p, diff
+
+FIELDS = 10
+NEUTRAL = [0, 0, 0, 0, 1, 0, 1, 1, 0, 0]
+
+# Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
+MODERATE = [(0, 0), (1, -0.5), (-0.5, 2), (8, -6), (-6, 8), (-40, -44), (24, 26)]
+FAR = [(96, -96), (-96, 96), (160, 0), (0, 160), (-704, 0), (0, -704), (832, 8), (5632, -5632), (-5632, 5632)]
+
+
+def softplus(x):
+    return x + log1p(exp(-x)) if x > 0 else log1p(exp(x))
+
+
+def sigmoid(x):
+    return 1 / (1 + exp(-x)) if x > 0 else exp(x) / (1 + exp(x))
+
+
+def ratios(pairs):
+    """Items with these log-ratios; the first ones with a reference that is not 0."""
+    items = [{"pc": a, "pr": c} for a, c in pairs]
+    return items + [{"pc": a - 2, "rc": -2, "pr": c - 1.5, "rr": -1.5} for a, c in pairs if abs(a) + abs(c) < 20]
+
+
+def with_lengths(items, lengths=((8, 2), (1, 16))):
+    return [dict(item, nc=n, nr=m) for item in items for n, m in lengths]
+
+
+def likelihoods(lengths=((8, 2), (1, 16))):
+    """Log-probabilities of responses, at most 0."""
+    pairs = [(-1, -2), (-8, -0.5), (-0.0625, -24), (-96, -80), (-704, -8), (-8, -704), (-5632, -1), (-1, -5632)]
+    return with_lengths([{"pc": a, "pr": c} for a, c in pairs], lengths)
+
+
+NAMES = ("pc", "pr", "rc", "rr", "label", "margin", "nc", "nr", "k0", "k1")
+
+
+class Item:
+    def __init__(self, x):
+        for name, value in zip(NAMES, x):
+            setattr(self, name, value)
+        self.a, self.c = self.pc - self.rc, self.pr - self.rr
+        self.uw, self.ul = self.pc / max(self.nc, 1), self.pr / max(self.nr, 1)
+
+
+def rows(formula, parameters, items, terms=None, slope_terms=None):
+    """`terms` and `slope_terms`: the sizes of what value and d policy_chosen add up, where they exceed the result."""
+    from make_golden import row
+
+    mp.dps = 340  # a slope of 1e-308 beside a value of 1e4
+    for parameter in parameters:
+        parameter = [mpf(p) for p in parameter]
+        for item in items:
+            x = [mpf(item.get(name, neutral)) for name, neutral in zip(NAMES, NEUTRAL)]
+            value = lambda x: formula(Item(x), *parameter)
+            slope = lambda x, k: diff(lambda t: value(x[:k] + [t] + x[k + 1:]), x[k])
+
+            def size(f):
+                moved = lambda k: x[:k] + [x[k] * (1 + mpf("1e-12"))] + x[k + 1:]
+                return abs(f(x)) + sum(abs(f(moved(k)) - f(x)) * mpf("1e12") for k in range(FIELDS) if x[k] != 0)
+
+            extra = terms(Item(x), *parameter) if terms else 0
+            cells = [value(x), size(value) + extra]
+            extra = slope_terms(Item(x), *parameter) if slope_terms else 0
+            for k in (0, 1):
+                cells += [slope(x, k), size(lambda y: slope(y, k)) + extra]
+            yield row(*(parameter + [mpf(0)] * (3 - len(parameter))), *x, *cells)
+    mp.dps = 50
+
+
+def exo(i, beta, e):
+    q, r = sigmoid(beta * (i.a - i.c)), sigmoid(-beta * (i.a - i.c))
+    return q * log(q / (1 - e)) + r * log(r / e)
+
+
+def exo_terms(i, beta, e):
+    q, r = sigmoid(beta * (i.a - i.c)), sigmoid(-beta * (i.a - i.c))
+    return abs(q * log(q / (1 - e))) + abs(r * log(r / e))
+
+
+def discopop(i, beta, tau):
+    z = beta * (i.a - i.c)
+    m = sigmoid(z / tau)
+    return sigmoid(-z / tau) * softplus(-z) + m * exp(-z)
+
+
+def box_cox(k, x):
+    return x if k == 0 else (exp(k * x) - 1) / k
+
+
+def log_odds(u):
+    limit = -mpf(2) ** -30
+    tangent = lambda v: v - log(1 - exp(v))
+    return tangent(u) if u < limit else tangent(limit) + (u - limit) / (1 - exp(limit))
+
+
+def clamp(x, clip):
+    return min(max(x, log(1 - clip)), log(1 + clip))
+
+
+def d3po(i, beta, clip):
+    h = 2 * i.label - 1
+    return softplus(-beta * h * (clamp(i.a, clip) - clamp(i.c, clip)))
+
+
+def seppo(i, beta, otherwise):
+    s = 1 if i.a <= 0 else otherwise
+    return softplus(beta / 2 * (i.a - s * i.c))
+
+
+EIGHTH = mpf(1) / 8
+Z = ratios(MODERATE + FAR)
+ERRORS = [dict(pc=a, rc=b, pr=c, rr=d) for a, b, c, d in (
+    (0.125, 0.125, 0.25, 0.25), (0.25, 0.125, 0.25, 0.375), (0.125, 0.25, 0.5, 0.25), (0.5, 0.25, 0.125, 0.0625),
+    (0.0625, 1, 1, 0.0625), (1, 0.0625, 0.0625, 1), (2, 0.5, 0.5, 0.25))]
+
+TABLES = {
+    "robust_dpo": lambda: rows(
+        lambda i, beta, e: ((1 - e) * softplus(-beta * (i.a - i.c)) - e * softplus(beta * (i.a - i.c))) / (1 - 2 * e),
+        [(EIGHTH, 0), (EIGHTH, EIGHTH), (2, 0.375)], Z,
+        lambda i, beta, e: (1 - e) * softplus(-beta * (i.a - i.c)) + abs(e * beta * (i.a - i.c)) / (1 - 2 * e)),
+    "hinge": lambda: rows(lambda i, beta, m: max(0, m - beta * (i.a - i.c)), [(EIGHTH, 1), (2, -0.5)], Z),
+    "ipo": lambda: rows(
+        lambda i, tau, mean: ((i.a / i.nc - i.c / i.nr if mean else i.a - i.c) - 1 / (2 * tau)) ** 2,
+        [(EIGHTH, 0), (EIGHTH, 1), (2, 1)], with_lengths(ratios(MODERATE + FAR[:5]))),
+    "exo": lambda: rows(exo, [(EIGHTH, mpf(2) ** -10), (2, 0.25)], Z, exo_terms),
+    "nca": lambda: rows(
+        lambda i, b: softplus(-b * i.a) + softplus(b * i.a) / 2 + softplus(b * i.c) / 2, [(EIGHTH,), (2,)], Z),
+    "sppo": lambda: rows(
+        lambda i, b: (i.a - 1 / (2 * b)) ** 2 + (i.c + 1 / (2 * b)) ** 2, [(EIGHTH,), (mpf(2) ** -10,)], Z),
+    "apo_zero": lambda: rows(lambda i, b: sigmoid(-b * i.a) + sigmoid(b * i.c), [(EIGHTH,), (2,)], Z),
+    "apo_down": lambda: rows(
+        lambda i, b: sigmoid(b * i.a) + sigmoid(-b * (i.a - i.c)), [(EIGHTH,), (2,)], Z,
+        slope_terms=lambda i, b: b * sigmoid(b * i.a) * sigmoid(-b * i.a)),
+    "discopop": lambda: rows(discopop, [(EIGHTH, 0.0625), (2, 0.5)], Z),
+    "dpop": lambda: rows(
+        lambda i, b, l: softplus(-b * (i.a - i.c - l * max(0, -i.a))), [(EIGHTH, 48), (2, 0.5)],
+        [x for x in Z if x["pc"] != x.get("rc", 0)]),
+    "r_dpo": lambda: rows(
+        lambda i, b, alpha: softplus(-(b * (i.a - i.c) + alpha * (i.nc - i.nr))), [(EIGHTH, 0.25), (2, -0.5)],
+        with_lengths(Z)),
+    "length_normalized_dpo": lambda: rows(
+        lambda i, b: softplus(-b * (i.a / i.nc - i.c / i.nr)), [(4,)], with_lengths(Z)),
+    "alpha_dpo": lambda: rows(
+        lambda i, b, alpha: softplus(-b * (box_cox(alpha - 1, i.a) - box_cox(alpha - 1, i.c))),
+        [(EIGHTH, 0.5), (EIGHTH, 1), (EIGHTH, 0), (0.5, 2)],
+        ratios(MODERATE + [(96, 98), (-88, -90), (-96, 96), (160, 0), (-300, -304)])),
+    "js_dpo": lambda: rows(
+        lambda i, b: softplus(-b * (softplus(-i.c) - softplus(-i.a))), [(EIGHTH,), (2,)], Z),
+    "nll": lambda: rows(
+        lambda i, mean: -i.uw if mean else -i.pc, [(1,), (0,)], likelihoods()),
+    "simpo": lambda: rows(
+        lambda i, b, g, s: (1 - s) * softplus(g - b * (i.uw - i.ul)) + s * softplus(b * (i.uw - i.ul) - g),
+        [(2, 1, 0), (4, 0.25, EIGHTH)], likelihoods()),
+    "alphapo": lambda: rows(
+        lambda i, b, g, alpha: softplus(g - b * (box_cox(-alpha, i.uw) - box_cox(-alpha, i.ul))),
+        [(2, 0.125, 0.25), (2, 1, 0), (2, 1, -0.5)], [x for x in likelihoods() if x["pc"] > -2000]),
+    "cpo": lambda: rows(
+        lambda i, b, w, s: (1 - s) * softplus(-b * (i.pc - i.pr)) + s * softplus(b * (i.pc - i.pr)) - w * i.uw,
+        [(EIGHTH, 1, 0), (2, 0.5, EIGHTH), (EIGHTH, 0, 0)], likelihoods()),
+    "orpo": lambda: rows(
+        lambda i, l: -i.uw + l * softplus(log_odds(i.ul) - log_odds(i.uw)), [(EIGHTH,), (2,)],
+        likelihoods() + [{"pc": -mpf(2) ** -24, "pr": -4}, {"pc": -2, "pr": -mpf(2) ** -20}, {"pc": 0, "pr": -1},
+                         {"pc": -1, "pr": 0}, {"pc": 0, "pr": 0}]),
+    "simper": lambda: rows(lambda i: exp(i.ul) - exp(i.uw), [()], likelihoods()),
+    "slic": lambda: rows(
+        lambda i, d, w: max(0, d - i.pc + i.pr) - w * i.pc, [(1.25, EIGHTH), (16, 0)], likelihoods(((1, 1),))),
+    "tdpo": lambda: rows(
+        lambda i, b, alpha: softplus(-b * (i.a - i.c - alpha * (i.k1 - i.k0))), [(EIGHTH, 0.5), (2, 1)],
+        [dict(x, k0=1.5, k1=k) for x in Z for k in (0, 24)]),
+    "bco": lambda: rows(
+        lambda i, b, s: softplus(s - b * i.a) + softplus(b * i.c - s), [(EIGHTH, 0), (2, -3), (2, 0.5)], Z),
+    "mean_reward": lambda: rows(lambda i, b: b * (i.a + i.c) / 2, [(EIGHTH,)], Z),
+    "d3po": lambda: rows(
+        d3po, [(EIGHTH, EIGHTH), (8, 0.25)],
+        [dict(x, label=y) for x in ratios([(0.0625, -0.0625), (-0.03125, 0.09375), (0.0625, -3), (3, 0.015625), (-3, 3),
+                                           (704, -704), (-5632, 5632), (0, 0)]) for y in (1, 0, 0.5)]),
+    "diffusion_dpo": lambda: rows(
+        lambda i, b: softplus(b / 2 * (i.a - i.c)), [(4096,), (4,)], ERRORS),
+    "seppo": lambda: rows(seppo, [(4096, -1), (4, -1), (4, 0)], ERRORS),
+}
