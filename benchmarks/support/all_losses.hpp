@@ -6,6 +6,11 @@
 #include <prefer/loss/bco.hpp>
 #include <prefer/loss/bradley_terry.hpp>
 #include <prefer/loss/cpo.hpp>
+#include <prefer/loss/kto.hpp>
+#include <prefer/loss/unpaired.hpp>
+#include <prefer/loss/diffusion_kto.hpp>
+#include <prefer/loss/regret.hpp>
+#include <prefer/loss/cpl.hpp>
 #include <prefer/loss/d3po.hpp>
 #include <prefer/loss/diffusion_dpo.hpp>
 #include <prefer/loss/discopop.hpp>
@@ -64,6 +69,15 @@ void each_loss(F f) {
   f("slic", prefer::slic{});
   f("sppo", prefer::sppo{});
   f("tdpo", prefer::tdpo{});
+  f("kto", prefer::kto{});
+  f("mean_log_ratio", prefer::mean_log_ratio{});
+  f("bco_unpaired", prefer::bco_unpaired{});
+  f("sppo_soft", prefer::sppo_soft{});
+  f("diffusion_kto", prefer::diffusion_kto{});
+  f("partial_return", prefer::partial_return{});
+  f("regret", prefer::regret{});
+  f("weighted_return", prefer::weighted_return{});
+  f("cpl", prefer::cpl{});
 }
 
 }  // namespace bench

@@ -10,9 +10,11 @@
 #include <prefer/loss/bco.cuh>
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>
+#include <prefer/loss/cpl.cuh>
 #include <prefer/loss/cpo.cuh>
 #include <prefer/loss/d3po.cuh>
 #include <prefer/loss/diffusion_dpo.cuh>
+#include <prefer/loss/diffusion_kto.cuh>
 #include <prefer/loss/discopop.cuh>
 #include <prefer/loss/dpo.cuh>
 #include <prefer/loss/dpop.cuh>
@@ -20,11 +22,13 @@
 #include <prefer/loss/f_dpo.cuh>
 #include <prefer/loss/hinge.cuh>
 #include <prefer/loss/ipo.cuh>
+#include <prefer/loss/kto.cuh>
 #include <prefer/loss/length_normalized_dpo.cuh>
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>
 #include <prefer/loss/r_dpo.cuh>
+#include <prefer/loss/regret.cuh>
 #include <prefer/loss/robust_dpo.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <prefer/loss/simper.cuh>
@@ -32,5 +36,6 @@
 #include <prefer/loss/slic.cuh>
 #include <prefer/loss/sppo.cuh>
 #include <prefer/loss/tdpo.cuh>
+#include <prefer/loss/unpaired.cuh>
 #include <prefer/prefer.hpp>
 #include <prefer/rank/bradley_terry_fit.cuh>

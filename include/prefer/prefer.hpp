@@ -13,9 +13,11 @@
 #include <prefer/loss/bco.hpp>
 #include <prefer/loss/bradley_terry.hpp>
 #include <prefer/loss/combine.hpp>
+#include <prefer/loss/cpl.hpp>
 #include <prefer/loss/cpo.hpp>
 #include <prefer/loss/d3po.hpp>
 #include <prefer/loss/diffusion_dpo.hpp>
+#include <prefer/loss/diffusion_kto.hpp>
 #include <prefer/loss/discopop.hpp>
 #include <prefer/loss/dpo.hpp>
 #include <prefer/loss/dpop.hpp>
@@ -23,11 +25,13 @@
 #include <prefer/loss/f_dpo.hpp>
 #include <prefer/loss/hinge.hpp>
 #include <prefer/loss/ipo.hpp>
+#include <prefer/loss/kto.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/r_dpo.hpp>
+#include <prefer/loss/regret.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
@@ -35,5 +39,6 @@
 #include <prefer/loss/slic.hpp>
 #include <prefer/loss/sppo.hpp>
 #include <prefer/loss/tdpo.hpp>
+#include <prefer/loss/unpaired.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>

@@ -233,3 +233,66 @@ TEST_CASE("bad offsets and extents are named") {
   refused([&](auto& in) { in.reference_chosen.extent[0] -= 1; }, errc::bad_extent, "reference_chosen");
   refused([&](auto& in) { in.chosen_offsets.type = element::f32; }, errc::bad_element, "chosen_offsets");
 }
+
+TEST_CASE("token weights multiply sums and gradients; a masked token's weight may be anything") {
+  const double chosen[] = {-1, -2, -3, -4, -5}, rejected[] = {-2, -1, -7}, zero = 0;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double chosen_weight[] = {0.5, nan, -2, 0, 4}, rejected_weight[] = {1, 3, 0.25};
+  const bool mask[] = {true, false, true, true, true};
+  const int chosen_offsets[] = {0, 3, 5}, rejected_offsets[] = {0, 1, 3};
+  double gc[5], gr[3], margin[2];
+  REQUIRE(
+      evaluate_tokens(cpu{}, dpo{.beta = 1.0},
+                      {.policy_chosen = {chosen, 5},
+                       .policy_rejected = {rejected, 3},
+                       .reference_chosen = {&zero, 5, 0},
+                       .reference_rejected = {&zero, 3, 0},
+                       .chosen_offsets = {chosen_offsets, 3},
+                       .rejected_offsets = {rejected_offsets, 3},
+                       .chosen_mask = {mask, 5},
+                       .chosen_weight = {chosen_weight, 5},
+                       .rejected_weight = {rejected_weight, 3},
+                       .normalizer = 1.0},
+                      {.grad_policy_chosen = {gc, 5}, .grad_policy_rejected = {gr, 3}, .reward_margin = {margin, 2}})
+          .ok());
+  CHECK(margin[0] == (0.5 * -1 + -2 * -3) - -2);
+  CHECK(margin[1] == (0 * -4 + 4 * -5) - (3 * -1 + 0.25 * -7));
+  for (int i = 0; i < 2; ++i) {
+    const double slope = 1 / (1 + std::exp(-margin[i])) - 1;
+    for (int t = chosen_offsets[i]; t < chosen_offsets[i + 1]; ++t)
+      CHECK(gc[t] == doctest::Approx(mask[t] ? slope * chosen_weight[t] : 0).epsilon(1e-14));
+    for (int t = rejected_offsets[i]; t < rejected_offsets[i + 1]; ++t)
+      CHECK(gr[t] == doctest::Approx(-slope * rejected_weight[t]).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("discount weighs the k-th token by its power, tail those behind the end of the shorter response") {
+  const float chosen[] = {-1, -2, -3, -4, -5}, rejected[] = {-2, -1}, zero = 0;
+  const int chosen_offsets[] = {0, 5}, rejected_offsets[] = {0, 2};
+  const auto run = [&](scalar discount, scalar tail, float* grad, double& margin) {
+    return evaluate_tokens(cpu{}, dpo{.beta = 1.0},
+                           {.policy_chosen = {chosen, 5},
+                            .policy_rejected = {rejected, 2},
+                            .reference_chosen = {&zero, 5, 0},
+                            .reference_rejected = {&zero, 2, 0},
+                            .chosen_offsets = {chosen_offsets, 2},
+                            .rejected_offsets = {rejected_offsets, 2},
+                            .discount = discount,
+                            .tail = tail},
+                           {.grad_policy_chosen = {grad, 5}, .reward_margin = {&margin, 1}});
+  };
+  float plain[5], grad[5];
+  double margin = 0;
+  REQUIRE(run(1.0, 1.0, plain, margin).ok());
+  CHECK(margin == -15 + 3);
+  REQUIRE(run(0.5, 1.0, grad, margin).ok());
+  CHECK(margin == (-1 - 1 - 0.75 - 0.5 - 0.3125) - (-2 - 0.5));
+  CHECK(grad[3] == doctest::Approx(grad[0] / 8));
+  const double tail = 0.25;  // by pointer, as any parameter
+  REQUIRE(run(1.0, &tail, grad, margin).ok());
+  CHECK(margin == (-3 - 12 * 0.25) + 3);
+  CHECK(grad[2] == doctest::Approx(grad[1] / 4));
+  CHECK(grad[1] == grad[0]);
+  CHECK(std::string(run(HUGE_VAL, 1.0, grad, margin).argument) == "discount");
+  CHECK(std::string(run(1.0, HUGE_VAL, grad, margin).argument) == "tail");
+}

@@ -141,9 +141,9 @@ TABLES = {
 }
 
 def all_tables():
-    import pair_losses
+    import losses
 
-    return TABLES | pair_losses.TABLES
+    return TABLES | losses.TABLES
 
 
 def write(folder, name):

@@ -12,11 +12,11 @@ using prefer_test::covers;
 using prefer_test::refused;
 
 TEST_CASE("apo_zero: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::apo_zero_cases>();
+  prefer_test::loss_tests<prefer_test::apo_zero_cases>();
 }
 
 TEST_CASE("apo_down: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::apo_down_cases>();
+  prefer_test::loss_tests<prefer_test::apo_down_cases>();
 }
 
 TEST_CASE("APO-zero raises the chosen and lowers the rejected response; APO-down lowers both") {

@@ -11,12 +11,10 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("bco: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::bco_cases>();
-}
+TEST_CASE("bco: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::bco_cases>(); }
 
 TEST_CASE("mean_reward: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::mean_reward_cases>();
+  prefer_test::loss_tests<prefer_test::mean_reward_cases>();
 }
 
 TEST_CASE("BCO: a shift moves the boundary between chosen and rejected rewards") {

@@ -12,9 +12,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("cpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::cpo_cases>();
-}
+TEST_CASE("cpo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::cpo_cases>(); }
 
 TEST_CASE("CPO is DPO with a reference of zeros plus the likelihood, which is read only if it counts") {
   covers("cpo", "identity");

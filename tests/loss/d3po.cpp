@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("d3po: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::d3po_cases>();
-}
+TEST_CASE("d3po: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::d3po_cases>(); }
 
 TEST_CASE("D3PO with the published parameters stays within its two bounds whatever the ratios are") {
   covers("d3po", "identity");

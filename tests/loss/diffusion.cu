@@ -6,14 +6,14 @@
 #include <prefer/loss/d3po.cuh>
 #include <prefer/loss/diffusion_dpo.cuh>
 #include <prefer/loss/seppo.cuh>
-#include <support/pair_golden.cuh>
+#include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>
 
 using namespace prefer_test;
 
 TEST_CASE("golden values, and what every loss promises, on CUDA") {
-  SUBCASE("d3po") { pair_loss_tests_on_cuda<d3po_cases>(); }
-  SUBCASE("diffusion_dpo") { pair_loss_tests_on_cuda<diffusion_dpo_cases>(); }
-  SUBCASE("seppo") { pair_loss_tests_on_cuda<seppo_cases>(); }
+  SUBCASE("d3po") { loss_tests_on_cuda<d3po_cases>(); }
+  SUBCASE("diffusion_dpo") { loss_tests_on_cuda<diffusion_dpo_cases>(); }
+  SUBCASE("seppo") { loss_tests_on_cuda<seppo_cases>(); }
 }

@@ -12,7 +12,7 @@ using prefer_test::covers;
 using prefer_test::refused;
 
 TEST_CASE("diffusion_dpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::diffusion_dpo_cases>();
+  prefer_test::loss_tests<prefer_test::diffusion_dpo_cases>();
 }
 
 TEST_CASE("Diffusion-DPO: a hand-worked pair, and lower errors than the reference's are rewarded") {

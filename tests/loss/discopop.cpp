@@ -12,7 +12,7 @@ using prefer_test::covers;
 using prefer_test::refused;
 
 TEST_CASE("discopop: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::discopop_cases>();
+  prefer_test::loss_tests<prefer_test::discopop_cases>();
 }
 
 TEST_CASE("DiscoPOP tends to the logistic loss for losing pairs and to the exponential one for winning pairs") {

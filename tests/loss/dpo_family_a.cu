@@ -14,19 +14,19 @@
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/robust_dpo.cuh>
 #include <prefer/loss/sppo.cuh>
-#include <support/pair_golden.cuh>
+#include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>
 
 using namespace prefer_test;
 
 TEST_CASE("golden values, and what every loss promises, on CUDA") {
-  SUBCASE("robust_dpo") { pair_loss_tests_on_cuda<robust_dpo_cases>(); }
-  SUBCASE("hinge") { pair_loss_tests_on_cuda<hinge_cases>(); }
-  SUBCASE("ipo") { pair_loss_tests_on_cuda<ipo_cases>(); }
-  SUBCASE("exo") { pair_loss_tests_on_cuda<exo_cases>(); }
-  SUBCASE("nca") { pair_loss_tests_on_cuda<nca_cases>(); }
-  SUBCASE("sppo") { pair_loss_tests_on_cuda<sppo_cases>(); }
-  SUBCASE("apo_zero") { pair_loss_tests_on_cuda<apo_zero_cases>(); }
-  SUBCASE("apo_down") { pair_loss_tests_on_cuda<apo_down_cases>(); }
+  SUBCASE("robust_dpo") { loss_tests_on_cuda<robust_dpo_cases>(); }
+  SUBCASE("hinge") { loss_tests_on_cuda<hinge_cases>(); }
+  SUBCASE("ipo") { loss_tests_on_cuda<ipo_cases>(); }
+  SUBCASE("exo") { loss_tests_on_cuda<exo_cases>(); }
+  SUBCASE("nca") { loss_tests_on_cuda<nca_cases>(); }
+  SUBCASE("sppo") { loss_tests_on_cuda<sppo_cases>(); }
+  SUBCASE("apo_zero") { loss_tests_on_cuda<apo_zero_cases>(); }
+  SUBCASE("apo_down") { loss_tests_on_cuda<apo_down_cases>(); }
 }

@@ -12,9 +12,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("dpop: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::dpop_cases>();
-}
+TEST_CASE("dpop: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::dpop_cases>(); }
 
 TEST_CASE("DPOP is DPO where the chosen response became more likely, and pushes harder where it became less") {
   covers("dpop", "identity");

@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("exo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::exo_cases>();
-}
+TEST_CASE("exo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::exo_cases>(); }
 
 TEST_CASE("EXO is zero with zero slope where the policy's preference is the smoothed label, and grows on both sides") {
   covers("exo", "identity");

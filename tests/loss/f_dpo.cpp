@@ -13,11 +13,11 @@ using prefer_test::covers;
 using prefer_test::refused;
 
 TEST_CASE("alpha_dpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::alpha_dpo_cases>();
+  prefer_test::loss_tests<prefer_test::alpha_dpo_cases>();
 }
 
 TEST_CASE("js_dpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::js_dpo_cases>();
+  prefer_test::loss_tests<prefer_test::js_dpo_cases>();
 }
 
 TEST_CASE("alpha-DPO is DPO at alpha = 1, continuously, and the forward KL at alpha = 0") {

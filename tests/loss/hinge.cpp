@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("hinge: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::hinge_cases>();
-}
+TEST_CASE("hinge: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::hinge_cases>(); }
 
 TEST_CASE("the hinge is the margin at policy = reference, flat beyond it, and of slope beta before it") {
   covers("hinge", "identity");

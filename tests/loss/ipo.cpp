@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("ipo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::ipo_cases>();
-}
+TEST_CASE("ipo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::ipo_cases>(); }
 
 TEST_CASE("IPO pulls the difference of log-ratios to 1 / (2 tau) from both sides") {
   covers("ipo", "identity");

@@ -13,7 +13,7 @@ using prefer_test::covers;
 using prefer_test::refused;
 
 TEST_CASE("length_normalized_dpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::length_normalized_dpo_cases>();
+  prefer_test::loss_tests<prefer_test::length_normalized_dpo_cases>();
 }
 
 TEST_CASE("length-normalised DPO is DPO of one-token responses, and unchanged when every token is doubled") {

@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("nca: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::nca_cases>();
-}
+TEST_CASE("nca: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::nca_cases>(); }
 
 TEST_CASE("NCA has its minimum for the chosen response at a reward of log 2 and always lowers the rejected one") {
   covers("nca", "identity");

@@ -10,9 +10,7 @@ using namespace prefer;
 using prefer_test::ask;
 using prefer_test::covers;
 
-TEST_CASE("nll: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::nll_cases>();
-}
+TEST_CASE("nll: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::nll_cases>(); }
 
 TEST_CASE("the likelihood of the chosen response, per token or whole; an empty response has none") {
   covers("nll", "identity");

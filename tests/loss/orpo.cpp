@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("orpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::orpo_cases>();
-}
+TEST_CASE("orpo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::orpo_cases>(); }
 
 TEST_CASE("ORPO is the likelihood plus the logistic loss of the logarithm of the odds ratio") {
   covers("orpo", "identity");

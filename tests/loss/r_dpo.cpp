@@ -12,9 +12,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("r_dpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::r_dpo_cases>();
-}
+TEST_CASE("r_dpo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::r_dpo_cases>(); }
 
 TEST_CASE("R-DPO is DPO for responses of one length, and asks less of a longer chosen response") {
   covers("r_dpo", "identity");

@@ -12,18 +12,18 @@
 #include <prefer/loss/simper.cuh>
 #include <prefer/loss/simpo.cuh>
 #include <prefer/loss/slic.cuh>
-#include <support/pair_golden.cuh>
+#include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>
 
 using namespace prefer_test;
 
 TEST_CASE("golden values, and what every loss promises, on CUDA") {
-  SUBCASE("nll") { pair_loss_tests_on_cuda<nll_cases>(); }
-  SUBCASE("simpo") { pair_loss_tests_on_cuda<simpo_cases>(); }
-  SUBCASE("alphapo") { pair_loss_tests_on_cuda<alphapo_cases>(); }
-  SUBCASE("cpo") { pair_loss_tests_on_cuda<cpo_cases>(); }
-  SUBCASE("orpo") { pair_loss_tests_on_cuda<orpo_cases>(); }
-  SUBCASE("simper") { pair_loss_tests_on_cuda<simper_cases>(); }
-  SUBCASE("slic") { pair_loss_tests_on_cuda<slic_cases>(); }
+  SUBCASE("nll") { loss_tests_on_cuda<nll_cases>(); }
+  SUBCASE("simpo") { loss_tests_on_cuda<simpo_cases>(); }
+  SUBCASE("alphapo") { loss_tests_on_cuda<alphapo_cases>(); }
+  SUBCASE("cpo") { loss_tests_on_cuda<cpo_cases>(); }
+  SUBCASE("orpo") { loss_tests_on_cuda<orpo_cases>(); }
+  SUBCASE("simper") { loss_tests_on_cuda<simper_cases>(); }
+  SUBCASE("slic") { loss_tests_on_cuda<slic_cases>(); }
 }

@@ -13,7 +13,7 @@ using prefer_test::covers;
 using prefer_test::refused;
 
 TEST_CASE("robust_dpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::robust_dpo_cases>();
+  prefer_test::loss_tests<prefer_test::robust_dpo_cases>();
 }
 
 TEST_CASE("averaged over labels that flip with probability epsilon, robust DPO is DPO of the clean labels") {

@@ -12,9 +12,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("seppo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::seppo_cases>();
-}
+TEST_CASE("seppo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::seppo_cases>(); }
 
 TEST_CASE("SePPO flips exactly where the errors on the winning image cross") {
   covers("seppo", "identity");

@@ -11,7 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 
 TEST_CASE("simper: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::simper_cases>();
+  prefer_test::loss_tests<prefer_test::simper_cases>();
 }
 
 TEST_CASE("SimPER is a difference of inverse perplexities: between -1 and 1, and blind to a change of length alone") {

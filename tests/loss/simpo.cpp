@@ -11,12 +11,10 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("simpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::simpo_cases>();
-}
+TEST_CASE("simpo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::simpo_cases>(); }
 
 TEST_CASE("alphapo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::alphapo_cases>();
+  prefer_test::loss_tests<prefer_test::alphapo_cases>();
 }
 
 TEST_CASE("SimPO depends on means per token alone, and on their difference alone") {

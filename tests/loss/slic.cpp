@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("slic: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::slic_cases>();
-}
+TEST_CASE("slic: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::slic_cases>(); }
 
 TEST_CASE("SLiC: the hinge counts until the chosen response leads by delta, the likelihood always") {
   covers("slic", "identity");

@@ -11,9 +11,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("sppo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::sppo_cases>();
-}
+TEST_CASE("sppo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::sppo_cases>(); }
 
 TEST_CASE("SPPO is zero where both log-ratios are at their targets, and 1 / (2 beta^2) at policy = reference") {
   covers("sppo", "identity");

@@ -12,9 +12,7 @@ using prefer_test::ask;
 using prefer_test::covers;
 using prefer_test::refused;
 
-TEST_CASE("tdpo: golden values, and what every loss promises") {
-  prefer_test::pair_loss_tests<prefer_test::tdpo_cases>();
-}
+TEST_CASE("tdpo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::tdpo_cases>(); }
 
 TEST_CASE(
     "TDPO without divergences is DPO; the derivatives by the divergences are multiples of that by the log-ratio") {

@@ -33,12 +33,15 @@ if len(arguments) > 1:
     for path in pathlib.Path(arguments[1]).glob("*.txt"):
         ran.update(tuple(line.split(",")) for line in path.read_text().splitlines())
 
+sweep = (root / "benchmarks/support/all_losses.hpp").read_text(encoding="utf-8")
 bad = []
 for a in algorithms:
     files, page, benchmark = a["files"], a["page"] or a["files"], a["benchmark"] or a["files"]
     needed = [f"include/prefer/{files}.hpp", f"tests/{files}.cpp", f"docs/{page}.md", f"benchmarks/{benchmark}.cpp"]
     needed += [f"include/prefer/{files}.cuh"] if a["cuda"] == "yes" else []
     bad += [f"{a['algorithm']}: no {name}" for name in needed if not (root / name).exists()]
+    if a["kind"] == "loss" and f'f("{a["algorithm"]}"' not in sweep:
+        bad.append(f"{a['algorithm']}: not in benchmarks/support/all_losses.hpp")
     for backend in backends:
         if a[backend] == "yes":
             bad += [

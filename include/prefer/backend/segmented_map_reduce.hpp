@@ -4,6 +4,7 @@
 
 #include <prefer/backend/map_reduce.hpp>
 
+#include <cmath>
 #include <cstdint>
 
 // The contract of the primitive `segmented_map_reduce`, one for all backends:
@@ -15,7 +16,8 @@
 //   * a number of the item, as in map_reduce,
 //   * the sum of a token array over the selected tokens of one of its segments, or
 //   * the number of selected tokens of a segment;
-// and an output may be written to every token of a segment instead of to the item.
+// and an output may be written to every token of a segment instead of to the item. Tokens may have weights: a sum is
+// then of weighted tokens, and what is written to a token is multiplied by its weight.
 //
 // * Each token input is read once and each token output written once, in one launch on CUDA. A segment longer than a
 //   block of threads is walked by the block in steps; an empty one sums to 0.
@@ -42,13 +44,30 @@ struct segment_source {
   std::int64_t begin_stride = 0, end_stride = 0;
   element begin_type = element::none, end_type = element::none;
   source mask;
+  source weight;
   std::int64_t tokens = 0;
+};
+
+// Weights by position, on top of a segment's own: discount^k for the k-th token (from 0), times `tail` from where the
+// shortest segment of the item has ended.
+struct position_weights {
+  scalar discount = 1.0;
+  scalar tail = 1.0;
+
+  PREFER_HD constexpr bool trivial() const {
+    return !discount.is_pointer && discount.value64 == 1 && !tail.is_pointer && tail.value64 == 1;
+  }
+  PREFER_HD double at(std::int64_t position, std::int64_t shortest) const {
+    const double power = ::pow(discount.as<double>(), static_cast<double>(position));
+    return position < shortest ? power : power * tail.as<double>();
+  }
 };
 
 template <int Inputs, int Outputs, int Sums, int Segments>
 struct segmented_arguments {
   map_reduce_arguments<Inputs, Outputs, Sums> items;
   segment_source segment[Segments];
+  position_weights weights;
 };
 
 // A body for segments adds its shape to that of map_reduce:

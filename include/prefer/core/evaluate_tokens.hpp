@@ -4,12 +4,11 @@
 
 #include <prefer/backend/cpu/segmented_map_reduce.hpp>
 #include <prefer/core/evaluate.hpp>
-#include <prefer/core/pair.hpp>
 
 #include <cstdint>
 
-// evaluate_tokens: a loss over pairs from per-token log-probabilities. Tokens are summed per response, the loss runs on
-// the sums, and its gradient goes back to every token, in one pass.
+// evaluate_tokens: a loss from numbers per token (log-probabilities of a response, rewards of a trajectory). Tokens are
+// summed per segment, the loss runs on the sums, and its gradient goes back to every token, in one pass.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -35,7 +34,7 @@ struct token_body : loss_body<Loss> {
 // One kind of segment of a call, as its checks and its primitive need it.
 template <space S>
 struct listed_segment {
-  listed<input_view<1, S>> offsets, ends, mask;
+  listed<input_view<1, S>> offsets, ends, mask, weight;
 };
 
 template <space S>
@@ -53,9 +52,11 @@ status check_segment(const listed_segment<S>& s, std::int64_t tokens, std::int64
   if (s.ends.given())
     if (const status r = require::vector(s.ends.name, *s.ends.view, n, same_extent, require::holds::indices); !r.ok())
       return r;
-  if (!s.mask.given()) return {};
-  return require::vector(s.mask.name, *s.mask.view, tokens < 0 ? s.mask.view->extent[0] : tokens, same_extent,
-                         require::holds::flags);
+  const auto per_token = [&](const auto& a, require::holds what) {
+    if (!a.given()) return status{};
+    return require::vector(a.name, *a.view, tokens < 0 ? a.view->extent[0] : tokens, same_extent, what);
+  };
+  return first_error(per_token(s.mask, require::holds::flags), per_token(s.weight, require::holds::numbers));
 }
 
 template <space S>
@@ -74,13 +75,14 @@ segment_source make_segment(const listed_segment<S>& s, std::int64_t tokens) {
     r.end_type = s.ends.view->type;
   }
   set_source(r.mask, s.mask, 1);
+  set_source(r.weight, s.weight, 1);
   r.tokens = tokens < 0 ? 0 : tokens;
   return r;
 }
 
-template <class Loss, space S>
-void list_tokens(const pair_token_inputs<S>& in, const pair_outputs<S>& out, call_list<Loss, S>& list,
-                 listed_segment<S> (&segments)[2]) {
+template <class Loss, space S, class Inputs, class Outputs>
+void list_tokens(const Inputs& in, const Outputs& out, call_list<Loss, S>& list,
+                 listed_segment<S> (&segments)[kind_of<Loss>::segments]) {
   using kind = kind_of<Loss>;
   list_items(in, out, list, [&](auto f) { kind::each_token_input(in, f); });
   for (int k = 0; k < list.inputs; ++k) {
@@ -89,27 +91,29 @@ void list_tokens(const pair_token_inputs<S>& in, const pair_outputs<S>& out, cal
   }
   for (int m = 0; m < list.outputs; ++m)
     if (kind::output_roles[m].role == role::tokens) list.out[m].group = 1 + kind::output_roles[m].segment;
-  segments[0] = {{"chosen_offsets", &in.chosen_offsets, 0},
-                 {"chosen_ends", &in.chosen_ends, 0},
-                 {"chosen_mask", &in.chosen_mask, 1}};
-  segments[1] = {{"rejected_offsets", &in.rejected_offsets, 0},
-                 {"rejected_ends", &in.rejected_ends, 0},
-                 {"rejected_mask", &in.rejected_mask, 2}};
+  int p = 0;
+  kind::each_segment(in, [&](const auto& names, const auto& offsets, const auto& ends, const auto& mask,
+                             const auto& weight) {
+    segments[p] = {{names[0], &offsets, 0}, {names[1], &ends, 0}, {names[2], &mask, 1 + p}, {names[3], &weight, 1 + p}};
+    ++p;
+  });
 }
 
 // Offsets are structure: they are followed, so they are looked at first on the CPU.
-inline status check_segments(const cpu& exec, const segment_source (&segment)[2],
-                             const listed_segment<space::host> (&listed)[2], std::int64_t n) {
+template <int Segments>
+status check_segments(const cpu& exec, const segment_source (&segment)[Segments],
+                      const listed_segment<space::host> (&listed)[Segments], std::int64_t n) {
   if (exec.content == content::none) return {};
-  for (int p = 0; p < 2; ++p)
+  for (int p = 0; p < Segments; ++p)
     if (const status s =
             check_offsets(segment[p], n, listed[p].ends.given() ? listed[p].ends.name : listed[p].offsets.name);
         !s.ok())
       return s;
   return {};
 }
-template <space S>
-status check_segments(const cuda&, const segment_source (&)[2], const listed_segment<S> (&)[2], std::int64_t) {
+template <int Segments, space S>
+status check_segments(const cuda&, const segment_source (&)[Segments], const listed_segment<S> (&)[Segments],
+                      std::int64_t) {
   return {};
 }
 
@@ -140,31 +144,48 @@ status check_token_content(const cuda&, const content_rule (&)[Body::inputs], co
   return {};
 }
 
+template <class Loss, class Exec>
+struct token_inputs {
+  static_assert(sizeof(Loss) == 0, "prefer: losses of this kind have no form per token");
+};
+template <class Loss, class Exec>
+requires requires { kind_of<Loss>::segments; }
+struct token_inputs<Loss, Exec> {
+  using type = typename kind_of<Loss>::template token_inputs<Exec::memory>;
+};
+
 }  // namespace detail
 
-// Value and gradients of `loss` over n pairs whose log-probabilities come per token: pair_token_inputs says how tokens
-// are assigned to pairs. A response's log-probability is the sum over its selected tokens, its length their number (a
-// loss that normalises by length needs nothing else). Gradients by policy_* and reference_* have one element per token,
-// and grad_policy_chosen and grad_policy_rejected may be the same view when both responses live in one array. An empty
-// response has log-probability 0. Sums and the loss are computed in double; each token log-probability is read once,
-// each token gradient written once, in one launch on CUDA. Returns the first thing that is wrong; then nothing has been
-// written.
+template <class Loss, class Exec>
+using token_inputs_of = typename detail::token_inputs<Loss, Exec>::type;
+
+// Value and gradients of `loss` over n items whose numbers come per token: the kind's token inputs say how tokens are
+// assigned to items. A segment's number is the sum over its selected tokens, each times its weight if weights are
+// given, its length their number (a loss that normalises by length needs nothing else). Gradients have one element per
+// token where the input has, and two of them may be the same view when both segments live in one array. An empty
+// segment sums to 0. `discount` weighs the k-th token of a segment by discount^k, `tail` those behind the end of the
+// item's shortest segment. Sums and the loss are computed in double; each token is read once, each token gradient
+// written once, in one launch on CUDA. Returns the first thing that is wrong; then nothing has been written.
 template <class Exec, class Loss>
-status evaluate_tokens(const Exec& exec, const Loss& loss, const pair_token_inputs<Exec::memory>& in,
-                       const pair_outputs<Exec::memory>& out) {
+status evaluate_tokens(const Exec& exec, const Loss& loss, const std::type_identity_t<token_inputs_of<Loss, Exec>>& in,
+                       const std::type_identity_t<outputs_of<Loss, Exec>>& out) {
+  static constexpr int segments = kind_of<Loss>::segments;
   detail::call_list<Loss, Exec::memory> list;
-  detail::listed_segment<Exec::memory> listed[2];
+  detail::listed_segment<Exec::memory> listed[segments];
   detail::list_tokens(in, out, list, listed);
   std::int64_t extent[3] = {-1, -1, -1};
   for (const auto& s : listed)
     if (const status r = detail::check_segment(s, -1, extent[0]); !r.ok()) return r;
   if (const status s = detail::check_call(loss, list, extent, true); !s.ok()) return s;
-  for (int p = 0; p < 2; ++p)
+  for (int p = 0; p < segments; ++p)
     if (const status r = detail::check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
+  if (const status s = first_error(require::is_finite(in.discount, "discount"), require::is_finite(in.tail, "tail"));
+      !s.ok())
+    return s;
 
   using body = detail::token_body<Loss>;
-  segmented_arguments_of<body> arguments{detail::make_arguments(list, extent[0]), {}};
-  for (int p = 0; p < 2; ++p) arguments.segment[p] = detail::make_segment(listed[p], extent[1 + p]);
+  segmented_arguments_of<body> arguments{detail::make_arguments(list, extent[0]), {}, {in.discount, in.tail}};
+  for (int p = 0; p < segments; ++p) arguments.segment[p] = detail::make_segment(listed[p], extent[1 + p]);
   if (const status s = detail::check_segments(exec, arguments.segment, listed, extent[0]); !s.ok()) return s;
   static constexpr detail::content_rules<Loss> rules;
   if (const status s = detail::check_token_content<body>(exec, rules.list, arguments); !s.ok()) return s;

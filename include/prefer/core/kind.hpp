@@ -29,8 +29,14 @@ template <class V>
 struct pair;
 template <class V>
 struct reward_pair;
+template <class V>
+struct response;
+template <class V>
+struct segment_pair;
 struct pair_kind;
 struct reward_pair_kind;
+struct response_kind;
+struct segment_pair_kind;
 
 // 1 where x > 0, 0 where x < 0, one half at 0; NaN gives 0.
 template <class V>
@@ -51,10 +57,15 @@ constexpr auto find_kind() {
     return static_cast<pair_kind*>(nullptr);
   else if constexpr (takes<Loss, reward_pair>)
     return static_cast<reward_pair_kind*>(nullptr);
+  else if constexpr (takes<Loss, response>)
+    return static_cast<response_kind*>(nullptr);
+  else if constexpr (takes<Loss, segment_pair>)
+    return static_cast<segment_pair_kind*>(nullptr);
   else
     static_assert(sizeof(Loss) == 0,
-                  "prefer: this is not a loss: it needs a const call operator template that takes prefer::pair<V> or "
-                  "prefer::reward_pair<V> and returns prefer::pair_term<V> or prefer::reward_pair_term<V>");
+                  "prefer: this is not a loss: it needs a const call operator template that takes prefer::pair<V>, "
+                  "reward_pair<V>, response<V> or segment_pair<V> and returns the pair_term<V>, reward_pair_term<V>, "
+                  "response_term<V> or segment_pair_term<V> that belongs to it");
 }
 
 }  // namespace detail

@@ -125,6 +125,9 @@ struct pair_token_inputs {
   input_view<1, S> chosen_offsets = {}, rejected_offsets = {};      // int32 or int64
   input_view<1, S> chosen_mask = {}, rejected_mask = {};            // tokens; bool or uint8: zero leaves the token out
   input_view<1, S> chosen_ends = {}, rejected_ends = {};
+  input_view<1, S> chosen_weight = {}, rejected_weight = {};  // tokens: multiply log-probabilities, of any sign
+  scalar discount = 1.0;                                      // the k-th token counts discount^k
+  scalar tail = 1.0;  // weight of tokens behind the end of the shorter response (LD-DPO's alpha)
   input_view<1, S> label = {};
   input_view<1, S> margin = {};
   input_view<1, S> weight = {};
@@ -198,6 +201,8 @@ struct pair_kind {
   using index_outputs = pair_index_outputs<S>;
 
   // The token form (core/evaluate_tokens.hpp): segment 0 is the chosen response, segment 1 the rejected one.
+  template <space S>
+  using token_inputs = pair_token_inputs<S>;
   static constexpr int segments = 2;
   static constexpr token_role input_roles[] = {{role::tokens, 0},
                                                {role::tokens, 1},
@@ -220,6 +225,15 @@ struct pair_kind {
     f(x.policy_chosen), f(x.policy_rejected), f(x.reference_chosen), f(x.reference_rejected);
     f(x.label), f(x.margin), f(counted), f(counted);
     f(x.column[0]), f(x.column[1]), f(x.column[2]), f(x.column[3]);
+  }
+
+  // f(names, offsets, ends, mask, weight) of each segment.
+  template <class X, class F>
+  static void each_segment(const X& x, F f) {
+    static constexpr const char* chosen[] = {"chosen_offsets", "chosen_ends", "chosen_mask", "chosen_weight"};
+    static constexpr const char* rejected[] = {"rejected_offsets", "rejected_ends", "rejected_mask", "rejected_weight"};
+    f(chosen, x.chosen_offsets, x.chosen_ends, x.chosen_mask, x.chosen_weight);
+    f(rejected, x.rejected_offsets, x.rejected_ends, x.rejected_mask, x.rejected_weight);
   }
 
   // The index form (core/evaluate_indexed.hpp): f(view, name, side) with side 0 for what is read at chosen[i], 1 at

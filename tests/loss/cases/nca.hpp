@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/loss/nca.hpp>
-#include <support/pair_golden.hpp>
+#include <support/golden_cases.hpp>
 
 namespace prefer_test {
 

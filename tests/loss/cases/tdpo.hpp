@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/loss/tdpo.hpp>
-#include <support/pair_golden.hpp>
+#include <support/golden_cases.hpp>
 
 namespace prefer_test {
 

@@ -42,26 +42,52 @@ template <class Body>
 struct segment_walk {
   const segmented_arguments_of<Body>& a;
 
+  // Which tokens of a run count, and their weights.
+  struct selection {
+    bool keep[tile_items];
+    double weight[tile_items];
+  };
+
+  // The length of the item's shortest segment.
+  std::int64_t shortest(std::int64_t item) const {
+    std::int64_t least = range_of(a.segment[0], item).size();
+    for (int p = 1; p < Body::segments; ++p) least = smaller(least, range_of(a.segment[p], item).size());
+    return least;
+  }
+
+  void select(const segment_source& segment, std::int64_t begin, std::int64_t first, int count, std::int64_t least,
+              selection& s) const {
+    if (segment.mask.data != nullptr) {
+      load_strided(segment.mask, first, count, s.weight);
+      for (int i = 0; i < count; ++i) s.keep[i] = s.weight[i] != 0;
+    } else {
+      for (int i = 0; i < count; ++i) s.keep[i] = true;
+    }
+    if (segment.weight.data != nullptr)
+      load_strided(segment.weight, first, count, s.weight);
+    else
+      for (int i = 0; i < count; ++i) s.weight[i] = 1;
+    if (!a.weights.trivial())
+      for (int i = 0; i < count; ++i) s.weight[i] *= a.weights.at(first + i - begin, least);
+  }
+
   // The sums and lengths of one item's segments, into the body's inputs.
   void gather(std::int64_t item, double (&in)[Body::inputs]) const {
+    const std::int64_t least = shortest(item);
     for (int p = 0; p < Body::segments; ++p) {
-      const segment_source& segment = a.segment[p];
-      const token_range range = range_of(segment, item);
+      const token_range range = range_of(a.segment[p], item);
       token_sum sum[Body::inputs];
       std::int64_t selected = 0;
-      double x[tile_items], mask[tile_items];
+      double x[tile_items];
+      selection s;
       for (std::int64_t first = range.begin; first < range.end; first += tile_items) {
         const int count = static_cast<int>(smaller(tile_items, range.end - first));
-        if (segment.mask.data != nullptr)
-          load_strided(segment.mask, first, count, mask);
-        else
-          for (int i = 0; i < count; ++i) mask[i] = 1;
-        for (int i = 0; i < count; ++i) selected += mask[i] != 0;
+        select(a.segment[p], range.begin, first, count, least, s);
+        for (int i = 0; i < count; ++i) selected += s.keep[i];
         for (int k = 0; k < Body::inputs; ++k) {
           if (!is_stream(k, p)) continue;
           load_strided(a.items.in[k], first, count, x);
-          if (segment.mask.data != nullptr)
-            for (int i = 0; i < count; ++i) x[i] = mask[i] != 0 ? x[i] : 0;
+          for (int i = 0; i < count; ++i) x[i] = s.keep[i] ? x[i] * s.weight[i] : 0;
           sum[k].add(x, count);
         }
       }
@@ -75,25 +101,22 @@ struct segment_walk {
 
   // The body's outputs, to every token of the item's segments.
   void scatter(std::int64_t item, bool selected, const double (&out)[Body::outputs]) const {
-    bool keep[tile_items];
+    const std::int64_t least = shortest(item);
     double x[tile_items];
+    selection s;
     for (int m = 0; m < Body::outputs; ++m) {
-      const sink& s = a.items.out[m];
+      const sink& to = a.items.out[m];
       const token_role r = Body::output_role(m);
-      if (s.data == nullptr || r.role != role::tokens) continue;
-      const segment_source& segment = a.segment[r.segment];
-      const token_range range = range_of(segment, item);
+      if (to.data == nullptr || r.role != role::tokens) continue;
+      const token_range range = range_of(a.segment[r.segment], item);
       for (std::int64_t first = range.begin; first < range.end; first += tile_items) {
         const int count = static_cast<int>(smaller(tile_items, range.end - first));
-        if (segment.mask.data != nullptr)
-          load_strided(segment.mask, first, count, x);
-        else
-          for (int i = 0; i < count; ++i) x[i] = 1;
+        select(a.segment[r.segment], range.begin, first, count, least, s);
         for (int i = 0; i < count; ++i) {
-          keep[i] = selected && x[i] != 0;
-          x[i] = keep[i] ? out[m] : 0;
+          s.keep[i] = s.keep[i] && selected;
+          x[i] = s.keep[i] ? out[m] * s.weight[i] : 0;
         }
-        store_strided(s, first, count, x, keep, a.items.accumulate);
+        store_strided(to, first, count, x, s.keep, a.items.accumulate);
       }
     }
   }

@@ -52,7 +52,15 @@ template <class Body>
 struct device_walk {
   const Body& body;
   const segmented_arguments_of<Body>& a;
-  double* shared;  // one per warp
+  double* shared;         // one per warp
+  std::int64_t shortest;  // the length of the item's shortest segment
+
+  template <int Segment>
+  __device__ double weight_of(std::int64_t token, std::int64_t begin) const {
+    const source& given = a.segment[Segment].weight;
+    const double own = given.data == nullptr ? 1.0 : load_element<double>(given.data, given.type, token * given.stride);
+    return a.weights.trivial() ? own : own * a.weights.at(token - begin, shortest);
+  }
 
   // Sums over one segment's selected tokens into the body's inputs, valid in thread 0.
   template <int Segment>
@@ -62,11 +70,12 @@ struct device_walk {
     for (std::int64_t t = range.begin + threadIdx.x; t < range.end; t += segment_threads) {
       if (!token_selected(a.segment[Segment].mask, t)) continue;
       selected += 1;
+      const double weight = weight_of<Segment>(t, range.begin);
       unrolled<Body::inputs>([&](auto i) {
         constexpr int k = decltype(i)::value;
         if constexpr (is_stream<Body, k, Segment>) {
           const source& s = a.items.in[k];
-          if (s.data != nullptr) sum[k] += load_element<double>(s.data, s.type, t * s.stride);
+          if (s.data != nullptr) sum[k] += weight * load_element<double>(s.data, s.type, t * s.stride);
         }
       });
     }
@@ -90,7 +99,8 @@ struct device_walk {
         for (std::int64_t t = range[p].begin + threadIdx.x; t < range[p].end; t += segment_threads) {
           const bool keep = selected && token_selected(a.segment[p].mask, t);
           if (keep || !a.items.accumulate)
-            store_element(s.data, s.type, t * s.stride, keep ? out[m] : 0.0, a.items.accumulate);
+            store_element(s.data, s.type, t * s.stride, keep ? out[m] * weight_of<p>(t, range[p].begin) : 0.0,
+                          a.items.accumulate);
         }
       }
     });
@@ -141,7 +151,6 @@ static __global__ void __launch_bounds__(segment_threads)
   const double given = a.items.normalizer.value.template as<double>();
   const double normalizer = a.items.normalizer.given || given > 0 ? given : 1.0;
   const Body body = unready.ready(normalizer);
-  const device_walk<Body> walk{body, a, shared};
 
   double sums[Body::sums] = {};
   for (std::int64_t item = blockIdx.x; item < a.items.n; item += gridDim.x) {
@@ -150,10 +159,16 @@ static __global__ void __launch_bounds__(segment_threads)
     device_range range[Body::segments];
     double in[Body::inputs] = {};
     errc code = errc::ok;
+    std::int64_t shortest = INT64_MAX;
     unrolled<Body::segments>([&](auto i) {
       constexpr int p = decltype(i)::value;
       range[p] = range_at(a.segment[p], item);
       if (!range[p].valid) code = errc::bad_offsets;
+      if (range[p].end - range[p].begin < shortest) shortest = range[p].end - range[p].begin;
+    });
+    const device_walk<Body> walk{body, a, shared, shortest};
+    unrolled<Body::segments>([&](auto i) {
+      constexpr int p = decltype(i)::value;
       if (selected && range[p].valid) walk.template gather<p>(range[p], in);
     });
     if (threadIdx.x == 0) walk.evaluate(item, selected, code, in, out, sums, exchange.report);

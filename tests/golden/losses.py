@@ -1,20 +1,24 @@
 # SPDX-FileCopyrightText: 2026 the prefer authors
 # SPDX-License-Identifier: Apache-2.0
-"""Golden tables of the losses over pairs: TABLES maps a loss to a function that yields its rows (see make_golden.py).
+"""Golden tables of the losses: TABLES maps a loss to a function that yields its rows (see make_golden.py).
 
 A loss is given by its textbook formula alone; derivatives are taken numerically at 340 digits, so nothing here shares a
 derivation with the library. A row is
 
-    three parameters, policy_chosen, policy_rejected, reference_chosen, reference_rejected, label, margin,
-    length_chosen, length_rejected, column 0, column 1, value, its size, d policy_chosen, its size, d policy_rejected, its size
+    three parameters, the first inputs of the kind (see KINDS), value, its size, and for each of the first inputs the
+    derivative by it and its size
 
 where a size says what errors are relative to: the magnitude, what rounding each input by a unit would change, and where a
 formula adds and subtracts larger terms those terms.
 """
 from mpmath import mp, mpf, exp, log, log1p, diff
 
-FIELDS = 10
-NEUTRAL = [0, 0, 0, 0, 1, 0, 1, 1, 0, 0]
+# The inputs of a kind in the library's order, what they are if an item does not say, and how many derivatives a row has.
+KINDS = {
+    "pair": (dict(pc=0, pr=0, rc=0, rr=0, label=1, margin=0, nc=1, nr=1, k0=0, k1=0), 2),
+    "response": (dict(p=0, r=0, label=1, n=1), 1),
+    "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10),
+}
 
 # Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
 MODERATE = [(0, 0), (1, -0.5), (-0.5, 2), (8, -6), (-6, 8), (-40, -44), (24, 26)]
@@ -45,37 +49,38 @@ def likelihoods(lengths=((8, 2), (1, 16))):
     return with_lengths([{"pc": a, "pr": c} for a, c in pairs], lengths)
 
 
-NAMES = ("pc", "pr", "rc", "rr", "label", "margin", "nc", "nr", "k0", "k1")
-
-
 class Item:
-    def __init__(self, x):
-        for name, value in zip(NAMES, x):
+    def __init__(self, fields, x):
+        for name, value in zip(fields, x):
             setattr(self, name, value)
-        self.a, self.c = self.pc - self.rc, self.pr - self.rr
-        self.uw, self.ul = self.pc / max(self.nc, 1), self.pr / max(self.nr, 1)
+        if "pc" in fields:
+            self.a, self.c = self.pc - self.rc, self.pr - self.rr
+            self.uw, self.ul = self.pc / max(self.nc, 1), self.pr / max(self.nr, 1)
+        if "p" in fields:
+            self.e = self.p - self.r
 
 
-def rows(formula, parameters, items, terms=None, slope_terms=None):
+def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair"):
     """`terms` and `slope_terms`: the sizes of what value and d policy_chosen add up, where they exceed the result."""
     from make_golden import row
 
+    fields, derivatives = KINDS[kind]
     mp.dps = 340  # a slope of 1e-308 beside a value of 1e4
     for parameter in parameters:
         parameter = [mpf(p) for p in parameter]
         for item in items:
-            x = [mpf(item.get(name, neutral)) for name, neutral in zip(NAMES, NEUTRAL)]
-            value = lambda x: formula(Item(x), *parameter)
+            x = [mpf(item.get(name, neutral)) for name, neutral in fields.items()]
+            value = lambda x: formula(Item(fields, x), *parameter)
             slope = lambda x, k: diff(lambda t: value(x[:k] + [t] + x[k + 1:]), x[k])
 
             def size(f):
                 moved = lambda k: x[:k] + [x[k] * (1 + mpf("1e-12"))] + x[k + 1:]
-                return abs(f(x)) + sum(abs(f(moved(k)) - f(x)) * mpf("1e12") for k in range(FIELDS) if x[k] != 0)
+                return abs(f(x)) + sum(abs(f(moved(k)) - f(x)) * mpf("1e12") for k in range(len(x)) if x[k] != 0)
 
-            extra = terms(Item(x), *parameter) if terms else 0
+            extra = terms(Item(fields, x), *parameter) if terms else 0
             cells = [value(x), size(value) + extra]
-            extra = slope_terms(Item(x), *parameter) if slope_terms else 0
-            for k in (0, 1):
+            extra = slope_terms(Item(fields, x), *parameter) if slope_terms else 0
+            for k in range(derivatives):
                 cells += [slope(x, k), size(lambda y: slope(y, k)) + extra]
             yield row(*(parameter + [mpf(0)] * (3 - len(parameter))), *x, *cells)
     mp.dps = 50
@@ -121,7 +126,40 @@ def seppo(i, beta, otherwise):
     return softplus(beta / 2 * (i.a - s * i.c))
 
 
+def cross_entropy(z, p):
+    return p * softplus(-z) + (1 - p) * softplus(z)
+
+
+def kto(i, beta, desirable, baseline):
+    x = beta * (i.e - max(0, baseline))
+    return i.label * desirable * sigmoid(-x) + (1 - i.label) * sigmoid(x)
+
+
+def diffusion_kto(i, beta, baseline, utility):
+    q = beta * (2 * i.label - 1) * (-i.e - max(0, -baseline))
+    return 1 - (sigmoid(q), -softplus(-q), softplus(q))[int(utility)]
+
+
+def diffusion_kto_terms(i, beta, baseline, utility):
+    return 1 + abs(beta * i.e)
+
+
+def stated(z, label, uniform):
+    win, loss = ((1 - uniform) * sigmoid(x) + uniform / 2 for x in (z, -z))
+    return -label * log(win) - (1 - label) * log(loss)
+
+
+def cpl(i, alpha, bias, relative):
+    w, l = (i.a, i.c) if relative else (i.pc, i.pr)
+    return i.label * softplus(-alpha * (w - bias * l)) + (1 - i.label) * softplus(-alpha * (l - bias * w))
+
+
 EIGHTH = mpf(1) / 8
+RESPONSES = [dict(p=e, label=y) for e in (0, 0.5, -0.5, 8, -8, 96, -96, 704, -704, 5632, -5632) for y in (1, 0, 0.5)]
+RESPONSES += [dict(p=e - 2, r=-2, label=y) for e in (0.75, -3, 24) for y in (1, 0)]
+SEGMENTS = [dict(rc=a, rr=b, vc=b, vr=a / 2, qc=b / 2, qr=-b, sc=a / 4, sr=1, ec=-0.5, er=b / 2, label=y)
+            for a, b in ((0, 0), (1, -2), (-3, 2), (24, 20), (-40, 44), (704, -8), (-8, 704), (5632, -5632))
+            for y in (1, 0, 0.5)]
 Z = ratios(MODERATE + FAR)
 ERRORS = [dict(pc=a, rc=b, pr=c, rr=d) for a, b, c, d in (
     (0.125, 0.125, 0.25, 0.25), (0.25, 0.125, 0.25, 0.375), (0.125, 0.25, 0.5, 0.25), (0.5, 0.25, 0.125, 0.0625),
@@ -191,4 +229,25 @@ TABLES = {
     "diffusion_dpo": lambda: rows(
         lambda i, b: softplus(b / 2 * (i.a - i.c)), [(4096,), (4,)], ERRORS),
     "seppo": lambda: rows(seppo, [(4096, -1), (4, -1), (4, 0)], ERRORS),
+    "kto": lambda: rows(kto, [(EIGHTH, 1, 0), (2, 1.5, 0.25), (2, 1.5, -3)], RESPONSES, kind="response"),
+    "mean_log_ratio": lambda: rows(lambda i: i.e, [()], RESPONSES, kind="response"),
+    "diffusion_kto": lambda: rows(
+        diffusion_kto, [(EIGHTH, 0, 0), (2, -0.25, 0), (EIGHTH, 0, 1), (2, 1, 1), (EIGHTH, 0, 2), (2, -0.25, 2)],
+        [x for x in RESPONSES if x["label"] != 0.5], diffusion_kto_terms, kind="response"),
+    "bco_unpaired": lambda: rows(
+        lambda i, b, shift: cross_entropy(b * i.e - shift, i.label), [(EIGHTH, 0), (2, -3), (2, 0.5)], RESPONSES,
+        kind="response"),
+    "sppo_soft": lambda: rows(
+        lambda i, b: (i.e - (i.label - 0.5) / b) ** 2, [(EIGHTH,), (mpf(2) ** -10,)], RESPONSES, kind="response"),
+    "cpl": lambda: rows(
+        cpl, [(EIGHTH, 0.5, 0), (2, 1, 0), (EIGHTH, 0.75, 1)], [dict(x, label=y) for x in Z for y in (1, 0.25)]),
+    "partial_return": lambda: rows(
+        lambda i, b, u: stated(b * (i.rc - i.rr), i.label, u), [(1, 0), (EIGHTH, 0.25), (1, mpf(2) ** -20)], SEGMENTS,
+        kind="segment_pair"),
+    "regret": lambda: rows(
+        lambda i, b, u: stated(b * ((i.qc - i.vc) - (i.qr - i.vr)), i.label, u), [(1, 0), (EIGHTH, 0.25)], SEGMENTS,
+        kind="segment_pair"),
+    "weighted_return": lambda: rows(
+        lambda i, r, e, s: stated(r * (i.rc - i.rr) + e * (i.ec - i.er) - s * (i.sc - i.sr), i.label, mpf(0)),
+        [(1, 1, 1), (0.5, 2, -0.25)], SEGMENTS, kind="segment_pair"),
 }

@@ -3,19 +3,19 @@
 #pragma once
 
 #include <support/loss_suite.cuh>
-#include <support/pair_golden.hpp>
+#include <support/golden_cases.hpp>
 
-// The tests that a loss over pairs gets from its `cases`, on CUDA: see pair_golden.hpp.
+// The tests that a loss gets from its `cases`, on CUDA: see golden_cases.hpp.
 namespace prefer_test {
 
 template <class Cases, class S>
 void check_golden_on_cuda() {
   stream s;
-  for (const pair_row *first = std::begin(Cases::rows), *last; first != std::end(Cases::rows); first = last) {
+  const auto* last = std::begin(Cases::rows);
+  for (const auto* first = last; first != std::end(Cases::rows); first = last) {
     last = same_parameters(first, std::end(Cases::rows));
-    const auto loss = Cases::make(first->parameter);
-    auto c = golden_call<std::remove_const_t<decltype(loss)>, S>(loss, first, last);
-    device_loss_call<std::remove_const_t<decltype(loss)>, S> d(c);
+    auto c = golden_call<S>(Cases::make(first->parameter), first, last);
+    device_loss_call<decltype(Cases::make(first->parameter)), S> d(c);
     REQUIRE(run(prefer::cuda{s.handle}, d, false).ok());
     s.wait();
     d.fetch();
@@ -25,7 +25,7 @@ void check_golden_on_cuda() {
 }
 
 template <class Cases>
-void pair_loss_tests_on_cuda() {
+void loss_tests_on_cuda() {
   SUBCASE("golden values and gradients in both tails, in every storage type") {
     check_golden_on_cuda<Cases, float>();
     check_golden_on_cuda<Cases, double>();

@@ -6,37 +6,47 @@
 
 #include <iterator>
 #include <string>
+#include <string_view>
 
-// The tests that a loss over pairs gets from its `cases`: its golden table, how to make it from a row's parameters, and
-// one typical instance. What only this loss promises (identities, corners) is in the loss's own file.
+// The tests that a loss gets from its `cases`: its golden table, how to make it from a row's parameters, and one
+// typical instance. What only this loss promises (identities, corners) is in the loss's own file.
 namespace prefer_test {
 
-// A row of tests/golden/pair_losses.py. A size is what errors are relative to.
+// A size is what errors are relative to.
 struct golden_number {
   long double exact, size;
 };
-struct pair_row {
+// A row of tests/golden/losses.py: parameters, the first inputs of the kind, the value, and the derivatives that are
+// the first outputs of the kind.
+template <int Inputs, int Derivatives>
+struct golden_row {
+  static constexpr int inputs = Inputs, derivatives = Derivatives;
   long double parameter[3];
-  long double in[10];
-  golden_number value, d_chosen, d_rejected;
+  long double in[Inputs];
+  golden_number value;
+  golden_number derivative[Derivatives];
 };
+using pair_row = golden_row<10, 2>;
+using response_row = golden_row<4, 1>;
+using segment_pair_row = golden_row<11, 10>;
 
 // The rows from `first` on that have its parameters.
-inline const pair_row* same_parameters(const pair_row* first, const pair_row* last) {
-  const pair_row* r = first;
+template <class Row>
+const Row* same_parameters(const Row* first, const Row* last) {
+  const Row* r = first;
   while (r != last && std::equal(first->parameter, first->parameter + 3, r->parameter)) ++r;
   return r;
 }
 
 // A call on rows that share their parameters, as memory.
-template <class Loss, class S>
-loss_call<Loss, S> golden_call(const Loss& loss, const pair_row* first, const pair_row* last) {
+template <class S, class Loss, class Row>
+loss_call<Loss, S> golden_call(const Loss& loss, const Row* first, const Row* last) {
   loss_call<Loss, S> c(loss, last - first);
   c.divisor = 1;
   for (std::int64_t i = 0; i < c.n; ++i) {
     c.weight.set(i, 1);
     c.mask.at(i) = true;
-    for (int k = 0; k < 10; ++k) c.in[c.at(k)].set(i, static_cast<double>(first[i].in[k]));
+    for (int k = 0; k < Row::inputs; ++k) c.in[c.at(k)].set(i, static_cast<double>(first[i].in[k]));
   }
   return c;
 }
@@ -57,25 +67,26 @@ void check_number(const char* what, double got, const golden_number& g, double r
   CHECK(std::fabs(got - g.exact) <= bound);
 }
 
-template <class Loss, class S>
-void check_golden_call(loss_call<Loss, S>& c, const pair_row* first, double roundings) {
-  enum { grad_chosen = 0, grad_rejected = 1, losses = 4 };  // places in pair_kind::output_fields
+template <class Loss, class S, class Row>
+void check_golden_call(loss_call<Loss, S>& c, const Row* first, double roundings) {
+  using kind = prefer::kind_of<Loss>;
   for (std::int64_t i = 0; i < c.n; ++i) {
     INFO("row " << i << " of its parameters");
-    check_number<S>("value", c.out[losses].get(i), first[i].value, roundings);
-    if (c.traits.provides[grad_chosen])
-      check_number<S>("d_policy_chosen", c.out[grad_chosen].get(i), first[i].d_chosen, roundings);
-    if (c.traits.provides[grad_rejected])
-      check_number<S>("d_policy_rejected", c.out[grad_rejected].get(i), first[i].d_rejected, roundings);
+    for (int m = 0; m < output_count<Loss>; ++m) {
+      const bool value = std::string_view(kind::output_fields[m]) == "losses";
+      if (!c.traits.provides[m] || !(value || m < Row::derivatives)) continue;
+      check_number<S>(kind::output_fields[m], c.out[c.at(m)].get(i), value ? first[i].value : first[i].derivative[m],
+                      roundings);
+    }
   }
 }
 
 template <class Cases, class S>
 void check_golden() {
-  for (const pair_row *first = std::begin(Cases::rows), *last; first != std::end(Cases::rows); first = last) {
+  const auto* last = std::begin(Cases::rows);
+  for (const auto* first = last; first != std::end(Cases::rows); first = last) {
     last = same_parameters(first, std::end(Cases::rows));
-    const auto loss = Cases::make(first->parameter);
-    auto c = golden_call<std::remove_const_t<decltype(loss)>, S>(loss, first, last);
+    auto c = golden_call<S>(Cases::make(first->parameter), first, last);
     for (prefer::isa level : levels()) {
       REQUIRE(run(prefer::cpu{.isa = level}, c, true, false).ok());
       check_golden_call(c, first, Cases::roundings);
@@ -85,7 +96,7 @@ void check_golden() {
 }
 
 template <class Cases>
-void pair_loss_tests() {
+void loss_tests() {
   SUBCASE("golden values and gradients in both tails, in every storage type and at every level") {
     check_golden<Cases, float>();
     check_golden<Cases, double>();
