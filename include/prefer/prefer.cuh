@@ -6,6 +6,8 @@
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/core/validate.cuh>
+#include <prefer/logp/denoising_step.cuh>
+#include <prefer/logp/noise_error.cuh>
 #include <prefer/loss/apo.cuh>
 #include <prefer/loss/bco.cuh>
 #include <prefer/loss/bradley_terry.cuh>

@@ -9,6 +9,8 @@
 #include <prefer/core/reducer.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
+#include <prefer/logp/denoising_step.hpp>
+#include <prefer/logp/noise_error.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>
 #include <prefer/loss/bradley_terry.hpp>

@@ -22,6 +22,10 @@ response_term<double> at(const kto& loss, double e, double label) {
 
 TEST_CASE("kto: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::kto_cases>(); }
 
+TEST_CASE("mean_log_ratio: golden values, and what every loss promises") {
+  prefer_test::loss_tests<prefer_test::mean_log_ratio_cases>();
+}
+
 TEST_CASE("KTO at the baseline costs half of lambda and pulls each kind its own way, as hard as its lambda says") {
   covers("kto", "identity");
   const kto loss{.beta = 2.0, .baseline = 0.5, .lambda_desirable = 1.0, .lambda_undesirable = 1.5};

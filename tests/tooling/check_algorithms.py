@@ -19,6 +19,8 @@ REQUIRED = {
     ("loss", "cuda"): [(s, t) for s in STORAGE for t in EVERYWHERE]
     + [("double", t) for t in ("golden", "tails")]
     + [("any", t) for t in ("allocation", "capture", "bad-argument")],
+    ("rows", "cpu"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("threads", "masked", "allocation", "bad-argument")],
+    ("rows", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
     ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
 }

@@ -229,16 +229,21 @@ status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>&
   return any ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
 }
 
-template <class Loss, space S>
-status check_overlap(const call_list<Loss, S>& list, bool shared_outputs) {
-  using list_type = call_list<Loss, S>;
-  require::footprints<list_type::inputs + 2, list_type::outputs + list_type::totals + 1> all;
+template <class Loss, space S, class Footprints>
+void add_footprints(const call_list<Loss, S>& list, Footprints& all) {
   for (const auto& a : list.in) all.read(a);
   all.read(list.weight);
   all.read(list.mask);
   for (const auto& a : list.out) all.write(a);
   for (const auto& a : list.total) all.write(a);
   all.write(list.terms);
+}
+
+template <class Loss, space S>
+status check_overlap(const call_list<Loss, S>& list, bool shared_outputs) {
+  using list_type = call_list<Loss, S>;
+  require::footprints<list_type::inputs + 2, list_type::outputs + list_type::totals + 1> all;
+  add_footprints(list, all);
   return all.check(shared_outputs);
 }
 

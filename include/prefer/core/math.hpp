@@ -393,11 +393,14 @@ struct cross_entropy_parts {
 };
 
 template <class V>
-PREFER_HD cross_entropy_parts<V> cross_entropy(const V& x, const V& p) {
-  const logistic_parts<V> l = logistic(x);
+PREFER_HD cross_entropy_parts<V> cross_entropy(const V& x, const V& p, const logistic_parts<V>& l) {
   const V q = V(1) - p;
   const V lost = select(x < V(0), -share(p, x), share(q, x));
   return {l.log1p_exp + lost, q * l.sigmoid - p * l.sigmoid_of_minus};
+}
+template <class V>
+PREFER_HD cross_entropy_parts<V> cross_entropy(const V& x, const V& p) {
+  return cross_entropy(x, p, logistic(x));
 }
 
 // The same for an outcome that happened (p = 1): -log sigmoid(x) and -sigmoid(-x).

@@ -20,15 +20,18 @@ struct stated_preference {
 
   PREFER_HD stated_preference(const scalar& rationality, const scalar& uniform, const V& difference, const V& label) {
     const V b = rationality.as<V>(), z = b * difference, other = V(1) - label;
-    const V half_gap = V(0.5) * math::tanh(V(0.5) * z);  // sigmoid(z) - 1/2
+    const auto l = math::logistic(z);
+    const V half_gap = V(0.5) * (l.sigmoid - l.sigmoid_of_minus);  // sigmoid(z) - 1/2
     if (uniform.is_zero()) {
-      const auto loss = math::cross_entropy(z, label);
+      const auto loss = math::cross_entropy(z, label, l);
       value = loss.value;
       slope = b * loss.derivative;
-      d_uniform = V(-0.5) * (math::share(label, math::expm1(-z)) + math::share(other, math::expm1(z)));
+      d_uniform = half_gap * (math::share(label, V(1) / l.sigmoid) - math::share(other, V(1) / l.sigmoid_of_minus));
       return;
     }
-    const answer chosen(uniform.as<V>(), z), rejected(uniform.as<V>(), -z);
+    const auto negative = z < V(0);
+    const answer chosen(uniform.as<V>(), math::select(negative, z, V(0)) - l.log1p_exp, l.sigmoid_of_minus);
+    const answer rejected(uniform.as<V>(), math::select(negative, V(0), -z) - l.log1p_exp, l.sigmoid);
     value = -(label * chosen.log_probability + other * rejected.log_probability);
     slope = b * (other * rejected.slope - label * chosen.slope);
     d_uniform = half_gap * (label * chosen.inverse_probability - other * rejected.inverse_probability);
@@ -39,14 +42,13 @@ struct stated_preference {
     V log_probability, inverse_probability;
     V slope;  // of log P(z) by z
 
-    PREFER_HD answer(const V& uniform, const V& z) {
-      const auto l = math::logistic(z);
+    PREFER_HD answer(const V& uniform, const V& log_sigmoid, const V& sigmoid_of_minus) {
       const V guess = math::log(V(0.5) * uniform);
-      const V meant = math::log1p(-uniform) + (math::select(z < V(0), z, V(0)) - l.log1p_exp);
+      const V meant = math::log1p(-uniform) + log_sigmoid;
       const auto share = math::logistic(meant - guess);
       log_probability = math::max(guess, meant) + share.log1p_exp;
       inverse_probability = math::exp(-log_probability);
-      slope = share.sigmoid * l.sigmoid_of_minus;
+      slope = share.sigmoid * sigmoid_of_minus;
     }
   };
 };

@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cuda/map_reduce.cuh>
+#include <prefer/backend/row_map_reduce.hpp>
+
+#include <cstdint>
+
+// row_map_reduce on CUDA (contract: backend/row_map_reduce.hpp): one launch, one block of threads per item at a time.
+// The block strides over the item's rows for the scores, one thread runs the body, and the block strides over the rows
+// again, which then come from a cache, for the gradients.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+inline constexpr int row_threads = 256;
+inline constexpr std::int64_t row_max_blocks = 2048;
+
+inline std::int64_t row_blocks(std::int64_t n) { return n < 1 ? 1 : n < row_max_blocks ? n : row_max_blocks; }
+
+template <class T, class Score, class Body, int Sides>
+struct device_rows {
+  const Score& score;
+  const row_arguments<Score, Body, Sides>& a;
+  std::int64_t item;
+  T factor[Score::factors];
+
+  __device__ void load(int side, std::int64_t e, T (&x)[Score::arrays]) const {
+#pragma unroll
+    for (int k = 0; k < Score::arrays; ++k) {
+      const row_source& r = a.row[side][k];
+      x[k] = r.data == nullptr ? T(0) : load_element<T>(r.data, r.type, item * r.row_stride + e * r.stride);
+    }
+  }
+  // Valid in thread 0.
+  __device__ double score_of(int side, double* shared) const {
+    double sum = 0;
+    for (std::int64_t e = threadIdx.x; e < a.elements; e += row_threads) {
+      T x[Score::arrays];
+      load(side, e, x);
+      sum += static_cast<double>(score.term(x, factor));
+    }
+    return block_sum(sum, shared) * a.scale;
+  }
+  __device__ void spread(int side, bool selected, double coefficient) const {
+    bool wanted = false;
+    for (const row_sink& r : a.gradient[side]) wanted = wanted || r.data != nullptr;
+    if (!wanted || (a.items.accumulate && !selected)) return;
+    const T c = static_cast<T>(coefficient * a.scale);
+    for (std::int64_t e = threadIdx.x; e < a.elements; e += row_threads) {
+      T x[Score::arrays], slope[Score::gradients] = {};
+      if (selected) {
+        load(side, e, x);
+        score.slopes(x, factor, slope);
+      }
+#pragma unroll
+      for (int m = 0; m < Score::gradients; ++m) {
+        const row_sink& r = a.gradient[side][m];
+        if (r.data != nullptr)
+          store_element(r.data, r.type, item * r.row_stride + e * r.stride, selected ? c * slope[m] : T(0),
+                        a.items.accumulate);
+      }
+    }
+  }
+};
+
+// By thread 0: the body on one item; its outputs for the item are stored, the derivatives by the scores returned.
+template <class Body, int Sides, class Arguments>
+__device__ void evaluate_row_item(const Body& body, const Arguments& a, std::int64_t item, bool selected,
+                                  double (&in)[Body::inputs], double* coefficient, double (&sums)[Body::sums],
+                                  content_report* report) {
+  double out[Body::outputs] = {}, part[Body::sums] = {};
+  if (selected) {
+    for (int k = 2 * Sides; k < Body::inputs; ++k) {
+      const source& s = a.items.in[k];
+      in[k] =
+          s.data == nullptr ? static_cast<double>(s.neutral) : load_element<double>(s.data, s.type, item * s.stride);
+    }
+    body(in, out, part);
+    errc code = errc::ok;
+    if constexpr (requires { body.invalid(in); }) code = body.invalid(in);
+    if (code != errc::ok) {
+      report_content(report, code, item);
+      for (double& x : out) x = math::detail::not_a_number<double>();
+      for (double& x : part) x = math::detail::not_a_number<double>();
+    }
+    for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
+  }
+  for (int side = 0; side < Sides; ++side) coefficient[side] = out[side];
+  for (int m = 0; m < Body::outputs; ++m) {
+    const sink& s = a.items.out[m];
+    if (s.data != nullptr && (selected || !a.items.accumulate))
+      store_element(s.data, s.type, item * s.stride, out[m], a.items.accumulate);
+  }
+}
+
+template <class T, class Score, class Body, int Sides>
+static __global__ void __launch_bounds__(row_threads)
+    row_kernel(const Score score, const Body unready, const row_arguments<Score, Body, Sides> a,
+               const block_exchange exchange) {
+  __shared__ double shared[row_threads / 32];
+  __shared__ double coefficient[Sides];
+  const double given = a.items.normalizer.value.template as<double>();
+  const double normalizer = a.items.normalizer.given || given > 0 ? given : 1.0;
+  const Body body = unready.ready(normalizer);
+
+  double sums[Body::sums] = {};
+  for (std::int64_t item = blockIdx.x; item < a.items.n; item += gridDim.x) {
+    const source& mask = a.items.mask;
+    const bool selected = mask.data == nullptr || load_element<float>(mask.data, mask.type, item * mask.stride) != 0.0f;
+    device_rows<T, Score, Body, Sides> rows{score, a, item, {}};
+    for (int k = 0; k < Score::factors; ++k) {
+      const source& s = a.factor[k];
+      rows.factor[k] = s.data == nullptr ? static_cast<T>(s.neutral) : load_element<T>(s.data, s.type, item * s.stride);
+    }
+    double in[Body::inputs] = {};
+    if (selected)
+      for (int side = 0; side < Sides; ++side) in[side] = rows.score_of(side, shared);
+    if (threadIdx.x == 0)
+      evaluate_row_item<Body, Sides>(body, a, item, selected, in, coefficient, sums, exchange.report);
+    __syncthreads();
+    for (int side = 0; side < Sides; ++side) rows.spread(side, selected, coefficient[side]);
+    __syncthreads();
+  }
+  if (exchange.sums != nullptr) finish_sums(a.items, sums, normalizer, exchange, shared);
+}
+
+}  // namespace detail
+
+// Bytes of workspace for row_map_reduce over n items.
+template <class Body>
+std::size_t row_workspace(std::int64_t n) {
+  return detail::reduction_bytes<Body>(detail::row_blocks(n));
+}
+
+template <class T, class Score, class Body, int Sides>
+status row_map_reduce(const cuda& exec, const Score& score, const Body& body,
+                      const row_arguments<Score, Body, Sides>& given) {
+  auto a = given;
+  const std::int64_t blocks = detail::row_blocks(a.items.n);
+  detail::scratch memory;
+  detail::block_exchange exchange;
+  if (const status s = detail::prepare_reduction<Body>(exec, blocks, a.items, memory, exchange); !s.ok()) return s;
+  if (const status s = detail::begin_reduction(exec, a.items, exchange); !s.ok()) return s;
+  if (a.items.n == 0 && exchange.sums == nullptr) return {};
+  detail::row_kernel<T, Score, Body, Sides>
+      <<<static_cast<unsigned>(blocks), detail::row_threads, 0, exec.stream.stream>>>(score, body, a, exchange);
+  return detail::launch_status("row_map_reduce");
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

@@ -1,0 +1,356 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/row_map_reduce.hpp>
+#include <prefer/core/evaluate.hpp>
+#include <prefer/core/pair.hpp>
+#include <prefer/core/response.hpp>
+
+#include <cstdint>
+
+// evaluate_rows: a loss over pairs or responses whose numbers are sums over rows (the squared errors of a noise
+// prediction, the log-ratio of a denoising step), with its gradient down to the rows, in one call.
+namespace prefer {
+
+// Gradients by the rows of one side: n x D each.
+template <space S>
+struct row_gradients {
+  output_view<2, S> prediction = {};
+  output_view<2, S> unconditional_prediction = {};  // with guidance only
+};
+
+// Pairs: rows of both sides, factors per pair. `Score` says which rows and factors there are.
+template <class Score, space S>
+struct row_pair_inputs {
+  typename Score::template rows<S> chosen = {}, rejected = {};
+  typename Score::template item_factors<S> step = {};
+  input_view<1, S> label = {};
+  input_view<1, S> margin = {};
+  input_view<1, S> weight = {};
+  input_view<1, S> mask = {};
+  prefer::normalizer normalizer = {};
+};
+template <space S>
+struct row_pair_outputs {
+  output_view<1, S> loss = {};
+  row_gradients<S> grad_chosen = {}, grad_rejected = {};
+  output_view<1, S> losses = {};
+  output_view<1, S> reward_chosen = {}, reward_rejected = {};
+  output_view<1, S> reward_margin = {};
+  output_view<1, S> accuracy = {};
+  output_view<1, S> count = {};
+  output_view<1, S> terms = {};
+  bool accumulate = false;
+};
+
+// Single responses.
+template <class Score, space S>
+struct row_response_inputs {
+  typename Score::template rows<S> rows = {};
+  typename Score::template item_factors<S> step = {};
+  input_view<1, S> label = {};
+  input_view<1, S> weight = {};
+  input_view<1, S> mask = {};
+  prefer::normalizer normalizer = {};
+};
+template <space S>
+struct row_response_outputs {
+  output_view<1, S> loss = {};
+  row_gradients<S> grad = {};
+  output_view<1, S> losses = {};
+  output_view<1, S> reward = {};
+  output_view<1, S> mean_reward = {};
+  output_view<1, S> count = {};
+  output_view<1, S> terms = {};
+  bool accumulate = false;
+};
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+template <class Kind>
+struct row_kind {
+  static_assert(sizeof(Kind) == 0, "prefer: evaluate_rows takes losses over pair<V> or response<V>");
+};
+template <>
+struct row_kind<pair_kind> {
+  template <class Score, space S>
+  using inputs = row_pair_inputs<Score, S>;
+  template <space S>
+  using outputs = row_pair_outputs<S>;
+
+  template <class Score, space S>
+  static pair_inputs<S> items(const row_pair_inputs<Score, S>& in) {
+    return {.label = in.label, .margin = in.margin, .weight = in.weight, .mask = in.mask, .normalizer = in.normalizer};
+  }
+  template <space S>
+  static pair_outputs<S> items(const row_pair_outputs<S>& out) {
+    return {.loss = out.loss,
+            .losses = out.losses,
+            .reward_chosen = out.reward_chosen,
+            .reward_rejected = out.reward_rejected,
+            .reward_margin = out.reward_margin,
+            .accuracy = out.accuracy,
+            .count = out.count,
+            .terms = out.terms,
+            .accumulate = out.accumulate};
+  }
+  // f(side, rows) and f(side, gradients).
+  template <class Inputs, class F>
+  static void each_rows(const Inputs& in, F f) {
+    f(0, in.chosen), f(1, in.rejected);
+  }
+  template <class Outputs, class F>
+  static void each_gradient(const Outputs& out, F f) {
+    f(0, out.grad_chosen), f(1, out.grad_rejected);
+  }
+  template <class Score>
+  static constexpr const auto& names() {
+    return Score::pair_names;
+  }
+  static constexpr const char* gradient_names[2][2] = {
+      {"grad_chosen.prediction", "grad_chosen.unconditional_prediction"},
+      {"grad_rejected.prediction", "grad_rejected.unconditional_prediction"}};
+};
+template <>
+struct row_kind<response_kind> {
+  template <class Score, space S>
+  using inputs = row_response_inputs<Score, S>;
+  template <space S>
+  using outputs = row_response_outputs<S>;
+
+  template <class Score, space S>
+  static response_inputs<S> items(const row_response_inputs<Score, S>& in) {
+    return {.label = in.label, .weight = in.weight, .mask = in.mask, .normalizer = in.normalizer};
+  }
+  template <space S>
+  static response_outputs<S> items(const row_response_outputs<S>& out) {
+    return {.loss = out.loss,
+            .losses = out.losses,
+            .reward = out.reward,
+            .mean_reward = out.mean_reward,
+            .count = out.count,
+            .terms = out.terms,
+            .accumulate = out.accumulate};
+  }
+  template <class Inputs, class F>
+  static void each_rows(const Inputs& in, F f) {
+    f(0, in.rows);
+  }
+  template <class Outputs, class F>
+  static void each_gradient(const Outputs& out, F f) {
+    f(0, out.grad);
+  }
+  template <class Score>
+  static constexpr const auto& names() {
+    return Score::response_names;
+  }
+  static constexpr const char* gradient_names[1][2] = {{"grad.prediction", "grad.unconditional_prediction"}};
+};
+
+// A matrix as an argument: n rows of D elements. Rows of an output may interleave with those of another, not overlap.
+template <bool Mutable, space S>
+status check_matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t n, std::int64_t elements) {
+  if (const status s = require::element_type(name, v.type, require::holds::numbers); !s.ok()) return s;
+  const std::int64_t expected[2] = {n, elements};
+  for (int r = 0; r < 2; ++r)
+    if (v.extent[r] != expected[r])
+      return require::fail(errc::bad_extent, name,
+                           r == 0 ? "as many rows as the others," : "as many elements per row as the others,",
+                           static_cast<double>(v.extent[r]), static_cast<double>(expected[r]));
+  if (v.data == nullptr && n > 0 && elements > 0)
+    return require::fail(errc::null_data, name, "a pointer to its elements, but it is null");
+  const std::int64_t within = Mutable && elements > 1 ? 1 : 0;
+  if (v.stride[1] < within)
+    return require::fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[1]),
+                         static_cast<double>(within));
+  const std::int64_t row = Mutable && n > 1 ? (elements - 1) * v.stride[1] + 1 : 0;
+  if (v.stride[0] < row)
+    return require::fail(errc::bad_stride, name, "rows that do not overlap: at least", static_cast<double>(v.stride[0]),
+                         static_cast<double>(row));
+  return {};
+}
+
+template <bool Mutable, space S>
+require::footprint footprint_of_matrix(const char* name, const erased_view<Mutable, 2, S>& v) {
+  const std::int64_t size = size_of(v.type), step = v.stride[0] * size;
+  const std::int64_t row = v.extent[1] > 0 ? ((v.extent[1] - 1) * v.stride[1] + 1) * size : 0;
+  const auto begin = reinterpret_cast<std::intptr_t>(v.data);
+  return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + row : begin, step, row};
+}
+
+// One call, with what its checks and its primitive need.
+template <class Score, class Loss, class Exec>
+class row_call {
+ public:
+  static constexpr space S = Exec::memory;
+  using kind = row_kind<kind_of<Loss>>;
+  using body = loss_body<Loss>;
+  using inputs = typename kind::template inputs<Score, S>;
+  using outputs = typename kind::template outputs<S>;
+  static constexpr int sides = kind_of<Loss>::segments;
+  using arguments = row_arguments<Score, body, sides>;
+
+  row_call(const Score& score, const Loss& loss, const inputs& in, const outputs& out)
+      : score_(score), loss_(loss), in_(in), out_(out), items_in_(kind::items(in)), items_out_(kind::items(out)) {
+    list_items(items_in_, items_out_, list_, [&](auto f) { kind_of<Loss>::each_input(items_in_, f); });
+    for (int k = 0; k < 2 * sides; ++k) list_.in[k].group = computed;  // the scores, and references of 0
+  }
+  row_call(const row_call&) = delete;
+
+  status prepare(const Exec& exec, arguments& a) {
+    const traits_of_loss<Loss> traits(loss_);
+    if (const status s = first_error(score_.check(), check_parameters(loss_)); !s.ok()) return s;
+    if (const status s = check_rows(); !s.ok()) return s;
+    if (const status s = check_inputs(list_, traits.reads, extent_); !s.ok()) return s;
+    if (const status s = check_gradients(traits); !s.ok()) return s;
+    if (const status s = check_outputs(list_, traits, extent_);
+        !s.ok() && !(any_gradient_ && s.code == errc::missing_output))
+      return s;
+    if (const status s = check_overlap(); !s.ok()) return s;
+    fill(a);
+    static constexpr content_rules<Loss> rules;
+    return check_content(exec, rules.list, a.items);
+  }
+
+ private:
+  Score score_;
+  Loss loss_;
+  const inputs& in_;
+  const outputs& out_;
+  decltype(kind::items(std::declval<const inputs&>())) items_in_;
+  decltype(kind::items(std::declval<const outputs&>())) items_out_;
+  call_list<Loss, S> list_;
+  std::int64_t extent_[3] = {-1, -1, -1};
+  std::int64_t elements_ = -1;
+  bool any_gradient_ = false;
+
+  // f(side, k, name, view) of every row array, in the order of the score's arrays.
+  template <class F>
+  void each_array(F f) const {
+    kind::each_rows(in_, [&](int side, const auto& rows) {
+      int k = 0;
+      Score::each_row(rows, [&](const auto& v) {
+        f(side, k, kind::template names<Score>()[side][k], v);
+        ++k;
+      });
+    });
+  }
+  template <class F>
+  void each_gradient(F f) const {
+    kind::each_gradient(out_, [&](int side, const auto& g) {
+      f(side, 0, kind::gradient_names[side][0], g.prediction);
+      f(side, 1, kind::gradient_names[side][1], g.unconditional_prediction);
+    });
+  }
+
+  status check_rows() {
+    status first;
+    each_array([&](int, int k, const char* name, const auto& v) {
+      if (!first.ok()) return;
+      const bool read = score_.reads(k);
+      if (!v.given()) {
+        if (read) first = require::fail(errc::missing_input, name, "one row per item, since this score reads it");
+        return;
+      }
+      if (!read) {
+        first = require::fail(errc::unused_input, name, "to be left out, since this score does not read it");
+        return;
+      }
+      if (extent_[0] < 0) extent_[0] = v.extent[0], elements_ = v.extent[1];
+      if (extent_[0] < 0 || elements_ < 0)
+        first = require::fail(errc::bad_extent, name, "at least",
+                              static_cast<double>(extent_[0] < 0 ? extent_[0] : elements_), 0);
+      else
+        first = check_matrix(name, v, extent_[0], elements_);
+    });
+    if (!first.ok()) return first;
+    int k = 0;
+    Score::each_factor(in_.step, [&](const auto& v) {
+      const char* name = Score::factor_names[k++];
+      if (!first.ok()) return;
+      first = v.given() ? require::vector(name, v, extent_[0], same_extent, require::holds::numbers)
+                        : require::fail(errc::missing_input, name, "one number per item, since this score reads it");
+    });
+    return first;
+  }
+
+  status check_gradients(const traits_of_loss<Loss>& traits) {
+    status first;
+    each_gradient([&](int side, int g, const char* name, const auto& v) {
+      if (!first.ok() || !v.given()) return;
+      any_gradient_ = true;
+      if (!traits.provides[side] || !score_.provides(g))
+        first = require::fail(errc::unavailable_output, name, "to be left out, since this call does not provide it");
+      else
+        first = check_matrix(name, v, extent_[0], elements_);
+    });
+    return first;
+  }
+
+  status check_overlap() const {
+    using list_type = call_list<Loss, S>;
+    require::footprints<list_type::inputs + 2 + sides * Score::arrays + Score::factors,
+                        list_type::outputs + list_type::totals + 1 + sides * 2>
+        all;
+    add_footprints(list_, all);
+    each_array([&](int, int, const char* name, const auto& v) {
+      if (v.given()) all.reads[all.read_count++] = footprint_of_matrix(name, v);
+    });
+    int k = 0;
+    Score::each_factor(in_.step, [&](const auto& v) {
+      all.read(listed<input_view<1, S>>{Score::factor_names[k], &v, 0});
+      ++k;
+    });
+    each_gradient([&](int, int, const char* name, const auto& v) {
+      if (v.given()) all.writes[all.write_count++] = footprint_of_matrix(name, v);
+    });
+    return all.check(false);
+  }
+
+  void fill(arguments& a) const {
+    a.items = make_arguments(list_, extent_[0]);
+    a.elements = elements_;
+    a.scale = score_.mean && elements_ > 0 ? 1.0 / static_cast<double>(elements_) : 1.0;
+    each_array([&](int side, int k, const char*, const auto& v) {
+      if (v.given()) a.row[side][k] = {v.data, v.stride[0], v.stride[1], v.type};
+    });
+    each_gradient([&](int side, int g, const char*, const auto& v) {
+      if (v.given()) a.gradient[side][g] = {v.data, v.stride[0], v.stride[1], v.type};
+    });
+    int k = 0;
+    Score::each_factor(in_.step, [&](const auto& v) { a.factor[k++] = {v.data, v.stride[0], v.type}; });
+  }
+};
+
+template <class Score, class Loss, class Exec>
+using row_inputs_of = typename row_kind<kind_of<Loss>>::template inputs<Score, Exec::memory>;
+template <class Loss, class Exec>
+using row_outputs_of = typename row_kind<kind_of<Loss>>::template outputs<Exec::memory>;
+
+}  // namespace detail
+
+// Value of `loss` over n items whose scores are sums (means) over rows of D elements, and its gradient by the rows:
+// `score` is noise_error (Diffusion-DPO, SePPO, Diffusion-KTO) or denoising_step (D3PO, step-aware SPO), or a class of
+// that shape. The score of a side is what the loss knows as policy minus reference.
+//
+//   evaluate_rows<float>(cpu{}, noise_error{}, diffusion_dpo{}, {.chosen = {.prediction = {p, n, D}, ...}, ...},
+//                        {.loss = {&loss, 1}, .grad_chosen = {.prediction = {g, n, D}}, ...});
+//
+// Terms are computed in Compute (float or double). Memory: each row is read from memory once and each gradient written
+// once, if the rows of one item fit in a cache. Returns the first thing that is wrong; then nothing has been written.
+template <class Compute, class Exec, class Score, class Loss>
+status evaluate_rows(const Exec& exec, const Score& score, const Loss& loss,
+                     const std::type_identity_t<detail::row_inputs_of<Score, Loss, Exec>>& in,
+                     const std::type_identity_t<detail::row_outputs_of<Loss, Exec>>& out) {
+  static_assert(std::same_as<Compute, float> || std::same_as<Compute, double>,
+                "prefer: evaluate_rows<Compute> computes in float or double; the views choose their own element types");
+  using call = detail::row_call<Score, Loss, Exec>;
+  typename call::arguments arguments;
+  if (const status s = call(score, loss, in, out).prepare(exec, arguments); !s.ok()) return s;
+  return row_map_reduce<Compute>(exec, score, detail::loss_body<Loss>{loss}, arguments);
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer
