@@ -41,6 +41,9 @@ if [ -x "$bin/cuda_stream" ]; then
 else
   echo "cuda_stream: skipped, there is no nvcc"
 fi
+for example in regret_gridworld; do
+  [ -x "$bin/$example" ] && run_suite "$example" "$bin/$example" $quick --output "$pictures"
+done
 for example in leaderboard align; do
   [ -x "$bin/$example" ] || continue
   if [ $# -gt 0 ]; then

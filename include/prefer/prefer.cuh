@@ -39,5 +39,7 @@
 #include <prefer/loss/sppo.cuh>
 #include <prefer/loss/tdpo.cuh>
 #include <prefer/loss/unpaired.cuh>
+#include <prefer/mdp/bellman.cuh>
+#include <prefer/mdp/softmax_value.cuh>
 #include <prefer/prefer.hpp>
 #include <prefer/rank/bradley_terry_fit.cuh>

@@ -42,5 +42,7 @@
 #include <prefer/loss/sppo.hpp>
 #include <prefer/loss/tdpo.hpp>
 #include <prefer/loss/unpaired.hpp>
+#include <prefer/mdp/bellman.hpp>
+#include <prefer/mdp/softmax_value.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>

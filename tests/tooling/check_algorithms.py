@@ -21,6 +21,8 @@ REQUIRED = {
     + [("any", t) for t in ("allocation", "capture", "bad-argument")],
     ("rows", "cpu"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("threads", "masked", "allocation", "bad-argument")],
     ("rows", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
+    ("mdp", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "bad-argument")],
+    ("mdp", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
     ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
 }

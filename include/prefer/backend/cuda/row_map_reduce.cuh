@@ -17,7 +17,7 @@ namespace detail {
 inline constexpr int row_threads = 256;
 inline constexpr std::int64_t row_max_blocks = 2048;
 
-inline std::int64_t row_blocks(std::int64_t n) { return n < 1 ? 1 : n < row_max_blocks ? n : row_max_blocks; }
+inline std::int64_t row_grid(std::int64_t n) { return n < 1 ? 1 : n < row_max_blocks ? n : row_max_blocks; }
 
 template <class T, class Score, class Body, int Sides>
 struct device_rows {
@@ -131,14 +131,14 @@ static __global__ void __launch_bounds__(row_threads)
 // Bytes of workspace for row_map_reduce over n items.
 template <class Body>
 std::size_t row_workspace(std::int64_t n) {
-  return detail::reduction_bytes<Body>(detail::row_blocks(n));
+  return detail::reduction_bytes<Body>(detail::row_grid(n));
 }
 
 template <class T, class Score, class Body, int Sides>
 status row_map_reduce(const cuda& exec, const Score& score, const Body& body,
                       const row_arguments<Score, Body, Sides>& given) {
   auto a = given;
-  const std::int64_t blocks = detail::row_blocks(a.items.n);
+  const std::int64_t blocks = detail::row_grid(a.items.n);
   detail::scratch memory;
   detail::block_exchange exchange;
   if (const status s = detail::prepare_reduction<Body>(exec, blocks, a.items, memory, exchange); !s.ok()) return s;
