@@ -18,6 +18,7 @@
 #include <prefer/loss/dpop.hpp>
 #include <prefer/loss/exo.hpp>
 #include <prefer/loss/f_dpo.hpp>
+#include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/hinge.hpp>
 #include <prefer/loss/ipo.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
@@ -78,6 +79,9 @@ void each_loss(F f) {
   f("regret", prefer::regret{});
   f("weighted_return", prefer::weighted_return{});
   f("cpl", prefer::cpl{});
+  f("focal_ranking", prefer::focal_ranking{});
+  f("score_barrier", prefer::score_barrier{});
+  f("score_hinge", prefer::score_hinge{});
 }
 
 }  // namespace bench

@@ -22,6 +22,7 @@
 #include <prefer/loss/dpop.cuh>
 #include <prefer/loss/exo.cuh>
 #include <prefer/loss/f_dpo.cuh>
+#include <prefer/loss/focal_ranking.cuh>
 #include <prefer/loss/hinge.cuh>
 #include <prefer/loss/ipo.cuh>
 #include <prefer/loss/kto.cuh>

@@ -25,6 +25,7 @@
 #include <prefer/loss/dpop.hpp>
 #include <prefer/loss/exo.hpp>
 #include <prefer/loss/f_dpo.hpp>
+#include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/hinge.hpp>
 #include <prefer/loss/ipo.hpp>
 #include <prefer/loss/kto.hpp>

@@ -16,6 +16,7 @@ from mpmath import mp, mpf, exp, log, log1p, diff
 # The inputs of a kind in the library's order, what they are if an item does not say, and how many derivatives a row has.
 KINDS = {
     "pair": (dict(pc=0, pr=0, rc=0, rr=0, label=1, margin=0, nc=1, nr=1, k0=0, k1=0), 2),
+    "reward_pair": (dict(c=0, r=0, label=1, margin=0, tie=0), 2),
     "response": (dict(p=0, r=0, label=1, n=1), 1),
     "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10),
 }
@@ -154,7 +155,14 @@ def cpl(i, alpha, bias, relative):
     return i.label * softplus(-alpha * (w - bias * l)) + (1 - i.label) * softplus(-alpha * (l - bias * w))
 
 
+def barrier(s, low, high, edge):
+    inside = min(max(s, low + edge), high - edge)
+    return -log(high - inside) - log(inside - low) + (s - inside) * (1 / (high - inside) - 1 / (inside - low))
+
+
 EIGHTH = mpf(1) / 8
+SCORES = [dict(c=a, r=b, margin=m) for a, b in ((1, 0.5), (-2, 1), (24, 1), (-24, 1), (96, -8), (-96, -8), (704, 0), (-704, 0),
+                                               (5632, -5632), (-5632, 5632), (0.5, 0.5625)) for m in (0, 0.25)]
 RESPONSES = [dict(p=e, label=y) for e in (0, 0.5, -0.5, 8, -8, 96, -96, 704, -704, 5632, -5632) for y in (1, 0, 0.5)]
 RESPONSES += [dict(p=e - 2, r=-2, label=y) for e in (0.75, -3, 24) for y in (1, 0)]
 SEGMENTS = [dict(rc=a, rr=b, vc=b, vr=a / 2, qc=b / 2, qr=-b, sc=a / 4, sr=1, ec=-0.5, er=b / 2, label=y)
@@ -250,4 +258,16 @@ TABLES = {
     "weighted_return": lambda: rows(
         lambda i, r, e, s: stated(r * (i.rc - i.rr) + e * (i.ec - i.er) - s * (i.sc - i.sr), i.label, mpf(0)),
         [(1, 1, 1), (0.5, 2, -0.25)], SEGMENTS, kind="segment_pair"),
+    "focal_ranking": lambda: rows(
+        lambda i, g: (1 - 2 * max(0, sigmoid(i.c - i.r - i.margin) - mpf(1) / 2)) ** g * softplus(-(i.c - i.r - i.margin))
+        if i.c - i.r - i.margin < 0 else (2 * sigmoid(-(i.c - i.r - i.margin))) ** g * softplus(-(i.c - i.r - i.margin)),
+        [(2,), (0.5,), (0,)], SCORES, kind="reward_pair"),
+    "score_barrier": lambda: rows(
+        lambda i, low, high, edge: barrier(i.c, low, high, edge) + barrier(i.r, low, high, edge),
+        [(-5, 5, mpf(2) ** -10), (-2, 3, 0.5)],
+        [dict(c=a, r=b) for a, b in ((0.25, -1), (4, -4.5), (4.96875, 1), (7, -96), (-704, 3), (1.5, 2.75), (-1.75, 2.25))],
+        lambda i, low, high, edge: sum(abs(barrier(x, low, high, edge)) + 4 for x in (i.c, i.r)), kind="reward_pair",
+        slope_terms=lambda i, low, high, edge: 2 / edge if max(abs(i.c), abs(i.r)) > 3 else 4),
+    "score_hinge": lambda: rows(
+        lambda i, t: max(0, t - (i.c - i.r - i.margin)), [(1.0625,), (-0.5,)], SCORES, kind="reward_pair"),
 }

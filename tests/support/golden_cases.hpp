@@ -27,6 +27,7 @@ struct golden_row {
   golden_number derivative[Derivatives];
 };
 using pair_row = golden_row<10, 2>;
+using reward_pair_row = golden_row<5, 2>;
 using response_row = golden_row<4, 1>;
 using segment_pair_row = golden_row<11, 10>;
 
