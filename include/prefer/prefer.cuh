@@ -27,6 +27,7 @@
 #include <prefer/loss/ipo.cuh>
 #include <prefer/loss/kto.cuh>
 #include <prefer/loss/length_normalized_dpo.cuh>
+#include <prefer/loss/lists.cuh>
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>

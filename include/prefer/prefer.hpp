@@ -30,6 +30,7 @@
 #include <prefer/loss/ipo.hpp>
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
+#include <prefer/loss/lists.hpp>
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>

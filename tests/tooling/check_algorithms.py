@@ -23,6 +23,8 @@ REQUIRED = {
     ("rows", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
     ("mdp", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "bad-argument")],
     ("mdp", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
+    ("list", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "masked", "accumulation", "allocation", "bad-argument")],
+    ("list", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
     ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
 }

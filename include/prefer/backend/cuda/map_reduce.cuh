@@ -206,8 +206,25 @@ std::size_t reduction_bytes(std::int64_t blocks) {
          scratch_bytes<double>(static_cast<std::size_t>(blocks) * Body::sums);
 }
 
-// Scratch memory for one reduction of at least cuda_blocks(n) blocks, and the default normaliser: the number of items,
-// counted on the device first where a mask selects them.
+// The default normaliser: the number of items, counted on the device first (into `count`) where a mask selects them.
+template <int Inputs, int Outputs, int Sums>
+status count_items(const cuda& exec, map_reduce_arguments<Inputs, Outputs, Sums>& a, double* count,
+                   const block_exchange& exchange) {
+  if (a.normalizer.given) return {};
+  if (a.mask.data == nullptr) {
+    a.normalizer.value = scalar(static_cast<double>(a.n));
+    return {};
+  }
+  map_reduce_arguments_of<count_body> counted;
+  counted.n = a.n;
+  counted.mask = a.mask;
+  counted.normalizer = 1.0;
+  counted.sum[0] = {count, element::f64, false};
+  a.normalizer.value = scalar(static_cast<const double*>(count));
+  return launch_map_reduce<float>(exec, count_body{}, counted, exchange);
+}
+
+// Scratch memory for one reduction of at least cuda_blocks(n) blocks, and the default normaliser.
 template <class Body>
 status prepare_reduction(const cuda& exec, std::int64_t blocks, map_reduce_arguments_of<Body>& a, scratch& memory,
                          block_exchange& exchange) {
@@ -216,16 +233,7 @@ status prepare_reduction(const cuda& exec, std::int64_t blocks, map_reduce_argum
   exchange.finished = memory.take<unsigned>(1);
   double* const count = memory.take<double>(1);
   exchange.sums = memory.take<double>(static_cast<std::size_t>(blocks) * Body::sums);
-  if (!a.normalizer.given && a.mask.data == nullptr) a.normalizer.value = scalar(static_cast<double>(a.n));
-  if (!a.normalizer.given && a.mask.data != nullptr) {
-    map_reduce_arguments_of<count_body> counted;
-    counted.n = a.n;
-    counted.mask = a.mask;
-    counted.normalizer = 1.0;
-    counted.sum[0] = {count, element::f64, false};
-    if (const status s = launch_map_reduce<float>(exec, count_body{}, counted, exchange); !s.ok()) return s;
-    a.normalizer.value = scalar(static_cast<const double*>(count));
-  }
+  if (const status s = count_items(exec, a, count, exchange); !s.ok()) return s;
   exchange.report = exec.report;
   return {};
 }

@@ -1,0 +1,310 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/segmented_map_reduce.hpp>
+#include <prefer/core/checks.hpp>
+#include <prefer/core/execution.hpp>
+#include <prefer/core/scalar.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+// evaluate_lists: value and gradient of a listwise loss over ragged lists of scored items, in one call.
+//
+// A loss over lists is a struct with
+//
+//   static constexpr bool needs_ranking;   // positions in a ranking; otherwise any grades order the items
+//   constexpr status check() const;
+//   template <class List> PREFER_HD double prepare(const List& l, std::int64_t i) const;
+//   template <class List> PREFER_HD list_term term(const List& l, std::int64_t i) const;
+//
+// `prepare` gives one number per item, present or not, which `term` finds as l.prepared(j); the value of the list is
+// the sum of the terms' values, and slope the derivative of that whole value by the item's own score. Both loop over
+// the list, in double: O(K^2) for K items, all items in parallel on CUDA.
+namespace prefer {
+
+// N items in n lists: list i owns the items [offsets[i], offsets[i + 1]). The better items have the higher grades; ties
+// are the loss's business. Instead of grades a ranking may be given: the numbers of the list's items, from 0, best
+// first.
+template <space S>
+struct list_inputs {
+  input_view<1, S> score = {};         // N
+  input_view<1, S> offsets = {};       // n + 1; int32 or int64
+  input_view<1, S> grade = {};         // N, or
+  input_view<1, S> ranking = {};       // N; int32 or int64, a permutation in each list
+  input_view<1, S> item_mask = {};     // N; bool or uint8: zero leaves the item out of its list
+  input_view<1, S> weight = {};        // n: multiplies value and gradient, of any sign; 1 if not given
+  input_view<1, S> mask = {};          // n; bool or uint8: zero leaves the list out
+  prefer::normalizer normalizer = {};  // what sums are divided by; the number of selected lists if not given
+};
+
+template <space S>
+struct list_outputs {
+  output_view<1, S> loss = {};        // one element: sum of weight * value / normalizer
+  output_view<1, S> grad_score = {};  // N: the gradient of loss
+  output_view<1, S> losses = {};      // n: weight * value
+  output_view<1, S> count = {};       // one element: the number of selected lists
+  bool accumulate = false;            // add to the outputs instead of overwriting them
+};
+
+struct list_term {
+  double value = 0, slope = 0;
+};
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+// The shape of the reduction: one weight per list in, one loss per list out, loss and count as totals.
+struct list_body {
+  static constexpr int inputs = 1, outputs = 1, sums = 2;
+};
+
+struct list_arguments {
+  map_reduce_arguments<1, 1, 2> items;
+  segment_source lists;  // its mask is that of the items
+  source score, grade, ranking;
+  sink gradient;
+  double* key = nullptr;       // N: the order of the items, higher is better
+  double* prepared = nullptr;  // N
+};
+
+// One list, as a loss sees it. Items that are left out are not present and must be passed over.
+struct list_view {
+  const list_arguments* a;
+  std::int64_t begin, count;
+
+  PREFER_HD std::int64_t size() const { return count; }
+  PREFER_HD bool present(std::int64_t i) const {
+    const source& m = a->lists.mask;
+    return m.data == nullptr || load_element<float>(m.data, m.type, (begin + i) * m.stride) != 0.0f;
+  }
+  PREFER_HD double score(std::int64_t i) const {
+    return load_element<double>(a->score.data, a->score.type, (begin + i) * a->score.stride);
+  }
+  PREFER_HD double key(std::int64_t i) const { return a->key[begin + i]; }
+  PREFER_HD double prepared(std::int64_t i) const { return a->prepared[begin + i]; }
+  // The item at a position of the ranking, and the position of an item (with a ranking only).
+  PREFER_HD std::int64_t at(std::int64_t position) const {
+    return load_index(a->ranking.data, a->ranking.type, (begin + position) * a->ranking.stride);
+  }
+  PREFER_HD std::int64_t position(std::int64_t i) const { return -static_cast<std::int64_t>(key(i)); }
+
+  // The key of item i by its grade; with a ranking, marks where position i puts its item.
+  PREFER_HD void set_key(std::int64_t i) const {
+    if (a->grade.data != nullptr) {
+      a->key[begin + i] = load_element<double>(a->grade.data, a->grade.type, (begin + i) * a->grade.stride);
+    } else {
+      const std::int64_t item = at(i);
+      if (item >= 0 && item < count) a->key[begin + item] = -static_cast<double>(i);
+    }
+  }
+  // Whether position i of the ranking names an item of the list that no later position names.
+  PREFER_HD bool names_one(std::int64_t i) const {
+    if (a->ranking.data == nullptr) return true;
+    const std::int64_t item = at(i);
+    return item >= 0 && item < count && key(item) == -static_cast<double>(i);
+  }
+};
+
+inline constexpr const char* one_per_item = "one per item, as many as there are scores:";
+
+template <space S>
+status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool needs_ranking) {
+  if (!in.score.given()) return require::fail(errc::missing_input, "score", "one score per item");
+  if (!in.offsets.given()) return require::fail(errc::missing_input, "offsets", "where each list begins, and the end");
+  if (needs_ranking && !in.ranking.given())
+    return require::fail(errc::missing_input, "ranking", "a ranking of each list, since this loss needs positions");
+  if (in.grade.given() == in.ranking.given())
+    return require::fail(in.grade.given() ? errc::unused_input : errc::missing_input, "grade",
+                         "either grade or ranking, and not both");
+  const std::int64_t items = in.score.extent[0], n = in.offsets.extent[0] - 1;
+  const auto optional = [](const auto& v, const char* name, std::int64_t extent, const char* whose,
+                           require::holds what) {
+    return v.given() ? require::vector(name, v, extent, whose, what) : status{};
+  };
+  if (n < 0 || items < 0)
+    return require::fail(errc::bad_extent, n < 0 ? "offsets" : "score", "at least",
+                         static_cast<double>(n < 0 ? n + 1 : items), n < 0 ? 1 : 0);
+  using require::holds;
+  const char* per_list = "one per list, one less than offsets:";
+  if (const status s =
+          first_error(require::vector("score", in.score, items, one_per_item, holds::numbers),
+                      require::vector("offsets", in.offsets, n + 1, per_list, holds::indices),
+                      optional(in.grade, "grade", items, one_per_item, holds::numbers),
+                      optional(in.ranking, "ranking", items, one_per_item, holds::indices),
+                      optional(in.item_mask, "item_mask", items, one_per_item, holds::flags),
+                      optional(in.weight, "weight", n, per_list, holds::numbers),
+                      optional(in.mask, "mask", n, per_list, holds::flags),
+                      in.normalizer.given ? require::positive(in.normalizer.value, "normalizer") : status{},
+                      optional(out.loss, "loss", 1, "one element:", holds::totals),
+                      optional(out.grad_score, "grad_score", items, one_per_item, holds::numbers),
+                      optional(out.losses, "losses", n, per_list, holds::numbers),
+                      optional(out.count, "count", 1, "one element:", holds::totals));
+      !s.ok())
+    return s;
+  if (!out.loss.given() && !out.grad_score.given() && !out.losses.given() && !out.count.given())
+    return require::fail(errc::missing_output, "outputs", "at least one output to write");
+  struct named_input {
+    const char* name;
+    const input_view<1, S>* view;
+    bool given() const { return view->given(); }
+  };
+  struct named_output {
+    const char* name;
+    const output_view<1, S>* view;
+    bool given() const { return view->given(); }
+  };
+  require::footprints<7, 4> all;
+  for (const named_input& v : {named_input{"score", &in.score},
+                               {"offsets", &in.offsets},
+                               {"grade", &in.grade},
+                               {"ranking", &in.ranking},
+                               {"item_mask", &in.item_mask},
+                               {"weight", &in.weight},
+                               {"mask", &in.mask}})
+    all.read(v);
+  for (const named_output& v : {named_output{"loss", &out.loss},
+                                {"grad_score", &out.grad_score},
+                                {"losses", &out.losses},
+                                {"count", &out.count}})
+    all.write(v);
+  return all.check(false);
+}
+
+template <space S>
+source source_of(const input_view<1, S>& v, float neutral = 1) {
+  source s;
+  s.neutral = neutral;
+  if (v.given()) s.data = v.data, s.stride = v.stride[0], s.type = v.type;
+  return s;
+}
+template <space S>
+sink list_sink(const output_view<1, S>& v) {
+  return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
+}
+
+template <space S>
+list_arguments make_list_arguments(const list_inputs<S>& in, const list_outputs<S>& out) {
+  list_arguments a;
+  a.items.n = in.offsets.extent[0] - 1;
+  a.items.in[0] = source_of(in.weight);
+  a.items.mask = source_of(in.mask);
+  a.items.out[0] = list_sink(out.losses);
+  const sink loss = list_sink(out.loss), count = list_sink(out.count);
+  a.items.sum[0] = {loss.data, loss.type, true};
+  a.items.sum[1] = {count.data, count.type, false};
+  a.items.normalizer = in.normalizer;
+  a.items.accumulate = out.accumulate;
+  a.lists.begin = in.offsets.data;
+  a.lists.end = static_cast<const char*>(in.offsets.data) + in.offsets.stride[0] * size_of(in.offsets.type);
+  a.lists.begin_stride = a.lists.end_stride = in.offsets.stride[0];
+  a.lists.begin_type = a.lists.end_type = in.offsets.type;
+  a.lists.mask = source_of(in.item_mask);
+  a.lists.tokens = in.score.extent[0];
+  a.score = source_of(in.score);
+  a.grade = source_of(in.grade);
+  a.ranking = source_of(in.ranking);
+  a.gradient = list_sink(out.grad_score);
+  return a;
+}
+
+template <class Exec, class Loss>
+status run_lists(const Exec&, const Loss&, const list_arguments&) {
+  static_assert(sizeof(Exec) == 0,
+                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
+  return {};
+}
+
+inline list_view list_at(const list_arguments& a, std::int64_t i) {
+  const token_range r = range_of(a.lists, i);
+  return {&a, r.begin, r.size()};
+}
+
+// The keys of all items; a ranking that is not a permutation is found here.
+inline status order_lists(const list_arguments& a) {
+  for (std::int64_t list = 0; list < a.items.n; ++list) {
+    const list_view l = list_at(a, list);
+    for (std::int64_t i = 0; i < l.size(); ++i) l.set_key(i);
+    for (std::int64_t i = 0; i < l.size(); ++i)
+      if (!l.names_one(i))
+        return require::fail(errc::bad_index, "ranking", "every item of its list once", static_cast<double>(l.at(i)),
+                             static_cast<double>(l.size()), l.begin + i);
+  }
+  return {};
+}
+
+template <class Loss>
+void run_list(const Loss& loss, const list_arguments& a, std::int64_t list, double normalizer, double (&sums)[2]) {
+  const source& mask = a.items.mask;
+  const source& weights = a.items.in[0];
+  const bool selected = mask.data == nullptr || load_element<double>(mask.data, mask.type, list * mask.stride) != 0;
+  const double weight = !selected || weights.data == nullptr
+                            ? 1
+                            : load_element<double>(weights.data, weights.type, list * weights.stride);
+  const list_view l = list_at(a, list);
+  double value = 0;
+  if (selected)
+    for (std::int64_t i = 0; i < l.size(); ++i) a.prepared[l.begin + i] = loss.prepare(l, i);
+  for (std::int64_t i = 0; i < l.size(); ++i) {
+    const bool counts = selected && l.present(i);
+    const list_term t = counts ? loss.term(l, i) : list_term{};
+    value += t.value;
+    if (a.gradient.data != nullptr && (counts || !a.items.accumulate))
+      store_element(a.gradient.data, a.gradient.type, (l.begin + i) * a.gradient.stride,
+                    counts ? t.slope * weight / normalizer : 0.0, a.items.accumulate);
+  }
+  if (selected) sums[0] += weight * value, sums[1] += 1;
+  const sink& losses = a.items.out[0];
+  if (losses.data != nullptr && (selected || !a.items.accumulate))
+    store_element(losses.data, losses.type, list * losses.stride, selected ? weight * value : 0.0, a.items.accumulate);
+}
+
+template <class Loss>
+status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given) {
+  list_arguments a = given;
+  if (const status s = check_offsets(a.lists, a.items.n, "offsets"); !s.ok()) return s;
+  const auto bytes = static_cast<std::size_t>(2 * a.lists.tokens) * sizeof(double) + alignof(double);
+  if (exec.workspace.data == nullptr || exec.workspace.bytes < bytes)
+    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
+                         static_cast<double>(exec.workspace.bytes), static_cast<double>(bytes));
+  const auto address = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
+  a.key = reinterpret_cast<double*>((address + alignof(double) - 1) / alignof(double) * alignof(double));
+  a.prepared = a.key + a.lists.tokens;
+  if (const status s = order_lists(a); !s.ok()) return s;
+
+  const std::int64_t n = a.items.n, blocks = smaller(n, max_blocks);
+  const double normalizer = resolve_normalizer(a.items.normalizer, a.items.mask, n);
+  double sums[max_blocks][2];
+  for_blocks(exec, blocks, 16 * a.lists.tokens, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      sums[block][0] = sums[block][1] = 0;
+      for (std::int64_t i = n * block / blocks; i < n * (block + 1) / blocks; ++i)
+        run_list(loss, a, i, normalizer, sums[block]);
+    }
+  });
+  write_totals(sums, blocks, a.items, normalizer);
+  return {};
+}
+
+}  // namespace detail
+
+// Value and gradient of a loss over n lists (plackett_luce, ranknet, ...). Arithmetic is in double, whatever the
+// elements are. Workspace: exec.workspace of evaluate_lists_workspace(n, N) bytes (on CUDA optional). Returns the first
+// thing that is wrong, offsets that decrease and rankings that are no permutations included; then no output has been
+// written. On CUDA such a list becomes NaN and is reported. Cost: O(K^2) per list of K items.
+template <class Exec, class Loss>
+status evaluate_lists(const Exec& exec, const Loss& loss, const list_inputs<Exec::memory>& in,
+                      const list_outputs<Exec::memory>& out) {
+  if (const status s = loss.check(); !s.ok()) return s;
+  if (const status s = detail::check_lists(in, out, Loss::needs_ranking); !s.ok()) return s;
+  return run_lists(exec, loss, detail::make_list_arguments(in, out));
+}
+
+// Bytes of workspace for n lists of N items together.
+inline std::size_t evaluate_lists_workspace(std::int64_t n, std::int64_t items) {
+  return static_cast<std::size_t>(2 * items + 2 * (n < 2048 ? n : 2048) + 256) * sizeof(double);
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer
