@@ -63,7 +63,7 @@ class Item:
 
 def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair"):
     """`terms` and `slope_terms`: the sizes of what value and d policy_chosen add up, where they exceed the result."""
-    from make_golden import row
+    from make_golden import number
 
     fields, derivatives = KINDS[kind]
     mp.dps = 340  # a slope of 1e-308 beside a value of 1e4
@@ -79,11 +79,12 @@ def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair"):
                 return abs(f(x)) + sum(abs(f(moved(k)) - f(x)) * mpf("1e12") for k in range(len(x)) if x[k] != 0)
 
             extra = terms(Item(fields, x), *parameter) if terms else 0
-            cells = [value(x), size(value) + extra]
+            braced = lambda cells: "{" + ", ".join(c if isinstance(c, str) else number(mpf(c)) for c in cells) + "}"
+            numbers = [braced([value(x), size(value) + extra])]
             extra = slope_terms(Item(fields, x), *parameter) if slope_terms else 0
-            for k in range(derivatives):
-                cells += [slope(x, k), size(lambda y: slope(y, k)) + extra]
-            yield row(*(parameter + [mpf(0)] * (3 - len(parameter))), *x, *cells)
+            slopes = [braced([slope(x, k), size(lambda y: slope(y, k)) + extra]) for k in range(derivatives)]
+            constants = parameter + [mpf(0)] * (3 - len(parameter))
+            yield braced([braced(constants), braced(x), *numbers, braced(slopes)]) + ","
     mp.dps = 50
 
 

@@ -37,7 +37,7 @@ template <class Loss>
 status validate(const cuda& exec, const Loss& loss, const std::type_identity_t<inputs_of<Loss, cuda>>& in) {
   using body = detail::loss_body<Loss>;
   map_reduce_arguments_of<body> all;
-  if (const status s = detail::list_inputs<Loss, cuda>(loss, in, all); !s.ok()) return s;
+  if (const status s = detail::checked_arguments<Loss, cuda>(loss, in, all); !s.ok()) return s;
   static constexpr detail::content_rules<Loss> rules;
   const cudaStream_t stream = exec.stream.stream;
   std::vector<char> host(static_cast<std::size_t>(std::min(all.n, detail::validated_at_once)) * (body::inputs + 1) *

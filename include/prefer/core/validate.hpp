@@ -15,7 +15,7 @@ namespace detail {
 
 // What evaluate would compute from, after everything that the host can see has been checked.
 template <class Loss, class Exec>
-status list_inputs(const Loss& loss, const inputs_of<Loss, Exec>& in,
+status checked_arguments(const Loss& loss, const inputs_of<Loss, Exec>& in,
                    map_reduce_arguments_of<loss_body<Loss>>& arguments) {
   const outputs_of<Loss, Exec> nothing{};
   call_list<Loss, Exec::memory> list;
@@ -35,7 +35,7 @@ status list_inputs(const Loss& loss, const inputs_of<Loss, Exec>& in,
 template <class Loss>
 status validate(const cpu& exec, const Loss& loss, const std::type_identity_t<inputs_of<Loss, cpu>>& in) {
   map_reduce_arguments_of<detail::loss_body<Loss>> arguments;
-  if (const status s = detail::list_inputs<Loss, cpu>(loss, in, arguments); !s.ok()) return s;
+  if (const status s = detail::checked_arguments<Loss, cpu>(loss, in, arguments); !s.ok()) return s;
   static constexpr detail::content_rules<Loss> rules;
   cpu everything = exec;
   everything.content = content::all;
