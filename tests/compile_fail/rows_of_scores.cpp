@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+// expect: prefer: evaluate_rows takes losses over pair<V> or response<V>
+#include <prefer/logp/noise_error.hpp>
+#include <prefer/loss/bradley_terry.hpp>
+#include <prefer/loss/diffusion_dpo.hpp>
+
+prefer::status call(double* loss) {
+#if defined(PREFER_FAIL)
+  return prefer::evaluate_rows<float>(prefer::cpu{}, prefer::noise_error{}, prefer::bradley_terry{}, {},
+                                      {.loss = {loss, 1}});
+#else
+  return prefer::evaluate_rows<float>(prefer::cpu{}, prefer::noise_error{}, prefer::diffusion_dpo{}, {},
+                                      {.loss = {loss, 1}});
+#endif
+}
