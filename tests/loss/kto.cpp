@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 using namespace prefer;
@@ -41,6 +42,8 @@ TEST_CASE("KTO's baseline is clamped at zero and may live behind a pointer") {
   CHECK(at(kto{.baseline = &baseline}, 1, 1).value == at(kto{}, 1, 1).value);
   baseline = 0.25;
   CHECK(at(kto{.baseline = &baseline}, 1, 1).value == at(kto{.baseline = 0.25}, 1, 1).value);
+  baseline = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(at(kto{.baseline = &baseline}, 1, 1).value));
   baseline = 1e6;
   CHECK(std::isfinite(at(kto{.baseline = &baseline}, 1, 0).d_policy));
 }

@@ -84,6 +84,8 @@ void check_promises(const char* name, const Loss& loss, bool by_ranking) {
   for (std::int64_t i = 0; i < l.total; ++i)
     if (!l.item_mask.at(i)) l.score.set(i, std::numeric_limits<double>::quiet_NaN());
   CHECK(bits(c.exec()) == expected);
+  l.ranking.at(l.offsets.at(4)) = 77;  // of a list that is left out
+  CHECK(bits(c.exec()) == expected);
   const auto out = l.outputs();
   const cpu exec = c.exec();
   const long before = prefer_test::allocation_count();

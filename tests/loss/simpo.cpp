@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 using namespace prefer;
 using prefer_test::ask;
@@ -38,6 +39,8 @@ TEST_CASE("AlphaPO is SimPO at alpha = 0, continuously, and stays finite in floa
   const auto far = alphapo{}(
       pair<float>{.policy_chosen = -1e4f, .policy_rejected = -1e4f, .length_chosen = 1, .length_rejected = 1});
   CHECK(far.value == doctest::Approx(std::log1p(std::exp(0.1))));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(ask(simpo{}, {.policy_chosen = -4, .policy_rejected = -9, .length_chosen = nan}).value));
   CHECK(refused(simpo{.beta = 0.0}) == "beta");
   CHECK(refused(simpo{.gamma = HUGE_VAL}) == "gamma");
   CHECK(refused(simpo{.label_smoothing = 0.5}) == "label_smoothing");

@@ -224,6 +224,7 @@ inline list_view list_at(const list_arguments& a, std::int64_t i) {
 // The keys of all items; a ranking that is not a permutation is found here.
 inline status order_lists(const list_arguments& a) {
   for (std::int64_t list = 0; list < a.items.n; ++list) {
+    if (!selects(a.items.mask, list)) continue;
     const list_view l = list_at(a, list);
     for (std::int64_t i = 0; i < l.size(); ++i) l.set_key(i);
     for (std::int64_t i = 0; i < l.size(); ++i)

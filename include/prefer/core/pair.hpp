@@ -56,7 +56,13 @@ struct log_ratios {
   }
 };
 
-// Log-probabilities per token. An empty response counts as one token, so that its mean is 0.
+// What a sum over a response is divided by to become a mean: an empty response counts as one token.
+template <class V>
+PREFER_HD V tokens_of(const V& length) {
+  return math::select(length < V(1), V(1), length);
+}
+
+// Log-probabilities per token.
 template <class V>
 struct token_means {
   V inverse_chosen, inverse_rejected;  // 1 / length
@@ -64,8 +70,8 @@ struct token_means {
 
   PREFER_HD explicit token_means(const pair<V>& p) : token_means(p, p.policy_chosen, p.policy_rejected) {}
   PREFER_HD token_means(const pair<V>& p, const V& sum_chosen, const V& sum_rejected)
-      : inverse_chosen(V(1) / math::max(p.length_chosen, V(1))),
-        inverse_rejected(V(1) / math::max(p.length_rejected, V(1))),
+      : inverse_chosen(V(1) / tokens_of(p.length_chosen)),
+        inverse_rejected(V(1) / tokens_of(p.length_rejected)),
         chosen(sum_chosen * inverse_chosen),
         rejected(sum_rejected * inverse_rejected) {}
   PREFER_HD V difference() const { return chosen - rejected; }

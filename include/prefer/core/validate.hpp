@@ -16,7 +16,7 @@ namespace detail {
 // What evaluate would compute from, after everything that the host can see has been checked.
 template <class Loss, class Exec>
 status checked_arguments(const Loss& loss, const inputs_of<Loss, Exec>& in,
-                   map_reduce_arguments_of<loss_body<Loss>>& arguments) {
+                         map_reduce_arguments_of<loss_body<Loss>>& arguments) {
   const outputs_of<Loss, Exec> nothing{};
   call_list<Loss, Exec::memory> list;
   list_items(in, nothing, list, [&](auto f) { kind_of<Loss>::each_input(in, f); });

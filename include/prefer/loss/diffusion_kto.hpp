@@ -39,7 +39,8 @@ struct diffusion_kto {
     const V b = beta.as<V>();
     const V g = r.reference - r.policy;
     const V direction = b * (r.label + r.label - V(1));
-    const V q = direction * (g - math::max(-baseline.as<V>(), V(0)));
+    const V z = baseline.as<V>();
+    const V q = direction * (g - math::select(z > V(0), V(0), -z));
     const auto l = math::logistic(q);
     const V lambda = r.label * lambda_desirable.as<V>() + (V(1) - r.label) * lambda_undesirable.as<V>();
     response_term<V> t;

@@ -34,7 +34,8 @@ struct kto {
   PREFER_HD response_term<V> operator()(const response<V>& r) const {
     const V b = beta.as<V>();
     const V e = r.policy - r.reference;
-    const auto x = math::logistic(b * (e - math::max(baseline.as<V>(), V(0))));
+    const V z = baseline.as<V>();
+    const auto x = math::logistic(b * (e - math::select(z < V(0), V(0), z)));
     const V desirable = r.label * lambda_desirable.as<V>();
     const V undesirable = (V(1) - r.label) * lambda_undesirable.as<V>();
     response_term<V> t;

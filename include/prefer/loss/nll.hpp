@@ -19,7 +19,7 @@ struct nll {
   PREFER_HD pair_term<V> operator()(const pair<V>& p) const {
     pair_term<V> t;
     t.d_policy_chosen = V(-1);
-    if (length_normalized) t.d_policy_chosen = V(-1) / math::max(p.length_chosen, V(1));
+    if (length_normalized) t.d_policy_chosen = V(-1) / tokens_of(p.length_chosen);
     t.value = p.policy_chosen * t.d_policy_chosen;
     return t;
   }
