@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/content.hpp>
 #include <prefer/backend/cpu/segmented_map_reduce.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
