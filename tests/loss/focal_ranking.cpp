@@ -68,5 +68,6 @@ TEST_CASE("the triplet loss of unit vectors is twice the hinge on their cosines"
       CHECK(2 * at(score_hinge{.target = m / 2}, p[0], n[0]).value ==
             doctest::Approx(std::max(0.0, distance(p) - distance(n) + m)).epsilon(1e-13));
     }
+  CHECK(at(score_hinge{.target = 1.0}, 0.9375).d_chosen == -1);  // up to the corner
   CHECK(refused(score_hinge{.target = HUGE_VAL}) == "target");
 }

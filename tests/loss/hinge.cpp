@@ -20,6 +20,7 @@ TEST_CASE("the hinge is the margin at policy = reference, flat beyond it, and of
   CHECK(ask(loss, {.policy_chosen = 4}).d_chosen == 0);
   CHECK(ask(loss, {.policy_chosen = 3.5}).value == 0.25);
   CHECK(ask(loss, {.policy_chosen = 3.5}).d_chosen == -0.5);
+  CHECK(ask(loss, {.policy_chosen = 3.875}).value == 0.0625);  // up to the corner
   CHECK(std::isnan(ask(loss, {.policy_chosen = std::numeric_limits<double>::quiet_NaN()}).value));
   CHECK(refused(hinge{.beta = -1.0}) == "beta");
   CHECK(refused(hinge{.margin = HUGE_VAL}) == "margin");

@@ -18,6 +18,7 @@ TEST_CASE("SLiC: the hinge counts until the chosen response leads by delta, the 
   const slic loss{.delta = 2.0, .nll_weight = 0.25};
   const auto close = ask(loss, {.policy_chosen = -4, .policy_rejected = -5});
   CHECK((close.value == 1 + 1 && close.d_chosen == -1.25 && close.d_rejected == 1));
+  CHECK(ask(loss, {.policy_chosen = -4, .policy_rejected = -5.9375}).d_rejected == 1);  // up to the corner
   const auto clear = ask(loss, {.policy_chosen = -4, .policy_rejected = -6});
   CHECK((clear.value == 1 && clear.d_chosen == -0.25 && clear.d_rejected == 0));
   CHECK(refused(slic{.delta = HUGE_VAL}) == "delta");
