@@ -231,6 +231,16 @@ TEST_CASE("bad offsets and extents are named") {
   refused([&](auto& in) { in.chosen_offsets = {}; }, errc::missing_input, "chosen_offsets");
   refused([&](auto& in) { in.chosen_mask.extent[0] -= 1; }, errc::bad_extent, "chosen_mask");
   refused([&](auto& in) { in.reference_chosen.extent[0] -= 1; }, errc::bad_extent, "reference_chosen");
+  const auto shared = [&](auto change) {
+    pair_token_inputs<space::host> in = p.inputs();
+    pair_outputs<space::host> out = {.grad_policy_chosen = p.gc.view()};
+    change(in, out);
+    const status s = evaluate_tokens(cpu{}, dpo{}, in, out);
+    CHECK(s.code == errc::overlap);
+    CHECK(std::string(s.argument) == "grad_policy_chosen");
+  };
+  shared([](auto& in, auto& out) { out.grad_policy_chosen.data = const_cast<void*>(in.chosen_mask.data); });
+  shared([&](auto& in, auto&) { in.chosen_weight = p.gc.read(); });
   refused([&](auto& in) { in.chosen_offsets.type = element::f32; }, errc::bad_element, "chosen_offsets");
 }
 

@@ -6,19 +6,21 @@ A loss is given by its textbook formula alone; derivatives are taken numerically
 derivation with the library. A row is
 
     three parameters, the first inputs of the kind (see KINDS), value, its size, and for each of the first inputs the
-    derivative by it and its size
+    derivative by it and its size, and what the kind reports beside (implicit rewards, scores, the margin), with sizes
 
 where a size says what errors are relative to: the magnitude, what rounding each input by a unit would change, and where a
 formula adds and subtracts larger terms those terms.
 """
 from mpmath import mp, mpf, exp, log, log1p, diff
 
-# The inputs of a kind in the library's order, what they are if an item does not say, and how many derivatives a row has.
+# The inputs of a kind in the library's order, what they are if an item does not say, how many derivatives a row has, and what
+# is reported beside if the loss does not say (the first parameter is beta).
 KINDS = {
-    "pair": (dict(pc=0, pr=0, rc=0, rr=0, label=1, margin=0, nc=1, nr=1, k0=0, k1=0), 2),
-    "reward_pair": (dict(c=0, r=0, label=1, margin=0, tie=0), 2),
-    "response": (dict(p=0, r=0, label=1, n=1), 1),
-    "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10),
+    "pair": (dict(pc=0, pr=0, rc=0, rr=0, label=1, margin=0, nc=1, nr=1, k0=0, k1=0), 2,
+             lambda i, beta=0, *_: (beta * i.a, beta * i.c)),
+    "reward_pair": (dict(c=0, r=0, label=1, margin=0, tie=0), 2, lambda i, *_: (i.c - i.r,)),
+    "response": (dict(p=0, r=0, label=1, n=1), 1, lambda i, beta=0, *_: (beta * i.e,)),
+    "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10, None),
 }
 
 # Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
@@ -61,11 +63,12 @@ class Item:
             self.e = self.p - self.r
 
 
-def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair"):
+def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair", beside=None):
     """`terms` and `slope_terms`: the sizes of what value and d policy_chosen add up, where they exceed the result."""
     from make_golden import number
 
-    fields, derivatives = KINDS[kind]
+    fields, derivatives, usual = KINDS[kind]
+    beside = beside or usual
     mp.dps = 340  # a slope of 1e-308 beside a value of 1e4
     for parameter in parameters:
         parameter = [mpf(p) for p in parameter]
@@ -83,8 +86,10 @@ def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair"):
             numbers = [braced([value(x), size(value) + extra])]
             extra = slope_terms(Item(fields, x), *parameter) if slope_terms else 0
             slopes = [braced([slope(x, k), size(lambda y: slope(y, k)) + extra]) for k in range(derivatives)]
+            reported = lambda y: beside(Item(fields, y), *parameter)
+            rewards = [braced([reported(x)[k], size(lambda y: reported(y)[k])]) for k in range(len(reported(x)))]
             constants = parameter + [mpf(0)] * (3 - len(parameter))
-            yield braced([braced(constants), braced(x), *numbers, braced(slopes)]) + ","
+            yield braced([braced(constants), braced(x), *numbers, braced(slopes), braced(rewards)]) + ","
     mp.dps = 50
 
 
@@ -182,7 +187,8 @@ TABLES = {
     "hinge": lambda: rows(lambda i, beta, m: max(0, m - beta * (i.a - i.c)), [(EIGHTH, 1), (2, -0.5)], Z),
     "ipo": lambda: rows(
         lambda i, tau, mean: ((i.a / i.nc - i.c / i.nr if mean else i.a - i.c) - 1 / (2 * tau)) ** 2,
-        [(EIGHTH, 0), (EIGHTH, 1), (2, 1)], with_lengths(ratios(MODERATE + FAR[:5]))),
+        [(EIGHTH, 0), (EIGHTH, 1), (2, 1)], with_lengths(ratios(MODERATE + FAR[:5])),
+        beside=lambda i, tau, mean: (tau * i.a / i.nc, tau * i.c / i.nr) if mean else (tau * i.a, tau * i.c)),
     "exo": lambda: rows(exo, [(EIGHTH, mpf(2) ** -10), (2, 0.25)], Z, exo_terms),
     "nca": lambda: rows(
         lambda i, b: softplus(-b * i.a) + softplus(b * i.a) / 2 + softplus(b * i.c) / 2, [(EIGHTH,), (2,)], Z),
@@ -200,31 +206,42 @@ TABLES = {
         lambda i, b, alpha: softplus(-(b * (i.a - i.c) + alpha * (i.nc - i.nr))), [(EIGHTH, 0.25), (2, -0.5)],
         with_lengths(Z)),
     "length_normalized_dpo": lambda: rows(
-        lambda i, b: softplus(-b * (i.a / i.nc - i.c / i.nr)), [(4,)], with_lengths(Z)),
+        lambda i, b: softplus(-b * (i.a / i.nc - i.c / i.nr)), [(4,)], with_lengths(Z),
+        beside=lambda i, b: (b * i.a / i.nc, b * i.c / i.nr)),
     "alpha_dpo": lambda: rows(
         lambda i, b, alpha: softplus(-b * (box_cox(alpha - 1, i.a) - box_cox(alpha - 1, i.c))),
         [(EIGHTH, 0.5), (EIGHTH, 1), (EIGHTH, 0), (0.5, 2)],
-        ratios(MODERATE + [(96, 98), (-88, -90), (-96, 96), (160, 0), (-300, -304)])),
+        ratios(MODERATE + [(96, 98), (-86, -88), (-96, 96), (160, 0), (-300, -304)]),
+        beside=lambda i, b, alpha: (b * box_cox(alpha - 1, i.a), b * box_cox(alpha - 1, i.c))),
     "js_dpo": lambda: rows(
-        lambda i, b: softplus(-b * (softplus(-i.c) - softplus(-i.a))), [(EIGHTH,), (2,)], Z),
+        lambda i, b: softplus(-b * (softplus(-i.c) - softplus(-i.a))), [(EIGHTH,), (2,)], Z,
+        beside=lambda i, b: (-b * softplus(-i.a), -b * softplus(-i.c))),
     "nll": lambda: rows(
-        lambda i, mean: -i.uw if mean else -i.pc, [(1,), (0,)], likelihoods()),
+        lambda i, mean: -i.uw if mean else -i.pc, [(1,), (0,)], likelihoods(),
+        beside=lambda i, mean: (mpf(0), mpf(0))),
     "simpo": lambda: rows(
         lambda i, b, g, s: (1 - s) * softplus(g - b * (i.uw - i.ul)) + s * softplus(b * (i.uw - i.ul) - g),
-        [(2, 1, 0), (4, 0.25, EIGHTH)], likelihoods()),
+        [(2, 1, 0), (4, 0.25, EIGHTH)], likelihoods(),
+        beside=lambda i, b, g, s: (b * i.uw, b * i.ul)),
     "alphapo": lambda: rows(
         lambda i, b, g, alpha: softplus(g - b * (box_cox(-alpha, i.uw) - box_cox(-alpha, i.ul))),
-        [(2, 0.125, 0.25), (2, 1, 0), (2, 1, -0.5)], [x for x in likelihoods() if x["pc"] > -2000]),
+        [(2, 0.125, 0.25), (2, 1, 0), (2, 1, -0.5)], [x for x in likelihoods() if x["pc"] > -2000],
+        beside=lambda i, b, g, alpha: (b * box_cox(-alpha, i.uw), b * box_cox(-alpha, i.ul))),
     "cpo": lambda: rows(
         lambda i, b, w, s: (1 - s) * softplus(-b * (i.pc - i.pr)) + s * softplus(b * (i.pc - i.pr)) - w * i.uw,
-        [(EIGHTH, 1, 0), (2, 0.5, EIGHTH), (EIGHTH, 0, 0)], likelihoods()),
+        [(EIGHTH, 1, 0), (2, 0.5, EIGHTH), (EIGHTH, 0, 0)], likelihoods(),
+        beside=lambda i, b, w, s: (b * i.pc, b * i.pr)),
     "orpo": lambda: rows(
         lambda i, l: -i.uw + l * softplus(log_odds(i.ul) - log_odds(i.uw)), [(EIGHTH,), (2,)],
         likelihoods() + [{"pc": -mpf(2) ** -24, "pr": -4}, {"pc": -2, "pr": -mpf(2) ** -20}, {"pc": 0, "pr": -1},
-                         {"pc": -1, "pr": 0}, {"pc": 0, "pr": 0}]),
-    "simper": lambda: rows(lambda i: exp(i.ul) - exp(i.uw), [()], likelihoods()),
+                         {"pc": -1, "pr": 0}, {"pc": 0, "pr": 0}],
+        beside=lambda i, l: (l * i.uw, l * i.ul)),
+    "simper": lambda: rows(
+        lambda i: exp(i.ul) - exp(i.uw), [()], likelihoods(),
+        beside=lambda i: (exp(i.uw), exp(i.ul))),
     "slic": lambda: rows(
-        lambda i, d, w: max(0, d - i.pc + i.pr) - w * i.pc, [(1.25, EIGHTH), (16, 0)], likelihoods(((1, 1),))),
+        lambda i, d, w: max(0, d - i.pc + i.pr) - w * i.pc, [(1.25, EIGHTH), (16, 0)], likelihoods(((1, 1),)),
+        beside=lambda i, d, w: (i.pc, i.pr)),
     "tdpo": lambda: rows(
         lambda i, b, alpha: softplus(-b * (i.a - i.c - alpha * (i.k1 - i.k0))), [(EIGHTH, 0.5), (2, 1)],
         [dict(x, k0=1.5, k1=k) for x in Z for k in (0, 24)]),
@@ -236,29 +253,39 @@ TABLES = {
         [dict(x, label=y) for x in ratios([(0.0625, -0.0625), (-0.03125, 0.09375), (0.0625, -3), (3, 0.015625), (-3, 3),
                                            (704, -704), (-5632, 5632), (0, 0)]) for y in (1, 0, 0.5)]),
     "diffusion_dpo": lambda: rows(
-        lambda i, b: softplus(b / 2 * (i.a - i.c)), [(4096,), (4,)], ERRORS),
-    "seppo": lambda: rows(seppo, [(4096, -1), (4, -1), (4, 0)], ERRORS),
+        lambda i, b: softplus(b / 2 * (i.a - i.c)), [(4096,), (4,)], ERRORS,
+        beside=lambda i, b: (-b / 2 * i.a, -b / 2 * i.c)),
+    "seppo": lambda: rows(
+        seppo, [(4096, -1), (4, -1), (4, 0)], ERRORS,
+        beside=lambda i, b, o: (-b / 2 * i.a, -b / 2 * i.c)),
     "kto": lambda: rows(kto, [(EIGHTH, 1, 0), (2, 1.5, 0.25), (2, 1.5, -3)], RESPONSES, kind="response"),
-    "mean_log_ratio": lambda: rows(lambda i: i.e, [()], RESPONSES, kind="response"),
+    "mean_log_ratio": lambda: rows(
+        lambda i: i.e, [()], RESPONSES, kind="response",
+        beside=lambda i: (mpf(0),)),
     "diffusion_kto": lambda: rows(
         diffusion_kto, [(EIGHTH, 0, 0), (2, -0.25, 0), (EIGHTH, 0, 1), (2, 1, 1), (EIGHTH, 0, 2), (2, -0.25, 2)],
-        [x for x in RESPONSES if x["label"] != 0.5], diffusion_kto_terms, kind="response"),
+        [x for x in RESPONSES if x["label"] != 0.5], diffusion_kto_terms, kind="response",
+        beside=lambda i, b, baseline, utility: (-b * i.e,)),
     "bco_unpaired": lambda: rows(
         lambda i, b, shift: cross_entropy(b * i.e - shift, i.label), [(EIGHTH, 0), (2, -3), (2, 0.5)], RESPONSES,
         kind="response"),
     "sppo_soft": lambda: rows(
         lambda i, b: (i.e - (i.label - 0.5) / b) ** 2, [(EIGHTH,), (mpf(2) ** -10,)], RESPONSES, kind="response"),
     "cpl": lambda: rows(
-        cpl, [(EIGHTH, 0.5, 0), (2, 1, 0), (EIGHTH, 0.75, 1)], [dict(x, label=y) for x in Z for y in (1, 0.25)]),
+        cpl, [(EIGHTH, 0.5, 0), (2, 1, 0), (EIGHTH, 0.75, 1)], [dict(x, label=y) for x in Z for y in (1, 0.25)],
+        beside=lambda i, alpha, bias, relative: (alpha * i.a, alpha * i.c) if relative else (alpha * i.pc, alpha * i.pr)),
     "partial_return": lambda: rows(
         lambda i, b, u: stated(b * (i.rc - i.rr), i.label, u), [(1, 0), (EIGHTH, 0.25), (1, mpf(2) ** -20)], SEGMENTS,
-        kind="segment_pair"),
+        kind="segment_pair",
+        beside=lambda i, b, u: (i.rc, i.rr)),
     "regret": lambda: rows(
         lambda i, b, u: stated(b * ((i.qc - i.vc) - (i.qr - i.vr)), i.label, u), [(1, 0), (EIGHTH, 0.25)], SEGMENTS,
-        kind="segment_pair"),
+        kind="segment_pair",
+        beside=lambda i, b, u: (i.qc - i.vc, i.qr - i.vr)),
     "weighted_return": lambda: rows(
         lambda i, r, e, s: stated(r * (i.rc - i.rr) + e * (i.ec - i.er) - s * (i.sc - i.sr), i.label, mpf(0)),
-        [(1, 1, 1), (0.5, 2, -0.25)], SEGMENTS, kind="segment_pair"),
+        [(1, 1, 1), (0.5, 2, -0.25)], SEGMENTS, kind="segment_pair",
+        beside=lambda i, r, e, s: (r * i.rc + e * i.ec - s * i.sc, r * i.rr + e * i.er - s * i.sr)),
     "focal_ranking": lambda: rows(
         lambda i, g: (1 - 2 * max(0, sigmoid(i.c - i.r - i.margin) - mpf(1) / 2)) ** g * softplus(-(i.c - i.r - i.margin))
         if i.c - i.r - i.margin < 0 else (2 * sigmoid(-(i.c - i.r - i.margin))) ** g * softplus(-(i.c - i.r - i.margin)),

@@ -259,6 +259,9 @@ TEST_CASE("what is wrong with lists is named, and nothing is written") {
   refused(errc::bad_index, "ranking", nothing, pl);
   l.ranking.at(4) = 99;
   refused(errc::bad_index, "ranking", nothing, pl);
+  l.grade.set(0, std::numeric_limits<double>::quiet_NaN());
+  refused(
+      errc::not_a_number, "grade", [&](auto& in, auto&, auto&) { in.ranking = {}, in.grade = l.grade.read(); }, pl);
   l.offsets.at(3) = 9;  // the next is 6
   refused(
       errc::bad_offsets, "offsets", [&](auto& in, auto&, auto&) { in.ranking = {}, in.grade = in.score; }, pl);

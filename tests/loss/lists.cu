@@ -70,7 +70,7 @@ void check_lists(const char* name, const Loss& objective, bool by_ranking, bool 
   check(evaluate_lists(cpu{.workspace = {memory.data(), memory.size() * sizeof(double)}}, objective,
                        here.inputs(by_ranking), here.outputs()));
   mirrored<S> d(there);
-  const prefer_test::device_workspace scratch(evaluate_lists_workspace(here.n, here.total) + 4096);
+  const prefer_test::device_workspace scratch(evaluate_lists_workspace(here.n, here.total));
   auto in = d.inputs(by_ranking);
   in.normalizer = 10.0;
   prefer_test::enqueues_only(name, 1, [&] {

@@ -16,20 +16,21 @@ namespace prefer_test {
 struct golden_number {
   long double exact, size;
 };
-// A row of tests/golden/losses.py: parameters, the first inputs of the kind, the value, and the derivatives that are
-// the first outputs of the kind.
-template <int Inputs, int Derivatives>
+// A row of tests/golden/losses.py: parameters, the first inputs of the kind, the value, the derivatives that are the
+// first outputs of the kind, and the implicit rewards (scores, the margin) that are the first of its last ones.
+template <int Inputs, int Derivatives, int Rewards>
 struct golden_row {
-  static constexpr int inputs = Inputs, derivatives = Derivatives;
+  static constexpr int inputs = Inputs, derivatives = Derivatives, rewards = Rewards;
   long double parameter[3];
   long double in[Inputs];
   golden_number value;
   golden_number derivative[Derivatives];
+  golden_number reward[Rewards];
 };
-using pair_row = golden_row<10, 2>;
-using reward_pair_row = golden_row<5, 2>;
-using response_row = golden_row<4, 1>;
-using segment_pair_row = golden_row<11, 10>;
+using pair_row = golden_row<10, 2, 2>;
+using reward_pair_row = golden_row<5, 2, 1>;
+using response_row = golden_row<4, 1, 1>;
+using segment_pair_row = golden_row<11, 10, 2>;
 
 // The rows from `first` on that have its parameters.
 template <class Row>
@@ -73,11 +74,15 @@ void check_golden_call(loss_call<Loss, S>& c, const Row* first, double roundings
   using kind = prefer::kind_of<Loss>;
   for (std::int64_t i = 0; i < c.n; ++i) {
     INFO("row " << i << " of its parameters");
+    int reward = 0;
     for (int m = 0; m < output_count<Loss>; ++m) {
-      const bool value = std::string_view(kind::output_fields[m]) == "losses";
-      if (!c.traits.provides[m] || !(value || m < Row::derivatives)) continue;
-      check_number<S>(kind::output_fields[m], c.out[c.at(m)].get(i), value ? first[i].value : first[i].derivative[m],
-                      roundings);
+      const std::string_view name = kind::output_fields[m];
+      const golden_number* expected = name == "losses"                                     ? &first[i].value
+                                      : m < Row::derivatives                               ? &first[i].derivative[m]
+                                      : name.starts_with("grad") || reward == Row::rewards ? nullptr
+                                                                                           : &first[i].reward[reward++];
+      if (expected != nullptr && c.traits.provides[m])
+        check_number<S>(kind::output_fields[m], c.out[c.at(m)].get(i), *expected, roundings);
     }
   }
 }

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/convert.hpp>
-#include <prefer/backend/map_reduce.hpp>
+#include <prefer/backend/item.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/kind.hpp>
 #include <prefer/core/math.hpp>
@@ -21,10 +20,6 @@ struct content_rule {
 };
 
 namespace detail {
-
-inline bool selects(const source& mask, std::int64_t i) {
-  return mask.data == nullptr || load_element<float>(mask.data, mask.type, i * mask.stride) != 0;
-}
 
 inline status check_elements(const source& s, const source& mask, const content_rule& rule, content level, bool values,
                              std::int64_t n) {

@@ -50,6 +50,12 @@ struct row_arguments {
   source factor[Score::factors];
   std::int64_t elements = 0;
   double scale = 1;
+
+  PREFER_HD bool wants_gradient(int side) const {
+    bool wanted = false;
+    for (const row_sink& r : gradient[side]) wanted = wanted || r.data != nullptr;
+    return wanted;
+  }
 };
 
 template <class T, class Exec, class Score, class Body, int Sides>

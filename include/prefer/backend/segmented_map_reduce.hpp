@@ -63,6 +63,18 @@ struct position_weights {
   }
 };
 
+// The part of a kind that has two segments per item: f(names, offsets, ends, mask, weight) of each.
+struct two_segments {
+  static constexpr int segments = 2;
+  template <class X, class F>
+  static void each_segment(const X& x, F f) {
+    static constexpr const char* chosen[] = {"chosen_offsets", "chosen_ends", "chosen_mask", "chosen_weight"};
+    static constexpr const char* rejected[] = {"rejected_offsets", "rejected_ends", "rejected_mask", "rejected_weight"};
+    f(chosen, x.chosen_offsets, x.chosen_ends, x.chosen_mask, x.chosen_weight);
+    f(rejected, x.rejected_offsets, x.rejected_ends, x.rejected_mask, x.rejected_weight);
+  }
+};
+
 template <int Inputs, int Outputs, int Sums, int Segments>
 struct segmented_arguments {
   map_reduce_arguments<Inputs, Outputs, Sums> items;

@@ -23,25 +23,15 @@ static __device__ double list_on_device(const Loss& loss, const list_view& l, do
     for (std::int64_t i = threadIdx.x; i < l.size(); i += list_threads) l.set_key(i);
     __syncthreads();
     for (std::int64_t i = threadIdx.x; i < l.size(); i += list_threads)
-      if (!l.names_one(i)) *broken = true;
+      if (!l.orders(i)) *broken = true;
     __syncthreads();
     for (std::int64_t i = threadIdx.x; i < l.size() && !*broken; i += list_threads)
       a.prepared[l.begin + i] = loss.prepare(l, i);
     __syncthreads();
   }
   double value = 0;
-  for (std::int64_t i = threadIdx.x; i < l.size(); i += list_threads) {
-    const bool counts = selected && l.present(i);
-    list_term t;
-    if (counts && *broken)
-      t.value = t.slope = math::detail::not_a_number<double>();
-    else if (counts)
-      t = loss.term(l, i);
-    value += t.value;
-    if (a.gradient.data != nullptr && (counts || !a.items.accumulate))
-      store_element(a.gradient.data, a.gradient.type, (l.begin + i) * a.gradient.stride, t.slope * scale,
-                    a.items.accumulate);
-  }
+  for (std::int64_t i = threadIdx.x; i < l.size(); i += list_threads)
+    value += run_list_item(loss, l, i, selected, *broken, scale);
   return block_sum(value, shared);
 }
 
@@ -50,29 +40,20 @@ static __global__ void __launch_bounds__(list_threads)
     list_kernel(const Loss loss, const list_arguments a, const block_exchange exchange) {
   __shared__ double shared[list_threads / 32];
   __shared__ bool broken;
-  const double given = a.items.normalizer.value.as<double>();
-  const double normalizer = a.items.normalizer.given || given > 0 ? given : 1.0;
+  const double normalizer = divisor(a.items.normalizer);
   double sums[2] = {};
   for (std::int64_t list = blockIdx.x; list < a.items.n; list += gridDim.x) {
-    const source& mask = a.items.mask;
-    const source& weights = a.items.in[0];
-    const bool selected = mask.data == nullptr || load_element<float>(mask.data, mask.type, list * mask.stride) != 0.0f;
-    const double weight = !selected || weights.data == nullptr
-                              ? 1.0
-                              : load_element<double>(weights.data, weights.type, list * weights.stride);
+    const bool selected = selects(a.items.mask, list);
+    const double scale = selected ? read_item<double>(a.items.in[0], list) / normalizer : 0;
     const device_range range = range_at(a.lists, list);
     const list_view l{&a, range.begin, range.valid ? range.end - range.begin : 0};
-    double value = list_on_device(loss, l, weight / normalizer, selected, &broken, shared);
-    if (threadIdx.x == 0 && selected) {
+    double value = list_on_device(loss, l, scale, selected, &broken, shared);
+    if (threadIdx.x == 0) {
       if (!range.valid) value = math::detail::not_a_number<double>();
-      if (!range.valid || broken)
+      if (selected && (!range.valid || broken))
         report_content(exchange.report, range.valid ? errc::bad_index : errc::bad_offsets, list);
-      sums[0] += weight * value, sums[1] += 1;
+      write_list(a, list, selected, value, sums);
     }
-    const sink& losses = a.items.out[0];
-    if (threadIdx.x == 0 && losses.data != nullptr && (selected || !a.items.accumulate))
-      store_element(losses.data, losses.type, list * losses.stride, selected ? weight * value : 0.0,
-                    a.items.accumulate);
     __syncthreads();
   }
   if (exchange.sums != nullptr) finish_sums(a.items, sums, normalizer, exchange, shared);
@@ -81,8 +62,8 @@ static __global__ void __launch_bounds__(list_threads)
 template <class Loss>
 status run_lists(const cuda& exec, const Loss& loss, const list_arguments& given) {
   list_arguments a = given;
-  const std::int64_t blocks = a.items.n < 1 ? 1 : a.items.n < 2048 ? a.items.n : 2048;
-  // The reduction's scratch memory and, behind it, two numbers per item.
+  const std::int64_t blocks = a.items.n < 1 ? 1 : smaller(a.items.n, most_list_blocks);
+  // The reduction's scratch memory and, behind it, two numbers per item (carve_lists, in the device's alignment).
   scratch memory;
   const std::size_t numbers = static_cast<std::size_t>(a.lists.tokens);
   if (const status s = memory.reserve(exec, reduction_bytes<list_body>(blocks) + 2 * scratch_bytes<double>(numbers));
@@ -103,6 +84,5 @@ status run_lists(const cuda& exec, const Loss& loss, const list_arguments& given
 }
 
 }  // namespace detail
-
 }  // namespace PREFER_ABI
 }  // namespace prefer

@@ -2,11 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/content.hpp>
-#include <prefer/backend/cpu/segmented_map_reduce.hpp>
-#include <prefer/core/checks.hpp>
-#include <prefer/core/execution.hpp>
-#include <prefer/core/scalar.hpp>
+#include <prefer/core/arena.hpp>
+#include <prefer/core/evaluate_tokens.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -100,13 +97,16 @@ struct list_view {
       if (item >= 0 && item < count) a->key[begin + item] = -static_cast<double>(i);
     }
   }
-  // Whether position i of the ranking names an item of the list that no later position names.
-  PREFER_HD bool names_one(std::int64_t i) const {
-    if (a->ranking.data == nullptr) return true;
+  // Whether position i of the ranking names an item of the list that no later position names, or the grade of a present
+  // item i is a number.
+  PREFER_HD bool orders(std::int64_t i) const {
+    if (a->ranking.data == nullptr) return !present(i) || !math::is_nan(key(i));
     const std::int64_t item = at(i);
     return item >= 0 && item < count && key(item) == -static_cast<double>(i);
   }
 };
+
+inline constexpr std::int64_t most_list_blocks = 2048;  // of threads, on CUDA
 
 inline constexpr const char* one_per_item = "one per item, as many as there are scores:";
 
@@ -146,68 +146,60 @@ status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool ne
     return s;
   if (!out.loss.given() && !out.grad_score.given() && !out.losses.given() && !out.count.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  struct named_input {
-    const char* name;
-    const input_view<1, S>* view;
-    bool given() const { return view->given(); }
-  };
-  struct named_output {
-    const char* name;
-    const output_view<1, S>* view;
-    bool given() const { return view->given(); }
-  };
+  using input = listed<input_view<1, S>>;
+  using output = listed<output_view<1, S>>;
   require::footprints<7, 4> all;
-  for (const named_input& v : {named_input{"score", &in.score},
-                               {"offsets", &in.offsets},
-                               {"grade", &in.grade},
-                               {"ranking", &in.ranking},
-                               {"item_mask", &in.item_mask},
-                               {"weight", &in.weight},
-                               {"mask", &in.mask}})
+  for (const input& v : {input{"score", &in.score, 0}, input{"offsets", &in.offsets, 0}, input{"grade", &in.grade, 0},
+                         input{"ranking", &in.ranking, 0}, input{"item_mask", &in.item_mask, 0},
+                         input{"weight", &in.weight, 0}, input{"mask", &in.mask, 0}})
     all.read(v);
-  for (const named_output& v : {named_output{"loss", &out.loss},
-                                {"grad_score", &out.grad_score},
-                                {"losses", &out.losses},
-                                {"count", &out.count}})
+  for (const output& v : {output{"loss", &out.loss, 0}, output{"grad_score", &out.grad_score, 0},
+                          output{"losses", &out.losses, 0}, output{"count", &out.count, 0}})
     all.write(v);
   return all.check(false);
 }
 
 template <space S>
-source source_of(const input_view<1, S>& v, float neutral = 1) {
-  source s;
-  s.neutral = neutral;
-  if (v.given()) s.data = v.data, s.stride = v.stride[0], s.type = v.type;
-  return s;
-}
-template <space S>
-sink list_sink(const output_view<1, S>& v) {
-  return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
-}
-
-template <space S>
 list_arguments make_list_arguments(const list_inputs<S>& in, const list_outputs<S>& out) {
   list_arguments a;
+  const auto read = [](const input_view<1, S>& v) {
+    source s;
+    set_source<S>(s, {"", &v, 0}, 1);
+    return s;
+  };
+  const auto write = [](const output_view<1, S>& v) { return sink_of<S>({"", &v, 0}); };
   a.items.n = in.offsets.extent[0] - 1;
-  a.items.in[0] = source_of(in.weight);
-  a.items.mask = source_of(in.mask);
-  a.items.out[0] = list_sink(out.losses);
-  const sink loss = list_sink(out.loss), count = list_sink(out.count);
-  a.items.sum[0] = {loss.data, loss.type, true};
-  a.items.sum[1] = {count.data, count.type, false};
+  a.items.in[0] = read(in.weight);
+  a.items.mask = read(in.mask);
+  a.items.out[0] = write(out.losses);
+  a.items.sum[0] = {out.loss.data, out.loss.type, true};
+  a.items.sum[1] = {out.count.data, out.count.type, false};
   a.items.normalizer = in.normalizer;
   a.items.accumulate = out.accumulate;
-  a.lists.begin = in.offsets.data;
-  a.lists.end = static_cast<const char*>(in.offsets.data) + in.offsets.stride[0] * size_of(in.offsets.type);
-  a.lists.begin_stride = a.lists.end_stride = in.offsets.stride[0];
-  a.lists.begin_type = a.lists.end_type = in.offsets.type;
-  a.lists.mask = source_of(in.item_mask);
-  a.lists.tokens = in.score.extent[0];
-  a.score = source_of(in.score);
-  a.grade = source_of(in.grade);
-  a.ranking = source_of(in.ranking);
-  a.gradient = list_sink(out.grad_score);
+  a.lists = make_segment<S>({{"", &in.offsets, 0}, {}, {"", &in.item_mask, 0}, {}}, in.score.extent[0]);
+  a.score = read(in.score);
+  a.grade = read(in.grade);
+  a.ranking = read(in.ranking);
+  a.gradient = write(out.grad_score);
   return a;
+}
+
+// A list's term of item i, NaN if the list cannot be ordered; its gradient is written.
+template <class Loss>
+PREFER_HD double run_list_item(const Loss& loss, const list_view& l, std::int64_t i, bool selected, bool broken,
+                               double scale) {
+  const bool counts = selected && l.present(i);
+  const double nothing = math::detail::not_a_number<double>();
+  const list_term t = !counts ? list_term{} : broken ? list_term{nothing, nothing} : loss.term(l, i);
+  write_item(l.a->gradient, l.begin + i, counts, t.slope * scale, l.a->items.accumulate);
+  return t.value;
+}
+
+// What a list that is selected adds up to.
+PREFER_HD void write_list(const list_arguments& a, std::int64_t list, bool selected, double value, double (&sums)[2]) {
+  const double weighted = selected ? read_item<double>(a.items.in[0], list) * value : 0;
+  if (selected) sums[0] += weighted, sums[1] += 1;
+  write_item(a.items.out[0], list, selected, weighted, a.items.accumulate);
 }
 
 template <class Exec, class Loss>
@@ -222,57 +214,48 @@ inline list_view list_at(const list_arguments& a, std::int64_t i) {
   return {&a, r.begin, r.size()};
 }
 
-// The keys of all items; a ranking that is not a permutation is found here.
+// The keys of all items; a ranking that is not a permutation, or a grade that is not a number, is found here.
 inline status order_lists(const list_arguments& a) {
   for (std::int64_t list = 0; list < a.items.n; ++list) {
     if (!selects(a.items.mask, list)) continue;
     const list_view l = list_at(a, list);
     for (std::int64_t i = 0; i < l.size(); ++i) l.set_key(i);
-    for (std::int64_t i = 0; i < l.size(); ++i)
-      if (!l.names_one(i))
-        return require::fail(errc::bad_index, "ranking", "every item of its list once", static_cast<double>(l.at(i)),
-                             static_cast<double>(l.size()), l.begin + i);
+    for (std::int64_t i = 0; i < l.size(); ++i) {
+      if (l.orders(i)) continue;
+      if (a.grade.data != nullptr)
+        return require::fail(errc::not_a_number, "grade", "a number, but it is NaN", l.key(i), 0, l.begin + i);
+      return require::fail(errc::bad_index, "ranking", "every item of its list once", static_cast<double>(l.at(i)),
+                           static_cast<double>(l.size()), l.begin + i);
+    }
   }
   return {};
 }
 
 template <class Loss>
 void run_list(const Loss& loss, const list_arguments& a, std::int64_t list, double normalizer, double (&sums)[2]) {
-  const source& mask = a.items.mask;
-  const source& weights = a.items.in[0];
-  const bool selected = mask.data == nullptr || load_element<double>(mask.data, mask.type, list * mask.stride) != 0;
-  const double weight = !selected || weights.data == nullptr
-                            ? 1
-                            : load_element<double>(weights.data, weights.type, list * weights.stride);
+  const bool selected = selects(a.items.mask, list);
+  const double scale = selected ? read_item<double>(a.items.in[0], list) / normalizer : 0;
   const list_view l = list_at(a, list);
+  for (std::int64_t i = 0; selected && i < l.size(); ++i) a.prepared[l.begin + i] = loss.prepare(l, i);
   double value = 0;
-  if (selected)
-    for (std::int64_t i = 0; i < l.size(); ++i) a.prepared[l.begin + i] = loss.prepare(l, i);
-  for (std::int64_t i = 0; i < l.size(); ++i) {
-    const bool counts = selected && l.present(i);
-    const list_term t = counts ? loss.term(l, i) : list_term{};
-    value += t.value;
-    if (a.gradient.data != nullptr && (counts || !a.items.accumulate))
-      store_element(a.gradient.data, a.gradient.type, (l.begin + i) * a.gradient.stride,
-                    counts ? t.slope * weight / normalizer : 0.0, a.items.accumulate);
-  }
-  if (selected) sums[0] += weight * value, sums[1] += 1;
-  const sink& losses = a.items.out[0];
-  if (losses.data != nullptr && (selected || !a.items.accumulate))
-    store_element(losses.data, losses.type, list * losses.stride, selected ? weight * value : 0.0, a.items.accumulate);
+  for (std::int64_t i = 0; i < l.size(); ++i) value += run_list_item(loss, l, i, selected, false, scale);
+  write_list(a, list, selected, value, sums);
+}
+
+// Two numbers per item.
+inline void carve_lists(list_arguments& a, arena& memory) {
+  a.key = memory.take<double>(a.lists.tokens);
+  a.prepared = memory.take<double>(a.lists.tokens);
 }
 
 template <class Loss>
 status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given) {
   list_arguments a = given;
   if (const status s = check_offsets(a.lists, a.items.n, "offsets"); !s.ok()) return s;
-  const auto bytes = static_cast<std::size_t>(2 * a.lists.tokens) * sizeof(double) + alignof(double);
-  if (exec.workspace.data == nullptr || exec.workspace.bytes < bytes)
-    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
-                         static_cast<double>(exec.workspace.bytes), static_cast<double>(bytes));
-  const auto address = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
-  a.key = reinterpret_cast<double*>((address + alignof(double) - 1) / alignof(double) * alignof(double));
-  a.prepared = a.key + a.lists.tokens;
+  arena measured, memory;
+  carve_lists(a, measured);
+  if (const status s = lend(exec, measured, memory); !s.ok()) return s;
+  carve_lists(a, memory);
   if (const status s = order_lists(a); !s.ok()) return s;
 
   const std::int64_t n = a.items.n, blocks = smaller(n, max_blocks);
@@ -293,8 +276,8 @@ status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given)
 
 // Value and gradient of a loss over n lists (plackett_luce, ranknet, ...). Arithmetic is in double, whatever the
 // elements are. Workspace: exec.workspace of evaluate_lists_workspace(n, N) bytes (on CUDA optional). Returns the first
-// thing that is wrong, offsets that decrease and rankings that are no permutations included; then no output has been
-// written. On CUDA such a list becomes NaN and is reported. Cost: O(K^2) per list of K items.
+// thing that is wrong, offsets that decrease and grades that are NaN and rankings that are no permutations included;
+// then no output has been written. On CUDA such a list becomes NaN and is reported. Cost: O(K^2) per list of K items.
 template <class Exec, class Loss>
 status evaluate_lists(const Exec& exec, const Loss& loss, const list_inputs<Exec::memory>& in,
                       const list_outputs<Exec::memory>& out) {
@@ -303,9 +286,14 @@ status evaluate_lists(const Exec& exec, const Loss& loss, const list_inputs<Exec
   return run_lists(exec, loss, detail::make_list_arguments(in, out));
 }
 
-// Bytes of workspace for n lists of N items together.
+// Bytes of workspace for n lists of N items together, on either backend.
 inline std::size_t evaluate_lists_workspace(std::int64_t n, std::int64_t items) {
-  return static_cast<std::size_t>(2 * items + 2 * (n < 2048 ? n : 2048) + 256) * sizeof(double);
+  detail::arena measured;
+  detail::list_arguments a;
+  a.lists.tokens = items;
+  detail::carve_lists(a, measured);
+  const std::int64_t blocks = n < detail::most_list_blocks ? n : detail::most_list_blocks;
+  return measured.bytes() + static_cast<std::size_t>(2 * blocks) * sizeof(double) + 2048;  // CUDA: sums, alignment
 }
 
 }  // namespace PREFER_ABI

@@ -317,7 +317,7 @@ class row_call {
       if (v.given()) a.row[side][k] = {v.data, v.stride[0], v.stride[1], v.type};
     });
     each_gradient([&](int side, int g, const char*, const auto& v) {
-      if (v.given()) a.gradient[side][g] = {v.data, v.stride[0], v.stride[1], v.type};
+      if (v.given() && g < Score::gradients) a.gradient[side][g] = {v.data, v.stride[0], v.stride[1], v.type};
     });
     int k = 0;
     Score::each_factor(in_.step, [&](const auto& v) { a.factor[k++] = {v.data, v.stride[0], v.type}; });

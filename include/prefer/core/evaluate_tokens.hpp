@@ -99,6 +99,17 @@ void list_tokens(const Inputs& in, const Outputs& out, call_list<Loss, S>& list,
   });
 }
 
+// No output may share memory with what says which tokens belong where and count how much.
+template <class Loss, space S, int Segments>
+status check_token_overlap(const call_list<Loss, S>& list, const listed_segment<S> (&segments)[Segments]) {
+  using list_type = call_list<Loss, S>;
+  require::footprints<list_type::inputs + 2 + 4 * Segments, list_type::outputs + list_type::totals + 1> all;
+  add_footprints(list, all);
+  for (const listed_segment<S>& s : segments)
+    all.read(s.offsets), all.read(s.ends), all.read(s.mask), all.read(s.weight);
+  return all.check(true);
+}
+
 // Offsets are structure: they are followed, so they are looked at first on the CPU.
 template <int Segments>
 status check_segments(const cpu& exec, const segment_source (&segment)[Segments],
@@ -179,6 +190,7 @@ status evaluate_tokens(const Exec& exec, const Loss& loss, const std::type_ident
   if (const status s = detail::check_call(loss, list, extent, true); !s.ok()) return s;
   for (int p = 0; p < segments; ++p)
     if (const status r = detail::check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
+  if (const status s = detail::check_token_overlap(list, listed); !s.ok()) return s;
   if (const status s = first_error(require::is_finite(in.discount, "discount"), require::is_finite(in.tail, "tail"));
       !s.ok())
     return s;

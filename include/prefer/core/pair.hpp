@@ -173,7 +173,7 @@ struct pair_index_outputs {
 
 inline namespace PREFER_ABI {
 
-struct pair_kind {
+struct pair_kind : two_segments {
   template <class V>
   using item = pair<V>;
   template <class V>
@@ -209,7 +209,6 @@ struct pair_kind {
   // The token form (core/evaluate_tokens.hpp): segment 0 is the chosen response, segment 1 the rejected one.
   template <space S>
   using token_inputs = pair_token_inputs<S>;
-  static constexpr int segments = 2;
   static constexpr token_role input_roles[] = {{role::tokens, 0},
                                                {role::tokens, 1},
                                                {role::tokens, 0},
@@ -231,15 +230,6 @@ struct pair_kind {
     f(x.policy_chosen), f(x.policy_rejected), f(x.reference_chosen), f(x.reference_rejected);
     f(x.label), f(x.margin), f(counted), f(counted);
     f(x.column[0]), f(x.column[1]), f(x.column[2]), f(x.column[3]);
-  }
-
-  // f(names, offsets, ends, mask, weight) of each segment.
-  template <class X, class F>
-  static void each_segment(const X& x, F f) {
-    static constexpr const char* chosen[] = {"chosen_offsets", "chosen_ends", "chosen_mask", "chosen_weight"};
-    static constexpr const char* rejected[] = {"rejected_offsets", "rejected_ends", "rejected_mask", "rejected_weight"};
-    f(chosen, x.chosen_offsets, x.chosen_ends, x.chosen_mask, x.chosen_weight);
-    f(rejected, x.rejected_offsets, x.rejected_ends, x.rejected_mask, x.rejected_weight);
   }
 
   // The index form (core/evaluate_indexed.hpp): f(view, name, side) with side 0 for what is read at chosen[i], 1 at

@@ -98,7 +98,7 @@ struct segment_pair_token_inputs {
 
 inline namespace PREFER_ABI {
 
-struct segment_pair_kind {
+struct segment_pair_kind : two_segments {
   template <class V>
   using item = segment_pair<V>;
   template <class V>
@@ -142,7 +142,6 @@ struct segment_pair_kind {
       "loss", "count", "accuracy", "grad_uniform", "grad_reward_weight", "grad_start_weight", "grad_end_weight"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
 
-  static constexpr int segments = 2;
   static constexpr token_role input_roles[] = {{role::tokens, 0},
                                                {role::tokens, 1},
                                                {role::tokens, 0},
@@ -175,14 +174,6 @@ struct segment_pair_kind {
   template <class X, class F>
   static void each_token_input(const X& x, F f) {
     each_input(x, f);
-  }
-  // f(names, offsets, ends, mask, weight) of each segment.
-  template <class X, class F>
-  static void each_segment(const X& x, F f) {
-    static constexpr const char* chosen[] = {"chosen_offsets", "chosen_ends", "chosen_mask", "chosen_weight"};
-    static constexpr const char* rejected[] = {"rejected_offsets", "rejected_ends", "rejected_mask", "rejected_weight"};
-    f(chosen, x.chosen_offsets, x.chosen_ends, x.chosen_mask, x.chosen_weight);
-    f(rejected, x.rejected_offsets, x.rejected_ends, x.rejected_mask, x.rejected_weight);
   }
 
   // Members in the order of input_fields, for items and for inputs alike.

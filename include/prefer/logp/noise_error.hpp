@@ -26,7 +26,7 @@ struct noise_rows {
 struct noise_error {
   bool mean = true;
 
-  static constexpr int arrays = 3, gradients = 2, factors = 1;
+  static constexpr int arrays = 3, gradients = 1, factors = 1;
   template <space S>
   using rows = noise_rows<S>;
   template <space S>
@@ -54,7 +54,6 @@ struct noise_error {
   PREFER_HD void slopes(const V (&x)[arrays], const V (&)[factors], V (&slope)[gradients]) const {
     const V gap = x[0] - x[2];
     slope[0] = gap + gap;
-    slope[1] = V(0);
   }
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/arena.hpp>
 #include <prefer/loss/bradley_terry.hpp>
 
 #include <algorithm>
@@ -74,30 +75,24 @@ struct aot_problem {
   scalar beta = 1.0;
   bool paired = true, accumulate = false;
 
-  static PREFER_HD double read(const source& s, std::int64_t i) {
-    return load_element<double>(s.data, s.type, i * s.stride);
-  }
   PREFER_HD void keys(std::int64_t i, std::uint64_t (&key)[2]) const {
     key[0] = key[1] = left_out;
-    if (mask.data != nullptr && load_element<float>(mask.data, mask.type, i * mask.stride) == 0.0f) return;
-    const double pc = read(policy[0], i), pr = read(policy[1], i), rc = read(reference[0], i),
-                 rr = read(reference[1], i);
+    if (!selects(mask, i)) return;
+    const double pc = read_item<double>(policy[0], i), pr = read_item<double>(policy[1], i);
+    const double rc = read_item<double>(reference[0], i), rr = read_item<double>(reference[1], i);
     const double b = beta.as<double>();
     key[0] = sortable(b * (paired ? pc - pr : pc - rc));
     key[1] = sortable(b * (paired ? rc - rr : pr - rr));
   }
-  PREFER_HD void write(int side, std::int64_t i, double x) const {
-    const sink& s = gradient[side];
-    if (s.data != nullptr) store_element(s.data, s.type, i * s.stride, x, accumulate);
+  PREFER_HD void write(int side, std::int64_t i, bool selected, double x) const {
+    write_item(gradient[side], i, selected, x, accumulate);
   }
-  PREFER_HD void clear(std::int64_t i) const {
-    if (!accumulate) write(0, i, 0), write(1, i, 0);
-  }
+  PREFER_HD void clear(std::int64_t i) const { write(0, i, false, 0), write(1, i, false, 0); }
   // The derivative g by the sorted d at one rank, to the items that hold the rank in u and in v.
   PREFER_HD void route(double g, std::int64_t by_u, std::int64_t by_v) const {
     const double slope = beta.as<double>() * g;
-    write(0, by_u, slope);
-    write(1, paired ? by_u : by_v, -slope);
+    write(0, by_u, true, slope);
+    write(1, paired ? by_u : by_v, true, -slope);
   }
 };
 
@@ -122,23 +117,15 @@ struct sorted_batch {
 
 template <space S>
 status check_aot(const aot& loss, const aot_inputs<S>& in, const aot_outputs<S>& out, aot_problem& p) {
-  struct named_input {
-    const char* name;
-    const input_view<1, S>* view;
-    bool given() const { return view->given(); }
-  };
-  struct named_output {
-    const char* name;
-    const output_view<1, S>* view;
-    bool given() const { return view->given(); }
-  };
-  const named_input vectors[] = {{"policy_chosen", &in.policy_chosen},
-                                 {"policy_rejected", &in.policy_rejected},
-                                 {"reference_chosen", &in.reference_chosen},
-                                 {"reference_rejected", &in.reference_rejected}};
-  const named_output gradients[] = {{"grad_policy_chosen", &out.grad_policy_chosen},
-                                    {"grad_policy_rejected", &out.grad_policy_rejected}};
-  const named_output totals[] = {{"loss", &out.loss}, {"count", &out.count}};
+  using named_input = listed<input_view<1, S>>;
+  using named_output = listed<output_view<1, S>>;
+  const named_input vectors[] = {{"policy_chosen", &in.policy_chosen, 0},
+                                 {"policy_rejected", &in.policy_rejected, 0},
+                                 {"reference_chosen", &in.reference_chosen, 0},
+                                 {"reference_rejected", &in.reference_rejected, 0}};
+  const named_output gradients[] = {{"grad_policy_chosen", &out.grad_policy_chosen, 0},
+                                    {"grad_policy_rejected", &out.grad_policy_rejected, 0}};
+  const named_output totals[] = {{"loss", &out.loss, 0}, {"count", &out.count, 0}};
   if (const status s = loss.check(); !s.ok()) return s;
   p.n = in.policy_chosen.extent[0];
   if (p.n < 0) return require::fail(errc::bad_extent, "policy_chosen", "at least", static_cast<double>(p.n), 0);
@@ -148,7 +135,7 @@ status check_aot(const aot& loss, const aot_inputs<S>& in, const aot_outputs<S>&
     if (const status s = require::vector(v.name, *v.view, p.n, same_extent, require::holds::numbers); !s.ok()) return s;
     all.read(v);
   }
-  const named_input mask = {"mask", &in.mask};
+  const named_input mask = {"mask", &in.mask, 0};
   if (mask.given())
     if (const status s = require::vector("mask", in.mask, p.n, same_extent, require::holds::flags); !s.ok()) return s;
   all.read(mask);
@@ -170,16 +157,12 @@ status check_aot(const aot& loss, const aot_inputs<S>& in, const aot_outputs<S>&
     all.write(v);
   }
   if (!any) return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  const auto source_of_vector = [](const input_view<1, S>& v) {
-    return source{v.data, v.given() ? v.stride[0] : 0, v.type};
-  };
   for (int side = 0; side < 2; ++side) {
-    p.policy[side] = source_of_vector(*vectors[side].view);
-    p.reference[side] = source_of_vector(*vectors[2 + side].view);
-    const output_view<1, S>& g = *gradients[side].view;
-    if (g.given()) p.gradient[side] = {g.data, g.stride[0], g.type};
+    set_source(p.policy[side], vectors[side], 0);
+    set_source(p.reference[side], vectors[2 + side], 0);
+    p.gradient[side] = sink_of(gradients[side]);
   }
-  if (mask.given()) p.mask = source_of_vector(in.mask);
+  set_source(p.mask, mask, 1);
   p.beta = loss.beta, p.paired = loss.paired, p.accumulate = out.accumulate;
   return all.check(false);
 }
@@ -198,19 +181,22 @@ struct ranked {
   friend bool operator<(const ranked& a, const ranked& b) { return a.key != b.key ? a.key < b.key : a.item < b.item; }
 };
 
+struct aot_memory {
+  ranked *by_u, *by_v;
+  sorted_batch<space::host> batch;
+
+  aot_memory(arena& memory, std::int64_t n)
+      : by_u(memory.take<ranked>(n)),
+        by_v(memory.take<ranked>(n)),
+        batch{memory.take<double>(n), memory.take<double>(n), memory.take<double>(n), memory.take<bool>(n), n} {}
+};
+
 inline status run_aot(const cpu& exec, const aot& loss, const aot_problem& p, const aot_inputs<space::host>& in,
                       const aot_outputs<space::host>& out) {
-  const auto n = static_cast<std::size_t>(p.n);
-  const std::size_t bytes = n * (2 * sizeof(ranked) + 3 * sizeof(double) + sizeof(bool)) + alignof(ranked);
-  if (exec.workspace.data == nullptr || exec.workspace.bytes < bytes)
-    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
-                         static_cast<double>(exec.workspace.bytes), static_cast<double>(bytes));
-  const auto address = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
-  auto* const by_u = reinterpret_cast<ranked*>((address + alignof(ranked) - 1) / alignof(ranked) * alignof(ranked));
-  ranked* const by_v = by_u + p.n;
-  auto* const numbers = reinterpret_cast<double*>(by_v + p.n);
-  const sorted_batch<space::host> batch = {numbers, numbers + p.n, numbers + 2 * p.n,
-                                           reinterpret_cast<bool*>(numbers + 3 * p.n), p.n};
+  arena measured, lent;
+  aot_memory(measured, p.n);
+  if (const status s = lend(exec, measured, lent); !s.ok()) return s;
+  const auto [by_u, by_v, batch] = aot_memory(lent, p.n);
   for (std::int64_t i = 0; i < p.n; ++i) {
     std::uint64_t key[2];
     p.keys(i, key);
@@ -236,7 +222,11 @@ inline status run_aot(const cpu& exec, const aot& loss, const aot_problem& p, co
 }  // namespace detail
 
 // Bytes of workspace for evaluate_aot of n items on the CPU.
-inline std::size_t aot_workspace(std::int64_t n) { return static_cast<std::size_t>(n) * 57 + 64; }
+inline std::size_t aot_workspace(std::int64_t n) {
+  detail::arena measured;
+  detail::aot_memory(measured, n);
+  return measured.bytes();
+}
 
 // Value and gradients of AOT over one batch; sorting and arithmetic in double. Workspace: exec.workspace of
 // aot_workspace(n) bytes (on CUDA optional, aot_cuda_workspace(n) bytes). Returns the first thing that is wrong; then

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/map_reduce.hpp>
+#include <prefer/core/arena.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
 #include <prefer/core/math.hpp>
@@ -253,12 +254,10 @@ status solve_bellman(const Exec&, const bellman_problem&, const Outputs&, const 
 template <class Outputs, class Write>
 status solve_bellman(const cpu& exec, const bellman_problem& p, const Outputs& out, const Write& write) {
   const std::int64_t per_process = 2 * p.states * p.width;
-  const auto bytes = static_cast<std::size_t>(p.batch * per_process) * sizeof(double) + alignof(double);
-  if (exec.workspace.bytes < bytes || exec.workspace.data == nullptr)
-    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
-                         static_cast<double>(exec.workspace.bytes), static_cast<double>(bytes));
-  const auto address = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
-  double* const memory = reinterpret_cast<double*>((address + alignof(double) - 1) / alignof(double) * alignof(double));
+  arena measured, lent;
+  measured.take<double>(p.batch * per_process);
+  if (const status s = lend(exec, measured, lent); !s.ok()) return s;
+  double* const memory = lent.take<double>(p.batch * per_process);
   for_blocks(exec, p.batch, p.batch * p.states * p.actions * p.width * 64, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; ++b) {
       const sweep_result r = run_sweeps(p, b, memory + b * per_process);
@@ -305,7 +304,7 @@ status check_value_outputs(const bellman_problem& p, const value_outputs<S>& out
 
 // Bytes of workspace for value_iteration and policy_evaluation; for successor_features with F features.
 inline std::size_t bellman_workspace(std::int64_t batch, std::int64_t states, std::int64_t features = 1) {
-  return static_cast<std::size_t>(2 * batch * states * features) * sizeof(double) + 256;
+  return static_cast<std::size_t>(2 * batch * states * features) * sizeof(double) + 512;  // and alignment, CUDA's too
 }
 
 // Optimal values by value iteration: V(s) = max_a [r(s, a) + discount E V(s')], from 0, all states of a sweep at once.

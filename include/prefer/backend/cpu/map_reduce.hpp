@@ -12,8 +12,8 @@
 
 // map_reduce on the CPU (contract: backend/map_reduce.hpp). The items are cut into tiles of a fixed size and the tiles
 // into at most 256 blocks, by n alone. A tile's inputs are used in place when they are contiguous and of the compute
-// type, and are otherwise converted into a buffer; its outputs likewise. Whole tiles
-// without a mask pass through one call of the body, masked and short ones through another, which rounds alike.
+// type, and are otherwise converted into a buffer; its outputs likewise. Whole tiles without a mask pass through one
+// call of the body, masked and short ones through another, which rounds alike.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -21,7 +21,6 @@ namespace detail {
 inline constexpr int tile_items = 512;
 inline constexpr std::int64_t max_blocks = 256;
 inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
-
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 // Conversions in groups of known length and of memory that is not shared: at -O2 compilers make vectors of these loops,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/map_reduce.hpp>
+#include <prefer/backend/item.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 
 #include <cstdint>
@@ -116,41 +117,23 @@ struct row_work {
     store_strided(s, first, count, x, nullptr, a.items.accumulate);
   }
 
-  static bool wants_gradient(const arguments& a, int side) {
-    bool wanted = false;
-    for (const row_sink& r : a.gradient[side]) wanted = wanted || r.data != nullptr;
-    return wanted;
-  }
-
   template <class V>
   static inline __attribute__((always_inline)) void run_item(const job_type& job, std::int64_t item, double* sums,
                                                              tile& t) {
     const arguments& a = *job.arguments;
-    const source& mask = a.items.mask;
-    const bool selected = mask.data == nullptr || load_element<double>(mask.data, mask.type, item * mask.stride) != 0;
+    const bool selected = selects(a.items.mask, item);
     double in[Body::inputs] = {}, out[Body::outputs] = {}, part[Body::sums] = {};
     V factor[Score::factors] = {};
     if (selected) {
-      for (int k = 0; k < Score::factors; ++k) {
-        const source& s = a.factor[k];
-        factor[k] = V(s.data == nullptr ? static_cast<T>(s.neutral) : load_element<T>(s.data, s.type, item * s.stride));
-      }
-      for (int k = 2 * Sides; k < Body::inputs; ++k) {
-        const source& s = a.items.in[k];
-        in[k] =
-            s.data == nullptr ? static_cast<double>(s.neutral) : load_element<double>(s.data, s.type, item * s.stride);
-      }
+      for (int k = 0; k < Score::factors; ++k) factor[k] = V(read_item<T>(a.factor[k], item));
+      for (int k = 2 * Sides; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
       for (int side = 0; side < Sides; ++side) in[side] = score_of(*job.score, a, side, item, factor, t);
       (*job.body)(in, out, part);
       for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
     }
     for (int side = 0; side < Sides; ++side)
-      if (wants_gradient(a, side)) spread(*job.score, a, side, item, factor, selected, out[side], t);
-    for (int m = 0; m < Body::outputs; ++m) {
-      const sink& s = a.items.out[m];
-      if (s.data == nullptr || (a.items.accumulate && !selected)) continue;
-      store_element(s.data, s.type, item * s.stride, out[m], a.items.accumulate);
-    }
+      if (a.wants_gradient(side)) spread(*job.score, a, side, item, factor, selected, out[side], t);
+    for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], item, selected, out[m], a.items.accumulate);
   }
 
   template <class Level>

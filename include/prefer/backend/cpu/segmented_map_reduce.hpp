@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/map_reduce.hpp>
+#include <prefer/backend/item.hpp>
 #include <prefer/backend/segmented_map_reduce.hpp>
 #include <prefer/core/checks.hpp>
 
@@ -130,26 +131,19 @@ struct segment_walk {
 template <class Body>
 void run_item(const Body& body, const segmented_arguments_of<Body>& a, std::int64_t item, double* sums) {
   const segment_walk<Body> walk{a};
-  const source& mask = a.items.mask;
-  const bool selected = mask.data == nullptr || load_element<double>(mask.data, mask.type, item * mask.stride) != 0;
+  const bool selected = selects(a.items.mask, item);
   double in[Body::inputs] = {}, out[Body::outputs] = {}, part[Body::sums] = {};
   if (selected) {
-    for (int k = 0; k < Body::inputs; ++k) {
-      const source& s = a.items.in[k];
-      in[k] = static_cast<double>(s.neutral);
-      if (s.data != nullptr && Body::input_role(k).role == role::item)
-        in[k] = load_element<double>(s.data, s.type, item * s.stride);
-    }
+    for (int k = 0; k < Body::inputs; ++k)
+      if (Body::input_role(k).role == role::item || a.items.in[k].data == nullptr)
+        in[k] = read_item<double>(a.items.in[k], item);
     walk.gather(item, in);
     body(in, out, part);
     for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
   }
   walk.scatter(item, selected, out);
-  for (int m = 0; m < Body::outputs; ++m) {
-    const sink& s = a.items.out[m];
-    if (s.data == nullptr || Body::output_role(m).role != role::item || (a.items.accumulate && !selected)) continue;
-    store_element(s.data, s.type, item * s.stride, out[m], a.items.accumulate);
-  }
+  for (int m = 0; m < Body::outputs; ++m)
+    if (Body::output_role(m).role == role::item) write_item(a.items.out[m], item, selected, out[m], a.items.accumulate);
 }
 
 inline status check_offsets(const segment_source& s, std::int64_t n, const char* name) {

@@ -52,6 +52,12 @@ static __device__ inline double block_sum(double x, double* shared) {
   return total;
 }
 
+// What sums are divided by; a count of no items divides by one.
+static __device__ inline double divisor(const normalizer& n) {
+  const double given = n.value.as<double>();
+  return n.given || given > 0 ? given : 1.0;
+}
+
 // True in every thread of the block that finishes last; its reads then see all blocks' writes.
 static __device__ inline bool last_block(unsigned* finished) {
   __shared__ bool last;
@@ -144,8 +150,7 @@ template <class T, bool Plain, class Body>
 static __global__ void __launch_bounds__(cuda_threads)
     map_reduce_kernel(const Body unready, const map_reduce_arguments_of<Body> a, const block_exchange exchange) {
   __shared__ double shared[cuda_threads / 32];
-  const double given = a.normalizer.value.template as<double>();
-  const double normalizer = a.normalizer.given || given > 0 ? given : 1.0;  // a count of no items divides by one
+  const double normalizer = divisor(a.normalizer);
   const Body body = unready.ready(normalizer);
 
   double sums[Body::sums] = {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cuda/map_reduce.cuh>
+#include <prefer/backend/item.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 
 #include <cstdint>
@@ -44,9 +45,7 @@ struct device_rows {
     return block_sum(sum, shared) * a.scale;
   }
   __device__ void spread(int side, bool selected, double coefficient) const {
-    bool wanted = false;
-    for (const row_sink& r : a.gradient[side]) wanted = wanted || r.data != nullptr;
-    if (!wanted || (a.items.accumulate && !selected)) return;
+    if (!a.wants_gradient(side) || (a.items.accumulate && !selected)) return;
     const T c = static_cast<T>(coefficient * a.scale);
     for (std::int64_t e = threadIdx.x; e < a.elements; e += row_threads) {
       T x[Score::arrays], slope[Score::gradients] = {};
@@ -72,11 +71,7 @@ __device__ void evaluate_row_item(const Body& body, const Arguments& a, std::int
                                   content_report* report) {
   double out[Body::outputs] = {}, part[Body::sums] = {};
   if (selected) {
-    for (int k = 2 * Sides; k < Body::inputs; ++k) {
-      const source& s = a.items.in[k];
-      in[k] =
-          s.data == nullptr ? static_cast<double>(s.neutral) : load_element<double>(s.data, s.type, item * s.stride);
-    }
+    for (int k = 2 * Sides; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
     body(in, out, part);
     errc code = errc::ok;
     if constexpr (requires { body.invalid(in); }) code = body.invalid(in);
@@ -88,11 +83,7 @@ __device__ void evaluate_row_item(const Body& body, const Arguments& a, std::int
     for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
   }
   for (int side = 0; side < Sides; ++side) coefficient[side] = out[side];
-  for (int m = 0; m < Body::outputs; ++m) {
-    const sink& s = a.items.out[m];
-    if (s.data != nullptr && (selected || !a.items.accumulate))
-      store_element(s.data, s.type, item * s.stride, out[m], a.items.accumulate);
-  }
+  for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], item, selected, out[m], a.items.accumulate);
 }
 
 template <class T, class Score, class Body, int Sides>
@@ -101,19 +92,14 @@ static __global__ void __launch_bounds__(row_threads)
                const block_exchange exchange) {
   __shared__ double shared[row_threads / 32];
   __shared__ double coefficient[Sides];
-  const double given = a.items.normalizer.value.template as<double>();
-  const double normalizer = a.items.normalizer.given || given > 0 ? given : 1.0;
+  const double normalizer = divisor(a.items.normalizer);
   const Body body = unready.ready(normalizer);
 
   double sums[Body::sums] = {};
   for (std::int64_t item = blockIdx.x; item < a.items.n; item += gridDim.x) {
-    const source& mask = a.items.mask;
-    const bool selected = mask.data == nullptr || load_element<float>(mask.data, mask.type, item * mask.stride) != 0.0f;
+    const bool selected = selects(a.items.mask, item);
     device_rows<T, Score, Body, Sides> rows{score, a, item, {}};
-    for (int k = 0; k < Score::factors; ++k) {
-      const source& s = a.factor[k];
-      rows.factor[k] = s.data == nullptr ? static_cast<T>(s.neutral) : load_element<T>(s.data, s.type, item * s.stride);
-    }
+    for (int k = 0; k < Score::factors; ++k) rows.factor[k] = read_item<T>(a.factor[k], item);
     double in[Body::inputs] = {};
     if (selected)
       for (int side = 0; side < Sides; ++side) in[side] = rows.score_of(side, shared);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cuda/map_reduce.cuh>
+#include <prefer/backend/item.hpp>
 #include <prefer/backend/segmented_map_reduce.hpp>
 
 #include <cstdint>
@@ -44,10 +45,6 @@ static __device__ inline device_range range_at(const segment_source& s, std::int
   return {begin, end, begin >= 0 && begin <= end && end <= s.tokens};
 }
 
-static __device__ inline bool token_selected(const source& mask, std::int64_t token) {
-  return mask.data == nullptr || load_element<float>(mask.data, mask.type, token * mask.stride) != 0.0f;
-}
-
 template <class Body>
 struct device_walk {
   const Body& body;
@@ -57,8 +54,7 @@ struct device_walk {
 
   template <int Segment>
   __device__ double weight_of(std::int64_t token, std::int64_t begin) const {
-    const source& given = a.segment[Segment].weight;
-    const double own = given.data == nullptr ? 1.0 : load_element<double>(given.data, given.type, token * given.stride);
+    const double own = read_item<double>(a.segment[Segment].weight, token);
     return a.weights.trivial() ? own : own * a.weights.at(token - begin, shortest);
   }
 
@@ -68,7 +64,7 @@ struct device_walk {
     double sum[Body::inputs] = {};
     double selected = 0;
     for (std::int64_t t = range.begin + threadIdx.x; t < range.end; t += segment_threads) {
-      if (!token_selected(a.segment[Segment].mask, t)) continue;
+      if (!selects(a.segment[Segment].mask, t)) continue;
       selected += 1;
       const double weight = weight_of<Segment>(t, range.begin);
       unrolled<Body::inputs>([&](auto i) {
@@ -97,7 +93,7 @@ struct device_walk {
         const sink& s = a.items.out[m];
         if (s.data == nullptr || !range[p].valid) return;
         for (std::int64_t t = range[p].begin + threadIdx.x; t < range[p].end; t += segment_threads) {
-          const bool keep = selected && token_selected(a.segment[p].mask, t);
+          const bool keep = selected && selects(a.segment[p].mask, t);
           if (keep || !a.items.accumulate)
             store_element(s.data, s.type, t * s.stride, keep ? out[m] * weight_of<p>(t, range[p].begin) : 0.0,
                           a.items.accumulate);
@@ -113,12 +109,9 @@ struct device_walk {
     if (selected) {
       unrolled<Body::inputs>([&](auto i) {
         constexpr int k = decltype(i)::value;
-        const source& s = a.items.in[k];
         constexpr role what = input_role_of<Body, k>.role;
-        if (s.data == nullptr && what != role::length)
-          in[k] = static_cast<double>(s.neutral);
-        else if (what == role::item)
-          in[k] = load_element<double>(s.data, s.type, item * s.stride);
+        if (what == role::item || (what == role::tokens && a.items.in[k].data == nullptr))
+          in[k] = read_item<double>(a.items.in[k], item);
       });
       body(in, result, part);
       if constexpr (requires { body.invalid(in); }) {
@@ -133,12 +126,9 @@ struct device_walk {
     }
     unrolled<Body::outputs>([&](auto i) {
       constexpr int m = decltype(i)::value;
-      const sink& s = a.items.out[m];
       out[m] = result[m];
-      if constexpr (output_role_of<Body, m>.role == role::item) {
-        if (s.data != nullptr && (selected || !a.items.accumulate))
-          store_element(s.data, s.type, item * s.stride, result[m], a.items.accumulate);
-      }
+      if constexpr (output_role_of<Body, m>.role == role::item)
+        write_item(a.items.out[m], item, selected, result[m], a.items.accumulate);
     });
   }
 };
@@ -148,14 +138,12 @@ static __global__ void __launch_bounds__(segment_threads)
     segmented_kernel(const Body unready, const segmented_arguments_of<Body> a, const block_exchange exchange) {
   __shared__ double shared[segment_threads / 32];
   __shared__ double out[Body::outputs];
-  const double given = a.items.normalizer.value.template as<double>();
-  const double normalizer = a.items.normalizer.given || given > 0 ? given : 1.0;
+  const double normalizer = divisor(a.items.normalizer);
   const Body body = unready.ready(normalizer);
 
   double sums[Body::sums] = {};
   for (std::int64_t item = blockIdx.x; item < a.items.n; item += gridDim.x) {
-    const source& mask = a.items.mask;
-    const bool selected = mask.data == nullptr || load_element<float>(mask.data, mask.type, item * mask.stride) != 0.0f;
+    const bool selected = selects(a.items.mask, item);
     device_range range[Body::segments];
     double in[Body::inputs] = {};
     errc code = errc::ok;

@@ -6,7 +6,7 @@
 #include <prefer/core/checks.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/rank/comparisons.hpp>
-#include <prefer/rank/detail/arena.hpp>
+#include <prefer/rank/detail/host_scratch.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -2,50 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/core/checks.hpp>
-#include <prefer/core/execution.hpp>
-#include <prefer/core/status.hpp>
+#include <prefer/core/arena.hpp>
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <new>
 
-// Carving arrays out of one piece of memory. The same code, run without memory, measures how much is needed.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
-
-class arena {
- public:
-  static constexpr std::size_t alignment = 64;
-
-  arena() = default;  // measures
-  explicit arena(void* memory) {
-    const auto address = reinterpret_cast<std::uintptr_t>(memory);
-    base_ = static_cast<char*>(memory) + ((address + alignment - 1) / alignment * alignment - address);
-  }
-
-  template <class T>
-  T* take(std::int64_t count) {
-    T* at = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + used_);
-    used_ += (static_cast<std::size_t>(count) * sizeof(T) + alignment - 1) / alignment * alignment;
-    if (used_ > peak_) peak_ = used_;
-    return at;
-  }
-
-  // Everything taken after mark() is given back by release(); the peak remembers it.
-  std::size_t mark() const { return used_; }
-  void release(std::size_t mark) { used_ = mark; }
-
-  // What a workspace of any alignment has to have.
-  std::size_t bytes() const { return peak_ + alignment; }
-
- private:
-  char* base_ = nullptr;
-  std::size_t used_ = 0;
-  std::size_t peak_ = 0;
-};
 
 struct free_memory {
   void operator()(char* p) const { ::operator delete(p); }
