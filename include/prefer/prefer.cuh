@@ -26,6 +26,7 @@
 #include <prefer/loss/focal_ranking.cuh>
 #include <prefer/loss/hinge.cuh>
 #include <prefer/loss/ipo.cuh>
+#include <prefer/loss/iql.cuh>
 #include <prefer/loss/kto.cuh>
 #include <prefer/loss/length_normalized_dpo.cuh>
 #include <prefer/loss/lists.cuh>
@@ -33,7 +34,9 @@
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>
 #include <prefer/loss/r_dpo.cuh>
+#include <prefer/loss/rare_positive.cuh>
 #include <prefer/loss/regret.cuh>
+#include <prefer/loss/reward_feedback.cuh>
 #include <prefer/loss/robust_dpo.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <prefer/loss/simper.cuh>

@@ -29,6 +29,7 @@
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/hinge.hpp>
 #include <prefer/loss/ipo.hpp>
+#include <prefer/loss/iql.hpp>
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
 #include <prefer/loss/lists.hpp>
@@ -36,7 +37,9 @@
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/r_dpo.hpp>
+#include <prefer/loss/rare_positive.hpp>
 #include <prefer/loss/regret.hpp>
+#include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
