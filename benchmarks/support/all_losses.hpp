@@ -36,6 +36,7 @@
 #include <prefer/loss/slic.hpp>
 #include <prefer/loss/sppo.hpp>
 #include <prefer/loss/tdpo.hpp>
+#include <prefer/loss/wpo.hpp>
 
 // Every loss that `evaluate` takes, with its defaults: f(name, loss). The sweeps and the cost model go through it.
 namespace bench {
@@ -73,6 +74,7 @@ void each_loss(F f) {
   f("slic", prefer::slic{});
   f("sppo", prefer::sppo{});
   f("tdpo", prefer::tdpo{});
+  f("wpo_weight", prefer::wpo_weight{});
   f("kto", prefer::kto{});
   f("mean_log_ratio", prefer::mean_log_ratio{});
   f("bco_unpaired", prefer::bco_unpaired{});

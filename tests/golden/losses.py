@@ -153,6 +153,10 @@ def diffusion_kto_terms(i, beta, baseline, utility):
     return 1 + abs(beta * i.e)
 
 
+def wpo(log_probability, log_collision, length, aligned):
+    return (log_probability - aligned * log_collision) / max(length, 1)
+
+
 def stated(z, label, uniform):
     win, loss = ((1 - uniform) * sigmoid(x) + uniform / 2 for x in (z, -z))
     return -label * log(win) - (1 - label) * log(loss)
@@ -319,4 +323,9 @@ TABLES = {
         lambda i, w, shift: w * i.label * softplus(-i.s - shift) + (1 - i.label) * softplus(i.s + shift),
         [(1, 0), (EIGHTH, 0), (4, 2.5)], SCORED, kind="scored", beside=lambda i, w, shift: (sigmoid(i.s),),
         slope_terms=lambda i, w, shift: w * i.label * sigmoid(-i.s - shift) + (1 - i.label) * sigmoid(i.s + shift)),
+    "wpo_weight": lambda: rows(
+        lambda i, aligned, most: min(exp(wpo(i.pc, i.rc, i.nc, aligned) + wpo(i.pr, i.rr, i.nr, aligned)), most),
+        [(1, 1000), (0, 1000), (1, 1)],
+        [dict(x, rc=-a, rr=-b) for x in likelihoods(((8, 2), (1, 16), (0, 3))) for a, b in ((0.5, 4), (24, 1))],
+        beside=lambda i, aligned, most: (exp(wpo(i.pc, i.rc, i.nc, aligned)), exp(wpo(i.pr, i.rr, i.nr, aligned)))),
 }

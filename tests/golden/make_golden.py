@@ -54,13 +54,14 @@ def math_rows():
         "tanh": (tanh, lambda x: True),
         "softplus": (softplus, lambda x: True),
         "sigmoid": (sigmoid, lambda x: x > -745),
+        "expm1_minus": (lambda x: expm1(x) - x if abs(x) > mpf("1e-12") else x * x / 2 + x ** 3 / 6, lambda x: x < 710),
         "log1mexp": (lambda x: log(-expm1(x)) if x > -1 else log1p(-exp(x)), lambda x: -745 < x < 0),
     }
     for name, (f, inside) in functions.items():
         for x in [f32(x) for x in wide if f32(x) != 0] + near + tails:
             if not inside(x):
                 continue
-            y = mpf(0) if name in ("exp", "sigmoid") and x < -800 else f(max(x, mpf(-20000)) if name != "softplus" else x)
+            y = mpf(0) if name in ("exp", "sigmoid") and x < -800 else f(max(x, mpf(-20000)) if name not in ("softplus", "expm1_minus") else x)
             yield row(f'"{name}"', x, y)
 
 

@@ -57,9 +57,7 @@ loss_call<Loss, S> golden_call(const Loss& loss, const Row* first, const Row* la
 
 template <class S>
 void check_number(const char* what, double got, const golden_number& g, double roundings) {
-  const long double largest = std::is_same_v<S, prefer::half> ? 65504.0L
-                              : std::is_same_v<S, double>     ? std::numeric_limits<double>::max()
-                                                              : 3.38e38L;
+  const long double largest = largest_of<S>;
   INFO(what << ": " << got << " for " << static_cast<double>(g.exact));
   if (std::fabs(g.exact) > largest) {
     CHECK((std::fabs(got) > 0.99L * largest && (got > 0) == (g.exact > 0)));
