@@ -57,7 +57,7 @@ void check_recipes(std::int64_t models, std::int64_t n) {
     ensemble<S> e(models, n, n % 2 == 1);
     for (std::int64_t i = 2; i < n; i += 5) e.set(e.chosen, 0, i, std::numeric_limits<double>::quiet_NaN());
     mirrored<S> d(e);
-    REQUIRE(measure_strength(cuda{s.handle}, o, d.inputs(), d.outputs()).ok());
+    REQUIRE(measure_strength(prefer::cuda{s.handle}, o, d.inputs(), d.outputs()).ok());
     s.wait();
     d.fetch();
     for (std::int64_t i = 2; i < n; i += 5) e.set(e.chosen, 0, i, 0);
@@ -80,10 +80,10 @@ TEST_CASE("one launch without shares and scales; nothing allocated with a worksp
   mirrored<float> d(e);
   const auto in = d.inputs();
   const auto out = d.outputs();
-  prefer_test::enqueues_only("strength", 1, [&] { check(measure_strength(cuda{s.handle}, {}, in, out)); });
+  prefer_test::enqueues_only("strength", 1, [&] { check(measure_strength(prefer::cuda{s.handle}, {}, in, out)); });
   const preference_strength all{.flip_share = 0.25, .normalize = true};
   const prefer_test::device_workspace memory(preference_strength_cuda_workspace(all, 3, 300));
-  const cuda exec{.stream = s.handle, .workspace = memory.get()};
+  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
   CHECK(measure_strength(exec, all, in, out).ok());
   const auto graph = prefer_test::capture(s.handle, [&] { check(measure_strength(exec, all, in, out)); });
   for (double x : {3.0, -3.0}) {
@@ -96,7 +96,7 @@ TEST_CASE("one launch without shares and scales; nothing allocated with a worksp
   }
   cudaGraphExecDestroy(graph);
   const prefer_test::device_workspace little(64);
-  CHECK(measure_strength(cuda{.stream = s.handle, .workspace = little.get()}, all, in, out).code ==
+  CHECK(measure_strength(prefer::cuda{.stream = s.handle, .workspace = little.get()}, all, in, out).code ==
         errc::small_workspace);
   auto odd = in;
   odd.rejected.extent[0] = 2;
