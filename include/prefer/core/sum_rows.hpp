@@ -6,6 +6,7 @@
 #include <prefer/core/checks.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // sum_rows: the sum of the rows of a matrix, which makes the gradient of what all items share from the gradients of the
 // items.
@@ -59,8 +60,8 @@ inline status run_row_sum(const cpu& exec, const row_sum_problem& p) {
 // is added to what is there. No rows sum to 0. Returns the first thing that is wrong; then nothing has been written.
 // Nothing is allocated; one launch on CUDA.
 template <class Exec>
-status sum_rows(const Exec& exec, const input_view<2, Exec::memory>& matrix, const output_view<1, Exec::memory>& sum,
-                bool accumulate = false) {
+status sum_rows(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& matrix,
+                const std::type_identity_t<output_view<1, Exec::memory>>& sum, bool accumulate = false) {
   if (!matrix.given()) return require::fail(errc::missing_input, "matrix", "the rows to add up");
   if (!sum.given()) return require::fail(errc::missing_output, "sum", "one number per column");
   const std::int64_t n = matrix.extent[0], d = matrix.extent[1];

@@ -7,6 +7,7 @@
 #include <prefer/loss/reward_feedback.hpp>
 
 #include <limits>
+#include <type_traits>
 
 namespace prefer {
 
