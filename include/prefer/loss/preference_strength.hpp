@@ -133,6 +133,9 @@ struct strength_problem {
     return count < 0 ? 0 : count > selected ? selected : count;
   }
   // at(k): the k-th pair in strength.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
   template <class At>
   PREFER_HD cuts cut(std::int64_t selected, At at) const {
     const double flipped = options.flip_share.as<double>(), dropped = options.drop_share.as<double>();
