@@ -38,6 +38,7 @@ struct loss_body {
   static constexpr int outputs = length(kind::output_fields);
   static constexpr int own_totals = length(kind::total_fields);
   static constexpr int sums = own_totals + parts_of<Loss>;
+  static constexpr unsigned usual = 1u | ((1u << kind::trained) - 1) << sums;  // the loss and the policy's gradients
 
   Loss loss;
   scalar scale = 1.0;  // 1 / normalizer
