@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/convert.hpp>
-#include <prefer/backend/cpu/dispatch.hpp>
+#include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/map_reduce.hpp>
 #include <prefer/core/math.hpp>
 
@@ -23,30 +22,6 @@ inline constexpr std::int64_t max_blocks = 256;
 inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
-// Conversions in groups of known length and of memory that is not shared: at -O2 compilers make vectors of these loops,
-// and of these only.
-inline constexpr int group = 16;
-
-template <class S, class T>
-void widen_group(const S* __restrict from, T* __restrict to) {
-  for (int i = 0; i < group; ++i) to[i] = static_cast<T>(widen(from[i]));
-}
-template <class T, class S>
-void narrow_group(const T* __restrict from, S* __restrict to) {
-  for (int i = 0; i < group; ++i) to[i] = narrow<S>::from(from[i]);
-}
-
-template <class T>
-void load_strided(const source& s, std::int64_t first, int count, T* out) {
-  with_elements(s.data, s.type, [&](const auto* p) {
-    p += first * s.stride;
-    int i = 0;
-    if (s.stride == 1)
-      for (; i + group <= count; i += group) widen_group(p + i, out + i);
-    for (; i < count; ++i) out[i] = static_cast<T>(widen(p[i * s.stride]));
-  });
-}
-
 template <class T>
 void load_gathered(const source& s, std::int64_t first, int count, T* out) {
   for (int i = 0; i < count; ++i) {
@@ -54,24 +29,6 @@ void load_gathered(const source& s, std::int64_t first, int count, T* out) {
     const bool inside = at >= 0 && at < s.bound;
     out[i] = inside ? load_element<T>(s.data, s.type, at * s.stride) : std::numeric_limits<T>::quiet_NaN();
   }
-}
-
-template <class T>
-void store_strided(const sink& s, std::int64_t first, int count, const T* x, const bool* selected, bool accumulate) {
-  with_output(s.data, s.type, [&](auto* p) {
-    using S = std::remove_pointer_t<decltype(p)>;
-    p += first * s.stride;
-    int i = 0;
-    if (s.stride == 1 && !accumulate)
-      for (; i + group <= count; i += group) narrow_group(x + i, p + i);
-    for (; i < count; ++i) {
-      S& to = p[i * s.stride];
-      if (!accumulate)
-        to = narrow<S>::from(x[i]);
-      else if (selected == nullptr || selected[i])
-        to = narrow<S>::from(static_cast<T>(widen(to)) + x[i]);
-    }
-  });
 }
 
 // How n items are cut: by n alone, so that sums do not depend on who adds them.
@@ -131,7 +88,7 @@ struct tile_work {
   static bool adds(const map_reduce_arguments_of<Body>& a, const sink& s) { return a.accumulate && !s.fresh; }
 
   static void load_inputs(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, int padded, buffers& b,
-                          const T* (&from)[inputs], prefetches& next) {
+                          const T* (&from)[inputs], prefetches& next, isa level) {
     for (int k = 0; k < inputs; ++k) {
       const source& s = a.in[k];
       if (s.data == nullptr) continue;  // filled once per job
@@ -141,7 +98,7 @@ struct tile_work {
         next.add(direct);
         continue;
       }
-      s.index == nullptr ? load_strided(s, first, count, b.in[k]) : load_gathered(s, first, count, b.in[k]);
+      s.index == nullptr ? load_strided(s, first, count, b.in[k], level) : load_gathered(s, first, count, b.in[k]);
       for (int i = count; i < padded; ++i) b.in[k][i] = T(0);
       from[k] = b.in[k];
     }
@@ -223,10 +180,10 @@ struct tile_work {
     }
   }
   static void store_buffered(const map_reduce_arguments_of<Body>& a, std::int64_t first, int count, const buffers& b,
-                             const bool (&buffered)[outputs], const bool* selected) {
+                             const bool (&buffered)[outputs], const bool* selected, isa level) {
     for (int m = 0; m < outputs; ++m) {
       const sink& s = a.out[m];
-      if (buffered[m]) store_strided(s, first, count, b.out[m], selected, adds(a, s));
+      if (buffered[m]) store_strided(s, first, count, b.out[m], selected, adds(a, s), level);
     }
   }
 
@@ -250,7 +207,7 @@ struct tile_work {
         const int padded = (count + V::width - 1) / V::width * V::width;
         const bool guarded = a.mask.data != nullptr || count != padded;
         prefetches next;
-        load_inputs(a, first, count, padded, b, from, next);
+        load_inputs(a, first, count, padded, b, from, next, isa_of<Level>);
         place_outputs(a, first, count == padded, b, to, buffered, next);
         next.fill_up();
         V sum[sums] = {};
@@ -264,7 +221,7 @@ struct tile_work {
         }
         for (int r = 0; r < sums; ++r)
           if (a.sum[r].data != nullptr) job.sums[block][r] += static_cast<double>(sum[r].sum());
-        store_buffered(a, first, count, b, buffered, guarded ? b.selected : nullptr);
+        store_buffered(a, first, count, b, buffered, guarded ? b.selected : nullptr, isa_of<Level>);
       }
     }
   }
