@@ -21,11 +21,14 @@
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/hinge.hpp>
 #include <prefer/loss/ipo.hpp>
+#include <prefer/loss/iql.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/r_dpo.hpp>
+#include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
@@ -33,6 +36,7 @@
 #include <prefer/loss/slic.hpp>
 #include <prefer/loss/sppo.hpp>
 #include <prefer/loss/tdpo.hpp>
+#include <prefer/loss/wpo.hpp>
 
 // Every loss that `evaluate` takes, with its defaults: f(name, loss). The sweeps and the cost model go through it.
 namespace bench {
@@ -70,6 +74,7 @@ void each_loss(F f) {
   f("slic", prefer::slic{});
   f("sppo", prefer::sppo{});
   f("tdpo", prefer::tdpo{});
+  f("wpo_weight", prefer::wpo_weight{});
   f("kto", prefer::kto{});
   f("mean_log_ratio", prefer::mean_log_ratio{});
   f("bco_unpaired", prefer::bco_unpaired{});
@@ -82,6 +87,12 @@ void each_loss(F f) {
   f("focal_ranking", prefer::focal_ranking{});
   f("score_barrier", prefer::score_barrier{});
   f("score_hinge", prefer::score_hinge{});
+  f("reward_hinge", prefer::reward_hinge{});
+  f("reward_linear", prefer::reward_linear{});
+  f("rare_positive", prefer::rare_positive{});
+  f("iql_value", prefer::iql_value{});
+  f("iql_q", prefer::iql_q{});
+  f("iql_policy", prefer::iql_policy{});
 }
 
 }  // namespace bench

@@ -5,6 +5,7 @@
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
+#include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/noise_error.cuh>
@@ -13,6 +14,7 @@
 #include <prefer/loss/bco.cuh>
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>
+#include <prefer/loss/cosine.cuh>
 #include <prefer/loss/cpl.cuh>
 #include <prefer/loss/cpo.cuh>
 #include <prefer/loss/d3po.cuh>
@@ -24,16 +26,22 @@
 #include <prefer/loss/exo.cuh>
 #include <prefer/loss/f_dpo.cuh>
 #include <prefer/loss/focal_ranking.cuh>
+#include <prefer/loss/gaussian_kl.cuh>
 #include <prefer/loss/hinge.cuh>
 #include <prefer/loss/ipo.cuh>
+#include <prefer/loss/iql.cuh>
 #include <prefer/loss/kto.cuh>
+#include <prefer/loss/latent_sample.cuh>
 #include <prefer/loss/length_normalized_dpo.cuh>
 #include <prefer/loss/lists.cuh>
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>
+#include <prefer/loss/preference_strength.cuh>
 #include <prefer/loss/r_dpo.cuh>
+#include <prefer/loss/rare_positive.cuh>
 #include <prefer/loss/regret.cuh>
+#include <prefer/loss/reward_feedback.cuh>
 #include <prefer/loss/robust_dpo.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <prefer/loss/simper.cuh>
@@ -42,6 +50,7 @@
 #include <prefer/loss/sppo.cuh>
 #include <prefer/loss/tdpo.cuh>
 #include <prefer/loss/unpaired.cuh>
+#include <prefer/loss/wpo.cuh>
 #include <prefer/mdp/bellman.cuh>
 #include <prefer/mdp/softmax_value.cuh>
 #include <prefer/prefer.hpp>

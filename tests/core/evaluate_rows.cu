@@ -7,19 +7,17 @@
 #include <prefer/loss/diffusion_kto.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <support/coverage.hpp>
-#include <support/cuda.cuh>
-#include <support/row_call.hpp>
+#include <support/row_call.cuh>
 
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <memory>
 #include <string>
 
 using namespace prefer;
 using prefer_test::buffer;
 using prefer_test::device;
-using prefer_test::matrix;
+using prefer_test::rows_on_both;
 using prefer_test::storage;
 using prefer_test::stream;
 
@@ -27,25 +25,6 @@ namespace {
 
 template <class S>
 using compute = std::conditional_t<std::is_same_v<S, double>, double, float>;
-
-// Matrices, vectors and their mirrors on the device.
-template <class S>
-struct rows_on_both {
-  std::int64_t n, d, row;
-  std::vector<matrix<S>> in, grad, expected;
-  std::vector<std::unique_ptr<device<S>>> din, dgrad;
-
-  rows_on_both(int arrays, std::int64_t items, std::int64_t elements, std::int64_t gap) : n(items), d(elements) {
-    prefer_test::noise random(77);
-    for (int k = 0; k < arrays; ++k) in.emplace_back(n, d, gap), in.back().fill(random, -1, 1);
-    for (int k = 0; k < 4; ++k) grad.emplace_back(n, d, gap), expected.emplace_back(n, d, gap);
-    row = in[0].row;
-    for (auto& m : in) din.push_back(std::make_unique<device<S>>(m.memory));
-    for (auto& m : grad) dgrad.push_back(std::make_unique<device<S>>(m.memory));
-  }
-  view<const S, 2, space::device> read(std::size_t k) { return {din[k]->data(), n, d, row, 1}; }
-  view<S, 2, space::device> write(std::size_t k) { return {dgrad[k]->data(), n, d, row, 1}; }
-};
 
 template <class S>
 void check_denoising(std::int64_t n, std::int64_t d, std::int64_t gap) {

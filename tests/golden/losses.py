@@ -21,6 +21,8 @@ KINDS = {
     "reward_pair": (dict(c=0, r=0, label=1, margin=0, tie=0), 2, lambda i, *_: (i.c - i.r,)),
     "response": (dict(p=0, r=0, label=1, n=1), 1, lambda i, beta=0, *_: (beta * i.e,)),
     "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10, None),
+    "scored": (dict(s=0, label=1), 1, lambda i, *_: (mpf(0),)),
+    "transition": (dict(policy=0, q=0, v=0, reward=0, ahead=0, terminal=0), 5, None),
 }
 
 # Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
@@ -151,6 +153,10 @@ def diffusion_kto_terms(i, beta, baseline, utility):
     return 1 + abs(beta * i.e)
 
 
+def wpo(log_probability, log_collision, length, aligned):
+    return (log_probability - aligned * log_collision) / max(length, 1)
+
+
 def stated(z, label, uniform):
     win, loss = ((1 - uniform) * sigmoid(x) + uniform / 2 for x in (z, -z))
     return -label * log(win) - (1 - label) * log(loss)
@@ -175,6 +181,10 @@ SEGMENTS = [dict(rc=a, rr=b, vc=b, vr=a / 2, qc=b / 2, qr=-b, sc=a / 4, sr=1, ec
             for a, b in ((0, 0), (1, -2), (-3, 2), (24, 20), (-40, 44), (704, -8), (-8, 704), (5632, -5632))
             for y in (1, 0, 0.5)]
 Z = ratios(MODERATE + FAR)
+SCORED = [dict(s=x, label=y) for x in (0, 0.5, -0.5, 8, -8, 96, -96, 704, -704, 5632, -5632) for y in (1, 0, 0.25)]
+STEPS = [dict(policy=p, q=q, v=v, reward=r, ahead=a, terminal=t) for p, q, v, r, a in (
+    (-1, 1, 0.5, 0.25, 2), (-24, -0.5, 1, -1, 0.5), (-0.5, 8, 2, 0, 8), (-2, -8, 2, 4, -8), (-96, 24, -16, 0.5, 96),
+    (-1, -40, 24, -8, 1), (-3, 704, 0, 1, -704), (-3, 0, 704, 0, 704), (-5632, 5632, -5632, 96, 5632)) for t in (0, 1, 0.25)]
 ERRORS = [dict(pc=a, rc=b, pr=c, rr=d) for a, b, c, d in (
     (0.125, 0.125, 0.25, 0.25), (0.25, 0.125, 0.25, 0.375), (0.125, 0.25, 0.5, 0.25), (0.5, 0.25, 0.125, 0.0625),
     (0.0625, 1, 1, 0.0625), (1, 0.0625, 0.0625, 1), (2, 0.5, 0.5, 0.25))]
@@ -298,4 +308,24 @@ TABLES = {
         slope_terms=lambda i, low, high, edge: 2 / edge if max(abs(i.c), abs(i.r)) > 3 else 4),
     "score_hinge": lambda: rows(
         lambda i, t: max(0, t - (i.c - i.r - i.margin)), [(1.0625,), (-0.5,)], SCORES, kind="reward_pair"),
+    "iql_value": lambda: rows(
+        lambda i, tau: (tau if i.q > i.v else 1 - tau) * (i.q - i.v) ** 2, [(0.75,), (0.125,)], STEPS, kind="transition",
+        beside=lambda i, tau: (i.q - i.v, mpf(0))),
+    "iql_q": lambda: rows(
+        lambda i, d: (i.reward + d * (1 - i.terminal) * i.ahead - i.q) ** 2, [(0.9375,), (1,), (0,)], STEPS, kind="transition",
+        beside=lambda i, d: (i.reward + d * (1 - i.terminal) * i.ahead - i.q, mpf(0))),
+    "iql_policy": lambda: rows(
+        lambda i, b, most: -min(exp(b * (i.q - i.v)), most) * i.policy, [(3, 100), (0.125, 4), (0, 2)], STEPS, kind="transition",
+        beside=lambda i, b, most: (mpf(0), min(exp(b * (i.q - i.v)), most))),
+    "reward_hinge": lambda: rows(lambda i, t: max(0, t - i.s), [(2,), (-0.25,)], SCORED, kind="scored"),
+    "reward_linear": lambda: rows(lambda i, a, b: b + a * i.s, [(-1, 0), (0.375, -2)], SCORED, kind="scored"),
+    "rare_positive": lambda: rows(
+        lambda i, w, shift: w * i.label * softplus(-i.s - shift) + (1 - i.label) * softplus(i.s + shift),
+        [(1, 0), (EIGHTH, 0), (4, 2.5)], SCORED, kind="scored", beside=lambda i, w, shift: (sigmoid(i.s),),
+        slope_terms=lambda i, w, shift: w * i.label * sigmoid(-i.s - shift) + (1 - i.label) * sigmoid(i.s + shift)),
+    "wpo_weight": lambda: rows(
+        lambda i, aligned, most: min(exp(wpo(i.pc, i.rc, i.nc, aligned) + wpo(i.pr, i.rr, i.nr, aligned)), most),
+        [(1, 1000), (0, 1000), (1, 1)],
+        [dict(x, rc=-a, rr=-b) for x in likelihoods(((8, 2), (1, 16), (0, 3))) for a, b in ((0.5, 4), (24, 1))],
+        beside=lambda i, aligned, most: (exp(wpo(i.pc, i.rc, i.nc, aligned)), exp(wpo(i.pr, i.rr, i.nr, aligned)))),
 }

@@ -54,13 +54,14 @@ def math_rows():
         "tanh": (tanh, lambda x: True),
         "softplus": (softplus, lambda x: True),
         "sigmoid": (sigmoid, lambda x: x > -745),
+        "expm1_minus": (lambda x: expm1(x) - x if abs(x) > mpf("1e-12") else x * x / 2 + x ** 3 / 6, lambda x: x < 710),
         "log1mexp": (lambda x: log(-expm1(x)) if x > -1 else log1p(-exp(x)), lambda x: -745 < x < 0),
     }
     for name, (f, inside) in functions.items():
         for x in [f32(x) for x in wide if f32(x) != 0] + near + tails:
             if not inside(x):
                 continue
-            y = mpf(0) if name in ("exp", "sigmoid") and x < -800 else f(max(x, mpf(-20000)) if name != "softplus" else x)
+            y = mpf(0) if name in ("exp", "sigmoid") and x < -800 else f(max(x, mpf(-20000)) if name not in ("softplus", "expm1_minus") else x)
             yield row(f'"{name}"', x, y)
 
 
@@ -132,8 +133,20 @@ def tie_rows(kind):
     mp.dps = 50
 
 
+def gaussian_kl_rows():
+    """mean, log-variance, prior mean, prior log-variance, divergence, its four derivatives, the size of the last; one dimension"""
+    tiny = mpf(2) ** -12
+    for gap in (0, tiny, 1, mpf("-2.5"), 96):
+        for lv, lp in ((0, 0), (tiny, 0), (0, tiny), (mpf("0.25"), mpf("0.5")), (mpf("0.5"), 0), (2, -1), (-3, 4), (24, -8), (-24, 40)):
+            lv, lp, m = mpf(lv), mpf(lp), mpf("0.75")
+            x, q = lv - lp, gap ** 2 * exp(-lp)
+            yield row(m + gap, lv, m, lp, (expm1(x) - x + q) / 2, gap * exp(-lp), expm1(x) / 2, -gap * exp(-lp),
+                      -(expm1(x) + q) / 2, (abs(expm1(x)) + q) / 2)
+
+
 TABLES = {
     "math": math_rows,
+    "gaussian_kl": gaussian_kl_rows,
     "dpo": dpo_rows,
     "bradley_terry": bradley_terry_rows,
     "rao_kupper": lambda: tie_rows("rao_kupper"),

@@ -31,6 +31,8 @@ using pair_row = golden_row<10, 2, 2>;
 using reward_pair_row = golden_row<5, 2, 1>;
 using response_row = golden_row<4, 1, 1>;
 using segment_pair_row = golden_row<11, 10, 2>;
+using scored_row = golden_row<2, 1, 1>;
+using transition_row = golden_row<6, 5, 2>;
 
 // The rows from `first` on that have its parameters.
 template <class Row>
@@ -55,9 +57,7 @@ loss_call<Loss, S> golden_call(const Loss& loss, const Row* first, const Row* la
 
 template <class S>
 void check_number(const char* what, double got, const golden_number& g, double roundings) {
-  const long double largest = std::is_same_v<S, prefer::half> ? 65504.0L
-                              : std::is_same_v<S, double>     ? std::numeric_limits<double>::max()
-                                                              : 3.38e38L;
+  const long double largest = largest_of<S>;
   INFO(what << ": " << got << " for " << static_cast<double>(g.exact));
   if (std::fabs(g.exact) > largest) {
     CHECK((std::fabs(got) > 0.99L * largest && (got > 0) == (g.exact > 0)));

@@ -36,15 +36,18 @@ struct storage<prefer::bfloat16> {
   static constexpr int least_exponent = -133;
 };
 
+// The largest number that S stores (a little less for float, which bfloat16 shares).
+template <class S>
+inline constexpr double largest_of = std::is_same_v<S, prefer::half> ? 65504.0
+                                     : std::is_same_v<S, double>     ? std::numeric_limits<double>::max()
+                                                                     : 3.38e38;
+
 // The distance of x from the exact value, in units in the last place of S at that value. Two infinities of a sign are 0
 // apart, two NaN too; a finite number beyond the range of S may have become infinite.
 template <class S>
 double ulps(double x, long double exact) {
   if (std::isnan(exact)) return std::isnan(x) ? 0 : HUGE_VAL;
-  const double largest = std::is_same_v<S, prefer::half> ? 65504.0
-                         : std::is_same_v<S, double>     ? std::numeric_limits<double>::max()
-                                                         : 3.4e38;
-  if (std::isinf(x)) return (x > 0) == (exact > 0) && std::fabs(exact) > largest ? 0 : HUGE_VAL;
+  if (std::isinf(x)) return (x > 0) == (exact > 0) && std::fabs(exact) > largest_of<S> ? 0 : HUGE_VAL;
   if (std::isnan(x) || std::isinf(exact)) return HUGE_VAL;
   int exponent = 0;
   std::frexp(exact, &exponent);

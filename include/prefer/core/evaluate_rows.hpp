@@ -6,14 +6,17 @@
 #include <prefer/core/evaluate.hpp>
 #include <prefer/core/pair.hpp>
 #include <prefer/core/response.hpp>
+#include <prefer/core/reward_pair.hpp>
+#include <prefer/core/scored.hpp>
 
 #include <cstdint>
 
-// evaluate_rows: a loss over pairs or responses whose numbers are sums over rows (the squared errors of a noise
-// prediction, the log-ratio of a denoising step), with its gradient down to the rows, in one call.
+// evaluate_rows: a loss over pairs or single items whose numbers come from rows (the squared errors of a noise
+// prediction, the log-ratio of a denoising step, the cosine of two embeddings), with its gradient down to the rows, in
+// one call.
 namespace prefer {
 
-// Gradients by the rows of one side: n x D each.
+// Gradients by the rows of one side: n x D each. A score with other gradients brings its own struct.
 template <space S>
 struct row_gradients {
   output_view<2, S> prediction = {};
@@ -31,10 +34,10 @@ struct row_pair_inputs {
   input_view<1, S> mask = {};
   prefer::normalizer normalizer = {};
 };
-template <space S>
+template <space S, class Gradients = row_gradients<S>>
 struct row_pair_outputs {
   output_view<1, S> loss = {};
-  row_gradients<S> grad_chosen = {}, grad_rejected = {};
+  Gradients grad_chosen = {}, grad_rejected = {};
   output_view<1, S> losses = {};
   output_view<1, S> reward_chosen = {}, reward_rejected = {};
   output_view<1, S> reward_margin = {};
@@ -44,7 +47,20 @@ struct row_pair_outputs {
   bool accumulate = false;
 };
 
-// Single responses.
+// Of losses over pairs of scores.
+template <space S, class Gradients>
+struct row_reward_pair_outputs {
+  output_view<1, S> loss = {};
+  Gradients grad_chosen = {}, grad_rejected = {};
+  output_view<1, S> losses = {};
+  output_view<1, S> reward_margin = {};
+  output_view<1, S> accuracy = {};
+  output_view<1, S> count = {};
+  output_view<1, S> terms = {};
+  bool accumulate = false;
+};
+
+// Single responses, and single scores.
 template <class Score, space S>
 struct row_response_inputs {
   typename Score::template rows<S> rows = {};
@@ -54,13 +70,24 @@ struct row_response_inputs {
   input_view<1, S> mask = {};
   prefer::normalizer normalizer = {};
 };
-template <space S>
+template <space S, class Gradients = row_gradients<S>>
 struct row_response_outputs {
   output_view<1, S> loss = {};
-  row_gradients<S> grad = {};
+  Gradients grad = {};
   output_view<1, S> losses = {};
   output_view<1, S> reward = {};
   output_view<1, S> mean_reward = {};
+  output_view<1, S> count = {};
+  output_view<1, S> terms = {};
+  bool accumulate = false;
+};
+template <space S, class Gradients>
+struct row_scored_outputs {
+  output_view<1, S> loss = {};
+  Gradients grad = {};
+  output_view<1, S> losses = {};
+  output_view<1, S> probability = {};
+  output_view<1, S> mean_probability = {};
   output_view<1, S> count = {};
   output_view<1, S> terms = {};
   bool accumulate = false;
@@ -69,23 +96,88 @@ struct row_response_outputs {
 inline namespace PREFER_ABI {
 namespace detail {
 
-template <class Kind>
-struct row_kind {
-  static_assert(sizeof(Kind) == 0, "prefer: evaluate_rows takes losses over pair<V> or response<V>");
+// The gradients that a score has by its rows: their struct, and the names of its members.
+template <class Score>
+struct gradients_of_score {
+  template <space S>
+  using type = row_gradients<S>;
+  static constexpr int count = 2;
+  static constexpr const char* pair_names[2][2] = {
+      {"grad_chosen.prediction", "grad_chosen.unconditional_prediction"},
+      {"grad_rejected.prediction", "grad_rejected.unconditional_prediction"}};
+  static constexpr const char* response_names[1][2] = {{"grad.prediction", "grad.unconditional_prediction"}};
+  template <class Gradients, class F>
+  static void each(const Gradients& g, F f) {
+    f(g.prediction), f(g.unconditional_prediction);
+  }
 };
-template <>
-struct row_kind<pair_kind> {
+template <class Score>
+requires requires { typename Score::template gradient_rows<space::host>; }
+struct gradients_of_score<Score> : Score::gradient_names {
+  template <space S>
+  using type = typename Score::template gradient_rows<S>;
+  static constexpr int count = Score::gradients;
+  template <class Gradients, class F>
+  static void each(const Gradients& g, F f) {
+    Score::each_gradient(g, f);
+  }
+};
+
+// How items of two rows and of one row are laid out: f(side, rows) and f(side, gradients).
+struct two_row_sides {
+  static constexpr int sides = 2;
   template <class Score, space S>
   using inputs = row_pair_inputs<Score, S>;
-  template <space S>
-  using outputs = row_pair_outputs<S>;
+  template <class Names>
+  static constexpr const auto& names() {
+    return Names::pair_names;
+  }
+  template <class Inputs, class F>
+  static void each_rows(const Inputs& in, F f) {
+    f(0, in.chosen), f(1, in.rejected);
+  }
+  template <class Outputs, class F>
+  static void each_gradient(const Outputs& out, F f) {
+    f(0, out.grad_chosen), f(1, out.grad_rejected);
+  }
+};
+struct one_row_side {
+  static constexpr int sides = 1;
+  template <class Score, space S>
+  using inputs = row_response_inputs<Score, S>;
+  template <class Names>
+  static constexpr const auto& names() {
+    return Names::response_names;
+  }
+  template <class Inputs, class F>
+  static void each_rows(const Inputs& in, F f) {
+    f(0, in.rows);
+  }
+  template <class Outputs, class F>
+  static void each_gradient(const Outputs& out, F f) {
+    f(0, out.grad);
+  }
+};
+
+// Per kind: the call's structs, what of them belongs to the items, and how many of the kind's inputs the rows give
+// (the scores, and references, which are 0).
+template <class Kind>
+struct row_kind {
+  static_assert(sizeof(Kind) == 0,
+                "prefer: evaluate_rows takes losses over pair<V>, response<V>, reward_pair<V> or scored<V>");
+};
+template <>
+struct row_kind<pair_kind> : two_row_sides {
+  static constexpr int computed_inputs = 4;
+  template <space S, class Gradients>
+  using outputs = row_pair_outputs<S, Gradients>;
 
   template <class Score, space S>
   static pair_inputs<S> items(const row_pair_inputs<Score, S>& in) {
     return {.label = in.label, .margin = in.margin, .weight = in.weight, .mask = in.mask, .normalizer = in.normalizer};
   }
-  template <space S>
-  static pair_outputs<S> items(const row_pair_outputs<S>& out) {
+  template <space S, class Gradients>
+  static pair_outputs<S> items(const row_pair_outputs<S, Gradients>& out) {
     return {.loss = out.loss,
             .losses = out.losses,
             .reward_chosen = out.reward_chosen,
@@ -96,36 +188,40 @@ struct row_kind<pair_kind> {
             .terms = out.terms,
             .accumulate = out.accumulate};
   }
-  // f(side, rows) and f(side, gradients).
-  template <class Inputs, class F>
-  static void each_rows(const Inputs& in, F f) {
-    f(0, in.chosen), f(1, in.rejected);
-  }
-  template <class Outputs, class F>
-  static void each_gradient(const Outputs& out, F f) {
-    f(0, out.grad_chosen), f(1, out.grad_rejected);
-  }
-  template <class Score>
-  static constexpr const auto& names() {
-    return Score::pair_names;
-  }
-  static constexpr const char* gradient_names[2][2] = {
-      {"grad_chosen.prediction", "grad_chosen.unconditional_prediction"},
-      {"grad_rejected.prediction", "grad_rejected.unconditional_prediction"}};
 };
 template <>
-struct row_kind<response_kind> {
+struct row_kind<reward_pair_kind> : two_row_sides {
+  static constexpr int computed_inputs = 2;
+  template <space S, class Gradients>
+  using outputs = row_reward_pair_outputs<S, Gradients>;
+
   template <class Score, space S>
-  using inputs = row_response_inputs<Score, S>;
-  template <space S>
-  using outputs = row_response_outputs<S>;
+  static reward_pair_inputs<S> items(const row_pair_inputs<Score, S>& in) {
+    return {.label = in.label, .margin = in.margin, .weight = in.weight, .mask = in.mask, .normalizer = in.normalizer};
+  }
+  template <space S, class Gradients>
+  static reward_pair_outputs<S> items(const row_reward_pair_outputs<S, Gradients>& out) {
+    return {.loss = out.loss,
+            .losses = out.losses,
+            .reward_margin = out.reward_margin,
+            .accuracy = out.accuracy,
+            .count = out.count,
+            .terms = out.terms,
+            .accumulate = out.accumulate};
+  }
+};
+template <>
+struct row_kind<response_kind> : one_row_side {
+  static constexpr int computed_inputs = 2;
+  template <space S, class Gradients>
+  using outputs = row_response_outputs<S, Gradients>;
 
   template <class Score, space S>
   static response_inputs<S> items(const row_response_inputs<Score, S>& in) {
     return {.label = in.label, .weight = in.weight, .mask = in.mask, .normalizer = in.normalizer};
   }
-  template <space S>
-  static response_outputs<S> items(const row_response_outputs<S>& out) {
+  template <space S, class Gradients>
+  static response_outputs<S> items(const row_response_outputs<S, Gradients>& out) {
     return {.loss = out.loss,
             .losses = out.losses,
             .reward = out.reward,
@@ -134,51 +230,35 @@ struct row_kind<response_kind> {
             .terms = out.terms,
             .accumulate = out.accumulate};
   }
-  template <class Inputs, class F>
-  static void each_rows(const Inputs& in, F f) {
-    f(0, in.rows);
+};
+template <>
+struct row_kind<scored_kind> : one_row_side {
+  static constexpr int computed_inputs = 1;
+  template <space S, class Gradients>
+  using outputs = row_scored_outputs<S, Gradients>;
+
+  template <class Score, space S>
+  static scored_inputs<S> items(const row_response_inputs<Score, S>& in) {
+    return {.label = in.label, .weight = in.weight, .mask = in.mask, .normalizer = in.normalizer};
   }
-  template <class Outputs, class F>
-  static void each_gradient(const Outputs& out, F f) {
-    f(0, out.grad);
+  template <space S, class Gradients>
+  static scored_outputs<S> items(const row_scored_outputs<S, Gradients>& out) {
+    return {.loss = out.loss,
+            .losses = out.losses,
+            .probability = out.probability,
+            .mean_probability = out.mean_probability,
+            .count = out.count,
+            .terms = out.terms,
+            .accumulate = out.accumulate};
   }
-  template <class Score>
-  static constexpr const auto& names() {
-    return Score::response_names;
-  }
-  static constexpr const char* gradient_names[1][2] = {{"grad.prediction", "grad.unconditional_prediction"}};
 };
 
-// A matrix as an argument: n rows of D elements. Rows of an output may interleave with those of another, not overlap.
-template <bool Mutable, space S>
-status check_matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t n, std::int64_t elements) {
-  if (const status s = require::element_type(name, v.type, require::holds::numbers); !s.ok()) return s;
-  const std::int64_t expected[2] = {n, elements};
-  for (int r = 0; r < 2; ++r)
-    if (v.extent[r] != expected[r])
-      return require::fail(errc::bad_extent, name,
-                           r == 0 ? "as many rows as the others," : "as many elements per row as the others,",
-                           static_cast<double>(v.extent[r]), static_cast<double>(expected[r]));
-  if (v.data == nullptr && n > 0 && elements > 0)
-    return require::fail(errc::null_data, name, "a pointer to its elements, but it is null");
-  const std::int64_t within = Mutable && elements > 1 ? 1 : 0;
-  if (v.stride[1] < within)
-    return require::fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[1]),
-                         static_cast<double>(within));
-  const std::int64_t row = Mutable && n > 1 ? (elements - 1) * v.stride[1] + 1 : 0;
-  if (v.stride[0] < row)
-    return require::fail(errc::bad_stride, name, "rows that do not overlap: at least", static_cast<double>(v.stride[0]),
-                         static_cast<double>(row));
-  return {};
-}
-
-template <bool Mutable, space S>
-require::footprint footprint_of_matrix(const char* name, const erased_view<Mutable, 2, S>& v) {
-  const std::int64_t size = size_of(v.type), step = v.stride[0] * size;
-  const std::int64_t row = v.extent[1] > 0 ? ((v.extent[1] - 1) * v.stride[1] + 1) * size : 0;
-  const auto begin = reinterpret_cast<std::intptr_t>(v.data);
-  return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + row : begin, step, row};
-}
+template <class Score, class Loss, class Exec>
+using row_inputs_of = typename row_kind<kind_of<Loss>>::template inputs<Score, Exec::memory>;
+template <class Score, class Loss, class Exec>
+using row_outputs_of =
+    typename row_kind<kind_of<Loss>>::template outputs<Exec::memory,
+                                                       typename gradients_of_score<Score>::template type<Exec::memory>>;
 
 // One call, with what its checks and its primitive need.
 template <class Score, class Loss, class Exec>
@@ -187,15 +267,16 @@ class row_call {
   static constexpr space S = Exec::memory;
   using kind = row_kind<kind_of<Loss>>;
   using body = loss_body<Loss>;
-  using inputs = typename kind::template inputs<Score, S>;
-  using outputs = typename kind::template outputs<S>;
-  static constexpr int sides = kind_of<Loss>::segments;
+  using inputs = row_inputs_of<Score, Loss, Exec>;
+  using outputs = row_outputs_of<Score, Loss, Exec>;
+  using gradients = gradients_of_score<Score>;
+  static constexpr int sides = kind::sides;
   using arguments = row_arguments<Score, body, sides>;
 
   row_call(const Score& score, const Loss& loss, const inputs& in, const outputs& out)
       : score_(score), loss_(loss), in_(in), out_(out), items_in_(kind::items(in)), items_out_(kind::items(out)) {
     list_items(items_in_, items_out_, list_, [&](auto f) { kind_of<Loss>::each_input(items_in_, f); });
-    for (int k = 0; k < 2 * sides; ++k) list_.in[k].group = computed;  // the scores, and references of 0
+    for (int k = 0; k < kind::computed_inputs; ++k) list_.in[k].group = computed;  // the scores, and references of 0
   }
   row_call(const row_call&) = delete;
 
@@ -240,8 +321,11 @@ class row_call {
   template <class F>
   void each_gradient(F f) const {
     kind::each_gradient(out_, [&](int side, const auto& g) {
-      f(side, 0, kind::gradient_names[side][0], g.prediction);
-      f(side, 1, kind::gradient_names[side][1], g.unconditional_prediction);
+      int k = 0;
+      gradients::each(g, [&](const auto& v) {
+        f(side, k, kind::template names<gradients>()[side][k], v);
+        ++k;
+      });
     });
   }
 
@@ -263,7 +347,7 @@ class row_call {
         first = require::fail(errc::bad_extent, name, "at least",
                               static_cast<double>(extent_[0] < 0 ? extent_[0] : elements_), 0);
       else
-        first = check_matrix(name, v, extent_[0], elements_);
+        first = require::matrix(name, v, extent_[0], elements_);
     });
     if (!first.ok()) return first;
     int k = 0;
@@ -284,7 +368,7 @@ class row_call {
       if (!traits.provides[side] || !score_.provides(g))
         first = require::fail(errc::unavailable_output, name, "to be left out, since this call does not provide it");
       else
-        first = check_matrix(name, v, extent_[0], elements_);
+        first = require::matrix(name, v, extent_[0], elements_);
     });
     return first;
   }
@@ -292,11 +376,11 @@ class row_call {
   status check_overlap() const {
     using list_type = call_list<Loss, S>;
     require::footprints<list_type::inputs + 2 + sides * Score::arrays + Score::factors,
-                        list_type::outputs + list_type::totals + 1 + sides * 2>
+                        list_type::outputs + list_type::totals + 1 + sides * gradients::count>
         all;
     add_footprints(list_, all);
     each_array([&](int, int, const char* name, const auto& v) {
-      if (v.given()) all.reads[all.read_count++] = footprint_of_matrix(name, v);
+      if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
     });
     int k = 0;
     Score::each_factor(in_.step, [&](const auto& v) {
@@ -304,7 +388,7 @@ class row_call {
       ++k;
     });
     each_gradient([&](int, int, const char* name, const auto& v) {
-      if (v.given()) all.writes[all.write_count++] = footprint_of_matrix(name, v);
+      if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
     });
     return all.check(false);
   }
@@ -312,6 +396,7 @@ class row_call {
   void fill(arguments& a) const {
     a.items = make_arguments(list_, extent_[0]);
     a.elements = elements_;
+    a.computed = kind::computed_inputs;
     a.scale = score_.mean && elements_ > 0 ? 1.0 / static_cast<double>(elements_) : 1.0;
     each_array([&](int side, int k, const char*, const auto& v) {
       if (v.given()) a.row[side][k] = {v.data, v.stride[0], v.stride[1], v.type};
@@ -324,16 +409,12 @@ class row_call {
   }
 };
 
-template <class Score, class Loss, class Exec>
-using row_inputs_of = typename row_kind<kind_of<Loss>>::template inputs<Score, Exec::memory>;
-template <class Loss, class Exec>
-using row_outputs_of = typename row_kind<kind_of<Loss>>::template outputs<Exec::memory>;
-
 }  // namespace detail
 
-// Value of `loss` over n items whose scores are sums (means) over rows of D elements, and its gradient by the rows:
-// `score` is noise_error (Diffusion-DPO, SePPO, Diffusion-KTO) or denoising_step (D3PO, step-aware SPO), or a class of
-// that shape. The score of a side is what the loss knows as policy minus reference.
+// Value of `loss` over n items whose scores come from rows of D elements, and its gradient by the rows: `score` is
+// noise_error (Diffusion-DPO, SePPO, Diffusion-KTO), denoising_step (D3PO, step-aware SPO), cosine (triplets,
+// identity), gaussian_kl, or a class of that shape. The score of a side is what a loss over pairs and responses knows
+// as policy minus reference, and a loss over reward_pair and scored as the score.
 //
 //   evaluate_rows<float>(cpu{}, noise_error{}, diffusion_dpo{}, {.chosen = {.prediction = {p, n, D}, ...}, ...},
 //                        {.loss = {&loss, 1}, .grad_chosen = {.prediction = {g, n, D}}, ...});
@@ -343,7 +424,7 @@ using row_outputs_of = typename row_kind<kind_of<Loss>>::template outputs<Exec::
 template <class Compute, class Exec, class Score, class Loss>
 status evaluate_rows(const Exec& exec, const Score& score, const Loss& loss,
                      const std::type_identity_t<detail::row_inputs_of<Score, Loss, Exec>>& in,
-                     const std::type_identity_t<detail::row_outputs_of<Loss, Exec>>& out) {
+                     const std::type_identity_t<detail::row_outputs_of<Score, Loss, Exec>>& out) {
   static_assert(std::same_as<Compute, float> || std::same_as<Compute, double>,
                 "prefer: evaluate_rows<Compute> computes in float or double; the views choose their own element types");
   using call = detail::row_call<Score, Loss, Exec>;

@@ -18,6 +18,7 @@
 //   expm1        3      3      softplus, log_sigmoid               3      3
 //   log          2      2      sigmoid                             3      3
 //   log1p        3      3      log1mexp                            4      4
+//                              expm1_minus                         8      8
 //
 // A value type may bring its own elementary functions as static members (a dual number, the tracer); then those are
 // called. Everything else a loss uses is built from arithmetic, comparison and select.
@@ -307,6 +308,19 @@ PREFER_HD V expm1(const V& x) {
     const auto [k, m] = detail::reduce_exp(select(low > V(F::exp_high), V(F::exp_high), low));
     const V capped = select(k > V(F::bias), V(F::bias), k);  // 2^-k stays normal
     return detail::scale(m + (V(1) - detail::power_of_two(-capped)), k);
+  }
+}
+
+// e^x - 1 - x, which is about x^2 / 2 near 0, where the three would cancel.
+template <class V>
+PREFER_HD V expm1_minus(const V& x) {
+  if constexpr (own_functions<V>) {
+    return V::expm1(x) - x;
+  } else {
+    using F = detail::format_of<V>;
+    const V near = x * x * detail::polynomial<typename F::exp_terms>(x);
+    const V far = expm1(x) - min(x, V(F::exp_high));  // beyond, where it is infinite, not infinity minus infinity
+    return select(abs(x) < V(0.34375), near, far);
   }
 }
 

@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cuda/sort_ranked.cuh>
 #include <prefer/core/evaluate.cuh>
 #include <prefer/loss/aot.hpp>
-
-#include <cub/device/device_radix_sort.cuh>
 
 // The CUDA half of loss/aot.hpp: keys, two stable radix sorts, the loss over the sorted batch, and its slopes back.
 namespace prefer {
@@ -42,22 +41,13 @@ static __global__ void aot_route_kernel(const aot_problem p, const sorted_batch<
     p.clear(by_u[r]);
 }
 
-inline std::size_t aot_sort_bytes(std::int64_t n) {
-  std::size_t bytes = 0;
-  const std::uint64_t* keys = nullptr;
-  const std::int64_t* items = nullptr;
-  cub::DeviceRadixSort::SortPairs(nullptr, bytes, keys, static_cast<std::uint64_t*>(nullptr), items,
-                                  static_cast<std::int64_t*>(nullptr), n);
-  return bytes;
-}
-
 }  // namespace detail
 
 // Bytes of workspace for evaluate_aot of n items on CUDA.
 inline std::size_t aot_cuda_workspace(std::int64_t n) {
   const auto count = static_cast<std::size_t>(n);
   return detail::scratch_alignment + 10 * detail::scratch_bytes<double>(count) + detail::scratch_bytes<bool>(count) +
-         detail::scratch_bytes<char>(detail::aot_sort_bytes(n)) +
+         detail::scratch_bytes<char>(detail::sort_bytes(n)) +
          detail::scratch_bytes<char>(evaluate_workspace(bradley_terry{}, n));
 }
 
@@ -77,8 +67,7 @@ inline status run_aot(const cuda& exec, const aot& loss, const aot_problem& p, c
   batch.n = p.n;
   batch.chosen = memory.take<double>(n), batch.rejected = memory.take<double>(n), batch.slope = memory.take<double>(n);
   batch.selected = memory.take<bool>(n);
-  std::size_t bytes = aot_sort_bytes(p.n);
-  void* const sorting = memory.take<char>(bytes);
+  void* const sorting = memory.take<char>(sort_bytes(p.n));
   const std::size_t reducing = evaluate_workspace(bradley_terry{}, p.n);
   cuda inner = exec;
   inner.workspace = {memory.take<char>(reducing), reducing};
@@ -86,9 +75,7 @@ inline status run_aot(const cuda& exec, const aot& loss, const aot_problem& p, c
   if (p.n > 0) {
     aot_keys_kernel<<<aot_grid(p.n), aot_threads, 0, stream>>>(p, key[0], key[1], item[0]);
     for (int side = 0; side < 2; ++side)
-      if (const status s = cuda_status(cub::DeviceRadixSort::SortPairs(sorting, bytes, key[side], key[2 + side],
-                                                                       item[0], item[1 + side], p.n, 0, 64, stream),
-                                       "cub::DeviceRadixSort");
+      if (const status s = sort_ranked(exec, sorting, {key[side], item[0]}, {key[2 + side], item[1 + side]}, p.n);
           !s.ok())
         return s;
     aot_unpack_kernel<<<aot_grid(p.n), aot_threads, 0, stream>>>(key[2], key[3], batch);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/core/arena.hpp>
+#include <prefer/core/sortable.hpp>
 #include <prefer/loss/bradley_terry.hpp>
 
 #include <algorithm>
@@ -54,18 +55,6 @@ struct aot_outputs {
 
 inline namespace PREFER_ABI {
 namespace detail {
-
-// Numbers as integers that sort alike, NaN last but for what is left out.
-inline constexpr std::uint64_t left_out = ~std::uint64_t{0};
-PREFER_HD std::uint64_t sortable(double x) {
-  const auto bits = __builtin_bit_cast(std::uint64_t, x);
-  if (x != x) return left_out - 1;
-  return bits >> 63 != 0 ? ~bits : bits | std::uint64_t{1} << 63;
-}
-PREFER_HD double from_sortable(std::uint64_t key) {
-  if (key >= left_out - 1) return math::detail::not_a_number<double>();
-  return __builtin_bit_cast(double, key >> 63 != 0 ? key ^ std::uint64_t{1} << 63 : ~key);
-}
 
 // One call, for both backends.
 struct aot_problem {
@@ -174,12 +163,6 @@ status run_aot(const Exec&, const aot&, const aot_problem&, const aot_inputs<Exe
                 "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
   return {};
 }
-
-struct ranked {
-  std::uint64_t key;
-  std::int64_t item;
-  friend bool operator<(const ranked& a, const ranked& b) { return a.key != b.key ? a.key < b.key : a.item < b.item; }
-};
 
 struct aot_memory {
   ranked *by_u, *by_v;

@@ -27,6 +27,7 @@ template <class T, class Score, class Body, int Sides>
 struct row_work {
   using job_type = row_job<T, Score, Body, Sides>;
   using arguments = row_arguments<Score, Body, Sides>;
+  using shape = row_sums<Score>;
 
   // One tile of a side's rows: in place where they are contiguous and of the compute type, else in a buffer, the rest
   // of the last lane filled with zeros. Gradients likewise.
@@ -65,29 +66,35 @@ struct row_work {
   template <class V>
   static inline __attribute__((always_inline)) double score_of(const Score& score, const arguments& a, int side,
                                                                std::int64_t item, const V (&factor)[Score::factors],
-                                                               tile& t) {
-    double total = 0;
+                                                               double (&keep)[shape::kept], tile& t) {
+    double total[shape::sums] = {};
     for (std::int64_t first = 0; first < a.elements; first += tile_items) {
       const int count = static_cast<int>(smaller(tile_items, a.elements - first));
       const int padded = (count + V::width - 1) / V::width * V::width;
       load(a, side, item, first, count, padded, t);
-      V sum = {};
+      V sum[shape::sums] = {};
       for (int g = 0; g < padded; g += V::width) {
-        V x[Score::arrays];
+        V x[Score::arrays], term[shape::sums];
         load_lane(t, g, x);
-        const V term = score.term(x, factor);
-        sum += g + V::width <= count ? term : select(V::index() < V(count - g), term, V(0));
+        shape::terms(score, x, factor, term);
+        const bool whole = g + V::width <= count;
+        unrolled<shape::sums>([&](auto r) PREFER_HD_LAMBDA {
+          sum[r] += whole ? term[r] : select(V::index() < V(count - g), term[r], V(0));
+        });
       }
-      total += static_cast<double>(sum.sum());
+      for (int r = 0; r < shape::sums; ++r) total[r] += static_cast<double>(sum[r].sum());
     }
-    return total * a.scale;
+    return shape::finish(score, total, keep) * a.scale;
   }
 
   template <class V>
   static inline __attribute__((always_inline)) void spread(const Score& score, const arguments& a, int side,
                                                            std::int64_t item, const V (&factor)[Score::factors],
-                                                           bool selected, double coefficient, tile& t) {
+                                                           const double (&keep)[shape::kept], bool selected,
+                                                           double coefficient, tile& t) {
     const V c = V(static_cast<T>(coefficient * a.scale));
+    V kept[shape::kept];
+    for (int k = 0; k < shape::kept; ++k) kept[k] = V(static_cast<T>(keep[k]));
     for (std::int64_t first = 0; first < a.elements; first += tile_items) {
       const int count = static_cast<int>(smaller(tile_items, a.elements - first));
       const int padded = (count + V::width - 1) / V::width * V::width;
@@ -101,7 +108,7 @@ struct row_work {
         V x[Score::arrays], slope[Score::gradients] = {};
         if (selected) {
           load_lane(t, g, x);
-          score.slopes(x, factor, slope);
+          shape::slopes(score, x, factor, kept, slope);
         }
         unrolled<Score::gradients>([&](auto m) PREFER_HD_LAMBDA { (c * slope[m]).store(t.to[m] + g); });
       }
@@ -123,16 +130,17 @@ struct row_work {
     const arguments& a = *job.arguments;
     const bool selected = selects(a.items.mask, item);
     double in[Body::inputs] = {}, out[Body::outputs] = {}, part[Body::sums] = {};
+    double keep[Sides][shape::kept] = {};
     V factor[Score::factors] = {};
     if (selected) {
       for (int k = 0; k < Score::factors; ++k) factor[k] = V(read_item<T>(a.factor[k], item));
-      for (int k = 2 * Sides; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
-      for (int side = 0; side < Sides; ++side) in[side] = score_of(*job.score, a, side, item, factor, t);
+      for (int k = a.computed; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
+      for (int side = 0; side < Sides; ++side) in[side] = score_of(*job.score, a, side, item, factor, keep[side], t);
       (*job.body)(in, out, part);
       for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
     }
     for (int side = 0; side < Sides; ++side)
-      if (a.wants_gradient(side)) spread(*job.score, a, side, item, factor, selected, out[side], t);
+      if (a.wants_gradient(side)) spread(*job.score, a, side, item, factor, keep[side], selected, out[side], t);
     for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], item, selected, out[m], a.items.accumulate);
   }
 

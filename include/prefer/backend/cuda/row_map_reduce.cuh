@@ -22,6 +22,8 @@ inline std::int64_t row_grid(std::int64_t n) { return n < 1 ? 1 : n < row_max_bl
 
 template <class T, class Score, class Body, int Sides>
 struct device_rows {
+  using shape = row_sums<Score>;
+
   const Score& score;
   const row_arguments<Score, Body, Sides>& a;
   std::int64_t item;
@@ -34,24 +36,29 @@ struct device_rows {
       x[k] = r.data == nullptr ? T(0) : load_element<T>(r.data, r.type, item * r.row_stride + e * r.stride);
     }
   }
-  // Valid in thread 0.
-  __device__ double score_of(int side, double* shared) const {
-    double sum = 0;
+  // Valid in thread 0, which also writes what the slopes need.
+  __device__ double score_of(int side, double* shared, double (&keep)[shape::kept]) const {
+    double sum[shape::sums] = {};
     for (std::int64_t e = threadIdx.x; e < a.elements; e += row_threads) {
-      T x[Score::arrays];
+      T x[Score::arrays], term[shape::sums];
       load(side, e, x);
-      sum += static_cast<double>(score.term(x, factor));
+      shape::terms(score, x, factor, term);
+#pragma unroll
+      for (int r = 0; r < shape::sums; ++r) sum[r] += static_cast<double>(term[r]);
     }
-    return block_sum(sum, shared) * a.scale;
+    for (int r = 0; r < shape::sums; ++r) sum[r] = block_sum(sum[r], shared);
+    return threadIdx.x == 0 ? shape::finish(score, sum, keep) * a.scale : 0;
   }
-  __device__ void spread(int side, bool selected, double coefficient) const {
+  __device__ void spread(int side, bool selected, double coefficient, const double (&keep)[shape::kept]) const {
     if (!a.wants_gradient(side) || (a.items.accumulate && !selected)) return;
     const T c = static_cast<T>(coefficient * a.scale);
+    T kept[shape::kept];
+    for (int k = 0; k < shape::kept; ++k) kept[k] = selected ? static_cast<T>(keep[k]) : T(0);
     for (std::int64_t e = threadIdx.x; e < a.elements; e += row_threads) {
       T x[Score::arrays], slope[Score::gradients] = {};
       if (selected) {
         load(side, e, x);
-        score.slopes(x, factor, slope);
+        shape::slopes(score, x, factor, kept, slope);
       }
 #pragma unroll
       for (int m = 0; m < Score::gradients; ++m) {
@@ -71,7 +78,7 @@ __device__ void evaluate_row_item(const Body& body, const Arguments& a, std::int
                                   content_report* report) {
   double out[Body::outputs] = {}, part[Body::sums] = {};
   if (selected) {
-    for (int k = 2 * Sides; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
+    for (int k = a.computed; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
     body(in, out, part);
     errc code = errc::ok;
     if constexpr (requires { body.invalid(in); }) code = body.invalid(in);
@@ -91,7 +98,7 @@ static __global__ void __launch_bounds__(row_threads)
     row_kernel(const Score score, const Body unready, const row_arguments<Score, Body, Sides> a,
                const block_exchange exchange) {
   __shared__ double shared[row_threads / 32];
-  __shared__ double coefficient[Sides];
+  __shared__ double coefficient[Sides], keep[Sides][row_sums<Score>::kept];
   const double normalizer = divisor(a.items.normalizer);
   const Body body = unready.ready(normalizer);
 
@@ -102,11 +109,11 @@ static __global__ void __launch_bounds__(row_threads)
     for (int k = 0; k < Score::factors; ++k) rows.factor[k] = read_item<T>(a.factor[k], item);
     double in[Body::inputs] = {};
     if (selected)
-      for (int side = 0; side < Sides; ++side) in[side] = rows.score_of(side, shared);
+      for (int side = 0; side < Sides; ++side) in[side] = rows.score_of(side, shared, keep[side]);
     if (threadIdx.x == 0)
       evaluate_row_item<Body, Sides>(body, a, item, selected, in, coefficient, sums, exchange.report);
     __syncthreads();
-    for (int side = 0; side < Sides; ++side) rows.spread(side, selected, coefficient[side]);
+    for (int side = 0; side < Sides; ++side) rows.spread(side, selected, coefficient[side], keep[side]);
     __syncthreads();
   }
   if (exchange.sums != nullptr) finish_sums(a.items, sums, normalizer, exchange, shared);
