@@ -71,7 +71,7 @@ void check_recipes(std::int64_t models, std::int64_t n) {
 
 TEST_CASE("strengths on CUDA are their definition: every recipe, sizes around a block, storage types, masked NaN") {
   for (std::int64_t n : {0, 1, 255, 257}) check_recipes<double>(3, n), check_recipes<float>(4, n);
-  check_recipes<half>(2, 70), check_recipes<bfloat16>(2, 71);
+  check_recipes<prefer::half>(2, 70), check_recipes<bfloat16>(2, 71);
 }
 
 TEST_CASE("one launch without shares and scales; nothing allocated with a workspace; captured, and errors named") {

@@ -102,7 +102,16 @@ struct ensemble {
     const double flips = count(o.flip_share.value64), drops = count(o.flip_share.value64 + o.drop_share.value64);
     std::vector<double> rank(at(n), HUGE_VAL);
     for (std::size_t k = 0; k < order.size(); ++k) rank[at(order[k])] = static_cast<double>(k);
+    // Scaled strengths that tie in exact arithmetic may not in double: at a cut they may be on either side.
+    const auto at_a_cut = [&](std::int64_t i) {
+      bool close = false;
+      for (double cut : {flips, drops})
+        if (o.normalize && cut < static_cast<double>(order.size()))
+          close = close || std::fabs(u[at(i)] - u[at(order[static_cast<std::size_t>(cut)])]) < 1e-13L;
+      return close;
+    };
     for (std::int64_t i = 0; i < n; ++i) {
+      if (mask.at(i) && at_a_cut(i)) continue;
       const bool in = mask.at(i), negative = u[at(i)] < 0;
       const bool flipped = in && (rank[at(i)] < flips || (o.flip_negative && negative));
       const double a = negative ? o.smoothing_negative.value64 : o.smoothing.value64;

@@ -21,7 +21,7 @@ struct row_sum_problem {
   sink out;
   bool accumulate = false;
 
-  PREFER_HD source row(std::int64_t i) const {
+  source row(std::int64_t i) const {
     return {static_cast<const char*>(data) + i * row_stride * size_of(type), stride, type};
   }
   PREFER_HD void write(std::int64_t column, double sum) const {

@@ -18,7 +18,7 @@ namespace prefer {
 // At u = 0 the value and both derivatives are 0, whichever weight is meant. tau = 1/2 is half of least squares; the
 // nearer tau is to 1, the nearer V comes to the best action in the data. IQL gives action_value no gradient (it comes
 // from a target network): do not ask for it. Errors: tau must be above 0 and below 1.
-// Source: Kostrikov et al. 2021, arXiv 2110.06169, eq. 5.
+// Source: Kostrikov et al. 2021, arXiv 2110.06169 (eq. 5, from memory).
 struct iql_value {
   scalar tau = 0.7;
 
@@ -48,7 +48,7 @@ struct iql_value {
 //
 // Where terminal is 1 next_value may hold anything. IQL gives reward and next_value no gradient: do not ask for it.
 // Two critics are two calls. Errors: discount must be from 0 to 1.
-// Source: Kostrikov et al. 2021, arXiv 2110.06169, eq. 6.
+// Source: Kostrikov et al. 2021, arXiv 2110.06169 (eq. 6, from memory).
 struct iql_q {
   scalar discount = 0.99;
 
@@ -79,7 +79,7 @@ struct iql_q {
 // The weight is a constant to the gradient; it is the output advantage_weight. It is formed so that it cannot overflow:
 // any advantage gives a number from 0 to max_weight. beta = 0 is behaviour cloning. Errors: beta must be finite and not
 // negative, max_weight finite and above 0.
-// Source: Kostrikov et al. 2021, arXiv 2110.06169, eq. 7; the bound of 100 as in the released code.
+// Source: Kostrikov et al. 2021, arXiv 2110.06169 (eq. 7, from memory); the bound of 100 as in the released code.
 struct iql_policy {
   scalar beta = 3.0;
   scalar max_weight = 100.0;

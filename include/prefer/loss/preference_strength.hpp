@@ -125,8 +125,12 @@ struct strength_problem {
     for (std::int64_t m = 0; m < models; ++m) sum += (difference(m, i) - mean) * (difference(m, i) - mean);
     return math::sqrt(sum / static_cast<double>(models));
   }
+  // Pairs are ranked by their sum, which is not rounded by a division: equal ones tie.
   PREFER_HD std::uint64_t key(std::int64_t i) const {
-    return selects(mask, i) ? sortable(mean(i) + 0.0) : left_out;  // -0 is 0
+    if (!selects(mask, i)) return left_out;
+    double sum = 0;
+    for (std::int64_t m = 0; m < models; ++m) sum += difference(m, i);
+    return sortable(sum + 0.0);  // -0 is 0
   }
   // How many of the selected pairs a share is.
   PREFER_HD std::int64_t pairs(double share, std::int64_t selected) const {
@@ -134,6 +138,9 @@ struct strength_problem {
     return count < 0 ? 0 : count > selected ? selected : count;
   }
   // at(k): the k-th pair in strength.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
   template <class At>
   PREFER_HD cuts cut(std::int64_t selected, At at) const {
     const double flipped = options.flip_share.as<double>(), dropped = options.drop_share.as<double>();
@@ -144,7 +151,7 @@ struct strength_problem {
   PREFER_HD void write(std::int64_t i, const cuts& c) const {
     const bool selected = selects(mask, i);
     const double u = selected ? mean(i) : 0;
-    const ranked here = {sortable(u + 0.0), i};
+    const ranked here = {options.ranks() ? key(i) : left_out, i};
     const bool negative = u < 0;
     const bool flipped = selected && (here < c.flip || (options.flip_negative && negative));
     const double a = (negative ? options.smoothing_negative : options.smoothing).as<double>();
