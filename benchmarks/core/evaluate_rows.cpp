@@ -1,17 +1,11 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
-#include "support/arrays.hpp"
+#include "support/beside_probe.hpp"
 #include "support/levels.hpp"
-#include "support/probe.hpp"
-#include "support/timing.hpp"
 
-#include <prefer/core/thread_pool.hpp>
 #include <prefer/logp/noise_error.hpp>
 #include <prefer/loss/diffusion_dpo.hpp>
 
-#include <benchmark/benchmark.h>
-
-#include <algorithm>
 #include <string>
 #include <type_traits>
 
@@ -20,45 +14,19 @@
 namespace {
 
 template <class T>
-void rows(benchmark::State& state, prefer::isa level, int threads, std::int64_t pairs) {
+void rows(benchmark::State& state, bench::place where, std::int64_t pairs) {
   using compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
   constexpr std::int64_t elements = 4 * 64 * 64;
   bench::arrays<T> a(8, pairs * elements, bench::spacing::odd);
-  prefer::thread_pool pool(threads);
-  prefer::cpu exec{.isa = level};
-  if (threads > 1) exec.pool = pool;
   compute loss = 0;
   const auto in = [&](int k) { return prefer::view<const T, 2>(a[k], pairs, elements); };
   const auto out = [&](int k) { return prefer::view<T, 2>(a[k], pairs, elements); };
-  const auto call = [&] {
-    prefer::check(prefer::evaluate_rows<compute>(
+  bench::beside_probe(state, where, a, 6, 2, pairs * elements, pairs * elements, 0, [&](const prefer::cpu& exec) {
+    return prefer::evaluate_rows<compute>(
         exec, prefer::noise_error{}, prefer::diffusion_dpo{},
         {.chosen = {in(0), in(1), in(2)}, .rejected = {in(3), in(4), in(5)}},
-        {.loss = {&loss, 1}, .grad_chosen = {.prediction = out(6)}, .grad_rejected = {.prediction = out(7)}}));
-  };
-  const char* from[6];
-  char* to[2];
-  for (int k = 0; k < 6; ++k) from[k] = reinterpret_cast<char*>(a[k]);
-  for (int k = 0; k < 2; ++k) to[k] = reinterpret_cast<char*>(a[6 + k]);
-  const auto bytes = pairs * elements * static_cast<std::int64_t>(sizeof(T));
-  const bench::probe_job probes[] = {bench::make_probe(bench::traffic::copy, false, from, 6, to, 2, bytes),
-                                     bench::make_probe(bench::traffic::own, false, from, 6, to, 2, bytes),
-                                     bench::make_probe(bench::traffic::own, true, from, 6, to, 2, bytes)};
-  std::vector<std::function<void()>> candidates = {call};
-  for (const bench::probe_job& p : probes)
-    candidates.push_back([&] {
-      pool(threads, [&](std::int64_t task) { benchmark::DoNotOptimize(bench::probe_part(p, level, task, threads)); });
-    });
-  for (auto _ : state) {
-    const std::vector<double> best = bench::interleaved(candidates);
-    double fastest = 0;
-    for (std::size_t p = 0; p < 3; ++p) fastest = std::max(fastest, bench::useful_bytes(probes[p]) / best[p + 1]);
-    const double moved = 8 * static_cast<double>(bytes);
-    state.SetIterationTime(best[0]);
-    state.counters["ns_per_item"] = best[0] / static_cast<double>(pairs * elements) * 1e9;
-    state.counters["GB_per_s"] = moved / best[0] * 1e-9;
-    state.counters["of_limit"] = moved / fastest / best[0];
-  }
+        {.loss = {&loss, 1}, .grad_chosen = {.prediction = out(6)}, .grad_rejected = {.prediction = out(7)}});
+  });
 }
 
 template <class T>
@@ -69,7 +37,7 @@ void add(const char* type) {
         benchmark::RegisterBenchmark((std::string("diffusion_dpo_rows/") + type + "/" + bench::name_of(level) +
                                       "/threads:" + std::to_string(threads) + "/pairs:" + std::to_string(pairs))
                                          .c_str(),
-                                     [=](benchmark::State& state) { rows<T>(state, level, threads, pairs); })
+                                     [=](benchmark::State& state) { rows<T>(state, {level, threads}, pairs); })
             ->Iterations(1)
             ->UseManualTime();
 }
