@@ -1,13 +1,10 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
-#include "support/against_probe.hpp"
+#include "support/beside_probe.hpp"
 #include "support/levels.hpp"
 
-#include <prefer/core/thread_pool.hpp>
 #include <prefer/logp/noise_error.hpp>
 #include <prefer/loss/diffusion_dpo.hpp>
-
-#include <benchmark/benchmark.h>
 
 #include <string>
 #include <type_traits>
@@ -17,23 +14,19 @@
 namespace {
 
 template <class T>
-void rows(benchmark::State& state, prefer::isa level, int threads, std::int64_t pairs) {
+void rows(benchmark::State& state, bench::place where, std::int64_t pairs) {
   using compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
   constexpr std::int64_t elements = 4 * 64 * 64;
   bench::arrays<T> a(8, pairs * elements, bench::spacing::odd);
-  prefer::thread_pool pool(threads);
-  prefer::cpu exec{.isa = level};
-  if (threads > 1) exec.pool = pool;
   compute loss = 0;
   const auto in = [&](int k) { return prefer::view<const T, 2>(a[k], pairs, elements); };
   const auto out = [&](int k) { return prefer::view<T, 2>(a[k], pairs, elements); };
-  const auto call = [&] {
-    prefer::check(prefer::evaluate_rows<compute>(
+  bench::beside_probe(state, where, a, 6, 2, pairs * elements, pairs * elements, 0, [&](const prefer::cpu& exec) {
+    return prefer::evaluate_rows<compute>(
         exec, prefer::noise_error{}, prefer::diffusion_dpo{},
         {.chosen = {in(0), in(1), in(2)}, .rejected = {in(3), in(4), in(5)}},
-        {.loss = {&loss, 1}, .grad_chosen = {.prediction = out(6)}, .grad_rejected = {.prediction = out(7)}}));
-  };
-  bench::against_probe<T>(state, a, 6, 2, pairs * elements, level, pool, threads, call);
+        {.loss = {&loss, 1}, .grad_chosen = {.prediction = out(6)}, .grad_rejected = {.prediction = out(7)}});
+  });
 }
 
 template <class T>
@@ -44,7 +37,7 @@ void add(const char* type) {
         benchmark::RegisterBenchmark((std::string("diffusion_dpo_rows/") + type + "/" + bench::name_of(level) +
                                       "/threads:" + std::to_string(threads) + "/pairs:" + std::to_string(pairs))
                                          .c_str(),
-                                     [=](benchmark::State& state) { rows<T>(state, level, threads, pairs); })
+                                     [=](benchmark::State& state) { rows<T>(state, {level, threads}, pairs); })
             ->Iterations(1)
             ->UseManualTime();
 }

@@ -1,14 +1,12 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
-#include "support/against_probe.hpp"
+#include "support/beside_probe.hpp"
 #include "support/levels.hpp"
 
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/loss/cosine.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
 #include <prefer/loss/latent_sample.hpp>
-
-#include <benchmark/benchmark.h>
 
 #include <string>
 
@@ -27,11 +25,10 @@ void add(const char* name, int inputs, int outputs, Call call) {
           (std::string(name) + "/" + bench::name_of(level) + "/rows:" + std::to_string(n)).c_str(),
           [=](benchmark::State& state) {
             bench::arrays<float> a(inputs + outputs, n * d, bench::spacing::odd);
-            prefer::thread_pool pool(1);
             const auto in = [&](int k) { return prefer::view<const float, 2>(a[k], n, d); };
             const auto out = [&](int k) { return prefer::view<float, 2>(a[inputs + k], n, d); };
-            bench::against_probe<float>(state, a, inputs, outputs, n * d, level, pool, 1,
-                                        [&] { prefer::check(call(prefer::cpu{.isa = level}, in, out)); });
+            bench::beside_probe(state, {level, 1}, a, inputs, outputs, n * d, n * d, 0,
+                                [&](const prefer::cpu& exec) { return call(exec, in, out); });
           })
           ->Iterations(1)
           ->UseManualTime();

@@ -191,6 +191,92 @@ TEST_CASE("a response of 4096 tokens sums within 1e-12 of long double, and alone
   CHECK(std::fabs(static_cast<long double>(reward) - exact) <= 1e-12L * std::fabs(exact));
 }
 
+TEST_CASE("every level, type and stride, segments of 0 to 40 tokens: exact sums of whole numbers beside NaN neighbours") {
+  const auto run = [](auto tag, std::int64_t stride, isa level) {
+    using S = decltype(tag);
+    const std::int64_t n = 41, total = 40 * 41 / 2;
+    buffer<S> x(total, stride), grad(total, stride), zero(1);
+    buffer<double> rewards(n);
+    buffer<bool> all(total);
+    std::vector<std::int64_t> offsets{0};
+    std::vector<double> expected;
+    zero.set(0, 0);
+    for (std::int64_t i = 0; i < n; ++i) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < i; ++k) {
+        const double v = static_cast<double>((7 * k + i) % 9 - 4);
+        x.set(offsets.back() + k, i % 5 == 2 ? std::numeric_limits<double>::quiet_NaN() : v);
+        all.at(offsets.back() + k) = true;
+        sum += v;
+      }
+      expected.push_back(sum);
+      offsets.push_back(offsets.back() + i);
+    }
+    const std::int64_t none[42] = {};
+    pair_token_inputs<space::host> in = {.policy_chosen = x.read(),
+                                         .policy_rejected = {zero.data(), 0},
+                                         .reference_chosen = {zero.data(), total, 0},
+                                         .reference_rejected = {zero.data(), 0},
+                                         .chosen_offsets = {offsets.data(), n + 1},
+                                         .rejected_offsets = {none, n + 1},
+                                         .normalizer = 1.0};
+    const auto check = [&] {
+      REQUIRE(evaluate_tokens(cpu{.isa = level}, dpo{.beta = 1.0}, in,
+                              {.grad_policy_chosen = grad.view(), .reward_chosen = rewards.view()})
+                  .ok());
+      for (std::int64_t i = 1; i < n; ++i) {
+        if (i % 5 == 2) continue;
+        CHECK(rewards.get(i) == expected[static_cast<std::size_t>(i)]);
+        const std::int64_t begin = offsets[static_cast<std::size_t>(i)];
+        CHECK(grad.get(begin) == doctest::Approx(-1 / (1 + std::exp(rewards.get(i)))).epsilon(0.01));
+        for (std::int64_t k = 1; k < i; ++k) CHECK(grad.get(begin + k) == grad.get(begin));
+      }
+      CHECK((grad.intact() && rewards.intact()));
+    };
+    check();
+    in.chosen_mask = all.read();
+    check();
+  };
+  for (const isa level : prefer_test::levels()) {
+    for (const std::int64_t stride : {1, 2}) run(float{}, stride, level), run(double{}, stride, level);
+    run(bfloat16{}, 1, level), run(half{}, 3, level);
+  }
+}
+
+TEST_CASE("at every level masks and weights that change nothing change no bit, nor does the batch that a pair is in") {
+  tokens<float> p(40), q(40);
+  for (std::int64_t t = 0; t < p.pc.size(); ++t)
+    if (!p.mc.at(t)) p.pc.set(t, -1), q.pc.set(t, -1);
+  const float one = 1;
+  for (const isa level : prefer_test::levels()) {
+    const cpu exec{.isa = level};
+    pair_token_inputs<space::host> in = p.inputs();
+    in.chosen_mask = in.rejected_mask = {};
+    buffer<double> plain(40), losses(40);
+    REQUIRE(evaluate_tokens(exec, dpo{}, in, {.grad_policy_chosen = q.gc.view(), .losses = plain.view()}).ok());
+    const auto same = [&](const pair_token_inputs<space::host>& changed) {
+      REQUIRE(
+          evaluate_tokens(exec, dpo{}, changed, {.grad_policy_chosen = p.gc.view(), .losses = losses.view()}).ok());
+      for (std::int64_t i = 0; i < 40; ++i) CHECK(losses.get(i) == plain.get(i));
+      for (std::int64_t t = 0; t < p.gc.size(); ++t) CHECK(p.gc.get(t) == q.gc.get(t));
+    };
+    const bool yes = true;
+    pair_token_inputs<space::host> changed = in;
+    changed.chosen_mask = {&yes, p.pc.size(), 0};
+    same(changed);
+    changed.chosen_weight = {&one, p.pc.size(), 0};
+    same(changed);
+    for (std::int64_t i = 0; i < 40; ++i) {
+      double alone = 0;
+      pair_token_inputs<space::host> single = in;
+      single.chosen_offsets = {&p.chosen[static_cast<std::size_t>(i)], 2},
+      single.rejected_offsets = {&p.rejected[static_cast<std::size_t>(i)], 2};
+      REQUIRE(evaluate_tokens(exec, dpo{}, single, {.losses = {&alone, 1}}).ok());
+      CHECK(alone == plain.get(i));
+    }
+  }
+}
+
 TEST_CASE("masked pairs: their tokens get zero, whatever they hold; no pairs is a loss of zero; nothing is allocated") {
   tokens<float> p(12);
   const bool mask[12] = {true, false, true, true, false, true, true, true, true, true, true, false};

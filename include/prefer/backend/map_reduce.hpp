@@ -32,6 +32,8 @@
 // * An input with an index list is gathered: element index[i]. An index outside [0, bound) reads as NaN.
 // * A body may also have `errc invalid(const T (&in)[inputs]) const`. On CUDA an item that it does not find ok,
 //   or whose index is out of range, becomes NaN and is reported; on the CPU content was checked before.
+// * A body may name what is usually asked for together, `static constexpr unsigned usual`: one bit for every sum, then
+//   one for every output. The CPU has a loop for it that does not test what is asked for.
 // * Nothing is allocated on the CPU. On CUDA scratch memory is the workspace's (map_reduce_workspace bytes), or taken
 //   and returned in stream order; there is no synchronisation and one launch.
 namespace prefer {

@@ -16,9 +16,8 @@
 //   scale * sum over elements of score.term(x, f)      x: the arrays' elements, f: the item's factors
 //
 // Input `side` of the body is that score; the inputs from there to `computed` (a pair's references) are 0. Output
-// `side` of the body, the derivative by the score, goes back to the rows: gradient array g of the side receives scale *
-// output
-// * slope[g].
+// `side` of the body, the derivative by the score, goes back to the rows: gradient array g of the side receives
+// scale * output * slope[g].
 //
 //   struct score {
 //     static constexpr int arrays, gradients, factors;

@@ -114,8 +114,8 @@ PREFER_HD constexpr float to_float(half x) {
   const std::uint32_t magnitude = static_cast<std::uint32_t>(x.bits & 0x7fffu) << 13;
   const std::uint32_t sign = static_cast<std::uint32_t>(x.bits & 0x8000u) << 16;
   const std::uint32_t finite = detail::bits_as<std::uint32_t>(detail::bits_as<float>(magnitude) * 0x1p112f);
-  const std::uint32_t special = magnitude | 0x7f800000u;
-  return detail::bits_as<float>(sign | ((x.bits & 0x7c00u) == 0x7c00u ? special : finite));
+  const std::uint32_t special = (x.bits & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;
+  return detail::bits_as<float>(sign | finite | special);
 }
 
 // Round to nearest, ties to even; overflow gives infinity, NaN stays NaN.
@@ -130,15 +130,19 @@ PREFER_HD constexpr half to_half(float x) {
   const std::uint32_t u = detail::bits_as<std::uint32_t>(x);
   const std::uint32_t sign = (u >> 16) & 0x8000u;
   const std::uint32_t magnitude = u & 0x7fffffffu;
+  // Both kinds of halves are computed from a magnitude held at the border between them, which is 0x400 as a half, and
+  // added: no branch, so that compilers make vectors of it.
+  constexpr std::uint32_t border = 0x38800000u;
+  const std::uint32_t large = magnitude > border ? magnitude : border;
+  const std::uint32_t small = magnitude - large + border;
   // Normal halves: rebias, then round by adding just under half a unit, plus the bit that decides a tie.
-  const std::uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
+  const std::uint32_t rounded = (large - (112u << 23) + 0xfffu + ((large >> 13) & 1u)) >> 13;
+  const std::uint32_t normal = rounded < 0x7c00u ? rounded : 0x7c00u;
   // Subnormal halves: adding one half makes the float adder round at the right bit.
-  const std::uint32_t subnormal =
-      detail::bits_as<std::uint32_t>(detail::bits_as<float>(magnitude) + 0.5f) - 0x3f000000u;
-  const std::uint32_t nan = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
-  std::uint32_t h = magnitude < 0x38800000u ? subnormal : normal;
-  h = magnitude >= 0x477ff000u ? 0x7c00u : h;
-  h = magnitude > 0x7f800000u ? nan : h;
+  const std::uint32_t subnormal = detail::bits_as<std::uint32_t>(detail::bits_as<float>(small) + 0.5f) - 0x3f000000u;
+  const std::uint32_t is_nan = magnitude > 0x7f800000u ? ~0u : 0u;
+  const std::uint32_t nan = is_nan & (0x200u | ((magnitude >> 13) & 0x3ffu));
+  const std::uint32_t h = (normal + subnormal - 0x400u) | nan;
   return {static_cast<std::uint16_t>(sign | h)};
 }
 

@@ -38,6 +38,8 @@ struct loss_body {
   static constexpr int outputs = length(kind::output_fields);
   static constexpr int own_totals = length(kind::total_fields);
   static constexpr int sums = own_totals + parts_of<Loss>;
+  // The loss and the gradients that training asks for.
+  static constexpr unsigned usual = kind::trained == 0 ? 0 : 1u | ((1u << kind::trained) - 1) << sums;
 
   Loss loss;
   scalar scale = 1.0;  // 1 / normalizer

@@ -59,6 +59,7 @@ struct native<double, level::base> {
   typedef double in_memory __attribute__((vector_size(16), aligned(8), may_alias));
   typedef std::int64_t integer __attribute__((vector_size(16)));
   typedef std::uint64_t word __attribute__((vector_size(16)));
+  typedef float floats_in_memory __attribute__((vector_size(8), aligned(4), may_alias));
 };
 template <>
 struct native<float, level::avx2> {
@@ -73,6 +74,7 @@ struct native<double, level::avx2> {
   typedef double in_memory __attribute__((vector_size(32), aligned(8), may_alias));
   typedef std::int64_t integer __attribute__((vector_size(32)));
   typedef std::uint64_t word __attribute__((vector_size(32)));
+  typedef float floats_in_memory __attribute__((vector_size(16), aligned(4), may_alias));
 };
 template <>
 struct native<float, level::avx512> {
@@ -87,6 +89,7 @@ struct native<double, level::avx512> {
   typedef double in_memory __attribute__((vector_size(64), aligned(8), may_alias));
   typedef std::int64_t integer __attribute__((vector_size(64)));
   typedef std::uint64_t word __attribute__((vector_size(64)));
+  typedef float floats_in_memory __attribute__((vector_size(32), aligned(4), may_alias));
 };
 #endif
 
@@ -127,6 +130,10 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 #endif
 }
 
+// Byte b of a 64-bit word.
+alignas(64) inline constexpr std::int64_t byte_of[8] = {
+    0xffll, 0xffll << 8, 0xffll << 16, 0xffll << 24, 0xffll << 32, 0xffll << 40, 0xffll << 48, -(1ll << 56)};
+
 }  // namespace detail
 
 // Which elements of a lane a comparison holds for: all bits set or none.
@@ -145,6 +152,29 @@ struct lane_mask {
   PREFER_HD lane_mask& operator=(const lane_mask& o) {
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { v[i] = o.v[i]; });
     return *this;
+  }
+
+  // Where `width` bytes are not 0, for masks of lanes of double.
+  static PREFER_HD lane_mask load(const std::uint8_t* p) requires(sizeof(T) == 8) {
+    lane_mask r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = p[i] != 0 ? -1 : 0;
+#else
+    std::int64_t all;
+    __builtin_memcpy(&all, p, sizeof(all));
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      if constexpr (count == 4) {
+        // SSE2 does not compare 64-bit integers: the bytes become mantissas of numbers from 1.
+        using number = typename detail::native<T, Level>::number;
+        const integer word = integer{} + (i < 2 ? all & 0xffffffff : all >> 32 & 0xffffffff);
+        const integer bits = word & *reinterpret_cast<const integer*>(detail::byte_of + i % 2 * 2);
+        r.v[i] = __builtin_bit_cast(number, bits | __builtin_bit_cast(integer, number{} + 1)) > number{} + 1;
+      } else {
+        r.v[i] = ((integer{} + all) & *reinterpret_cast<const integer*>(detail::byte_of + i * (8 / count))) != 0;
+      }
+    });
+#endif
+    return r;
   }
 
   friend PREFER_HD lane_mask operator&(const lane_mask& a, const lane_mask& b) {
@@ -200,6 +230,36 @@ struct lane {
   PREFER_HD void store(T* p) const {
     using in_memory = typename detail::native<T, Level>::in_memory;
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { *reinterpret_cast<in_memory*>(p + i * (width / count)) = v[i]; });
+  }
+
+  // The same from and to floats, for lanes of double. g++ 12 takes a conversion of vectors apart, so it is told the
+  // instruction.
+  static PREFER_HD lane load(const float* p) requires(sizeof(T) == 8) {
+    lane r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < width; ++i) r.v[i] = p[i];
+#else
+    using floats = typename detail::native<T, Level>::floats_in_memory;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      const floats* from = reinterpret_cast<const floats*>(p + i * (width / count));
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+      __asm__("%vcvtps2pd %1, %0" : "=v"(r.v[i]) : "m"(*from));
+#else
+      r.v[i] = __builtin_convertvector(*from, number);
+#endif
+    });
+#endif
+    return r;
+  }
+  PREFER_HD void store(float* p) const requires(sizeof(T) == 8) {
+#if defined(__CUDACC__)
+    for (int i = 0; i < width; ++i) p[i] = static_cast<float>(v[i]);
+#else
+    using floats = typename detail::native<T, Level>::floats_in_memory;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      *reinterpret_cast<floats*>(p + i * (width / count)) = __builtin_convertvector(v[i], floats);
+    });
+#endif
   }
 
   friend PREFER_HD lane operator+(const lane& a, const lane& b) {
@@ -300,11 +360,15 @@ struct lane {
     return r;
   }
 
-  // The sum of all elements, always in the same order.
+  // The sum of all elements, always in the same order: halves are added to each other, whole vectors first.
   PREFER_HD T sum() const {
-    T a[width];
-    store(a);
-    for (int step = width / 2; step > 0; step /= 2)
+    lane r = *this;
+    for (int step = count / 2; step > 0; step /= 2)
+      for (int i = 0; i < step; ++i) r.v[i] = r.v[i] + r.v[i + step];
+    constexpr int left = width / count;
+    T a[left];
+    __builtin_memcpy(a, &r.v[0], sizeof(a));
+    for (int step = left / 2; step > 0; step /= 2)
       for (int i = 0; i < step; ++i) a[i] += a[i + step];
     return a[0];
   }

@@ -200,6 +200,7 @@ struct pair_kind : two_segments {
       "reward_chosen",      "reward_rejected",      "reward_margin"};
   static constexpr const char* total_fields[] = {"loss", "count", "accuracy"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+  static constexpr int trained = 2;      // the first outputs, which training asks for together with the loss
 
   template <space S>
   using index_inputs = pair_index_inputs<S>;

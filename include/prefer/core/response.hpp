@@ -95,6 +95,7 @@ struct response_kind {
   static constexpr const char* output_fields[] = {"grad_policy", "grad_reference", "losses", "reward"};
   static constexpr const char* total_fields[] = {"loss", "count", "mean_reward"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+  static constexpr int trained = 1;      // the first outputs, which training asks for together with the loss
 
   static constexpr int segments = 1;
   static constexpr token_role input_roles[] = {

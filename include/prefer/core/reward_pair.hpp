@@ -114,6 +114,7 @@ struct reward_pair_kind {
                                                   "reward_margin"};
   static constexpr const char* total_fields[] = {"loss", "count", "accuracy", "grad_tie_parameter"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+  static constexpr int trained = 2;      // the first outputs, which training asks for together with the loss
 
   template <space S>
   using index_inputs = reward_pair_index_inputs<S>;

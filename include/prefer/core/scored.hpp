@@ -70,6 +70,7 @@ struct scored_kind {
   static constexpr const char* output_fields[] = {"grad_score", "losses", "probability"};
   static constexpr const char* total_fields[] = {"loss", "count", "mean_probability"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+  static constexpr int trained = 1;      // the first outputs, which training asks for together with the loss
 
   // Members in the order of input_fields, for items and for inputs alike.
 #if defined(__CUDACC__)

@@ -141,6 +141,7 @@ struct segment_pair_kind : two_segments {
   static constexpr const char* total_fields[] = {
       "loss", "count", "accuracy", "grad_uniform", "grad_reward_weight", "grad_start_weight", "grad_end_weight"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+  static constexpr int trained = 2;      // the first outputs, which training asks for together with the loss
 
   static constexpr token_role input_roles[] = {{role::tokens, 0},
                                                {role::tokens, 1},

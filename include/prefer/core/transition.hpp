@@ -84,6 +84,7 @@ struct transition_kind {
                                                   "residual",    "advantage_weight"};
   static constexpr const char* total_fields[] = {"loss", "count", "mean_advantage_weight"};
   static constexpr int count_total = 1;  // the one that is not divided by the normaliser
+  static constexpr int trained = 0;      // outputs that training always asks for: every loss has its own
 
   // Members in the order of input_fields, for items and for inputs alike.
 #if defined(__CUDACC__)

@@ -14,10 +14,11 @@ namespace prefer {
 
 // How strongly an ensemble of reward models prefers each pair's chosen response, and what a loss makes of it.
 //
-//   d_m = chosen_m - rejected_m,   strength = mean over models of d_m,   deviation = their population standard
-//   deviation flip:   the pairs of lowest strength up to flip_share of all, and with flip_negative those with strength
-//   < 0 keep:   all but the pairs that come next in strength, up to drop_share of all label:  1 - a, of a flipped pair
-//   a, with a = smoothing, or smoothing_negative where strength < 0 margin: margin_scale strength
+//   d_m = chosen_m - rejected_m,  strength = mean over models of d_m,  deviation = their population standard deviation
+//   flip:   the pairs of lowest strength, up to flip_share of all, and with flip_negative those with strength < 0
+//   keep:   all but the pairs that come next in strength, up to drop_share of all
+//   label:  1 - a, of a flipped pair a, with a = smoothing, or smoothing_negative where strength < 0
+//   margin: margin_scale strength
 //
 // label, margin and keep are bradley_terry's `label`, `margin` and `mask`, for the rewards of the model that is
 // trained. The margin of a flipped pair needs no other sign: its label is near 0, and a rejected reward that exceeds

@@ -68,6 +68,23 @@ void run_at(isa level, Arguments& a) {
   run_base<Work>(a);
 }
 
+// The same for a level that is known.
+template <class Level, class Work, class Arguments>
+void run_as(Arguments& a) {
+#if defined(__x86_64__)
+  if constexpr (std::is_same_v<Level, level::avx512> && base_isa < isa::avx512) return run_avx512<Work>(a);
+  if constexpr (std::is_same_v<Level, level::avx2> && base_isa < isa::avx2) return run_avx2<Work>(a);
+#endif
+  run_base<Work>(a);
+}
+
+template <class Level>
+inline constexpr isa isa_of = isa::base;
+template <>
+inline constexpr isa isa_of<level::avx2> = isa::avx2;
+template <>
+inline constexpr isa isa_of<level::avx512> = isa::avx512;
+
 }  // namespace detail
 
 // The level that a call on `exec` will use, or unsupported_isa when the processor or the build lacks what was asked

@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/convert.hpp>
+#include <prefer/backend/cpu/dispatch.hpp>
+#include <prefer/backend/map_reduce.hpp>
+
+#include <cstdint>
+
+// Elements of any storage type and stride into a buffer of the compute type, and back.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+// Conversions in groups of known length and of memory that is not shared: at -O2 compilers make vectors of these loops,
+// and of these only.
+inline constexpr int group = 16;
+
+template <class S, class T>
+inline __attribute__((always_inline)) void widen_group(const S* __restrict from, T* __restrict to) {
+  for (int i = 0; i < group; ++i) to[i] = static_cast<T>(widen(from[i]));
+}
+template <class T, class S>
+inline __attribute__((always_inline)) void narrow_group(const T* __restrict from, S* __restrict to) {
+  for (int i = 0; i < group; ++i) to[i] = narrow<S>::from(from[i]);
+}
+
+// Whole groups of 16-bit numbers, compiled for two levels only: at AVX-512 the loops of AVX2 are as fast. The level is
+// an argument and no template parameter, so that everything here is compiled once.
+template <class Work>
+void convert_at(isa at, Work& work) {
+  at == isa::base ? run_as<level::base, Work>(work) : run_as<level::avx2, Work>(work);
+}
+
+template <class S, class T>
+struct widen_work {
+  const S* from;
+  T* to;
+  int count;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(widen_work& w) {
+    for (int i = 0; i < w.count; i += group) widen_group(w.from + i, w.to + i);
+  }
+};
+template <class T, class S>
+struct narrow_work {
+  const T* from;
+  S* to;
+  int count;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(narrow_work& w) {
+    for (int i = 0; i < w.count; i += group) narrow_group(w.from + i, w.to + i);
+  }
+};
+
+// How many of `count` elements are converted in groups: they are, and the others follow one by one.
+template <class S, class T>
+int widen_groups(isa level, const S* from, int count, T* to) {
+  const int whole = count / group * group;
+  if constexpr (sizeof(S) == 2) {
+    widen_work<S, T> work{from, to, whole};
+    convert_at(level, work);
+  } else {
+    for (int i = 0; i < whole; i += group) widen_group(from + i, to + i);
+  }
+  return whole;
+}
+template <class T, class S>
+int narrow_groups(isa level, const T* from, int count, S* to) {
+  const int whole = count / group * group;
+  if constexpr (sizeof(S) == 2) {
+    narrow_work<T, S> work{from, to, whole};
+    convert_at(level, work);
+  } else {
+    for (int i = 0; i < whole; i += group) narrow_group(from + i, to + i);
+  }
+  return whole;
+}
+
+template <class T>
+void load_strided(const source& s, std::int64_t first, int count, T* out, isa level = isa::base) {
+  with_elements(s.data, s.type, [&](const auto* p) {
+    p += first * s.stride;
+    for (int i = s.stride == 1 ? widen_groups(level, p, count, out) : 0; i < count; ++i)
+      out[i] = static_cast<T>(widen(p[i * s.stride]));
+  });
+}
+
+// `selected` is looked at when accumulating; null: all are.
+template <class T>
+void store_strided(const sink& s, std::int64_t first, int count, const T* x, const bool* selected, bool accumulate,
+                   isa level = isa::base) {
+  with_output(s.data, s.type, [&](auto* p) {
+    using S = std::remove_pointer_t<decltype(p)>;
+    p += first * s.stride;
+    for (int i = s.stride == 1 && !accumulate ? narrow_groups(level, x, count, p) : 0; i < count; ++i) {
+      S& to = p[i * s.stride];
+      if (!accumulate)
+        to = narrow<S>::from(x[i]);
+      else if (selected == nullptr || selected[i])
+        to = narrow<S>::from(static_cast<T>(widen(to)) + x[i]);
+    }
+  });
+}
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer
