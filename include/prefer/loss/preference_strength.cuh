@@ -16,11 +16,10 @@ inline unsigned strength_grid(std::int64_t n) { return static_cast<unsigned>((n 
 
 // The sum over all selected rewards of a model, of both sides; valid in every thread.
 template <class F>
-static __device__ double sum_of_model(const strength_problem& p, std::int64_t model, double shift, double* shared,
-                                      F f) {
+static __device__ double sum_of_model(const strength_problem& p, std::int64_t model, double* shared, F f) {
   double mine = 0;
   for (std::int64_t i = threadIdx.x; i < p.n; i += cuda_threads)
-    if (selects(p.mask, i)) mine += f(p.shifted(model, i, 0, shift)) + f(p.shifted(model, i, 1, shift));
+    if (selects(p.mask, i)) mine += f(p.side[0].at(model, i)) + f(p.side[1].at(model, i));
   __shared__ double total;
   const double sum = block_sum(mine, shared);
   if (threadIdx.x == 0) total = sum;
@@ -32,20 +31,10 @@ static __device__ double sum_of_model(const strength_problem& p, std::int64_t mo
 
 static __global__ void __launch_bounds__(cuda_threads) strength_scale_kernel(const strength_problem p, double* scale) {
   __shared__ double shared[cuda_threads / 32];
-  __shared__ unsigned long long earliest;
-  if (threadIdx.x == 0) earliest = static_cast<unsigned long long>(p.n);
-  __syncthreads();
-  for (std::int64_t i = threadIdx.x; i < p.n; i += cuda_threads)
-    if (selects(p.mask, i)) {
-      atomicMin(&earliest, static_cast<unsigned long long>(i));
-      break;
-    }
-  __syncthreads();
-  const std::int64_t model = blockIdx.x, first = static_cast<std::int64_t>(earliest);
-  const double shift = first < p.n ? p.side[0].at(model, first) : 0;
-  const double count = sum_of_model(p, model, shift, shared, [](double) { return 1.0; });
-  const double mean = sum_of_model(p, model, shift, shared, [](double x) { return x; }) / count;
-  const double squares = sum_of_model(p, model, shift, shared, [=](double x) { return (x - mean) * (x - mean); });
+  const std::int64_t model = blockIdx.x;
+  const double count = sum_of_model(p, model, shared, [](double) { return 1.0; });
+  const double mean = sum_of_model(p, model, shared, [](double x) { return x; }) / count;
+  const double squares = sum_of_model(p, model, shared, [=](double x) { return (x - mean) * (x - mean); });
   if (threadIdx.x == 0) scale[model] = p.scale_of(squares / count);
 }
 

@@ -130,7 +130,7 @@ struct strength_problem {
     if (!selects(mask, i)) return left_out;
     double sum = 0;
     for (std::int64_t m = 0; m < models; ++m) sum += difference(m, i);
-    return sortable(sum + 0.0);  // -0 is 0
+    return sortable(sum);  // never -0, since it began as 0
   }
   // How many of the selected pairs a share is.
   PREFER_HD std::int64_t pairs(double share, std::int64_t selected) const {
@@ -164,10 +164,6 @@ struct strength_problem {
     keep.set(i, selected && (here < c.flip || !(here < c.drop)));
   }
 
-  // The reward of one side of a pair relative to that of the model's first pair.
-  PREFER_HD double shifted(std::int64_t model, std::int64_t i, int which, double shift) const {
-    return side[which].at(model, i) - shift;
-  }
   // What a model's differences are multiplied by, from its variance.
   static PREFER_HD double scale_of(double variance) { return variance > 0 ? 1 / math::sqrt(variance) : 0; }
 };
@@ -239,14 +235,10 @@ inline status check_rewards(const cpu& exec, const strength_problem& p) {
 }
 
 inline double model_scale(const strength_problem& p, std::int64_t model) {
-  std::int64_t first = 0;
-  while (first < p.n && !selects(p.mask, first)) ++first;
-  if (first == p.n) return 0;
-  const double shift = p.side[0].at(model, first);
   const auto sum = [&](auto f) {
     double total = 0;
-    for (std::int64_t i = first; i < p.n; ++i)
-      if (selects(p.mask, i)) total += f(p.shifted(model, i, 0, shift)) + f(p.shifted(model, i, 1, shift));
+    for (std::int64_t i = 0; i < p.n; ++i)
+      if (selects(p.mask, i)) total += f(p.side[0].at(model, i)) + f(p.side[1].at(model, i));
     return total;
   };
   const double count = sum([](double) { return 1.0; });
