@@ -47,5 +47,6 @@
 #include <prefer/loss/unpaired.hpp>
 #include <prefer/mdp/bellman.hpp>
 #include <prefer/mdp/softmax_value.hpp>
+#include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>

@@ -210,7 +210,7 @@ inline status fill_weighted_urn(const comparisons<space::host>& data, const comp
     const comparison_row r = reader.pair(k);
     const std::int64_t e = find_entry(g, r.first, r.second);
     if (e < 0) continue;  // nothing of weight was played
-    const double w = comparison_reader::number(data.weight, k);
+    const double w = number_at(data.weight, k);
     s = urn.add(r.first_wins, w, e, outcome::win, k);
     if (s.ok()) s = urn.add(r.second_wins, w, e, outcome::loss, k);
     if (s.ok()) s = urn.add(r.ties, w, e, outcome::tie, k);
