@@ -46,5 +46,6 @@
 #include <prefer/mdp/bellman.cuh>
 #include <prefer/mdp/softmax_value.cuh>
 #include <prefer/prefer.hpp>
+#include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>

@@ -164,7 +164,7 @@ TEST_CASE("workspace and bad arguments of the bootstrap") {
   refused(errc::small_workspace, "workspace", o, g.pairs(), out, {.workspace = {memory.data(), bytes - 1}});
   refused(errc::bad_parameter, "replicates", {.replicates = 0}, g.pairs(), out);
   refused(errc::bad_parameter, "level", {.level = 1}, g.pairs(), out);
-  refused(errc::bad_parameter, "lanes", {.lanes = 0}, g.pairs(), out);
+  refused(errc::bad_parameter, "lanes", {.lanes = -1}, g.pairs(), out);
   refused(errc::bad_parameter, "prior_precision", {.fit = {.prior_precision = -1}}, g.pairs(), out);
   refused(errc::missing_output, "outputs", o, g.pairs(), {});
   refused(errc::bad_extent, "lower", o, g.pairs(), {.lower = {lower.data(), 5}});

@@ -31,7 +31,7 @@ inline std::size_t fit_bradley_terry_workspace(const cuda&, const bradley_terry_
 // Errors that the host can see are those of the CPU. Bad content (indices, offsets, counts, a matrix of ties that is
 // not symmetric) is never read through; it and ratings that do not exist (errc::not_connected, with the first item that
 // does not connect with item 0, or item 0 for the tie parameter) leave every number NaN, converged false and a word in
-// exec.report.
+// exec.report. A fit that did not converge is reported, too (errc::not_converged, 0), with all outputs written.
 inline status fit_bradley_terry(const cuda& exec, const bradley_terry_fit& options,
                                 const comparisons<space::device>& data, const fit_outputs<space::device>& out) {
   comparison_shape shape;

@@ -70,7 +70,6 @@ struct device_errors {
   std::int64_t lane_bytes;
   rating_gauge gauge;
   std::int64_t wanted, columns;  // the last column may be the tie parameter's
-  tie_model ties;
   double tolerance;
 
   __device__ bool sandwich() const { return meat_cross != nullptr; }
@@ -136,9 +135,8 @@ class device_error_curvature {
     if (solver_.has_ties()) {
       tie = number_at(e_.at.tie_parameter, 0);
       if (!(tie > 0) || math::is_nan(tie - tie)) return report(errc::bad_parameter, 0);
-      if (e_.ties == tie_model::davidson) tie = math::log(tie);
     }
-    solver_.start([&](std::int64_t i) { return number_at(e_.at.ratings, i); }, tie);
+    solver_.start([&](std::int64_t i) { return number_at(e_.at.ratings, i); }, solved_tie_parameter(g_.ties, tie));
     solver_.differentiate(true);
     if (g_.items == 1 && e_.gauge.sums_to_zero()) return true;
     const std::int64_t flat = passes_.first_item([&](std::int64_t i) { return !(e_.problem.memory.diagonal[i] > 0); });

@@ -327,7 +327,7 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   if (s.ok() && model.ties != tie_model::half) {
     tie = detail::number_at(at.tie_parameter, 0);
     s = require::that(tie > 0 && require::finite(tie), "tie_parameter", tie, "a finite number above 0");
-    if (model.ties == tie_model::davidson) tie = math::log(tie);
+    tie = detail::solved_tie_parameter(model.ties, tie);
   }
   if (!s.ok()) return s;
 

@@ -40,6 +40,7 @@ struct device_counts {
 
 struct device_graph {
   std::int64_t items = 0;
+  tie_model ties = tie_model::half;  // the model whose parameter is estimated, or half
   std::int64_t* offsets = nullptr;   // [items + 1], null for a full matrix
   std::int32_t* opponent = nullptr;  // [entries], null for a full matrix
   double* x = nullptr;               // [entries] the model's numbers of a pair, see comparison_edge.hpp
@@ -60,26 +61,27 @@ struct device_graph {
     const std::int64_t n = shape.items;
     return shape.form == comparison_form::matrix ? n * n : std::min(2 * shape.rows, n * (n - 1));
   }
-  void carve(arena& memory, const comparison_shape& shape, tie_model ties) {
-    const bool tie_parameter = ties != tie_model::half && shape.ties;
+  void carve(arena& memory, const comparison_shape& shape, tie_model asked) {
     const std::int64_t most = most_entries(shape);
     items = shape.items;
+    ties = shape.ties ? asked : tie_model::half;
     lanes = most >= 64 * items ? 32 : 8;
     bad = memory.take<unsigned>(1);
     if (shape.form != comparison_form::matrix) {
       offsets = memory.take<std::int64_t>(items + 1);
       opponent = memory.take<std::int32_t>(most);
     }
-    carve_counts(memory, most, tie_parameter, tie_parameter && ties == tie_model::rao_kupper);
+    carve_counts(memory, most);
   }
   // What a graph of the same pairs with other counts has of its own.
-  void carve_counts(arena& memory, std::int64_t entries, bool tie_parameter, bool directed) {
-    x = memory.take<double>(entries);
-    weight = memory.take<double>(entries);
-    link = memory.take<std::uint8_t>(entries);
-    if (tie_parameter) tied = memory.take<double>(entries);
-    if (directed) y = memory.take<double>(entries);
+  PREFER_HD void carve_counts(arena& memory, std::int64_t most) {
+    x = memory.take<double>(most);
+    weight = memory.take<double>(most);
+    link = memory.take<std::uint8_t>(most);
+    if (ties != tie_model::half) tied = memory.take<double>(most);
+    if (ties == tie_model::rao_kupper) y = memory.take<double>(most);
   }
+  PREFER_HD std::int64_t entries() const { return offsets != nullptr ? offsets[items] : items * items; }
 };
 
 struct device_input {
@@ -134,6 +136,11 @@ static __global__ void check_row_offsets(device_input in, unsigned* bad) {
   }
 }
 
+inline status running_sum(void* scratch, std::size_t& bytes, std::int64_t* x, std::int64_t count, cudaStream_t stream) {
+  return cuda_status(cub::DeviceScan::InclusiveSum(scratch, bytes, x, x, count, stream),
+                     "cub::DeviceScan::InclusiveSum");
+}
+
 // Scratch of the construction. Every row is listed twice, as each of its items sees it, under the key item * items +
 // opponent; equal keys make one entry of the graph. Rows without a game have the key items^2, behind all others.
 struct device_build {
@@ -154,7 +161,7 @@ struct device_build {
     run = memory.take<std::int64_t>(listed + 1);
     std::size_t sorting = 0, scanning = 0;
     status s = sort(nullptr, sorting, shape.items, nullptr);
-    if (s.ok()) s = scan(nullptr, scanning, nullptr);
+    if (s.ok()) s = running_sum(nullptr, scanning, place, listed, nullptr);
     temporary_bytes = std::max(sorting, scanning);
     temporary = memory.take<char>(static_cast<std::int64_t>(temporary_bytes));
     return s;
@@ -164,9 +171,10 @@ struct device_build {
                                                        bits_for(items * items), stream),
                        "cub::DeviceRadixSort::SortPairs");
   }
-  status scan(void* scratch, std::size_t& bytes, cudaStream_t stream) const {
-    return cuda_status(cub::DeviceScan::InclusiveSum(scratch, bytes, place, place, listed, stream),
-                       "cub::DeviceScan::InclusiveSum");
+
+  // The item whose list entry e of the graph is in.
+  __device__ std::int64_t item_of(const device_graph& g, std::int64_t e) const {
+    return (g.offsets != nullptr ? sorted_key[run[e]] : e) / g.items;
   }
 };
 
@@ -232,7 +240,7 @@ struct device_games {
 };
 
 static __device__ inline void write_entry(const device_graph& g, std::int64_t e, const device_games& n) {
-  const bool directed = g.y != nullptr;
+  const bool directed = g.ties == tie_model::rao_kupper;
   g.x[e] = directed ? n.won + n.tied : n.won + n.lost + n.tied;
   if (directed) g.y[e] = n.lost + n.tied;
   g.weight[e] = n.lost - n.won;
@@ -279,7 +287,7 @@ static __global__ void fill_entries(device_input in, device_build b, device_grap
     write_entry(g, e, sum);
     write_counts(in.counts, e, counts);
     if (in.shape.form == comparison_form::sparse && ties_differ(own_ties, sum.tied - own_ties))
-      refuse(in, g.bad, errc::bad_label, b.sorted_key[b.run[e]] / g.items);
+      refuse(in, g.bad, errc::bad_label, b.item_of(g, e));
   }
 }
 
@@ -341,7 +349,7 @@ inline status build_graph(cudaStream_t stream, const device_input& in, const dev
     if (s = b.sort(b.temporary, bytes, g.items, stream); !s.ok()) return s;
     mark_entries<<<device_blocks(b.listed), 256, 0, stream>>>(b, g.items);
     if (s = launch_status("mark_entries"); !s.ok()) return s;
-    if (s = b.scan(b.temporary, bytes, stream); !s.ok()) return s;
+    if (s = running_sum(b.temporary, bytes, b.place, b.listed, stream); !s.ok()) return s;
   }
   place_entries<<<device_blocks(std::max(b.listed, g.items + 1)), 256, 0, stream>>>(b, g);
   if (s = launch_status("place_entries"); !s.ok()) return s;

@@ -28,7 +28,7 @@ struct device_solver_memory {
   double* partial = nullptr;  // partial_results of the graph
   device_cg_memory cg = {};
 
-  void carve(arena& memory, const device_graph& g) {
+  PREFER_HD void carve(arena& memory, const device_graph& g) {
     for (double** a : {&rating, &previous, &linear, &games, &gradient, &diagonal, &prior_curvature, &cross, &scale})
       *a = memory.take<double>(g.items);
     reached = memory.take<unsigned>(g.items);
@@ -392,6 +392,7 @@ static __global__ void __launch_bounds__(team_threads) fit_kernel(device_problem
   if (good) {
     solver.start([](std::int64_t) { return 0.0; }, solver.first_tie());
     solver.solve();
+    if (!solver.result().converged && passes.first_thread()) report_content(p.report, errc::not_converged, 0);
     if (to.wanted(to.out.loss)) loss = solver.loss();
     shift = solver.shift(to.options);
   }
@@ -457,11 +458,11 @@ status reserve(const cuda& exec, scratch& owner, Carve carve) {
   return carve(memory);
 }
 
-// Calls launch(edge) with the model that the memory was carved for.
+// Calls launch(edge) with the model of a graph.
 template <class F>
 status with_edge(const device_graph& g, F launch) {
-  if (g.y != nullptr) return launch(rao_kupper_edge{});
-  if (g.tied != nullptr) return launch(davidson_edge{});
+  if (g.ties == tie_model::rao_kupper) return launch(rao_kupper_edge{});
+  if (g.ties == tie_model::davidson) return launch(davidson_edge{});
   return launch(bradley_terry_edge{});
 }
 
