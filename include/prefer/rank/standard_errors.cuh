@@ -303,7 +303,6 @@ inline status standard_errors(const cuda& exec, const bradley_terry_errors& opti
                                      detail::gauge_of(options.fit, shape.items),
                                      wanted,
                                      wanted + (out.tie_standard_error.given() ? 1 : 0),
-                                     options.fit.ties,
                                      options.tolerance};
   s = detail::with_edge(graph, [&]<class Edge>(const Edge&) {
     return detail::launch_team(exec, "error_curvature", detail::error_curvature_kernel<Edge>,
