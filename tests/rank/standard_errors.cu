@@ -251,6 +251,43 @@ TEST_CASE("what only the device sees is reported, with the item, and leaves NaN"
   bad.ties[4] = -1;
   reported(errc::bad_label, 4, at, bad, o);
 
+  const array<double> tiny(std::vector<double>(static_cast<std::size_t>(g.rows()), 1e-200));  // its square is 0
+  comparisons<space::device> light = d.pairs();
+  light.weight = {tiny.data(), tiny.size()};
+  const device_errors faint(at, everyone(6));
+  CHECK(faint.run(s, o, light).ok());
+  s.wait();
+  CHECK(faint.report.get().code() == errc::bad_label);
+  CHECK(faint.all_nan());
+
+  // Blocks with 1e10 games that hang together by one: rounding keeps residuals from 1e-12. What is not found is NaN and
+  // reported, and what is found is right.
+  games blocks = random_graph(6, 20, 7);
+  blocks.items = 12;
+  for (std::int64_t k = blocks.rows(); k-- > 0;) {
+    auto& won = blocks.first_wins[static_cast<std::size_t>(k)];
+    won *= 1e10;
+    blocks.add(6 + blocks.first[static_cast<std::size_t>(k)], 6 + blocks.second[static_cast<std::size_t>(k)], won,
+               3e10);
+  }
+  blocks.add(2, 9, 1, 1);
+  fit_result apart = at;
+  for (std::size_t i = 0; i < 6; ++i) apart.ratings.push_back(0.3 * apart.ratings[i]);
+  const device_games far(blocks);
+  const device_errors hard(apart, {9, 0});
+  std::vector<double> right(12);
+  REQUIRE(standard_errors(cpu{}, {}, blocks.pairs(), {.ratings = {apart.ratings.data(), 12}},
+                          {.standard_errors = {right.data(), 12}})
+              .ok());
+  CHECK(hard.run(s, {}, far.pairs()).ok());
+  s.wait();
+  const double found[] = {hard.se.get()[0], hard.se.get()[1]};
+  const std::int64_t first_lost = std::isnan(found[0]) ? 0 : std::isnan(found[1]) ? 1 : -1;
+  if (!std::isnan(found[0])) CHECK(std::fabs(found[0] / right[9] - 1) < 1e-6);
+  if (!std::isnan(found[1])) CHECK(std::fabs(found[1] / right[0] - 1) < 1e-6);
+  CHECK(hard.report.get().index() == first_lost);
+  CHECK(hard.report.get().code() == (first_lost < 0 ? errc::ok : errc::not_converged));
+
   // A requested item that does not exist spoils only itself.
   const device_errors e(at, {2, 6, -1, 0});
   CHECK(e.run(s, o, d.matrix()).ok());

@@ -123,7 +123,7 @@ struct device_bootstrap {
   __device__ device_games games_of(std::int64_t triple) const {
     if (weighted) {
       const comparison_row r = pair_row(in.data, triple);
-      const bool played = check_row(in, r) == errc::ok && r.weight * (r.first_wins + r.second_wins + r.ties) > 0;
+      const bool played = check_row(in, r) == errc::ok && r.total() > 0;
       return played ? device_games{r.first_wins, r.second_wins, r.ties} : device_games{};
     }
     if (triple >= graph().entries() || memory.pair[triple] != triple) return {};

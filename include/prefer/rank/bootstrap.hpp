@@ -183,7 +183,7 @@ inline status fill_weighted_urn(const comparisons<space::host>& data, const comp
   status s;
   for (std::int64_t k = 0; s.ok() && k < shape.rows; ++k) {
     const comparison_row r = pair_row(data, k);
-    if (!(r.weight * (r.first_wins + r.second_wins + r.ties) > 0)) continue;
+    if (!(r.total() > 0)) continue;
     const std::int64_t e = find_entry(g, r.first, r.second);
     s = urn.add(r.first_wins, r.weight, e, outcome::win, k);
     if (s.ok()) s = urn.add(r.second_wins, r.weight, e, outcome::loss, k);

@@ -124,6 +124,9 @@ inline rating_gauge gauge_of(const bradley_terry_fit& o, std::int64_t items) {
   return {items, o.prior_precision > 0 || o.pseudo_count > 0, o.anchor};
 }
 
+// Rounding may leave a variance of zero a little below it; NaN stays NaN.
+PREFER_HD double error_of(double variance) { return variance < 0 ? 0 : math::sqrt(variance); }
+
 // So many conjugate gradient steps are taken at most for one item.
 PREFER_HD std::int64_t most_error_iterations(std::int64_t items) { return 20 * items + 1000; }
 

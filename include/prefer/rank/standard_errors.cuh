@@ -194,7 +194,7 @@ class device_error_solver {
       else
         variance = k < e_.wanted ? e_.gauge.of(m_.step, item, mean()) : r.tie_step;
     }
-    const double error = good ? math::sqrt(math::max(variance, 0.0)) : math::detail::not_a_number<double>();
+    const double error = good ? error_of(variance) : math::detail::not_a_number<double>();
     if (threadIdx.x == 0)
       store_number(k < e_.wanted ? e_.out.standard_errors : e_.out.tie_standard_error, k < e_.wanted ? k : 0, error);
     if (k < e_.wanted && e_.out.covariance.type != element::none) covariances(k, good, error * error, image.tie);

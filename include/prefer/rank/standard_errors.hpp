@@ -31,10 +31,13 @@ struct error_plan {
 
   std::int64_t columns() const { return wanted + (tie_parameter ? 1 : 0); }
 
-  // c_k on the ratings; returns its tie part.
+  // c_k on the ratings, and its tie part.
+  double right(std::int64_t k, std::int64_t i) const { return k == wanted ? 0 : gauge.contrast(item[k], i); }
+  double right_tie(std::int64_t k) const { return k == wanted ? 1 : 0; }
+  // All of it; returns the tie part.
   double contrast(std::int64_t k, double* c) const {
-    for (std::int64_t i = 0; i < items; ++i) c[i] = k == wanted ? 0 : gauge.contrast(item[k], i);
-    return k == wanted ? 1 : 0;
+    for (std::int64_t i = 0; i < items; ++i) c[i] = right(k, i);
+    return right_tie(k);
   }
 };
 
@@ -85,7 +88,8 @@ struct error_memory {
   double* meat_cross = nullptr;
   double* dense = nullptr;
   double* scale = nullptr;
-  double* solution = nullptr;  // [size, columns at once]
+  double* rest = nullptr;      // [size, columns] what a dense solution leaves
+  double* solution = nullptr;  // [size, columns]
   double* image = nullptr;     // the same for G times it
   cg_memory* lanes = nullptr;
   std::int64_t lane_count = 0;
@@ -103,6 +107,7 @@ struct error_memory {
     if (n <= o.dense_items) {
       dense = memory.take<double>(size * size);
       scale = memory.take<double>(size);
+      rest = memory.take<double>(size * (wanted + 1));
     } else {
       lane_count = std::min<std::int64_t>(most_lanes, wanted + 1);
       lanes = memory.take<cg_memory>(lane_count);
@@ -133,7 +138,6 @@ class error_solver {
 
   // Columns of H^+ C; false where rounding or the limit of iterations left a column without a solution.
   bool solve(const curvature_system& h) {
-    const std::int64_t size = plan_.items + 1;
     if (m_.dense != nullptr) return solve_dense(h);
     std::atomic<bool> solved = true;
     const cpu alone{.isa = exec_.isa};
@@ -144,9 +148,8 @@ class error_solver {
         const cg_result r = conjugate_gradients(serial, h, m_.lanes[l])
                                 .solve(tie, options_.tolerance, most_error_iterations(plan_.items));
         if (!r.converged) solved = false;
-        double* column = m_.solution + k * size;
-        std::copy(m_.lanes[l].step, m_.lanes[l].step + plan_.items, column);
-        column[plan_.items] = r.tie_step;
+        std::copy(m_.lanes[l].step, m_.lanes[l].step + plan_.items, column(k));
+        column(k)[plan_.items] = r.tie_step;
       }
     };
     run_tasks(exec_, m_.lane_count, lane);
@@ -155,26 +158,19 @@ class error_solver {
 
   // Columns of G H^+ C.
   void apply(const curvature_system& g) {
-    const cpu alone{.isa = exec_.isa};
-    const row_runner serial{alone, run_.level, run_.blocks};
-    const std::int64_t size = plan_.items + 1;
-    auto column = [&](std::int64_t k) { apply_column(serial, g, m_.solution + k * size, m_.image + k * size); };
-    run_tasks(exec_, plan_.columns(), column);
+    each_column(
+        [&](const row_runner& serial, std::int64_t k) { apply_column(serial, g, column(k), m_.image + at(k)); });
   }
 
   double covariance(std::int64_t k, std::int64_t l) const {
-    const std::int64_t n = plan_.items, size = n + 1;
-    const double* y = m_.solution + k * size;
+    const std::int64_t n = plan_.items;
+    const double* y = column(k);
     if (m_.image != nullptr) {
       double s = 0;
-      for (std::int64_t i = 0; i < size; ++i) s += y[i] * m_.image[l * size + i];
+      for (std::int64_t i = 0; i <= n; ++i) s += y[i] * m_.image[at(l) + i];
       return s;
     }
-    // c_l is sparse: two entries, or one and the mean, which H^+ makes irrelevant up to a shift.
-    if (l == plan_.wanted) return y[n];
-    double sum = 0;
-    for (std::int64_t i = 0; plan_.gauge.sums_to_zero() && i < n; ++i) sum += y[i];
-    return plan_.gauge.of(y, plan_.item[l], sum / static_cast<double>(n));
+    return contrast_of(l, y);
   }
 
  private:
@@ -184,10 +180,32 @@ class error_solver {
   const error_plan& plan_;
   const error_memory& m_;
 
+  std::int64_t at(std::int64_t k) const { return k * (plan_.items + 1); }
+  double* column(std::int64_t k) const { return m_.solution + at(k); }
+
+  // c_l times y; it is sparse: two entries, or one and the mean, which H^+ makes irrelevant up to a shift.
+  double contrast_of(std::int64_t l, const double* y) const {
+    const std::int64_t n = plan_.items;
+    if (l == plan_.wanted) return y[n];
+    double sum = 0;
+    for (std::int64_t i = 0; plan_.gauge.sums_to_zero() && i < n; ++i) sum += y[i];
+    return plan_.gauge.of(y, plan_.item[l], sum / static_cast<double>(n));
+  }
+
+  // f(runner, column) for all columns, on the caller's threads.
+  template <class F>
+  void each_column(F f) const {
+    const cpu alone{.isa = exec_.isa};
+    const row_runner serial{alone, run_.level, run_.blocks};
+    auto task = [&](std::int64_t k) { f(serial, k); };
+    run_tasks(exec_, plan_.columns(), task);
+  }
+
   static void apply_column(const row_runner& run, const curvature_system& g, const double* y, double* out) {
     const std::int64_t n = g.graph.items;
     const curvature_pass pass{g.graph, g.weight, y, out};
     run.run(pass, 0, n);
+    for (std::int64_t i = 0; g.prior_curvature != nullptr && i < n; ++i) out[i] += g.prior_curvature[i] * y[i];
     double tie = 0;
     for (std::int64_t i = 0; g.cross != nullptr && i < n; ++i) {
       out[i] += g.cross[i] * y[n];
@@ -196,30 +214,57 @@ class error_solver {
     out[n] = tie + g.tie_curvature * y[n];
   }
 
+  // Where blocks of items that played much hang together by few games, the factor alone is good to its condition only.
+  // What a solution leaves is summed over differences of pairs, so it is accurate, and solving for it mends that.
   bool solve_dense(const curvature_system& h) {
     const std::int64_t n = plan_.items, size = h.cross != nullptr ? n + 1 : n;
     Eigen::Map<Eigen::MatrixXd> matrix(m_.dense, size, size);
     fill_dense(h, plan_.gauge.prior, matrix, m_.scale);
-    Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(matrix);
-    if (factor.info() != Eigen::Success || !(factor.rcond() > 1e-14)) return false;
-    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> columns(m_.solution, size, plan_.columns(),
-                                                                 Eigen::OuterStride<>(n + 1));
+    const factorisation factor(matrix);
+    if (factor.info() != Eigen::Success) return false;
+    for (std::int64_t k = 0; k < plan_.columns(); ++k) column(k)[n] = plan_.contrast(k, column(k));
+    solve_scaled(factor, size, m_.solution);
+    if (factor.rcond() > 1e-4) return true;
+    for (int sweep = 0; sweep < 10; ++sweep)
+      if (mend(factor, h, size) <= 1e-12) return true;
+    return false;
+  }
+
+  using factorisation = Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>>;
+
+  // x = H^-1 x, for all columns.
+  void solve_scaled(const factorisation& factor, std::int64_t size, double* x) const {
+    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> all(x, size, plan_.columns(),
+                                                             Eigen::OuterStride<>(plan_.items + 1));
+    const Eigen::Map<Eigen::VectorXd> scale(m_.scale, size);
+    all.array().colwise() *= scale.array();
+    factor.solveInPlace(all);
+    all.array().colwise() *= scale.array();
+  }
+
+  // Returns the largest correction of a variance, relative to it.
+  double mend(const factorisation& factor, const curvature_system& h, std::int64_t size) const {
+    each_column([&](const row_runner& serial, std::int64_t k) {
+      double* rest = m_.rest + at(k);
+      apply_column(serial, h, column(k), rest);
+      for (std::int64_t i = 0; i < plan_.items; ++i) rest[i] = plan_.right(k, i) - rest[i];
+      rest[plan_.items] = plan_.right_tie(k) - rest[plan_.items];
+    });
+    solve_scaled(factor, size, m_.rest);
+    double worst = 0;
     for (std::int64_t k = 0; k < plan_.columns(); ++k) {
-      double* c = m_.solution + k * (n + 1);
-      c[n] = plan_.contrast(k, c);
-      for (std::int64_t i = 0; i < size; ++i) c[i] *= m_.scale[i];
+      for (std::int64_t i = 0; i < size; ++i) column(k)[i] += m_.rest[at(k) + i];
+      const double correction = std::fabs(contrast_of(k, m_.rest + at(k))), all = contrast_of(k, column(k));
+      if (!(correction <= worst * all)) worst = correction / all;
     }
-    factor.solveInPlace(columns);
-    for (std::int64_t k = 0; k < plan_.columns(); ++k)
-      for (std::int64_t i = 0; i < size; ++i) m_.solution[k * (n + 1) + i] *= m_.scale[i];
-    return true;
+    return worst;
   }
 };
 
 template <class Edge>
 status store_errors(const error_solver& solver, const error_plan& plan, const error_outputs<space::host>& out) {
   for (std::int64_t k = 0; out.standard_errors.given() && k < plan.wanted; ++k)
-    store_number(out.standard_errors, k, std::sqrt(std::max(0.0, solver.covariance(k, k))));
+    store_number(out.standard_errors, k, error_of(solver.covariance(k, k)));
   const auto& c = out.covariance;
   for (std::int64_t k = 0; c.given() && k < plan.wanted; ++k)
     for (std::int64_t l = 0; l <= k; ++l) {
@@ -228,7 +273,7 @@ status store_errors(const error_solver& solver, const error_plan& plan, const er
       store_element<double>(c.data, c.type, l * c.stride[0] + k * c.stride[1], x, false);
     }
   store_number(out.tie_standard_error, 0,
-               Edge::has_tie_parameter ? std::sqrt(std::max(0.0, solver.covariance(plan.wanted, plan.wanted)))
+               Edge::has_tie_parameter ? error_of(solver.covariance(plan.wanted, plan.wanted))
                                        : math::detail::not_a_number<double>());
   return {};
 }
@@ -311,6 +356,10 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   detail::comparison_graph graph;
   s = detail::make_graph({data, shape, false, exec.content != content::none}, memory, graph);
   if (!s.ok()) return s;
+  const bool squared = options.estimate == error_estimate::sandwich && data.weight.given();
+  for (std::int64_t k = 0; squared && exec.content != content::none && k < shape.rows; ++k)
+    if (const double w = detail::number_at(data.weight, k); !detail::has_square(w))
+      return require::fail(errc::bad_label, "weight", "0, or between 1e-150 and 1e150, where it is squared", w, 0, k);
   detail::solver_memory arrays;
   arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape),
                options.fit.ties != tie_model::half && shape.ties);

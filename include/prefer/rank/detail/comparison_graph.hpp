@@ -67,6 +67,7 @@ struct comparison_reader {
     if (s.ok() && data.second_wins.given()) s = count("second_wins", number_at(data.second_wins, k), k);
     if (s.ok() && data.ties.given()) s = count("ties", number_at(data.ties, k), k);
     if (s.ok() && data.weight.given()) s = count("weight", number_at(data.weight, k), k);
+    if (s.ok() && data.weight.given()) s = count("weight", pair_row(data, k).total(), k);  // does not overflow
     return s;
   }
 

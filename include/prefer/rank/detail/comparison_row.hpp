@@ -17,6 +17,8 @@ struct comparison_row {
   std::int64_t first, second;
   double first_wins, second_wins, ties;  // counts as they were given
   double weight;                         // what a game of this row counts
+
+  PREFER_HD double total() const { return weight * (first_wins + second_wins + ties); }
 };
 
 template <space S>
@@ -53,6 +55,9 @@ PREFER_HD bool is_count(double x) {
   const auto bits = bits_as<std::uint64_t>(x);
   return (bits & 0x7fffffffffffffffull) == 0 || bits < 0x7ff0000000000000ull;
 }
+
+// Whether a weight may be squared: the square is then a normal number, or 0 for 0.
+PREFER_HD bool has_square(double weight) { return weight == 0 || (weight >= 1e-150 && weight <= 1e150); }
 
 // Whether the two triangles of a matrix of ties disagree. Repeated entries of a sparse matrix may have been added in
 // another order.

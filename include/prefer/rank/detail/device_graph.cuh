@@ -120,8 +120,9 @@ static __device__ inline comparison_row read_row(const device_input& in, std::in
 static __device__ inline errc check_row(const device_input& in, const comparison_row& r) {
   const std::int64_t n = in.shape.items;
   if (r.first < 0 || r.first >= n || r.second < 0 || r.second >= n) return errc::bad_index;
-  for (double x : {r.first_wins, r.second_wins, r.ties, r.weight, r.weight * (r.first_wins + r.second_wins + r.ties)})
+  for (double x : {r.first_wins, r.second_wins, r.ties, r.weight, r.total()})
     if (!is_count(x)) return errc::bad_label;
+  if (in.squared_weights && !has_square(r.weight)) return errc::bad_label;
   const bool diagonal = in.shape.form == comparison_form::sparse && !(r.first_wins + r.ties > 0);
   return r.first == r.second && !diagonal ? errc::bad_index : errc::ok;
 }
@@ -185,8 +186,7 @@ static __global__ void list_rows(device_input in, device_build b, unsigned* bad)
     const comparison_row r = read_row(in, k);
     const errc code = check_row(in, r);
     if (code != errc::ok) refuse(in, bad, code, k);
-    const bool counts =
-        code == errc::ok && r.first != r.second && r.weight * (r.first_wins + r.second_wins + r.ties) > 0;
+    const bool counts = code == errc::ok && r.first != r.second && r.total() > 0;
     b.key[2 * k] = counts ? r.first * n + r.second : n * n;
     b.key[2 * k + 1] = counts ? r.second * n + r.first : n * n;
     b.use[2 * k] = 2 * k;
