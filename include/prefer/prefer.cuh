@@ -5,6 +5,7 @@
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
+#include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
 #include <prefer/logp/denoising_step.cuh>
@@ -54,4 +55,6 @@
 #include <prefer/mdp/bellman.cuh>
 #include <prefer/mdp/softmax_value.cuh>
 #include <prefer/prefer.hpp>
+#include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
+#include <prefer/rank/standard_errors.cuh>

@@ -57,5 +57,6 @@
 #include <prefer/loss/wpo.hpp>
 #include <prefer/mdp/bellman.hpp>
 #include <prefer/mdp/softmax_value.hpp>
+#include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>

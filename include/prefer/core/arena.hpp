@@ -19,13 +19,13 @@ class arena {
   static constexpr std::size_t alignment = 64;
 
   arena() = default;  // measures
-  explicit arena(void* memory) {
+  PREFER_HD explicit arena(void* memory) {
     const auto address = reinterpret_cast<std::uintptr_t>(memory);
     base_ = static_cast<char*>(memory) + ((address + alignment - 1) / alignment * alignment - address);
   }
 
   template <class T>
-  T* take(std::int64_t count) {
+  PREFER_HD T* take(std::int64_t count) {
     T* at = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + used_);
     used_ += (static_cast<std::size_t>(count) * sizeof(T) + alignment - 1) / alignment * alignment;
     if (used_ > peak_) peak_ = used_;

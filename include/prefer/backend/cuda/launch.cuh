@@ -27,6 +27,13 @@ inline status cuda_status(cudaError_t e, const char* call) {
 
 inline status launch_status(const char* kernel) { return cuda_status(cudaPeekAtLastError(), kernel); }
 
+// The bits of a number up to `largest`, for sorting by it.
+inline int bits_for(std::int64_t largest) {
+  int bits = 1;
+  while (bits < 63 && (largest >> bits) != 0) ++bits;
+  return bits;
+}
+
 inline constexpr std::size_t scratch_alignment = 256;
 
 // Scratch memory of one call: the caller's workspace, or memory taken from the device's pool in stream order and given
