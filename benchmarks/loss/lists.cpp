@@ -23,11 +23,12 @@ void lists(benchmark::State& state, const Loss& loss) {
   for (std::int64_t i = 0; i < n; ++i) offsets.push_back(offsets.back() + size);
   std::vector<double> memory(prefer::evaluate_lists_workspace(n, total) / sizeof(double));
   const prefer::cpu exec{.workspace = {memory.data(), memory.size() * sizeof(double)}};
+  prefer::input_view<1, prefer::space::host> order;
+  if (prefer::detail::order_of<Loss>() != prefer::detail::list_order::none) order = {ranking.data(), total};
   double value = 0;
   for (auto _ : state)
     prefer::check(prefer::evaluate_lists(
-        exec, loss,
-        {.score = {score.data(), total}, .offsets = {offsets.data(), n + 1}, .ranking = {ranking.data(), total}},
+        exec, loss, {.score = {score.data(), total}, .offsets = {offsets.data(), n + 1}, .ranking = order},
         {.loss = {&value, 1}, .grad_score = {grad.data(), total}}));
   state.SetItemsProcessed(state.iterations() * total);
 }
@@ -37,4 +38,5 @@ void lists(benchmark::State& state, const Loss& loss) {
 BENCHMARK_CAPTURE(lists, plackett_luce, prefer::plackett_luce{})->Arg(4)->Arg(16)->Arg(64);
 BENCHMARK_CAPTURE(lists, ranknet, prefer::ranknet{})->Arg(4)->Arg(16)->Arg(64);
 BENCHMARK_CAPTURE(lists, ranknet_skipwise, prefer::ranknet_skipwise{})->Arg(4)->Arg(16)->Arg(64);
+BENCHMARK_CAPTURE(lists, meta_rm_difference, prefer::meta_rm_difference{})->Arg(4)->Arg(16)->Arg(64);
 BENCHMARK_MAIN();

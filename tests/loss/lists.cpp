@@ -34,7 +34,7 @@ template <class S, class Loss>
 void check_lists(const Loss& loss, bool ties) {
   called<S> c(ties);
   lists<S>& l = c.l;
-  check(evaluate_lists(c.exec(), loss, l.inputs(), l.outputs()));
+  check(evaluate_lists(c.exec(), loss, l.template inputs_of<Loss>(), l.outputs()));
   long double total = 0, selected = 0;
   for (std::int64_t i = 0; i < l.n; ++i) selected += l.mask.at(i) ? 1 : 0;
   for (std::int64_t i = 0; i < l.n; ++i) {
@@ -69,7 +69,7 @@ template <class Loss>
 void check_promises(const char* name, const Loss& loss, bool by_ranking) {
   called<float> c;
   lists<float>& l = c.l;
-  const auto in = l.inputs(by_ranking);
+  const auto in = l.template inputs_of<Loss>(by_ranking);
   const auto bits = [&](const cpu& exec) {
     check(evaluate_lists(exec, loss, in, l.outputs()));
     auto all = l.grad.bytes();
@@ -95,14 +95,14 @@ void check_promises(const char* name, const Loss& loss, bool by_ranking) {
   // Adding a constant to the scores of a list changes nothing.
   called<double> plain, shifted;
   for (std::int64_t i = 0; i < plain.l.total; ++i) shifted.l.score.set(i, plain.l.score.get(i) + 1024);
-  check(evaluate_lists(plain.exec(), loss, plain.l.inputs(by_ranking), plain.l.outputs()));
-  check(evaluate_lists(shifted.exec(), loss, shifted.l.inputs(by_ranking), shifted.l.outputs()));
+  check(evaluate_lists(plain.exec(), loss, plain.l.template inputs_of<Loss>(by_ranking), plain.l.outputs()));
+  check(evaluate_lists(shifted.exec(), loss, shifted.l.template inputs_of<Loss>(by_ranking), shifted.l.outputs()));
   CHECK(plain.l.loss.get(0) == doctest::Approx(shifted.l.loss.get(0)).epsilon(1e-12));
   // Micro-batches of gradients add up.
   auto twice = plain.l.outputs();
   twice.accumulate = true;
   const auto once = plain.l.grad.values();
-  check(evaluate_lists(plain.exec(), loss, plain.l.inputs(by_ranking), twice));
+  check(evaluate_lists(plain.exec(), loss, plain.l.template inputs_of<Loss>(by_ranking), twice));
   for (std::int64_t i = 0; i < plain.l.total; ++i) CHECK(plain.l.grad.get(i) == 2 * once[static_cast<std::size_t>(i)]);
   for (const char* tag : {"threads", "masked", "allocation", "accumulation"}) covers(name, tag);
 }
@@ -198,6 +198,31 @@ TEST_CASE("skip-wise RankNet: gradients by differences, in any order of the item
   check_promises("ranknet_skipwise", ranknet_skipwise{.skips = 4}, true);
 }
 
+TEST_CASE("MetaRM's difference objective is its definition: every divisor, ragged and masked lists, any storage") {
+  using divisor = meta_rm_difference::divisor;
+  for (divisor d : {divisor::pairs, divisor::squares, divisor::none}) check_lists<double>(meta_rm_difference{d}, false);
+  check_lists<float>(meta_rm_difference{}, false), check_lists<half>(meta_rm_difference{}, false);
+  check_lists<bfloat16>(meta_rm_difference{}, false);
+  check_promises("meta_rm_difference", meta_rm_difference{}, false);
+  // Two answers a point apart, by hand; equal ones are at the bottom, without a direction; NaN is not hidden.
+  const std::int64_t offsets[] = {0, 2, 4, 6};
+  const double score[] = {1, 0, 0.5, 0.5, std::nan(""), 0};
+  double losses[3], grad[6];
+  std::vector<double> memory(evaluate_lists_workspace(3, 6) / sizeof(double));
+  const cpu exec{.workspace = {memory.data(), memory.size() * sizeof(double)}};
+  check(evaluate_lists(exec, meta_rm_difference{}, {.score = {score, 6}, .offsets = {offsets, 4}, .normalizer = 1.0},
+                       {.grad_score = {grad, 6}, .losses = {losses, 3}}));
+  CHECK(losses[0] == doctest::Approx(0.731059).epsilon(1e-6));
+  CHECK(grad[0] == doctest::Approx(losses[0] * (1 - losses[0])).epsilon(1e-14));
+  CHECK((grad[1] == -grad[0] && losses[1] == 0.5 && grad[2] == 0 && grad[3] == 0));
+  CHECK((std::isnan(losses[2]) && std::isnan(grad[4]) && std::isnan(grad[5])));
+  const status s =
+      evaluate_lists(exec, meta_rm_difference{}, {.score = {score, 6}, .offsets = {offsets, 4}, .grade = {score, 6}},
+                     {.losses = {losses, 3}});
+  CHECK((s.code == errc::unused_input && std::string(s.argument) == "grade"));
+  for (const char* tag : {"golden", "identity"}) covers("meta_rm_difference", tag);
+}
+
 TEST_CASE("scores of plus and minus 1e4 give finite values and gradients between -1 and 1 per place") {
   const answer good = ask(plackett_luce{}, {1e4, 0, -1e4}, {0, 1, 2}),
                bad = ask(plackett_luce{}, {1e4, 0, -1e4}, {2, 1, 0});
@@ -266,5 +291,6 @@ TEST_CASE("what is wrong with lists is named, and nothing is written") {
   refused(
       errc::bad_offsets, "offsets", [&](auto& in, auto&, auto&) { in.ranking = {}, in.grade = in.score; }, pl);
   CHECK((l.grad.untouched() && l.loss.untouched() && l.losses.untouched()));
-  for (const char* name : {"plackett_luce", "ranknet", "ranknet_skipwise"}) covers(name, "bad-argument");
+  for (const char* name : {"plackett_luce", "ranknet", "ranknet_skipwise", "meta_rm_difference"})
+    covers(name, "bad-argument");
 }

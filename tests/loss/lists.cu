@@ -54,6 +54,12 @@ struct mirrored {
       in.grade = grade.read();
     return in;
   }
+  template <class Loss>
+  list_inputs<space::device> inputs_of(bool by_ranking) {
+    auto in = inputs(by_ranking);
+    if (prefer::detail::order_of<Loss>() == prefer::detail::list_order::none) in.grade = in.ranking = {};
+    return in;
+  }
   list_outputs<space::device> outputs() {
     return {.loss = loss.view(), .grad_score = grad.view(), .losses = losses.view(), .count = count.view()};
   }
@@ -68,10 +74,10 @@ void check_lists(const char* name, const Loss& objective, bool by_ranking, bool 
   for (std::int64_t i = 0; i < here.total; ++i)
     if (!here.item_mask.at(i)) there.score.set(i, std::numeric_limits<double>::quiet_NaN());
   check(evaluate_lists(cpu{.workspace = {memory.data(), memory.size() * sizeof(double)}}, objective,
-                       here.inputs(by_ranking), here.outputs()));
+                       here.template inputs_of<Loss>(by_ranking), here.outputs()));
   mirrored<S> d(there);
   const prefer_test::device_workspace scratch(evaluate_lists_workspace(here.n, here.total));
-  auto in = d.inputs(by_ranking);
+  auto in = d.template inputs_of<Loss>(by_ranking);
   in.normalizer = 10.0;
   prefer_test::enqueues_only(name, 1, [&] {
     check(evaluate_lists(cuda{.stream = s.handle, .workspace = scratch.get()}, objective, in, d.outputs()));
@@ -86,7 +92,8 @@ void check_lists(const char* name, const Loss& objective, bool by_ranking, bool 
   CHECK(there.loss.get(0) == doctest::Approx(here.loss.get(0)).epsilon(1e-13));
   CHECK(there.count.get(0) == 10);
   CHECK(there.grad.intact());
-  check(evaluate_lists(cuda{s.handle}, objective, d.inputs(by_ranking), d.outputs()));  // counts its lists itself
+  check(evaluate_lists(cuda{s.handle}, objective, d.template inputs_of<Loss>(by_ranking),
+                       d.outputs()));  // counts its lists itself
   s.wait();
   d.fetch();
   CHECK(there.loss.get(0) == doctest::Approx(here.loss.get(0)).epsilon(1e-13));
@@ -110,6 +117,7 @@ TEST_CASE("lists on CUDA: every loss as on the CPU, masked items and lists not r
     check_lists<double>("plackett_luce", plackett_luce{}, false, true);
   }
   SUBCASE("ranknet") { check_all("ranknet", ranknet{}, false); }
+  SUBCASE("meta_rm_difference") { check_all("meta_rm_difference", meta_rm_difference{}, false); }
   SUBCASE("ranknet_skipwise") { check_all("ranknet_skipwise", ranknet_skipwise{}, true); }
 }
 
@@ -137,5 +145,6 @@ TEST_CASE("a ranking that is no permutation and offsets that decrease make their
           .code == errc::small_workspace);
   CHECK(evaluate_lists(cuda{s.handle}, plackett_luce{.top = -1}, d.inputs(true), d.outputs()).code ==
         errc::bad_parameter);
-  for (const char* name : {"plackett_luce", "ranknet", "ranknet_skipwise"}) covers(name, "bad-argument");
+  for (const char* name : {"plackett_luce", "ranknet", "ranknet_skipwise", "meta_rm_difference"})
+    covers(name, "bad-argument");
 }

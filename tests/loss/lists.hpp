@@ -56,6 +56,13 @@ struct lists {
     }
     offsets.at(n) = at;
   }
+  // Without an order for a loss that takes none.
+  template <class Loss>
+  prefer::list_inputs<prefer::space::host> inputs_of(bool by_ranking = false) {
+    auto in = inputs(by_ranking);
+    if (prefer::detail::order_of<Loss>() == prefer::detail::list_order::none) in.grade = in.ranking = {};
+    return in;
+  }
   prefer::list_inputs<prefer::space::host> inputs(bool by_ranking = false) {
     prefer::list_inputs<prefer::space::host> in = {.score = score.read(),
                                                    .offsets = offsets.read(),
@@ -107,6 +114,16 @@ inline long double by_definition(const prefer::ranknet& loss, const numbers& s, 
       if (g[i] - g[j] > static_cast<long double>(loss.gap)) value += softplus(s[j] - s[i]);
   const auto k = static_cast<long double>(s.size());
   return loss.mean && k > 1 ? value / (k * (k - 1) / 2) : value;
+}
+
+inline long double by_definition(const prefer::meta_rm_difference& loss, const numbers& s, const numbers&) {
+  long double value = 0;
+  for (std::size_t i = 0; i < s.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) value += 1 / (1 + std::exp(-std::fabs(s[i] - s[j])));
+  using divisor = prefer::meta_rm_difference::divisor;
+  const auto k = static_cast<long double>(s.size());
+  if (loss.mean == divisor::none || k < 2) return value;
+  return 2 * value / (k * (loss.mean == divisor::pairs ? k - 1 : k));
 }
 
 }  // namespace prefer_test

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """mutate.py ROOT GOLDEN [ALGORITHM...]: does the test of a loss notice every wrong formula?
 
-Takes the call operator of each loss, flips one sign, operator, comparison or constant at a time, compiles the loss's test
-against the changed header and runs it. A mutant that passes is printed and makes the script fail. Takes some seconds per
-mutant, so it is run by hand when a loss is new or changed; GOLDEN is a folder made by tests/golden/make_golden.py.
+Takes the call operator of each loss (of other algorithms, if they are named: what of them runs on both sides), flips one
+sign, operator, comparison or constant at a time, compiles the test against the changed header and runs it. A mutant that
+passes is printed and makes the script fail. Takes some seconds per mutant, so it is run by hand when something is new or
+changed; GOLDEN is a folder made by tests/golden/make_golden.py.
 """
 import concurrent.futures
 import csv
@@ -35,20 +36,25 @@ RULES = [
 ]
 
 
-def operator_of(text, name):
-    """The span of the call operator's body."""
-    begin = text.index("operator()", text.index(f"struct {name} {{"))
-    begin = text.index("{", begin)
-    return begin, text.index("\n  }\n", begin)
+def functor_of(text, name):
+    """The span of the call operator's body; without one what the struct, or else the file, has for both sides."""
+    begin = text.index(f"struct {name} {{") if f"struct {name} {{" in text else 0
+    end = text.index("\n};\n", begin)
+    if "operator()" in text[begin:end]:
+        begin = text.index("{", text.index("operator()", begin))
+        return begin, text.index("\n  }\n", begin)
+    if "PREFER_HD" not in text[begin:end]:
+        end = len(text)
+    return text.index("PREFER_HD", begin), end
 
 
 def mutants(text, name):
-    begin, end = operator_of(text, name)
+    begin, end = functor_of(text, name)
     for pattern, replacement in RULES:
         for match in re.finditer(pattern, text[begin:end]):
             at = begin + match.start()
             line = text.rfind("\n", 0, at) + 1
-            if "//" in text[line:at]:
+            if "//" in text[line:at] or "static constexpr" in text[line:at]:
                 continue
             changed = text[:at] + replacement + text[begin + match.end():]
             yield changed, changed[line:changed.index("\n", at)].strip()
@@ -70,7 +76,7 @@ def survives(files, changed):
 
 
 with open(root / "tests/algorithms.csv", encoding="utf-8", newline="") as file:
-    losses = [a for a in csv.DictReader(file) if a["kind"] == "loss" and (len(sys.argv) < 4 or a["algorithm"] in sys.argv[3:])]
+    losses = [a for a in csv.DictReader(file) if (a["algorithm"] in sys.argv[3:] if len(sys.argv) > 3 else a["kind"] == "loss")]
 survivors = 0
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for a in losses:

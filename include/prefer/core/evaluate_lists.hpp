@@ -13,6 +13,7 @@
 // A loss over lists is a struct with
 //
 //   static constexpr bool needs_ranking;   // positions in a ranking; otherwise any grades order the items
+//   static constexpr bool unordered;       // optional: true if the items have no order, so that none may be given
 //   constexpr status check() const;
 //   template <class List> PREFER_HD double prepare(const List& l, std::int64_t i) const;
 //   template <class List> PREFER_HD list_term term(const List& l, std::int64_t i) const;
@@ -88,9 +89,11 @@ struct list_view {
   }
   PREFER_HD std::int64_t position(std::int64_t i) const { return -static_cast<std::int64_t>(key(i)); }
 
-  // The key of item i by its grade; with a ranking, marks where position i puts its item.
+  // The key of item i by its grade, 0 without an order; with a ranking, marks where position i puts its item.
   PREFER_HD void set_key(std::int64_t i) const {
-    if (a->grade.data != nullptr) {
+    if (a->grade.data == nullptr && a->ranking.data == nullptr) {
+      a->key[begin + i] = 0;
+    } else if (a->grade.data != nullptr) {
       a->key[begin + i] = load_element<double>(a->grade.data, a->grade.type, (begin + i) * a->grade.stride);
     } else {
       const std::int64_t item = at(i);
@@ -110,15 +113,35 @@ inline constexpr std::int64_t most_list_blocks = 2048;  // of threads, on CUDA
 
 inline constexpr const char* one_per_item = "one per item, as many as there are scores:";
 
+// What a loss wants to know about the order of the items.
+enum class list_order { none, any, ranking };
+template <class Loss>
+constexpr list_order order_of() {
+  if constexpr (requires { Loss::unordered; }) {
+    if (Loss::unordered) return list_order::none;
+  }
+  return Loss::needs_ranking ? list_order::ranking : list_order::any;
+}
+
 template <space S>
-status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool needs_ranking) {
-  if (!in.score.given()) return require::fail(errc::missing_input, "score", "one score per item");
-  if (!in.offsets.given()) return require::fail(errc::missing_input, "offsets", "where each list begins, and the end");
-  if (needs_ranking && !in.ranking.given())
+status check_order(const list_inputs<S>& in, list_order wanted) {
+  if (wanted == list_order::none && (in.grade.given() || in.ranking.given()))
+    return require::fail(errc::unused_input, in.grade.given() ? "grade" : "ranking",
+                         "to be left out, since this loss does not order the items");
+  if (wanted == list_order::none) return {};
+  if (wanted == list_order::ranking && !in.ranking.given())
     return require::fail(errc::missing_input, "ranking", "a ranking of each list, since this loss needs positions");
   if (in.grade.given() == in.ranking.given())
     return require::fail(in.grade.given() ? errc::unused_input : errc::missing_input, "grade",
                          "either grade or ranking, and not both");
+  return {};
+}
+
+template <space S>
+status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, list_order wanted) {
+  if (!in.score.given()) return require::fail(errc::missing_input, "score", "one score per item");
+  if (!in.offsets.given()) return require::fail(errc::missing_input, "offsets", "where each list begins, and the end");
+  if (const status s = check_order(in, wanted); !s.ok()) return s;
   const std::int64_t items = in.score.extent[0], n = in.offsets.extent[0] - 1;
   const auto optional = [](const auto& v, const char* name, std::int64_t extent, const char* whose,
                            require::holds what) {
@@ -282,7 +305,7 @@ template <class Exec, class Loss>
 status evaluate_lists(const Exec& exec, const Loss& loss, const list_inputs<Exec::memory>& in,
                       const list_outputs<Exec::memory>& out) {
   if (const status s = loss.check(); !s.ok()) return s;
-  if (const status s = detail::check_lists(in, out, Loss::needs_ranking); !s.ok()) return s;
+  if (const status s = detail::check_lists(in, out, detail::order_of<Loss>()); !s.ok()) return s;
   return run_lists(exec, loss, detail::make_list_arguments(in, out));
 }
 

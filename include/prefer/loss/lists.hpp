@@ -164,4 +164,47 @@ struct ranknet_skipwise {
   }
 };
 
+// How far a reward model tells the answers to one prompt apart, the objective that MetaRM raises before it takes a step
+// on its ranking loss: so that differences do not fade while the policy moves.
+//
+//   value = c sum over pairs of sigmoid(|s_i - s_j|),   c = 2 / (K (K - 1)) (pairs), 2 / K^2 (squares) or 1 (none)
+//   d value / d s_k = c sum over other j of sigmoid(s_k - s_j) sigmoid(s_j - s_k) sign(s_k - s_j),  sign(0) = 0
+//
+// K is the number of present items, which have no order: neither grade nor ranking may be given. It is an objective, to
+// be raised: step along grad_score, or give the lists a weight of -1. It is the same for gaps of either sign and lies
+// between 1/2 and 1 per pair: a small perturbation, not a loss of its own. A list of one item is 0.
+// Source: Wang et al. 2024 (MetaRM), arXiv 2405.00438, from a summary in which the divisor could not be read: `pairs`
+// is this library's choice.
+struct meta_rm_difference {
+  enum class divisor { pairs, squares, none };
+
+  divisor mean = divisor::pairs;
+
+  static constexpr bool needs_ranking = false, unordered = true;
+  constexpr status check() const { return {}; }
+
+  // The number of other items.
+  template <class List>
+  PREFER_HD double prepare(const List& l, std::int64_t i) const {
+    return ranknet{}.prepare(l, i);
+  }
+
+  template <class List>
+  PREFER_HD list_term term(const List& l, std::int64_t i) const {
+    const double others = l.prepared(i), items = others + 1;
+    const double scale =
+        mean == divisor::none || others == 0 ? 1 : 2 / (items * (mean == divisor::pairs ? others : items));
+    list_term t;
+    for (std::int64_t j = 0; j < l.size(); ++j) {
+      if (!l.present(j) || j == i) continue;
+      const double lead = l.score(i) - l.score(j);
+      const auto gap = math::logistic(math::abs(lead));
+      if (j > i) t.value += scale * gap.sigmoid;
+      const double slope = scale * (gap.sigmoid * gap.sigmoid_of_minus);
+      t.slope += lead > 0 ? slope : lead < 0 ? -slope : lead == 0 ? 0 : lead;  // NaN stays NaN
+    }
+    return t;
+  }
+};
+
 }  // namespace prefer

@@ -42,7 +42,7 @@ struct preference_strength {
   scalar margin_scale = 1.0;
   bool normalize = false;
 
-  constexpr bool ranks() const { return !flip_share.is_zero() || !drop_share.is_zero(); }
+  PREFER_HD constexpr bool ranks() const { return !flip_share.is_zero() || !drop_share.is_zero(); }
 
   constexpr status check() const {
     const auto within = [](const scalar& x, double most, const char* name, const char* expected) {

@@ -21,7 +21,7 @@ namespace prefer {
 // term is left out and not read. It makes 1 the weight of a typical sample of the policy, whatever its entropy is;
 // weights may exceed 1. A weight is a constant to the loss it multiplies: there is no gradient. An empty response
 // weighs 1. No loss that sorts a batch (aot) can take weights of pairs. Errors: max_weight must be above 0 (infinite:
-// no bound). Source: Zhou et al. 2024, arXiv 2406.11827, sections 3.2 and 3.3; not checked against its text.
+// no bound). Source: Zhou et al. 2024, arXiv 2406.11827; the formula is from notes on it, not from its text.
 struct wpo_weight {
   bool aligned = true;
   scalar max_weight = std::numeric_limits<double>::infinity();
