@@ -149,37 +149,6 @@ struct row_kind<response_kind> {
   static constexpr const char* gradient_names[1][2] = {{"grad.prediction", "grad.unconditional_prediction"}};
 };
 
-// A matrix as an argument: n rows of D elements. Rows of an output may interleave with those of another, not overlap.
-template <bool Mutable, space S>
-status check_matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t n, std::int64_t elements) {
-  if (const status s = require::element_type(name, v.type, require::holds::numbers); !s.ok()) return s;
-  const std::int64_t expected[2] = {n, elements};
-  for (int r = 0; r < 2; ++r)
-    if (v.extent[r] != expected[r])
-      return require::fail(errc::bad_extent, name,
-                           r == 0 ? "as many rows as the others," : "as many elements per row as the others,",
-                           static_cast<double>(v.extent[r]), static_cast<double>(expected[r]));
-  if (v.data == nullptr && n > 0 && elements > 0)
-    return require::fail(errc::null_data, name, "a pointer to its elements, but it is null");
-  const std::int64_t within = Mutable && elements > 1 ? 1 : 0;
-  if (v.stride[1] < within)
-    return require::fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[1]),
-                         static_cast<double>(within));
-  const std::int64_t row = Mutable && n > 1 ? (elements - 1) * v.stride[1] + 1 : 0;
-  if (v.stride[0] < row)
-    return require::fail(errc::bad_stride, name, "rows that do not overlap: at least", static_cast<double>(v.stride[0]),
-                         static_cast<double>(row));
-  return {};
-}
-
-template <bool Mutable, space S>
-require::footprint footprint_of_matrix(const char* name, const erased_view<Mutable, 2, S>& v) {
-  const std::int64_t size = size_of(v.type), step = v.stride[0] * size;
-  const std::int64_t row = v.extent[1] > 0 ? ((v.extent[1] - 1) * v.stride[1] + 1) * size : 0;
-  const auto begin = reinterpret_cast<std::intptr_t>(v.data);
-  return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + row : begin, step, row};
-}
-
 // One call, with what its checks and its primitive need.
 template <class Score, class Loss, class Exec>
 class row_call {
@@ -263,7 +232,7 @@ class row_call {
         first = require::fail(errc::bad_extent, name, "at least",
                               static_cast<double>(extent_[0] < 0 ? extent_[0] : elements_), 0);
       else
-        first = check_matrix(name, v, extent_[0], elements_);
+        first = require::matrix(name, v, extent_[0], elements_);
     });
     if (!first.ok()) return first;
     int k = 0;
@@ -284,7 +253,7 @@ class row_call {
       if (!traits.provides[side] || !score_.provides(g))
         first = require::fail(errc::unavailable_output, name, "to be left out, since this call does not provide it");
       else
-        first = check_matrix(name, v, extent_[0], elements_);
+        first = require::matrix(name, v, extent_[0], elements_);
     });
     return first;
   }
@@ -296,7 +265,7 @@ class row_call {
         all;
     add_footprints(list_, all);
     each_array([&](int, int, const char* name, const auto& v) {
-      if (v.given()) all.reads[all.read_count++] = footprint_of_matrix(name, v);
+      if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
     });
     int k = 0;
     Score::each_factor(in_.step, [&](const auto& v) {
@@ -304,7 +273,7 @@ class row_call {
       ++k;
     });
     each_gradient([&](int, int, const char* name, const auto& v) {
-      if (v.given()) all.writes[all.write_count++] = footprint_of_matrix(name, v);
+      if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
     });
     return all.check(false);
   }
