@@ -63,6 +63,7 @@ struct row_reduce_arguments {
   row_source x;
   row_sink gradient;
   source index;
+  bool arg = false;  // whether the state's arg is looked for
 };
 
 inline namespace PREFER_ABI {
@@ -83,7 +84,7 @@ PREFER_HD void append(row_state<Body::sums>& to, const row_state<Body::sums>& pa
   for (int r = 0; r < Body::sums; ++r) moved[r] = part.sum[r];
   rebase_to<Body>(top, part.max, moved);
   rebase_to<Body>(top, to.max, to.sum);
-  if (part.max > to.max || to.arg < 0) to.arg = part.arg;
+  if (part.max > to.max || to.arg < 0 || (part.max == to.max && part.arg >= 0 && part.arg < to.arg)) to.arg = part.arg;
   to.max = top;
   for (int r = 0; r < Body::sums; ++r) to.sum[r] += moved[r];
 }
@@ -111,7 +112,7 @@ PREFER_HD row_plan plan_of(const Body& body, std::int64_t item, std::int64_t row
 struct row_chunks {
   std::int64_t columns, size, count;
   PREFER_HD explicit row_chunks(std::int64_t n) : columns(n) {
-    constexpr std::int64_t least = 16384, most_chunks = 64, unit = 2048;
+    constexpr std::int64_t least = 16384, most_chunks = 64, unit = 4096;
     size = (n + most_chunks - 1) / most_chunks;
     size = size < least ? least : (size + unit - 1) / unit * unit;
     count = n < 1 ? 1 : (n + size - 1) / size;

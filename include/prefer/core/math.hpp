@@ -298,8 +298,8 @@ PREFER_HD V exp(const V& x) {
   }
 }
 
-// e^x for x not above 0, as sums of shares of a largest term need it: 0 below -87 (float) or -708 (double), so that the
-// result is normal and one multiplication scales it.
+// e^x for x not far above 0, as sums of shares of a largest term need it: 0 below -87 (float) or -708 (double), so that
+// the result is normal and one multiplication scales it.
 template <class V>
 PREFER_HD V exp_decay(const V& x) {
   if constexpr (own_functions<V>) {

@@ -286,8 +286,8 @@ struct token_body {
     c.log_sum = static_cast<T>(r.log_sum + (r.max - static_cast<double>(c.shift)));
     c.linear = static_cast<T>(slope_scale * linear * by_sum);
     c.entropic = static_cast<T>(-slope_scale * g[2] * by_sum);
-    c.uniform = static_cast<T>(slope_scale * uniform);
     c.nothing = static_cast<T>(math::is_nan(r.log_sum) ? nan : 0);
+    c.uniform = static_cast<T>(slope_scale * uniform) + c.nothing;
     c.apart = T(0);
     if (plan.left_out >= 0) {
       // own (1 - p_y) without forming the difference.
@@ -390,6 +390,7 @@ class token_call {
     a.x = {x.data, x.stride[0], x.stride[1], x.type};
     if (g.given()) a.gradient = {g.data, g.stride[0], g.stride[1], g.type};
     a.index = token_source(in_.rows);
+    if constexpr (!saved) a.arg = out_.argmax.given();
     return a;
   }
   token_arguments arguments() const {

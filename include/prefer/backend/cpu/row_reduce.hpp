@@ -5,7 +5,10 @@
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_reduce.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 // row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache: one
 // loop finds the tile's maximum, the next adds up its terms while the tile after it is fetched. Many rows are dealt to
@@ -14,7 +17,6 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr int row_tile = 2048;
 inline constexpr std::int64_t few_rows = 32;          // below this threads share rows
 inline constexpr std::int64_t most_row_states = 256;  // chunks at a time that are dealt to threads
 
@@ -39,6 +41,12 @@ __attribute__((noinline)) void append_tile(row_state<Body::sums>& to, const row_
   append<Body>(to, tile);
 }
 
+template <class Body>
+__attribute__((noinline)) void rebase_tile(row_state<Body::sums>& tile, double max) {
+  rebase_to<Body>(max, tile.max, tile.sum);
+  tile.max = max;
+}
+
 template <class T, class Body>
 __attribute__((noinline)) void finish_row(const Body& body, const row_reduce_arguments& a, std::int64_t item,
                                           const row_chunks& cut, const row_state<Body::sums>* states,
@@ -59,7 +67,8 @@ struct row_reduce_work {
   using job_type = row_reduce_job<Body>;
   using state = row_state<Body::sums>;
   using coefficients = typename Body::coefficients;
-  static constexpr int sums = Body::sums, unroll = 4;
+  static constexpr int sums = Body::sums, unroll = 2;
+  static constexpr int row_tile = 8192 / static_cast<int>(sizeof(T));  // a sixth of a first cache
 
   struct tile {
     const T* from;
@@ -71,6 +80,10 @@ struct row_reduce_work {
   // Conversions in groups, as in map_reduce, but inlined, so that they are compiled for the level.
   template <class S>
   static inline __attribute__((always_inline)) void widen_run(const S* from, int count, T* to) {
+    if constexpr (std::is_same_v<S, T>) {
+      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
+      return;
+    }
     int i = 0;
     for (; i + group <= count; i += group)
       for (int j = 0; j < group; ++j) to[i + j] = static_cast<T>(widen(from[i + j]));
@@ -78,6 +91,10 @@ struct row_reduce_work {
   }
   template <class S>
   static inline __attribute__((always_inline)) void narrow_run(const T* from, int count, S* to) {
+    if constexpr (std::is_same_v<S, T>) {
+      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
+      return;
+    }
     int i = 0;
     for (; i + group <= count; i += group)
       for (int j = 0; j < group; ++j) to[i + j] = narrow<S>::from(from[i + j]);
@@ -116,12 +133,12 @@ struct row_reduce_work {
 
   template <class V>
   static inline __attribute__((always_inline)) T largest(const V (&top)[unroll]) {
-    const V all = math::max(math::max(top[0], top[1]), math::max(top[2], top[3]));
+    const V all = math::max(top[0], top[1]);
     T a[V::width];
     all.store(a);
-    T most = a[0];
-    for (int i = 1; i < V::width; ++i) most = math::max(a[i], most);
-    return most;
+    for (int half = V::width / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) a[i] = math::max(a[i + half], a[i]);
+    return a[0];
   }
 
   // The first column of a tile whose value is `max`.
@@ -148,41 +165,54 @@ struct row_reduce_work {
     return largest(top);
   }
 
+  // The sums of a tile relative to `shift`, and its maximum.
   template <class V>
-  static inline __attribute__((always_inline)) void add_terms(const Body& body, const tile& t, int padded, int line,
-                                                              T max, double (&answer)[sums]) {
-    const V shift = V(max > -math::detail::infinity<T>() ? max : T(0));
-    V sum[unroll][sums] = {};
+  static inline __attribute__((always_inline)) T add_terms(const Body& body, const tile& t, int padded, int line,
+                                                           T shift, double (&answer)[sums]) {
+    V top[unroll], sum[unroll][sums] = {};
+    unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
     for (int g = 0; g < padded; g += unroll * V::width) {
       unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA {
         __builtin_prefetch(reinterpret_cast<const void*>(t.ahead + static_cast<std::uintptr_t>(g * line + j * 64)));
       });
       unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA {
+        const V x = body.value(V::load(t.from + g + j * V::width));
         V term[sums];
-        body.terms(body.value(V::load(t.from + g + j * V::width)) - shift, term);
+        body.terms(x - V(shift), term);
+        top[j] = math::max(x, top[j]);
         unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[j][r] += term[r]; });
       });
     }
     unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
-      answer[r] = static_cast<double>(((sum[0][r] + sum[1][r]) + (sum[2][r] + sum[3][r])).sum());
+      answer[r] = static_cast<double>((sum[0][r] + sum[1][r]).sum());
     });
+    return largest(top);
   }
 
+  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once; a tile whose
+  // own is a little larger is rebased, and only one that is far above is done again.
   template <class V>
   static inline __attribute__((always_inline)) void reduce_chunk(const Body& body, const row_reduce_arguments& a,
                                                                  std::int64_t row, std::int64_t begin, std::int64_t end,
                                                                  const row_plan& plan, tile& t, state& answer) {
     constexpr int step = unroll * V::width;
+    constexpr T none = -math::detail::format<T>::infinity;
     answer = state{};
     for (std::int64_t first = begin; first < end; first += row_tile) {
       const int count = static_cast<int>(smaller(row_tile, end - first));
-      const int padded = (count + step - 1) / step * step;
+      const int padded = (count + step - 1) / step * step, line = size_of(a.x.type);
       load(a.x, row, first, count, padded, plan.left_out, t);
-      const T max = maximum<V>(body, t.from, padded);
       state part;
+      T max = static_cast<T>(answer.max);
+      if (max == none) max = maximum<V>(body, t.from, padded);
+      T seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
+      while (max > none && seen > max + T(2)) {
+        max = seen;
+        seen = add_terms<V>(body, t, padded, line, max, part.sum);
+      }
       part.max = static_cast<double>(max);
-      add_terms<V>(body, t, padded, size_of(a.x.type), max, part.sum);
-      if (part.max > answer.max) part.arg = first + find<V>(body, t.from, padded, max);
+      if (seen > max) rebase_tile<Body>(part, max = seen);
+      if (a.arg && part.max > answer.max) part.arg = first + find<V>(body, t.from, padded, max);
       append_tile<Body>(answer, part);
     }
   }
