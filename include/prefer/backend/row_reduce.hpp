@@ -20,6 +20,7 @@
 //     static constexpr int sums;
 //     struct coefficients { T ...; };                                  // what the write pass needs of its row
 //     body ready() const;                                              // called once where the work runs
+//     bool reduces() const;                                            // false: no row of this call has a state
 //     row_plan begin(std::int64_t item) const;                         // what is to be done with a row
 //     template <class V> V value(const V& x) const;                    // what a column counts as; -inf stays -inf
 //     template <class V> void terms(const V& d, V (&term)[sums]) const;           // d = value - maximum, 0 or below

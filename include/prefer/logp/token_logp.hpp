@@ -183,6 +183,7 @@ struct token_body {
   }
   PREFER_HD bool has_target() const { return io.target.data != nullptr; }
 
+  PREFER_HD bool reduces() const { return !io.saved; }
   PREFER_HD row_plan begin(std::int64_t item) const {
     row_plan p;
     p.slopes = false;

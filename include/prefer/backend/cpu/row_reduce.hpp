@@ -101,6 +101,11 @@ struct row_reduce_work {
     for (; i < count; ++i) to[i] = narrow<S>::from(from[i]);
   }
 
+  template <class F>
+  static inline __attribute__((always_inline)) void with_numbers(const void* data, element type, F f) {
+    with_output(const_cast<void*>(data), type, f);  // the storage types of numbers only
+  }
+
   // One tile's columns: in place if they are contiguous, of type T and whole lanes, else in the buffer with the rest of
   // the last lanes at -inf. A column that is left out becomes -inf.
   static inline __attribute__((always_inline)) void load(const row_source& r, std::int64_t row, std::int64_t first,
@@ -117,7 +122,7 @@ struct row_reduce_work {
     if (r.stride != 1)
       load_strided(source{columns, r.stride, r.type}, 0, count, t.x);
     else
-      with_elements(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, t.x); });
+      with_numbers(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, t.x); });
     for (int i = count; i < padded; ++i) t.x[i] = -math::detail::infinity<T>();
     if (apart) t.x[left_out - first] = -math::detail::infinity<T>();
   }
@@ -205,10 +210,11 @@ struct row_reduce_work {
       state part;
       T max = static_cast<T>(answer.max);
       if (max == none) max = maximum<V>(body, t.from, padded);
-      T seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
-      while (max > none && seen > max + T(2)) {
+      T seen = max;
+      for (bool again = true; again;) {
         max = seen;
-        seen = add_terms<V>(body, t, padded, line, max, part.sum);
+        seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
+        again = max > none && seen > max + T(2);
       }
       part.max = static_cast<double>(max);
       if (seen > max) rebase_tile<Body>(part, max = seen);
