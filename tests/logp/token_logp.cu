@@ -238,7 +238,8 @@ TEST_CASE("token_logp on CUDA: a bad target makes its row NaN and is reported, a
   content_report report, *word = nullptr;
   REQUIRE(cudaMalloc(&word, sizeof report) == cudaSuccess);
   const auto run = [&](const token_logp_inputs<space::device>& in, auto out) {
-    REQUIRE(cudaMemset(word, 0xff, sizeof report) == cudaSuccess);
+    report = {};
+    REQUIRE(cudaMemcpy(word, &report, sizeof report, cudaMemcpyHostToDevice) == cudaSuccess);
     REQUIRE(token_logp<float>(cuda{.stream = s.handle, .report = word}, {}, in, out).ok());
     s.wait(), d.fetch();
     REQUIRE(cudaMemcpy(&report, word, sizeof report, cudaMemcpyDeviceToHost) == cudaSuccess);

@@ -68,6 +68,11 @@ static __device__ inline row_words joined(const row_words& a, const row_words& b
   return r;
 }
 
+// Whether a column is one of the group that begins at `first`.
+static __device__ inline bool in_group(std::int64_t column, std::int64_t first, int group) {
+  return static_cast<std::uint64_t>(column - first) < static_cast<std::uint64_t>(group);
+}
+
 // A row in memory.
 template <class S>
 struct row_memory {
@@ -97,11 +102,12 @@ struct row_memory {
       if (whole && threadIdx.x % 32 == 31) next = *reinterpret_cast<const row_words*>(at + 16);
       words = joined(words, next, offset);
     }
+    if (whole) {
 #pragma unroll
-    for (int i = 0; i < group; ++i) {
-      if (whole)
-        x[i] = static_cast<T>(widen(element_in<S>(words, i)));
-      else
+      for (int i = 0; i < group; ++i) x[i] = static_cast<T>(widen(element_in<S>(words, i)));
+    } else {
+#pragma unroll
+      for (int i = 0; i < group; ++i)
         x[i] = column + i < end ? static_cast<T>(widen(data[(column + i) * stride])) : -math::detail::infinity<T>();
     }
   }
@@ -146,13 +152,20 @@ struct row_team {
       T z[unroll][group];
       T top = -math::detail::infinity<T>();
 #pragma unroll
-      for (int u = 0; u < unroll; ++u) x.template load<T>(at + u * stride + rank * group, end, z[u]);
+      for (int u = 0; u < unroll; ++u) {
+        const std::int64_t first = at + u * stride + rank * group;
+        x.template load<T>(first, end, z[u]);
+        if (in_group(left_out, first, group)) {
+#pragma unroll
+          for (int i = 0; i < group; ++i)
+            if (first + i == left_out) z[u][i] = -math::detail::infinity<T>();
+        }
+      }
 #pragma unroll
       for (int u = 0; u < unroll; ++u)
 #pragma unroll
         for (int i = 0; i < group; ++i) {
-          const bool apart = at + u * stride + rank * group + i == left_out;
-          z[u][i] = apart ? -math::detail::infinity<T>() : body.value(z[u][i]);
+          z[u][i] = body.value(z[u][i]);
           top = math::max(z[u][i], top);
         }
       if (top > part.max) {
@@ -225,12 +238,6 @@ struct row_team {
     return state;
   }
 
-  template <class S>
-  __device__ T slope_at(const Body& body, T x, std::int64_t column, const row_plan& plan,
-                        const typename Body::coefficients& c) const {
-    return column == plan.left_out ? body.slope_left_out(x, c) : body.slope(x, c);
-  }
-
   // Columns [begin, end) of the gradient. Where it lies like the row, in groups of 16 bytes with single columns before
   // and behind; each thread reads what it overwrites.
   template <class S>
@@ -239,9 +246,12 @@ struct row_team {
                         const typename Body::coefficients& c) const {
     constexpr int group = group_of<S>;
     S* const to = static_cast<S*>(a.gradient.data) + row * a.gradient.row_stride;  // if it is of the row's type
+    const auto slope = [&](S element, bool apart) {
+      const T number = static_cast<T>(widen(element));
+      return apart ? body.slope_left_out(number, c) : body.slope(number, c);
+    };
     const auto single = [&](std::int64_t v) {
-      const T y = plan.slopes ? slope_at<S>(body, static_cast<T>(widen(x.data[v * x.stride])), v, plan, c)
-                              : static_cast<T>(plan.fill);
+      const T y = plan.slopes ? slope(x.data[v * x.stride], v == plan.left_out) : static_cast<T>(plan.fill);
       store_element(a.gradient.data, a.gradient.type, row * a.gradient.row_stride + v * a.gradient.stride, y, false);
     };
     const auto address = reinterpret_cast<std::uintptr_t>(x.data + begin);
@@ -252,17 +262,23 @@ struct row_team {
     const std::int64_t last = first + (end - first) / group * group;
     for (std::int64_t v = begin + rank; v < first; v += threads) single(v);
     for (std::int64_t v = first + rank * group; v < last; v += static_cast<std::int64_t>(threads) * group) {
-      row_words in{};
-      if (plan.slopes) in = *reinterpret_cast<const row_words*>(x.data + v);
       union {
         row_words words;
         S element[group];
       } out;
+      if (plan.slopes) {
+        const row_words in = *reinterpret_cast<const row_words*>(x.data + v);
 #pragma unroll
-      for (int i = 0; i < group; ++i)
-        out.element[i] = narrow<S>::from(
-            plan.slopes ? slope_at<S>(body, static_cast<T>(widen(element_in<S>(in, i))), v + i, plan, c)
-                        : static_cast<T>(plan.fill));
+        for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(slope(element_in<S>(in, i), false));
+        if (in_group(plan.left_out, v, group)) {
+#pragma unroll
+          for (int i = 0; i < group; ++i)
+            if (v + i == plan.left_out) out.element[i] = narrow<S>::from(slope(element_in<S>(in, i), true));
+        }
+      } else {
+#pragma unroll
+        for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(static_cast<T>(plan.fill));
+      }
       *reinterpret_cast<row_words*>(to + v) = out.words;
     }
     for (std::int64_t v = last + rank; v < end; v += threads) single(v);
