@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-// A row of logits, what token_logp must answer for it by the textbook in long double, and how far the answer may be off.
+// A row of logits, what token_logp must answer for it by the textbook in long double, and how far it may be off.
 namespace prefer_test {
 
 struct token_weights {  // derivatives of an objective by the answers

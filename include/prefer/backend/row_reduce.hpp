@@ -39,7 +39,7 @@
 //   ascend is not touched, and its plan's code says so.
 // * The state of a row is combined in an order that depends on V alone (and on T and the storage type on CUDA): bitwise
 //   the same for any number of rows and threads, any grid and any alignment.
-// * The gradient may be the matrix itself. Nothing is allocated on the CPU. On CUDA few long rows need scratch memory of
+// * The gradient may be the matrix itself. Nothing is allocated on the CPU. On CUDA few long rows need scratch memory,
 //   row_reduce_workspace<Body>(M, V) bytes, else none is used; one launch, two for the gradient of few long rows.
 namespace prefer {
 

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <type_traits>
 
-// row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache: one
-// loop finds the tile's maximum, the next adds up its terms while the tile after it is fetched. Many rows are dealt to
+// row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache.
+// One loop adds up a tile's terms and finds its maximum, while the tile after it is fetched. Many rows are dealt to
 // the caller's threads whole, so that the write pass finds them in a cache; of few long rows their chunks are dealt.
 namespace prefer {
 inline namespace PREFER_ABI {
@@ -194,8 +194,8 @@ struct row_reduce_work {
     return largest(top);
   }
 
-  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once; a tile whose
-  // own is a little larger is rebased, and only one that is far above is done again.
+  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once. A tile
+  // whose own is a little larger is rebased; only one that is far above is done again.
   template <class V>
   static inline __attribute__((always_inline)) void reduce_chunk(const Body& body, const row_reduce_arguments& a,
                                                                  std::int64_t row, std::int64_t begin, std::int64_t end,

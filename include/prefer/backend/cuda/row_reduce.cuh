@@ -423,9 +423,9 @@ status row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments
           cudaMemsetAsync(exchange.finished, 0, n * sizeof(unsigned), exec.stream.stream), "cudaMemsetAsync");
       !s.ok())
     return s;
-  if (const status s = detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::reduce, exchange); !s.ok()) return s;
-  return a.gradient.data == nullptr ? status{}
-                                    : detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::write, exchange);
+  const status reduced = detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::reduce, exchange);
+  if (!reduced.ok() || a.gradient.data == nullptr) return reduced;
+  return detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::write, exchange);
 }
 
 }  // namespace PREFER_ABI
