@@ -11,6 +11,7 @@
 #include <prefer/core/validate.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/noise_error.hpp>
+#include <prefer/logp/token_logp.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>

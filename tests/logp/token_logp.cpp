@@ -334,7 +334,7 @@ TEST_CASE("token_logp: probabilities add up to 1, ties go to the lowest index, e
   prefer_test::covers("token_logp", "identity");
 }
 
-TEST_CASE("token_logp: without targets the distribution is the same; an answer does not depend on the others asked for") {
+TEST_CASE("token_logp: without targets the distribution is the same; no answer depends on the others asked for") {
   token_memory<float> c(2, 777);
   prefer_test::noise random(9);
   c.logits.fill(random, -5, 5);

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-// A row of logits, what token_logp must answer for it by the textbook in long double, and how far the answer may be off.
+// A row of logits, what token_logp must answer for it by the textbook in long double, and how far it may be off.
 namespace prefer_test {
 
 struct token_weights {  // derivatives of an objective by the answers
@@ -95,13 +95,13 @@ struct token_bounds {
   long double unit, factor, transform;  // rounding unit; of sums over the row; of z
 
   token_bounds(const std::vector<double>& x, const prefer::token_softmax& options)
-      : unit(std::ldexp(1.0L, -storage<T>::digits)), factor(100 + 4 * std::log(static_cast<long double>(x.size()))) {
+      : unit(std::ldexp(1.0L, -storage<T>::digits)), factor(150 + 2 * std::log(static_cast<long double>(x.size()))) {
     const token_numbers o(options);
     long double largest = 0;
     for (double e : x)
       if (!std::isinf(e)) largest = std::max(largest, std::fabs(o.value(e)));
     const bool exact = o.cap == 0 && o.scale == o.temperature;
-    transform = exact ? 0 : (o.cap > 0 ? 8 : 1) * largest;
+    transform = exact ? 0 : (o.cap > 0 ? 12 : 2) * largest;
   }
   long double logp(const token_truth& t) const {
     return unit * (factor * std::fabs(t.logp) + 2 * transform * std::min(1.0L, std::fabs(t.logp)));

@@ -20,6 +20,7 @@
 //     static constexpr int sums;
 //     struct coefficients { T ...; };                                  // what the write pass needs of its row
 //     body ready() const;                                              // called once where the work runs
+//     bool reduces() const;                                            // false: no row of this call has a state
 //     row_plan begin(std::int64_t item) const;                         // what is to be done with a row
 //     template <class V> V value(const V& x) const;                    // what a column counts as; -inf stays -inf
 //     template <class V> void terms(const V& d, V (&term)[sums]) const;           // d = value - maximum, 0 or below
@@ -38,7 +39,7 @@
 //   ascend is not touched, and its plan's code says so.
 // * The state of a row is combined in an order that depends on V alone (and on T and the storage type on CUDA): bitwise
 //   the same for any number of rows and threads, any grid and any alignment.
-// * The gradient may be the matrix itself. Nothing is allocated on the CPU. On CUDA few long rows need scratch memory of
+// * The gradient may be the matrix itself. Nothing is allocated on the CPU. On CUDA few long rows need scratch memory,
 //   row_reduce_workspace<Body>(M, V) bytes, else none is used; one launch, two for the gradient of few long rows.
 namespace prefer {
 

@@ -18,6 +18,7 @@
 //   expm1        3      3      softplus, log_sigmoid               3      3
 //   log          2      2      sigmoid                             3      3
 //   log1p        3      3      log1mexp                            4      4
+//   exp_decay    2      2
 //
 // A value type may bring its own elementary functions as static members (a dual number, the tracer); then those are
 // called. Everything else a loss uses is built from arithmetic, comparison and select.

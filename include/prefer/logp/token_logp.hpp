@@ -12,7 +12,7 @@
 // From logits to log-probabilities of tokens, with entropy and log-sum-exp, and the gradient back to the logits.
 namespace prefer {
 
-// What lies between a row of logits x and its distribution p, and what the loss adds to the log-probability of target y:
+// What lies between a row of logits x and its distribution p, and what the loss makes of the probability of target y:
 //
 //   z = x logit_scale / temperature                                            p = softmax(z)
 //   z = soft_cap tanh(x logit_scale / soft_cap) / temperature                  if soft_cap is not 0
@@ -39,8 +39,8 @@ struct token_softmax {
   }
 };
 
-// Derivatives of the caller's objective by each row's answers, times grad_scale: any sign. Rows where all given ones are
-// 0 get a gradient of 0 without being read for it. Stride 0 gives one number to all rows.
+// Derivatives of the caller's objective by each row's answers, times grad_scale: any sign. Rows where all that are given
+// are 0 get a gradient of 0 without being read for it. Stride 0 gives one number to all rows.
 template <space S>
 struct token_logp_inputs {
   input_view<2, S> logits = {};  // [M, V], any row stride and alignment
@@ -183,6 +183,7 @@ struct token_body {
   }
   PREFER_HD bool has_target() const { return io.target.data != nullptr; }
 
+  PREFER_HD bool reduces() const { return !io.saved; }
   PREFER_HD row_plan begin(std::int64_t item) const {
     row_plan p;
     p.slopes = false;
@@ -584,11 +585,14 @@ status run_token_logp(const Exec& exec, const token_softmax& options, const Inpu
 // double), rows in double.
 //
 // Rows: a logit of -inf has probability 0. A NaN or +inf anywhere (without a soft cap, which makes +inf finite), or
-// nothing but -inf, makes all answers of the row and its gradient NaN (max may stay a number; argmax is -1). A target of
-// -inf has logp -inf. Ignored rows: see token_softmax. Rows that `rows` does not list are neither read nor written.
+// nothing but -inf, makes all answers of the row and its gradient NaN (max may stay a number; argmax is -1). A target
+// of -inf has logp -inf. Ignored rows: see token_softmax. Rows that `rows` does not list are neither read nor written.
 //
-// Error of logp: |x| the largest |z| of the row, eps 2^-24 (float) or 2^-53,
-//   (8 eps + eps |logp|) (1 + |logp|) min(1, |logp|) ... see docs/logp/token_logp.md for this and the other bounds.
+// Error: at most u (150 + 2 log V) |logp| for logp where z = x, u the rounding unit of Compute: relative to logp, not
+// to the logits. docs/logp/token_logp.md has the bounds of the other answers and the reasons. Cost: one exponential per
+// logit, one more for the gradient. Workspace: none on the CPU; on CUDA token_logp_workspace(M, V) bytes, else taken in
+// stream order. Source: online softmax, Milakov and Gimelshein 2018, arXiv 1805.02867; z-loss: Chowdhery et al. 2022,
+// arXiv 2204.02311, section 5; the options are those of the language models that use them.
 //
 // Errors: shapes, element types, memory that overlaps (the gradient may lie over the logits), what is missing or not
 // used, parameters. A target that is neither ignore_index nor in [0, V), and rows that do not ascend, are errors on the

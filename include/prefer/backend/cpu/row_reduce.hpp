@@ -10,8 +10,8 @@
 #include <cstring>
 #include <type_traits>
 
-// row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache: one
-// loop finds the tile's maximum, the next adds up its terms while the tile after it is fetched. Many rows are dealt to
+// row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache.
+// One loop adds up a tile's terms and finds its maximum, while the tile after it is fetched. Many rows are dealt to
 // the caller's threads whole, so that the write pass finds them in a cache; of few long rows their chunks are dealt.
 namespace prefer {
 inline namespace PREFER_ABI {
@@ -101,6 +101,11 @@ struct row_reduce_work {
     for (; i < count; ++i) to[i] = narrow<S>::from(from[i]);
   }
 
+  template <class F>
+  static inline __attribute__((always_inline)) void with_numbers(const void* data, element type, F f) {
+    with_output(const_cast<void*>(data), type, f);  // the storage types of numbers only
+  }
+
   // One tile's columns: in place if they are contiguous, of type T and whole lanes, else in the buffer with the rest of
   // the last lanes at -inf. A column that is left out becomes -inf.
   static inline __attribute__((always_inline)) void load(const row_source& r, std::int64_t row, std::int64_t first,
@@ -117,7 +122,7 @@ struct row_reduce_work {
     if (r.stride != 1)
       load_strided(source{columns, r.stride, r.type}, 0, count, t.x);
     else
-      with_elements(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, t.x); });
+      with_numbers(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, t.x); });
     for (int i = count; i < padded; ++i) t.x[i] = -math::detail::infinity<T>();
     if (apart) t.x[left_out - first] = -math::detail::infinity<T>();
   }
@@ -189,8 +194,8 @@ struct row_reduce_work {
     return largest(top);
   }
 
-  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once; a tile whose
-  // own is a little larger is rebased, and only one that is far above is done again.
+  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once. A tile
+  // whose own is a little larger is rebased; only one that is far above is done again.
   template <class V>
   static inline __attribute__((always_inline)) void reduce_chunk(const Body& body, const row_reduce_arguments& a,
                                                                  std::int64_t row, std::int64_t begin, std::int64_t end,
@@ -205,10 +210,11 @@ struct row_reduce_work {
       state part;
       T max = static_cast<T>(answer.max);
       if (max == none) max = maximum<V>(body, t.from, padded);
-      T seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
-      while (max > none && seen > max + T(2)) {
+      T seen = max;
+      for (bool again = true; again;) {
         max = seen;
-        seen = add_terms<V>(body, t, padded, line, max, part.sum);
+        seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
+        again = max > none && seen > max + T(2);
       }
       part.max = static_cast<double>(max);
       if (seen > max) rebase_tile<Body>(part, max = seen);
