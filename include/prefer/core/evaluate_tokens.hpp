@@ -76,7 +76,8 @@ segment_source make_segment(const listed_segment<S>& s, std::int64_t tokens) {
   }
   set_source(r.mask, s.mask, 1);
   set_source(r.weight, s.weight, 1);
-  r.tokens = tokens < 0 ? 0 : tokens;
+  // A loss may read nothing of a segment but its length: then the mask says how many tokens there are.
+  r.tokens = tokens >= 0 ? tokens : s.mask.given() ? s.mask.view->extent[0] : 0;
   return r;
 }
 

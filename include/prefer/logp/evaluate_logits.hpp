@@ -306,6 +306,13 @@ status run_logits(const Exec& exec, const Loss& loss, const typename Source::giv
                                          selection.read);
         !s.ok())
       return s;
+    const input_view<1, memory> counts = {arrays.counts, tokens};
+    bool masked[call_type::segments] = {};
+    int nth = 0;
+    kind_of<Loss>::each_segment(in, [&](const auto&, const auto&, const auto&, auto& mask, const auto&) {
+      masked[nth++] = mask.given();
+      if (!mask.given()) mask = counts;
+    });
     call_type call(in, out);
     if (const status s = call.check(rest, loss); !s.ok()) return s;
     if (const status s = source.check(arrays); !s.ok()) return s;
@@ -314,14 +321,16 @@ status run_logits(const Exec& exec, const Loss& loss, const typename Source::giv
     selection.items = call.arguments.items.n;
     selection.tokens = tokens;
     selection.mask = call.arguments.items.mask;
-    for (int p = 0; p < call_type::segments; ++p) selection.segment[p] = call.arguments.segment[p];
+    for (int p = 0; p < call_type::segments; ++p) {
+      selection.segment[p] = call.arguments.segment[p];
+      if (!masked[p]) selection.segment[p].mask = {};
+    }
     selection.target = token_source(given.target);
     selection.ignored = given.softmax.ignore_index;
     selection.targets = arrays.target, selection.counts = arrays.counts, selection.gradient = arrays.gradient;
     if (const status s = select_tokens(rest, selection); !s.ok()) return s;
-    kind_of<Loss>::each_segment(in, [&](const auto&, const auto&, const auto&, auto& mask, const auto&) {
-      mask = {arrays.counts, tokens};
-    });
+    kind_of<Loss>::each_segment(
+        in, [&](const auto&, const auto&, const auto&, auto& mask, const auto&) { mask = counts; });
 
     if (source.makes_reference())
       if (const status s = source.template reference<T>(rest, arrays); !s.ok()) return s;
