@@ -11,7 +11,10 @@
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
 #include <prefer/logp/denoising_step.hpp>
+#include <prefer/logp/evaluate_logits.hpp>
 #include <prefer/logp/noise_error.hpp>
+#include <prefer/logp/token_logp.hpp>
+#include <prefer/logp/token_logp_chunks.hpp>
 #include <prefer/loss/annealing.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>

@@ -94,5 +94,21 @@ constexpr std::size_t scratch_bytes(std::size_t count) {
 }
 
 }  // namespace detail
+
+// Runs f(scratch, rest) with `bytes` bytes of the workspace, or of memory in stream order; `rest` is exec with what is
+// left of its workspace.
+template <class F>
+status with_scratch(const cuda& exec, std::size_t bytes, F f) {
+  if (bytes == 0) return f(nullptr, exec);
+  detail::scratch memory;
+  cuda mine = exec, rest = exec;
+  const std::size_t whole = detail::scratch_alignment + detail::scratch_bytes<char>(bytes);
+  if (const status s = memory.reserve(mine, whole); !s.ok()) return s;
+  char* const columns = memory.take<char>(bytes);
+  if (exec.workspace.data != nullptr)
+    rest.workspace = {static_cast<char*>(exec.workspace.data) + whole, exec.workspace.bytes - whole};
+  return f(columns, rest);
+}
+
 }  // namespace PREFER_ABI
 }  // namespace prefer
