@@ -5,10 +5,14 @@
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
+#include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
 #include <prefer/logp/denoising_step.cuh>
+#include <prefer/logp/evaluate_logits.cuh>
 #include <prefer/logp/noise_error.cuh>
+#include <prefer/logp/token_logp.cuh>
+#include <prefer/logp/token_logp_chunks.cuh>
 #include <prefer/loss/aot.cuh>
 #include <prefer/loss/apo.cuh>
 #include <prefer/loss/bco.cuh>
@@ -54,4 +58,6 @@
 #include <prefer/mdp/bellman.cuh>
 #include <prefer/mdp/softmax_value.cuh>
 #include <prefer/prefer.hpp>
+#include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
+#include <prefer/rank/standard_errors.cuh>

@@ -11,7 +11,10 @@
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
 #include <prefer/logp/denoising_step.hpp>
+#include <prefer/logp/evaluate_logits.hpp>
 #include <prefer/logp/noise_error.hpp>
+#include <prefer/logp/token_logp.hpp>
+#include <prefer/logp/token_logp_chunks.hpp>
 #include <prefer/loss/annealing.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>
@@ -57,5 +60,6 @@
 #include <prefer/loss/wpo.hpp>
 #include <prefer/mdp/bellman.hpp>
 #include <prefer/mdp/softmax_value.hpp>
+#include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>

@@ -39,7 +39,8 @@ V call(int f, const V& x) {
     case 5: return prefer::math::softplus(x);
     case 6: return prefer::math::sigmoid(x);
     case 7: return prefer::math::log1mexp(x);
-    default: return prefer::math::expm1_minus(x);
+    case 8: return prefer::math::expm1_minus(x);
+    default: return prefer::math::exp_decay(x);
   }
 }
 
@@ -108,6 +109,32 @@ TEST_CASE("every function keeps its bound in float, on scalars and on lanes of e
 
 TEST_CASE("every function keeps its bound in double, on scalars and on lanes of every level") {
   for (int f = 0; f < 9; ++f) check_golden<double>(f);
+}
+
+TEST_CASE("exp_decay is exp within 2 ulp where that is normal, 0 below, and keeps NaN") {
+  const auto check_type = [](auto zero, double low, double tiny) {
+    using T = decltype(zero);
+    std::vector<T> x = {static_cast<T>(low), static_cast<T>(2 * low), -std::numeric_limits<T>::infinity(),
+                        std::numeric_limits<T>::quiet_NaN()};
+    std::vector<long double> exact = {std::exp(static_cast<long double>(static_cast<T>(low))), 0, 0, NAN};
+    for (const golden_row& g : golden) {
+      if (std::string(g.function) != "exp" || g.x > 8) continue;
+      x.push_back(static_cast<T>(g.x));
+      exact.push_back(g.x < low ? 0 : g.y);
+    }
+    REQUIRE(exact[0] > static_cast<long double>(tiny));
+    REQUIRE(x.size() > 300);
+    for (prefer::isa level : prefer_test::levels()) {
+      const std::vector<T> y = on_lanes(level, 9, x);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        INFO("exp_decay(" << x[i] << ") = " << y[i]);
+        CHECK(ulps<T>(static_cast<double>(y[i]), exact[i]) <= (exact[i] == 0 ? 0 : 2));
+        CHECK(ulps<T>(static_cast<double>(prefer::math::exp_decay(x[i])), exact[i]) <= (exact[i] == 0 ? 0 : 2));
+      }
+    }
+  };
+  check_type(0.0f, -87, std::numeric_limits<float>::min());
+  check_type(0.0, -708, std::numeric_limits<double>::min());
 }
 
 TEST_CASE("functions at infinity, zero and NaN") {

@@ -29,8 +29,12 @@ def number(x):
     return nstr(x, 25, min_fixed=0, max_fixed=0) + "L"
 
 
+def braces(cells):
+    return "{" + ", ".join(c if isinstance(c, str) else number(mpf(c)) for c in cells) + "}"
+
+
 def row(*cells):
-    return "{" + ", ".join(c if isinstance(c, str) else number(mpf(c)) for c in cells) + "},"
+    return braces(cells) + ","
 
 
 def softplus(x):
@@ -155,8 +159,9 @@ TABLES = {
 
 def all_tables():
     import losses
+    import tokens
 
-    return TABLES | losses.TABLES
+    return TABLES | losses.TABLES | tokens.TABLES
 
 
 def write(folder, name):

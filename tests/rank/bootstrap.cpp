@@ -139,6 +139,28 @@ TEST_CASE("a weighted game keeps its weight when it is drawn") {
   CHECK(distance(a.samples, b.samples, a.samples.size()) < 1e-9);  // all weights alike: the same ratings
 }
 
+TEST_CASE("a game without weight is not drawn, whether or not its items met in other games") {
+  games with{.items = 3}, without{.items = 3};
+  for (games* g : {&with, &without}) g->add(0, 1, 6, 4), g->add(1, 2, 3, 5);
+  with.add(0, 1, 7, 9);
+  with.add(0, 2, 2, 2);
+  const double weight[] = {1, 2, 0, 0};
+  comparisons<space::host> a = with.pairs(false), b = without.pairs(false);
+  a.weight = {weight, 4};
+  b.weight = {weight, 2};
+  const bradley_terry_bootstrap o{.fit = {.prior_precision = 1}, .replicates = 8};
+  CHECK(run(o, a, 3).samples == run(o, b, 3).samples);
+}
+
+TEST_CASE("intervals may be columns of one matrix") {
+  const games g = random_graph(6, 20, 3);
+  double both[12];
+  CHECK(bootstrap_bradley_terry({}, {.replicates = 10}, g.pairs(), {.lower = {both, 6, 2}, .upper = {both + 1, 6, 2}})
+            .ok());
+  const intervals r = run({.replicates = 10}, g.pairs(), 6);
+  for (std::size_t i = 0; i < 6; ++i) CHECK((both[2 * i] == r.lower[i] && both[2 * i + 1] == r.upper[i]));
+}
+
 TEST_CASE("workspace and bad arguments of the bootstrap") {
   prefer_test::covers("bootstrap", "bad-argument");
   const games g = random_graph(6, 20, 3);
@@ -164,7 +186,7 @@ TEST_CASE("workspace and bad arguments of the bootstrap") {
   refused(errc::small_workspace, "workspace", o, g.pairs(), out, {.workspace = {memory.data(), bytes - 1}});
   refused(errc::bad_parameter, "replicates", {.replicates = 0}, g.pairs(), out);
   refused(errc::bad_parameter, "level", {.level = 1}, g.pairs(), out);
-  refused(errc::bad_parameter, "lanes", {.lanes = 0}, g.pairs(), out);
+  refused(errc::bad_parameter, "lanes", {.lanes = -1}, g.pairs(), out);
   refused(errc::bad_parameter, "prior_precision", {.fit = {.prior_precision = -1}}, g.pairs(), out);
   refused(errc::missing_output, "outputs", o, g.pairs(), {});
   refused(errc::bad_extent, "lower", o, g.pairs(), {.lower = {lower.data(), 5}});

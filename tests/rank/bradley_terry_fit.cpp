@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <string>
 
@@ -428,6 +429,30 @@ TEST_CASE("memory: a workspace of any alignment is enough, too little is an erro
     refuses(errc::small_workspace, "workspace", o, g.pairs(), 300, -1, {.workspace = {memory.data(), bytes - 1}});
   }
   CHECK(fit_bradley_terry_workspace(cpu{}, {}, {.items = 3}) == 0);
+}
+
+TEST_CASE("a bad number at the end of a large matrix is found in one pass") {
+  constexpr std::int64_t n = 400;
+  std::vector<double> wins(n * n, 1.0), ratings(n);
+  for (std::size_t i = 0; i < n; ++i) wins[i * n + i] = 0;
+  wins[n * n - 2] = std::numeric_limits<double>::quiet_NaN();
+  const auto begin = std::chrono::steady_clock::now();
+  const status s = fit_bradley_terry({}, {}, {.win_matrix = {wins.data(), n, n}}, {.ratings = {ratings.data(), n}});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  CHECK(s.code == errc::bad_label);
+  CHECK(s.index == n * n - 2);
+  CHECK(seconds < 5);  // it took 25 when every element started a pass; one takes milliseconds
+}
+
+TEST_CASE("a weight that makes a count overflow is named") {
+  games g = chain(3, 1e200, 1e200);
+  const double weight[] = {1, 1e150};
+  comparisons<space::host> data = g.pairs(false);
+  data.weight = {weight, 2};
+  const fit_result f = fit({}, data, 3);
+  CHECK(f.status.code == errc::bad_label);
+  CHECK(std::string(f.status.argument) == "weight");
+  CHECK(f.status.index == 1);
 }
 
 TEST_CASE("bad arguments are named and nothing is written") {

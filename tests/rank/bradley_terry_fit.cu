@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
-#include "fit_support.hpp"
+#include "fit_support.cuh"
 
+#include <prefer/core/pair_plan.cuh>  // beside a fit: both sort
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <support/coverage.hpp>
-#include <support/cuda.cuh>
 
 #include <doctest/doctest.h>
 
@@ -21,70 +21,13 @@ using namespace prefer_test;
 
 namespace {
 
-constexpr tie_model all_models[] = {tie_model::half, tie_model::rao_kupper, tie_model::davidson};
-
-// A vector in device memory; asynchronous work is waited for by `get`.
-template <class T>
-class array {
- public:
-  explicit array(const std::vector<T>& x) : size_(x.size()) {
-    REQUIRE(cudaMalloc(&data_, size_ * sizeof(T) + 1) == cudaSuccess);
-    set(x);
-  }
-  array(const array&) = delete;
-  ~array() { cudaFree(data_); }
-  void set(const std::vector<T>& x) {
-    REQUIRE(cudaMemcpy(data_, x.data(), size_ * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  std::vector<T> get() const {
-    std::vector<T> x(size_);
-    REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
-    REQUIRE(cudaMemcpy(x.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-    return x;
-  }
-  T* data() const { return static_cast<T*>(data_); }
-  std::int64_t size() const { return static_cast<std::int64_t>(size_); }
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_;
-};
-
-struct device_games {
-  std::int64_t items;
-  array<std::int32_t> first, second;
-  array<double> first_wins, second_wins, ties, wins, tie_matrix;
-
-  explicit device_games(const games& g)
-      : items(g.items),
-        first(g.first),
-        second(g.second),
-        first_wins(g.first_wins),
-        second_wins(g.second_wins),
-        ties(g.ties),
-        wins(g.win_matrix()),
-        tie_matrix(g.tie_matrix()) {}
-  comparisons<space::device> pairs() const {
-    const std::int64_t m = first.size();
-    return {.items = items,
-            .first = {first.data(), m},
-            .second = {second.data(), m},
-            .first_wins = {first_wins.data(), m},
-            .second_wins = {second_wins.data(), m},
-            .ties = {ties.data(), m}};
-  }
-  comparisons<space::device> matrix() const {
-    return {.win_matrix = {wins.data(), items, items}, .tie_matrix = {tie_matrix.data(), items, items}};
-  }
-};
-
 // The outputs of one call, and its report.
 struct device_fit {
   std::int64_t items;
   array<double> ratings, numbers{std::vector<double>(3, -1.0)};
   array<std::uint8_t> converged{std::vector<std::uint8_t>(1, 7)};
   array<std::int64_t> iterations{std::vector<std::int64_t>(3, -1)};
-  array<unsigned long long> report{std::vector<unsigned long long>(1, ~0ull)};
+  report_word report;
 
   explicit device_fit(std::int64_t n) : items(n), ratings(std::vector<double>(static_cast<std::size_t>(n), -77.0)) {}
   prefer::fit_outputs<space::device> out() const {
@@ -97,12 +40,11 @@ struct device_fit {
             .newton_steps = {iterations.data() + 1, 1},
             .cg_iterations = {iterations.data() + 2, 1}};
   }
-  prefer::content_report* word() const { return reinterpret_cast<prefer::content_report*>(report.data()); }
-  prefer::content_report found() const { return {report.get()[0]}; }
+  prefer::content_report found() const { return report.get(); }
   status run(const stream& s, const bradley_terry_fit& o, const comparisons<space::device>& data,
              prefer::workspace memory = {}) const {
-    return prefer::fit_bradley_terry(prefer::cuda{.stream = s.handle, .workspace = memory, .report = word()}, o, data,
-                                     out());
+    return prefer::fit_bradley_terry(prefer::cuda{.stream = s.handle, .workspace = memory, .report = report.data()}, o,
+                                     data, out());
   }
 };
 
@@ -131,12 +73,6 @@ void agrees(const bradley_terry_fit& o, const games& g, const comparisons<space:
 
 TEST_CASE("golden on CUDA: citations, the American League, ties and priors") {
   prefer_test::covers("bradley_terry_fit", "golden");
-  const auto table = [](const double* w, const double* t, std::int64_t n) {
-    games g{.items = n};
-    for (std::int64_t i = 0; i < n; ++i)
-      for (std::int64_t j = 0; j < i; ++j) g.add(i, j, w[i * n + j], w[j * n + i], t != nullptr ? t[i * n + j] : 0);
-    return g;
-  };
   const auto near = [](const bradley_terry_fit& o, const games& g, const long double* expected) {
     const device_games d(g);
     for (const auto& data : {d.pairs(), d.matrix()}) {
@@ -203,6 +139,28 @@ TEST_CASE("sparse matrices, 64-bit indices, floats, weights and strides on CUDA"
   for (auto* v : {&tripled.first_wins, &tripled.second_wins, &tripled.ties})
     for (double& x : *v) x *= 3;
   agrees({.ties = tie_model::rao_kupper}, tripled, data, 1e-11);
+}
+
+TEST_CASE("the same two items may meet in any number of rows, in either order: the bits are those of one row") {
+  const games g = random_graph(12, 40, 8);
+  games split{.items = 12};
+  for (int part = 0; part < 3; ++part)
+    for (std::size_t k = g.first.size(); k-- > 0;) {
+      const double won = std::floor(g.first_wins[k] / 2), lost = std::floor(g.second_wins[k] / 3);
+      if (part == 0) split.add(g.first[k], g.second[k], won, lost);
+      if (part == 1) split.add(g.second[k], g.first[k], 0, g.first_wins[k] - won, g.ties[k]);
+      if (part == 2) split.add(g.second[k], g.first[k], g.second_wins[k] - lost, 0);
+    }
+  for (const tie_model model : all_models) {
+    stream s;
+    const device_games one(g), many(split);
+    const device_fit f(12), same(12);
+    REQUIRE(f.run(s, {.ties = model}, one.pairs()).ok());
+    REQUIRE(same.run(s, {.ties = model}, many.pairs()).ok());
+    s.wait();
+    CHECK(f.ratings.get() == same.ratings.get());
+    CHECK(f.iterations.get() == same.iterations.get());
+  }
 }
 
 TEST_CASE("outputs keep to their elements, and absent ones are not written") {
@@ -350,6 +308,18 @@ TEST_CASE("bad content is never read through: NaN and a report of the first row"
   const array<double> bad_wins(wins), bad_ties(lopsided);
   reported(errc::bad_label, 8, {.win_matrix = {bad_wins.data(), 6, 6}});
   reported(errc::bad_label, 2, {.win_matrix = {d.wins.data(), 6, 6}, .tie_matrix = {bad_ties.data(), 6, 6}});
+
+  const array<std::int64_t> ends({0, 1, 3, 4, 4, 4, 4}), opponents({1, 0, 2, 1});
+  const array<double> played({2, 2, 2, 2}), drawn({1, 1, 1, 3});  // (1, 2) and (2, 1) differ
+  reported(errc::bad_label, 1,
+           {.row_offsets = {ends.data(), 7},
+            .columns = {opponents.data(), 4},
+            .row_wins = {played.data(), 4},
+            .row_ties = {drawn.data(), 4}});
+  c = d.pairs();
+  const array<double> huge(std::vector<double>(static_cast<std::size_t>(good.rows()), 1e308));
+  c.weight = {huge.data(), huge.size()};
+  reported(errc::bad_label, 0, c);
 
   const array<std::int64_t> offsets({0, 2, 1, 3, 3, 3, 4}), columns({1, 2, 0, 5});
   const array<double> counts({1, 2, 3, 4});

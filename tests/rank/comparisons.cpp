@@ -64,4 +64,21 @@ TEST_CASE("two forms at once, a missing column and shapes that do not fit are na
   refused({.row_offsets = {offsets, 4}, .columns = {columns, 3}}, errc::missing_input, "row_wins");
   refused({.items = -1}, errc::bad_parameter, "items");
   refused({.items = 0, .first = {first, 0}, .second = {second, 0}}, errc::bad_parameter, "items");
+  refused({.win_matrix = {wins, std::int64_t{1} << 32, std::int64_t{1} << 32}}, errc::bad_parameter, "items");
+}
+
+TEST_CASE("columns of one matrix do not overlap, matrices do by their first and last byte") {
+  double m[8] = {};
+  const auto status_of = [](auto... write) {
+    require::address_ranges all;
+    (all.write("output", write), ...);
+    return all.check().code;
+  };
+  using column = output_view<1, space::host>;
+  using matrix = output_view<2, space::host>;
+  CHECK(status_of(column{m, 4, 2}, column{m + 1, 4, 2}) == errc::ok);
+  CHECK(status_of(column{m, 4, 2}, column{m + 2, 3, 2}) == errc::overlap);
+  CHECK(status_of(column{m, 4, 2}, column{m + 1, 3, 1}) == errc::overlap);
+  CHECK(status_of(matrix{m, 2, 2}, column{m + 4, 4}) == errc::ok);
+  CHECK(status_of(matrix{m, 2, 2, 3, 1}, column{m + 4, 4}) == errc::overlap);
 }

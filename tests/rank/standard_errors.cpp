@@ -227,6 +227,70 @@ TEST_CASE("the same bits for any number of threads and any order of tasks, solve
   }
 }
 
+TEST_CASE("blocks with many games that hang together by one: the error of the link, in closed form") {
+  // At equal ratings a game has a curvature of 1/4, and on a chain variances add up.
+  for (const double heavy : {1e3, 1e6, 1e9, 1e12}) {
+    CAPTURE(heavy);
+    games g{.items = 4};
+    g.add(0, 1, heavy, heavy);
+    g.add(1, 2, 1, 1);
+    g.add(2, 3, heavy, heavy);
+    fit_result at;
+    at.ratings.assign(4, 0);
+    for (const std::int64_t dense : {1024, 0}) {
+      const errors e = find({.fit = {.anchor = 0}, .dense_items = dense}, g.pairs(false), at);
+      INFO(message(e.answer).c_str());
+      REQUIRE(e.answer.ok());
+      CHECK(std::fabs(e.se[1] / std::sqrt(2 / heavy) - 1) < 1e-12);
+      CHECK(std::fabs(e.se[2] / std::sqrt(2 + 2 / heavy) - 1) < 1e-12);
+      CHECK(std::fabs(e.se[3] / std::sqrt(2 + 4 / heavy) - 1) < 1e-12);
+    }
+  }
+}
+
+TEST_CASE("an error that double precision cannot find is refused, not made up") {
+  games g{.items = 2};
+  g.add(0, 1, 1, 1);
+  fit_result at;
+  at.ratings = {0, 2000};  // the curvature underflows
+  for (const std::int64_t dense : {1024, 0}) {
+    const errors e = find({.dense_items = dense}, g.pairs(false), at);
+    CHECK(e.answer.code == errc::bad_parameter);
+    CHECK(std::string(e.answer.argument) == "ratings");
+    CHECK(e.se[0] == -7);
+    at.ratings[1] = 700;  // that of the only pair is e^-700
+    CHECK(std::fabs(find({.dense_items = dense}, g.pairs(false), at).se[0] / (std::exp(350.0) / std::sqrt(8.0)) - 1) <
+          1e-12);
+    at.ratings[1] = 2000;
+  }
+  // Thin blocks, 1e10 games against one: rounding keeps the residual of the conjugate gradients from 1e-12.
+  noise random(5);
+  games thin{.items = 30};
+  for (std::int64_t block = 0; block < 30; block += 10)
+    for (std::int64_t i = 0; i < 10; ++i)
+      for (std::int64_t j = 0; j < i; ++j) {
+        const double count = 1e10 * std::floor(random.uniform(1, 10));
+        if (j + 1 == i || random.uniform(0, 1) < 0.4) thin.add(block + i, block + j, count, count);
+      }
+  thin.add(3, 14, 1, 1);
+  thin.add(17, 22, 1, 1);
+  at.ratings.assign(30, 0);
+  for (double& r : at.ratings) r = random.uniform(-0.5, 0.5);
+  const errors cg = find({.dense_items = 0}, thin.pairs(false), at);
+  CHECK(cg.answer.code == errc::not_converged);
+  CHECK(cg.se[0] == -7);
+  CHECK(find({}, thin.pairs(false), at).answer.ok());
+
+  const double small[] = {1e-200};
+  comparisons<space::host> weighted = g.pairs(false);
+  weighted.weight = {small, 1};
+  at.ratings = {0, 0};
+  const errors tiny = find({.estimate = error_estimate::sandwich}, weighted, at);  // its square is 0
+  CHECK(tiny.answer.code == errc::bad_label);
+  CHECK(std::string(tiny.answer.argument) == "weight");
+  CHECK(find({}, weighted, at).answer.ok());
+}
+
 TEST_CASE("workspace and bad arguments of the errors") {
   prefer_test::covers("standard_errors", "bad-argument");
   const games g = random_graph(20, 60, 17);

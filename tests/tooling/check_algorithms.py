@@ -26,6 +26,13 @@ REQUIRED = {
     ("statistic", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
     ("map", "cpu"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("identity", "threads", "allocation", "bad-argument")],
     ("map", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("allocation", "capture", "bad-argument")],
+    ("logits", "cpu"): [(s, t) for s in STORAGE for t in EVERYWHERE]
+    + [("any", t) for t in ("golden", "tails", "identity", "threads", "allocation", "bad-argument")],
+    ("logits", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
+    ("path", "cpu"): [(s, t) for s in STORAGE for t in EVERYWHERE]
+    + [("any", t) for t in ("identity", "threads", "allocation", "bad-argument")],
+    ("path", "cuda"): [(s, "sizes") for s in STORAGE]
+    + [("any", t) for t in ("masked", "identity", "allocation", "capture", "bad-argument")],
     ("mdp", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "bad-argument")],
     ("mdp", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
     ("list", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "masked", "accumulation", "allocation", "bad-argument")],

@@ -67,7 +67,7 @@ struct position_weights {
 struct two_segments {
   static constexpr int segments = 2;
   template <class X, class F>
-  static void each_segment(const X& x, F f) {
+  static void each_segment(X& x, F f) {
     static constexpr const char* chosen[] = {"chosen_offsets", "chosen_ends", "chosen_mask", "chosen_weight"};
     static constexpr const char* rejected[] = {"rejected_offsets", "rejected_ends", "rejected_mask", "rejected_weight"};
     f(chosen, x.chosen_offsets, x.chosen_ends, x.chosen_mask, x.chosen_weight);

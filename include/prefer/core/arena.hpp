@@ -19,13 +19,13 @@ class arena {
   static constexpr std::size_t alignment = 64;
 
   arena() = default;  // measures
-  explicit arena(void* memory) {
+  PREFER_HD explicit arena(void* memory) {
     const auto address = reinterpret_cast<std::uintptr_t>(memory);
     base_ = static_cast<char*>(memory) + ((address + alignment - 1) / alignment * alignment - address);
   }
 
   template <class T>
-  T* take(std::int64_t count) {
+  PREFER_HD T* take(std::int64_t count) {
     T* at = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + used_);
     used_ += (static_cast<std::size_t>(count) * sizeof(T) + alignment - 1) / alignment * alignment;
     if (used_ > peak_) peak_ = used_;
@@ -56,5 +56,19 @@ inline status lend(const cpu& exec, const arena& measured, arena& memory) {
 }
 
 }  // namespace detail
+
+// Runs f(scratch, rest) with `bytes` bytes of the workspace; `rest` is exec for the calls inside.
+template <class F>
+status with_scratch(const cpu& exec, std::size_t bytes, F f) {
+  if (bytes == 0) return f(nullptr, exec);
+  const std::size_t needed = bytes + detail::arena::alignment;
+  if (exec.workspace.data == nullptr || exec.workspace.bytes < needed)
+    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
+                         static_cast<double>(exec.workspace.bytes), static_cast<double>(needed));
+  constexpr std::uintptr_t unit = detail::arena::alignment;
+  const auto u = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
+  return f(static_cast<char*>(exec.workspace.data) + ((u + unit - 1) / unit * unit - u), exec);
+}
+
 }  // namespace PREFER_ABI
 }  // namespace prefer

@@ -59,22 +59,23 @@ constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, s
   return {};
 }
 
-// A matrix as an argument: n rows of D elements. Rows of an output may interleave with those of another, not overlap.
+// A matrix of `rows` rows of `columns` elements. Rows of an output may interleave with those of another, not overlap.
 template <bool Mutable, space S>
-constexpr status matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t n, std::int64_t elements) {
+constexpr status matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rows,
+                        std::int64_t columns) {
   if (const status s = element_type(name, v.type, holds::numbers); !s.ok()) return s;
-  const std::int64_t expected[2] = {n, elements};
+  const std::int64_t expected[2] = {rows, columns};
   for (int r = 0; r < 2; ++r)
     if (v.extent[r] != expected[r])
       return fail(errc::bad_extent, name,
                   r == 0 ? "as many rows as the others," : "as many elements per row as the others,",
                   static_cast<double>(v.extent[r]), static_cast<double>(expected[r]));
-  if (v.data == nullptr && n > 0 && elements > 0)
+  if (v.data == nullptr && rows > 0 && columns > 0)
     return fail(errc::null_data, name, "a pointer to its elements, but it is null");
-  const std::int64_t within = Mutable && elements > 1 ? 1 : 0;
+  const std::int64_t within = Mutable && columns > 1 ? 1 : 0;
   if (v.stride[1] < within)
     return fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[1]), static_cast<double>(within));
-  const std::int64_t row = Mutable && n > 1 ? (elements - 1) * v.stride[1] + 1 : 0;
+  const std::int64_t row = Mutable && rows > 1 ? (columns - 1) * v.stride[1] + 1 : 0;
   if (v.stride[0] < row)
     return fail(errc::bad_stride, name, "rows that do not overlap: at least", static_cast<double>(v.stride[0]),
                 static_cast<double>(row));
@@ -96,6 +97,7 @@ footprint footprint_of(const char* name, const erased_view<Mutable, 1, S>& v) {
   return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + size : begin, step, size};
 }
 
+// Of a matrix: its rows take the place of elements.
 template <bool Mutable, space S>
 footprint footprint_of(const char* name, const erased_view<Mutable, 2, S>& v) {
   const std::int64_t size = size_of(v.type), step = v.stride[0] * size;

@@ -8,18 +8,6 @@
 
 namespace prefer {
 inline namespace PREFER_ABI {
-template <class F>
-status with_scratch(const cuda& exec, std::size_t bytes, F f) {
-  if (bytes == 0) return f(nullptr, exec);
-  detail::scratch memory;
-  cuda mine = exec, rest = exec;
-  const std::size_t whole = detail::scratch_alignment + detail::scratch_bytes<char>(bytes);
-  if (const status s = memory.reserve(mine, whole); !s.ok()) return s;
-  char* const columns = memory.take<char>(bytes);
-  if (exec.workspace.data != nullptr)
-    rest.workspace = {static_cast<char*>(exec.workspace.data) + whole, exec.workspace.bytes - whole};
-  return f(columns, rest);
-}
 
 // Bytes of workspace that evaluate_indexed<Compute> needs on CUDA for n pairs.
 template <class Compute, class Loss>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/gather_sum.hpp>
+#include <prefer/core/arena.hpp>
 #include <prefer/core/evaluate.hpp>
 #include <prefer/core/pair_plan.hpp>
 
@@ -15,11 +16,9 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr std::size_t scratch_unit = 64;
-
 template <class T>
 constexpr std::size_t column_bytes(std::int64_t n) {
-  return (static_cast<std::size_t>(n) * sizeof(T) + scratch_unit - 1) / scratch_unit * scratch_unit;
+  return (static_cast<std::size_t>(n) * sizeof(T) + arena::alignment - 1) / arena::alignment * arena::alignment;
 }
 
 // How many outputs of the loss are gradients of samples: they come first, two per kind of gradient.
@@ -81,18 +80,6 @@ status check_plan(const Inputs& in, std::int64_t samples, std::int64_t n) {
 
 }  // namespace detail
 
-// Runs f(scratch, exec') with `bytes` bytes of the workspace, exec' keeping the rest.
-template <class F>
-status with_scratch(const cpu& exec, std::size_t bytes, F f) {
-  if (bytes == 0) return f(nullptr, exec);
-  const std::size_t needed = bytes + detail::scratch_unit;
-  if (exec.workspace.data == nullptr || exec.workspace.bytes < needed)
-    return require::fail(errc::small_workspace, "exec.workspace.bytes", "at least",
-                         static_cast<double>(exec.workspace.bytes), static_cast<double>(needed));
-  const auto u = reinterpret_cast<std::uintptr_t>(exec.workspace.data);
-  return f(reinterpret_cast<char*>((u + detail::scratch_unit - 1) / detail::scratch_unit * detail::scratch_unit), exec);
-}
-
 template <class Loss, class Exec>
 using index_inputs_of = typename kind_of<Loss>::template index_inputs<Exec::memory>;
 template <class Loss, class Exec>
@@ -102,7 +89,7 @@ using index_outputs_of = typename kind_of<Loss>::template index_outputs<Exec::me
 // gradients it needs none.
 template <class Compute, class Loss>
 std::size_t evaluate_indexed_workspace(const cpu&, const Loss&, std::int64_t n) {
-  return detail::scratch_unit + 4 * detail::column_bytes<Compute>(n);
+  return detail::arena::alignment + 4 * detail::column_bytes<Compute>(n);
 }
 
 // Value and gradients of `loss` over n pairs of N samples: the inputs name samples and two index lists. Gradients of

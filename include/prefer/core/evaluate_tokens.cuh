@@ -11,7 +11,7 @@ inline namespace PREFER_ABI {
 // Bytes of workspace that evaluate_tokens needs on CUDA for n pairs of this loss.
 template <class Loss>
 std::size_t evaluate_tokens_workspace(const Loss&, std::int64_t n) {
-  return segmented_workspace<detail::token_body<Loss>>(n);
+  return segmented_workspace<detail::segmented_body<Loss>>(n);
 }
 
 }  // namespace PREFER_ABI

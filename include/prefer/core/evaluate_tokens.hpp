@@ -15,7 +15,7 @@ namespace detail {
 
 // A loss as the body of segmented_map_reduce.
 template <class Loss>
-struct token_body : loss_body<Loss> {
+struct segmented_body : loss_body<Loss> {
   using kind = kind_of<Loss>;
   static constexpr int segments = kind::segments;
 
@@ -24,8 +24,8 @@ struct token_body : loss_body<Loss> {
   }
   static constexpr token_role output_role(int m) { return kind::output_roles[m]; }
 
-  PREFER_HD token_body ready(double normalizer) const {
-    token_body b = *this;
+  PREFER_HD segmented_body ready(double normalizer) const {
+    segmented_body b = *this;
     b.scale = scalar(1.0 / normalizer);
     return b;
   }
@@ -76,7 +76,8 @@ segment_source make_segment(const listed_segment<S>& s, std::int64_t tokens) {
   }
   set_source(r.mask, s.mask, 1);
   set_source(r.weight, s.weight, 1);
-  r.tokens = tokens < 0 ? 0 : tokens;
+  // A loss may read nothing of a segment but its length: then the mask says how many tokens there are.
+  r.tokens = tokens >= 0 ? tokens : s.mask.given() ? s.mask.view->extent[0] : 0;
   return r;
 }
 
@@ -97,17 +98,6 @@ void list_tokens(const Inputs& in, const Outputs& out, call_list<Loss, S>& list,
     segments[p] = {{names[0], &offsets, 0}, {names[1], &ends, 0}, {names[2], &mask, 1 + p}, {names[3], &weight, 1 + p}};
     ++p;
   });
-}
-
-// No output may share memory with what says which tokens belong where and count how much.
-template <class Loss, space S, int Segments>
-status check_token_overlap(const call_list<Loss, S>& list, const listed_segment<S> (&segments)[Segments]) {
-  using list_type = call_list<Loss, S>;
-  require::footprints<list_type::inputs + 2 + 4 * Segments, list_type::outputs + list_type::totals + 1> all;
-  add_footprints(list, all);
-  for (const listed_segment<S>& s : segments)
-    all.read(s.offsets), all.read(s.ends), all.read(s.mask), all.read(s.weight);
-  return all.check(true);
 }
 
 // Offsets are structure: they are followed, so they are looked at first on the CPU.
@@ -155,6 +145,61 @@ status check_token_content(const cuda&, const content_rule (&)[Body::inputs], co
   return {};
 }
 
+// One call of evaluate_tokens: its vectors by name, and what its primitive needs once they have been checked. It refers
+// to the call's inputs and outputs.
+template <class Loss, space S>
+struct segmented_call {
+  static constexpr int segments = kind_of<Loss>::segments;
+  using body = segmented_body<Loss>;
+  using list_type = call_list<Loss, S>;
+
+  list_type list;
+  listed_segment<S> listed[segments];
+  segmented_arguments_of<body> arguments;
+
+  template <class Inputs, class Outputs>
+  segmented_call(const Inputs& in, const Outputs& out) {
+    list_tokens(in, out, list, listed);
+    arguments.weights = {in.discount, in.tail};
+  }
+
+  // Everything but the content of numbers.
+  template <class Exec>
+  status check(const Exec& exec, const Loss& loss) {
+    std::int64_t extent[3] = {-1, -1, -1};
+    for (const auto& s : listed)
+      if (const status r = check_segment(s, -1, extent[0]); !r.ok()) return r;
+    if (const status s = check_call(loss, list, extent, true); !s.ok()) return s;
+    for (int p = 0; p < segments; ++p)
+      if (const status r = check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
+    if (const status s = check_overlap(); !s.ok()) return s;
+    const position_weights& w = arguments.weights;
+    if (const status s = first_error(require::is_finite(w.discount, "discount"), require::is_finite(w.tail, "tail"));
+        !s.ok())
+      return s;
+    arguments.items = make_arguments(list, extent[0]);
+    for (int p = 0; p < segments; ++p) arguments.segment[p] = make_segment(listed[p], extent[1 + p]);
+    return check_segments(exec, arguments.segment, listed, extent[0]);
+  }
+
+  template <class Footprints>
+  void add_to(Footprints& all) const {
+    add_footprints(list, all);
+    for (const listed_segment<S>& s : listed)
+      all.read(s.offsets), all.read(s.ends), all.read(s.mask), all.read(s.weight);
+  }
+  static constexpr int reads = list_type::inputs + 2 + 4 * segments;
+  static constexpr int writes = list_type::outputs + list_type::totals + 1;
+
+ private:
+  // No output may share memory with what says which tokens belong where and count how much.
+  status check_overlap() const {
+    require::footprints<reads, writes> all;
+    add_to(all);
+    return all.check(true);
+  }
+};
+
 template <class Loss, class Exec>
 struct token_inputs {
   static_assert(sizeof(Loss) == 0, "prefer: losses of this kind have no form per token");
@@ -180,28 +225,12 @@ using token_inputs_of = typename detail::token_inputs<Loss, Exec>::type;
 template <class Exec, class Loss>
 status evaluate_tokens(const Exec& exec, const Loss& loss, const std::type_identity_t<token_inputs_of<Loss, Exec>>& in,
                        const std::type_identity_t<outputs_of<Loss, Exec>>& out) {
-  static constexpr int segments = kind_of<Loss>::segments;
-  detail::call_list<Loss, Exec::memory> list;
-  detail::listed_segment<Exec::memory> listed[segments];
-  detail::list_tokens(in, out, list, listed);
-  std::int64_t extent[3] = {-1, -1, -1};
-  for (const auto& s : listed)
-    if (const status r = detail::check_segment(s, -1, extent[0]); !r.ok()) return r;
-  if (const status s = detail::check_call(loss, list, extent, true); !s.ok()) return s;
-  for (int p = 0; p < segments; ++p)
-    if (const status r = detail::check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
-  if (const status s = detail::check_token_overlap(list, listed); !s.ok()) return s;
-  if (const status s = first_error(require::is_finite(in.discount, "discount"), require::is_finite(in.tail, "tail"));
-      !s.ok())
-    return s;
-
-  using body = detail::token_body<Loss>;
-  segmented_arguments_of<body> arguments{detail::make_arguments(list, extent[0]), {}, {in.discount, in.tail}};
-  for (int p = 0; p < segments; ++p) arguments.segment[p] = detail::make_segment(listed[p], extent[1 + p]);
-  if (const status s = detail::check_segments(exec, arguments.segment, listed, extent[0]); !s.ok()) return s;
+  detail::segmented_call<Loss, Exec::memory> call(in, out);
+  if (const status s = call.check(exec, loss); !s.ok()) return s;
+  using body = detail::segmented_body<Loss>;
   static constexpr detail::content_rules<Loss> rules;
-  if (const status s = detail::check_token_content<body>(exec, rules.list, arguments); !s.ok()) return s;
-  return segmented_map_reduce(exec, body{{loss}}, arguments);
+  if (const status s = detail::check_token_content<body>(exec, rules.list, call.arguments); !s.ok()) return s;
+  return segmented_map_reduce(exec, body{{loss}}, call.arguments);
 }
 
 }  // namespace PREFER_ABI

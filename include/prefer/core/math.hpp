@@ -18,7 +18,7 @@
 //   expm1        3      3      softplus, log_sigmoid               3      3
 //   log          2      2      sigmoid                             3      3
 //   log1p        3      3      log1mexp                            4      4
-//                              expm1_minus                         8      8
+//   exp_decay    2      2      expm1_minus                         8      8
 //
 // A value type may bring its own elementary functions as static members (a dual number, the tracer); then those are
 // called. Everything else a loss uses is built from arithmetic, comparison and select.
@@ -87,6 +87,7 @@ struct format<float> {
   static constexpr float infinity = std::numeric_limits<float>::infinity(),
                          nan = std::numeric_limits<float>::quiet_NaN();
   static constexpr float exp_low = -105.0f, exp_high = 89.0f;  // beyond these exp is 0 and infinity
+  static constexpr float decay_low = -87.0f;  // below this exp_decay is 0
   static constexpr float expm1_low = -40.0f;                   // below this expm1 is -1
   static constexpr float log2e = 1.44269504088896340736f;
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
@@ -124,6 +125,7 @@ struct format<double> {
   static constexpr double infinity = std::numeric_limits<double>::infinity(),
                           nan = std::numeric_limits<double>::quiet_NaN();
   static constexpr double exp_low = -747.0, exp_high = 711.0;
+  static constexpr double decay_low = -708.0;
   static constexpr double expm1_low = -80.0;
   static constexpr double log2e = 1.44269504088896340736;
   static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
@@ -294,6 +296,20 @@ PREFER_HD V exp(const V& x) {
     const V low = select(x < V(F::exp_low), V(F::exp_low), x);
     const auto [k, m] = detail::reduce_exp(select(low > V(F::exp_high), V(F::exp_high), low));
     return detail::scale(V(1) + m, k);
+  }
+}
+
+// e^x for x not far above 0, as sums of shares of a largest term need it: 0 below -87 (float) or -708 (double), so that
+// the result is normal and one multiplication scales it.
+template <class V>
+PREFER_HD V exp_decay(const V& x) {
+  if constexpr (own_functions<V>) {
+    return V::exp(x);
+  } else {
+    using F = detail::format_of<V>;
+    const auto [k, m] = detail::reduce_exp(x);
+    const V y = fma(m, detail::power_of_two(k), detail::power_of_two(k));
+    return select(x < V(F::decay_low), V(0), y);
   }
 }
 

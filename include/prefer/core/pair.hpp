@@ -233,6 +233,14 @@ struct pair_kind : two_segments {
     f(x.column[0]), f(x.column[1]), f(x.column[2]), f(x.column[3]);
   }
 
+  // The form from logits (logp/evaluate_logits.hpp): f(policy, reference, gradient by the policy) of each segment. The
+  // first input fields are the policy's by segment, then the reference's; the first output fields the gradients.
+  template <class In, class Out, class F>
+  static void each_logp(In& in, Out& out, F f) {
+    f(in.policy_chosen, in.reference_chosen, out.grad_policy_chosen);
+    f(in.policy_rejected, in.reference_rejected, out.grad_policy_rejected);
+  }
+
   // The index form (core/evaluate_indexed.hpp): f(view, name, side) with side 0 for what is read at chosen[i], 1 at
   // rejected[i], and -1 for what belongs to the pair.
   template <class X, class F>

@@ -52,12 +52,6 @@ static __global__ void __launch_bounds__(256)
   }
 }
 
-inline int bits_for(std::int64_t largest) {
-  int bits = 1;
-  while (bits < 63 && (largest >> bits) != 0) ++bits;
-  return bits;
-}
-
 inline status sort_bytes(std::int64_t count, std::int64_t samples, cudaStream_t stream, std::size_t& bytes) {
   const std::int64_t* in = nullptr;
   std::int64_t* out = nullptr;

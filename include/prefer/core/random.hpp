@@ -59,10 +59,8 @@ PREFER_HD constexpr float to_uniform_float(std::uint32_t bits) {
 
 // An integer in [0, bound), bound > 0, as floor(bits bound / 2^64): each value's probability is off by less than 2^-64.
 PREFER_HD constexpr std::uint64_t to_below(std::uint64_t bits, std::uint64_t bound) {
-  const std::uint64_t low = (bits & 0xffffffffu) * (bound & 0xffffffffu);
-  const std::uint64_t middle = (bits >> 32) * (bound & 0xffffffffu) + (low >> 32);
-  const std::uint64_t other = (bits & 0xffffffffu) * (bound >> 32) + (middle & 0xffffffffu);
-  return (bits >> 32) * (bound >> 32) + (middle >> 32) + (other >> 32);
+  __extension__ typedef unsigned __int128 wide;
+  return static_cast<std::uint64_t>(static_cast<wide>(bits) * static_cast<wide>(bound) >> 64);
 }
 
 }  // namespace PREFER_ABI

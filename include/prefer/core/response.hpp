@@ -110,9 +110,15 @@ struct response_kind {
   }
   // f(names, offsets, ends, mask, weight) of each segment.
   template <class X, class F>
-  static void each_segment(const X& x, F f) {
+  static void each_segment(X& x, F f) {
     static constexpr const char* names[] = {"offsets", "ends", "token_mask", "token_weight"};
     f(names, x.offsets, x.ends, x.token_mask, x.token_weight);
+  }
+  // The form from logits (logp/evaluate_logits.hpp): f(policy, reference, gradient by the policy) of each segment. The
+  // first input fields are the policy's by segment, then the reference's; the first output fields the gradients.
+  template <class In, class Out, class F>
+  static void each_logp(In& in, Out& out, F f) {
+    f(in.policy, in.reference, out.grad_policy);
   }
 
   // Members in the order of input_fields, for items and for inputs alike.

@@ -4,8 +4,8 @@
 
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
-#include <prefer/core/random.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
+#include <prefer/rank/detail/game_draw.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -33,8 +33,10 @@ struct bradley_terry_bootstrap {
   bradley_terry_fit fit = {};
   std::int64_t replicates = 1000;
   std::uint64_t seed = 0;
-  double level = 0.95;      // of the intervals
-  std::int64_t lanes = 16;  // how many replicates have memory of their own, so how many threads can work at a time
+  double level = 0.95;  // of the intervals
+  // How many replicates have memory of their own, so how many threads (on CUDA, blocks of threads) can work at a time.
+  // 0 is 16 on the CPU, and on CUDA as many as fit in 512 MiB, up to 512.
+  std::int64_t lanes = 0;
 };
 
 template <space Space>
@@ -55,7 +57,7 @@ constexpr status bootstrap_arguments(const bradley_terry_bootstrap& o, std::int6
       first_error(fit_parameters(o.fit, items),
                   that(o.replicates >= 1, "replicates", static_cast<double>(o.replicates), "1 or more"),
                   that(o.level > 0 && o.level < 1, "level", o.level, "a number between 0 and 1"),
-                  that(o.lanes >= 1, "lanes", static_cast<double>(o.lanes), "1 or more"),
+                  that(o.lanes >= 0, "lanes", static_cast<double>(o.lanes), "0 or more"),
                   optional_output("lower", out.lower, items, "the number of items,", holds::totals),
                   optional_output("upper", out.upper, items, "the number of items,", holds::totals),
                   optional_output("standard_errors", out.standard_errors, items, "the number of items,", holds::totals),
@@ -79,6 +81,18 @@ constexpr status bootstrap_arguments(const bradley_terry_bootstrap& o, std::int6
   return s;
 }
 
+template <space S>
+status bootstrap_overlap(const comparisons<S>& c, const bootstrap_outputs<S>& out) {
+  address_ranges all;
+  all.read(c);
+  all.write("lower", out.lower);
+  all.write("upper", out.upper);
+  all.write("standard_errors", out.standard_errors);
+  all.write("failed", out.failed);
+  all.write("samples", out.samples);
+  return all.check();
+}
+
 }  // namespace require
 
 inline namespace PREFER_ABI {
@@ -86,86 +100,50 @@ namespace detail {
 
 enum class outcome : std::uint8_t { win, loss, tie };
 
-// Streams of random numbers from here on are the replicates.
-inline constexpr std::uint64_t bootstrap_stream = std::uint64_t{0x6254} << 48;
-
-// A kind of game: `games` of it were played, each adds `value` to the count of an outcome of a pair.
+// A kind of game: each adds `value` to the count of an outcome of a pair.
 struct game_cell {
   std::int64_t entry;  // in the list of the first item of the pair
   double value;
-  std::uint32_t games;
   outcome what;
 };
 
-// All games, ready to be drawn from: Walker's alias method (1977, in Vose's form of 1991) in whole numbers. A uniform
-// 64-bit number times the number of cells is a cell and a fraction, which decides between the cell and its alias.
-struct game_urn {
-  std::int64_t cells = 0;
-  std::int64_t games = 0;
+// The urn with what its cells are.
+struct urn_memory {
+  game_urn urn = {};
+  std::int64_t most_cells = 0;
   game_cell* cell = nullptr;
-  std::uint64_t* threshold = nullptr;
-  std::int32_t* alias = nullptr;
-  std::uint64_t* left = nullptr;  // while it is built
-  std::int32_t* stack = nullptr;
   std::int64_t* cursor = nullptr;  // [items]
   std::int64_t* mirror = nullptr;  // [entries] where the same pair stands in the other item's list
 
-  void carve(arena& memory, std::int64_t items, std::int64_t most_cells, std::int64_t entries) {
-    cell = memory.take<game_cell>(most_cells);
-    threshold = memory.take<std::uint64_t>(most_cells);
-    alias = memory.take<std::int32_t>(most_cells);
-    left = memory.take<std::uint64_t>(most_cells);
-    stack = memory.take<std::int32_t>(most_cells);
+  void carve(arena& memory, std::int64_t items, std::int64_t cells, std::int64_t entries) {
+    most_cells = cells;
+    cell = memory.take<game_cell>(cells);
+    urn.last = memory.take<std::int64_t>(cells);
+    urn.guide = memory.take<std::uint32_t>(game_urn::buckets_per_cell * cells);
     cursor = memory.take<std::int64_t>(items);
     mirror = memory.take<std::int64_t>(entries);
   }
 
-  status add(double games_of_cell, double value, std::int64_t entry, outcome what, std::int64_t at) {
-    if (!(games_of_cell > 0)) return {};
-    if (std::floor(games_of_cell) != games_of_cell)
-      return require::fail(errc::bad_label, "counts", "a whole number: games are drawn one by one", games_of_cell, 0,
-                           at);
-    if (static_cast<double>(games) + games_of_cell > 2147483647.0)
+  status add(double games, double value, std::int64_t entry, outcome what, std::int64_t at) {
+    if (!(games > 0)) return {};
+    if (!is_whole(games))
+      return require::fail(errc::bad_label, "counts", "a whole number: games are drawn one by one", games, 0, at);
+    if (static_cast<double>(urn.games) + games > static_cast<double>(most_games))
       return require::fail(errc::bad_label, "counts", "at most 2147483647 games in all",
-                           static_cast<double>(games) + games_of_cell, 0, at);
-    games += static_cast<std::int64_t>(games_of_cell);
-    cell[cells++] = {entry, value, static_cast<std::uint32_t>(games_of_cell), what};
+                           static_cast<double>(urn.games) + games, 0, at);
+    urn.games += static_cast<std::int64_t>(games);
+    urn.last[urn.cells] = urn.games;
+    cell[urn.cells++] = {entry, value, what};
     return {};
   }
 
-  // `stack` holds cells with less than an average share from the front, those with more from the back.
   void close() {
-    const std::uint64_t share = static_cast<std::uint64_t>(games);
-    std::int64_t poor = 0, rich = cells;
-    for (std::int64_t k = 0; k < cells; ++k) {
-      left[k] = static_cast<std::uint64_t>(cell[k].games) * static_cast<std::uint64_t>(cells);
-      alias[k] = static_cast<std::int32_t>(k);
-      threshold[k] = ~0ull;
-      stack[left[k] < share ? poor++ : --rich] = static_cast<std::int32_t>(k);
+    urn.set_games(urn.games, most_cells);
+    std::int64_t k = 0;
+    for (std::int64_t b = 0; b << urn.shift < urn.games; ++b) {
+      while (urn.last[k] <= b << urn.shift) ++k;
+      urn.guide[b] = static_cast<std::uint32_t>(k);
     }
-    while (poor > 0 && rich < cells) {
-      const std::int32_t from = stack[--poor], to = stack[rich];
-      threshold[from] = fraction(left[from], share);
-      alias[from] = to;
-      left[to] -= share - left[from];
-      if (left[to] >= share) continue;
-      ++rich;
-      stack[poor++] = to;
-    }
-  }
-
-  std::int64_t draw(std::uint64_t bits) const {
-    __extension__ typedef unsigned __int128 wide;
-    const wide product = static_cast<wide>(bits) * static_cast<wide>(cells);
-    const auto k = static_cast<std::int64_t>(product >> 64);
-    return static_cast<std::uint64_t>(product) < threshold[k] ? k : alias[k];
-  }
-
- private:
-  // 2^64 part / whole, for part < whole
-  static std::uint64_t fraction(std::uint64_t part, std::uint64_t whole) {
-    __extension__ typedef unsigned __int128 wide;
-    return static_cast<std::uint64_t>((static_cast<wide>(part) << 64) / static_cast<wide>(whole));
   }
 };
 
@@ -187,7 +165,7 @@ inline std::int64_t find_entry(const comparison_graph& g, std::int64_t i, std::i
   return at != last && *at == j ? at - g.opponent : -1;
 }
 
-inline status fill_urn(const comparison_graph& g, game_urn& urn) {
+inline status fill_urn(const comparison_graph& g, urn_memory& urn) {
   status s;
   for (std::int64_t i = 0; s.ok() && i < g.items; ++i)
     for (std::int64_t e = g.offsets[i]; s.ok() && e < g.offsets[i + 1]; ++e) {
@@ -199,21 +177,17 @@ inline status fill_urn(const comparison_graph& g, game_urn& urn) {
   return s;
 }
 
-// With weights the games of a row are a kind of their own.
+// With weights the games of a row are a kind of their own; without weight they were not played.
 inline status fill_weighted_urn(const comparisons<space::host>& data, const comparison_shape& shape,
-                                const comparison_graph& g, game_urn& urn) {
-  comparisons<space::host> plain = data;
-  plain.weight = {};
-  const comparison_reader reader{plain, shape, false, false};
+                                const comparison_graph& g, urn_memory& urn) {
   status s;
   for (std::int64_t k = 0; s.ok() && k < shape.rows; ++k) {
-    const comparison_row r = reader.pair(k);
+    const comparison_row r = pair_row(data, k);
+    if (!(r.total() > 0)) continue;
     const std::int64_t e = find_entry(g, r.first, r.second);
-    if (e < 0) continue;  // nothing of weight was played
-    const double w = comparison_reader::number(data.weight, k);
-    s = urn.add(r.first_wins, w, e, outcome::win, k);
-    if (s.ok()) s = urn.add(r.second_wins, w, e, outcome::loss, k);
-    if (s.ok()) s = urn.add(r.ties, w, e, outcome::tie, k);
+    s = urn.add(r.first_wins, r.weight, e, outcome::win, k);
+    if (s.ok()) s = urn.add(r.second_wins, r.weight, e, outcome::loss, k);
+    if (s.ok()) s = urn.add(r.ties, r.weight, e, outcome::tie, k);
   }
   return s;
 }
@@ -237,7 +211,7 @@ struct bootstrap_lane {
 };
 
 struct bootstrap_memory {
-  game_urn urn = {};
+  urn_memory urn = {};
   double* start = nullptr;    // [items] ratings of all games
   double* samples = nullptr;  // [replicates, items]
   bootstrap_lane* lanes = nullptr;
@@ -247,7 +221,7 @@ struct bootstrap_memory {
     urn.carve(memory, shape.items, most_cells(shape, weighted), graph_builder::most_entries(shape));
     start = memory.take<double>(shape.items);
     samples = memory.take<double>(o.replicates * shape.items);
-    lane_count = std::min(o.lanes, std::max(o.replicates, shape.items));
+    lane_count = std::min(o.lanes > 0 ? o.lanes : 16, std::max(o.replicates, shape.items));
     lanes = memory.take<bootstrap_lane>(lane_count);
     for (std::int64_t l = 0; l < lane_count; ++l) {
       bootstrap_lane one;
@@ -261,6 +235,13 @@ inline void measure_bootstrap(arena& memory, const bradley_terry_bootstrap& o, c
                               bool weighted) {
   measure_fit(memory, o.fit, shape);
   bootstrap_memory().carve(memory, o, shape, weighted);
+}
+
+template <space S>
+PREFER_HD void store_interval(const bootstrap_outputs<S>& out, std::int64_t i, const rating_interval& r) {
+  store_number(out.lower, i, r.lower);
+  store_number(out.upper, i, r.upper);
+  store_number(out.standard_errors, i, r.standard_error);
 }
 
 class bootstrap_run {
@@ -301,7 +282,7 @@ class bootstrap_run {
   double tie_;
 
   void draw(bootstrap_lane& lane, std::int64_t b) const {
-    const game_urn& urn = m_.urn;
+    const game_urn& urn = m_.urn.urn;
     std::fill(lane.drawn, lane.drawn + urn.cells, 0u);
     for (std::int64_t g = 0; g < urn.games; g += 2) {
       const random_pair bits =
@@ -312,7 +293,7 @@ class bootstrap_run {
     comparison_graph& r = lane.graph;
     for (double* a : {r.won, r.lost, r.tied})
       if (a != nullptr) std::fill(a, a + r.entries, 0.0);
-    for (std::int64_t k = 0; k < urn.cells; ++k) add(r, urn.cell[k], lane.drawn[k] * urn.cell[k].value);
+    for (std::int64_t k = 0; k < urn.cells; ++k) add(r, m_.urn.cell[k], lane.drawn[k] * m_.urn.cell[k].value);
   }
 
   void add(comparison_graph& r, const game_cell& c, double count) const {
@@ -348,30 +329,12 @@ class bootstrap_run {
 
   void summarise(double* sorted, std::int64_t i, const bootstrap_outputs<space::host>& out) const {
     std::int64_t count = 0;
-    double sum = 0;
     for (std::int64_t b = 0; b < o_.replicates; ++b) {
       const double r = m_.samples[b * graph_.items + i];
-      if (math::is_nan(r)) continue;
-      sorted[count++] = r;
-      sum += r;
+      if (!math::is_nan(r)) sorted[count++] = r;
     }
-    const double mean = sum / static_cast<double>(count);
-    double squares = 0;
-    for (std::int64_t k = 0; k < count; ++k) squares += (sorted[k] - mean) * (sorted[k] - mean);
     std::sort(sorted, sorted + count);
-    store_number(out.lower, i, percentile(sorted, count, 0.5 * (1 - o_.level)));
-    store_number(out.upper, i, percentile(sorted, count, 0.5 * (1 + o_.level)));
-    store_number(
-        out.standard_errors, i,
-        count > 1 ? std::sqrt(squares / static_cast<double>(count - 1)) : math::detail::not_a_number<double>());
-  }
-
-  static double percentile(const double* sorted, std::int64_t count, double p) {
-    if (count == 0) return math::detail::not_a_number<double>();
-    const double at = p * static_cast<double>(count - 1);
-    const auto below = static_cast<std::int64_t>(at);
-    if (below + 1 >= count) return sorted[count - 1];
-    return sorted[below] + (at - static_cast<double>(below)) * (sorted[below + 1] - sorted[below]);
+    store_interval(out, i, interval_of(sorted, count, o_.level));
   }
 };
 
@@ -396,14 +359,7 @@ inline status bootstrap_bradley_terry(const cpu& exec, const bradley_terry_boots
   status s = detail::check_fit(exec, options.fit, data, shape, level);
   if (s.ok()) s = require::bootstrap_arguments(options, shape.items, out);
   if (!s.ok()) return s;
-  require::address_ranges all;
-  all.read(data);
-  all.write("lower", out.lower);
-  all.write("upper", out.upper);
-  all.write("standard_errors", out.standard_errors);
-  all.write("failed", out.failed);
-  all.write("samples", out.samples);
-  s = all.check();
+  s = require::bootstrap_overlap(data, out);
   detail::host_scratch lent;
   if (s.ok()) s = lent.provide(exec.workspace, bootstrap_bradley_terry_workspace(exec, options, data));
   if (!s.ok()) return s;

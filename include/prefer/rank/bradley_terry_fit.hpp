@@ -208,6 +208,11 @@ PREFER_HD double shown_tie_parameter(tie_model asked, tie_model used, double t) 
   return used == tie_model::davidson ? math::exp(t) : t;
 }
 
+// The other way round, for a tie parameter that was estimated.
+PREFER_HD double solved_tie_parameter(tie_model used, double shown) {
+  return used == tie_model::davidson ? math::log(shown) : shown;
+}
+
 PREFER_HD void store_count(void* data, element type, std::int64_t value) {
   if (type == element::i64)
     *static_cast<std::int64_t*>(data) = value;

@@ -135,6 +135,7 @@ constexpr status matrix_form(const comparisons<S>& c, comparison_shape& shape) {
   if (s.ok()) s = missing(c.win_matrix.given(), "win_matrix", "the wins, since tie_matrix is given");
   if (!s.ok()) return s;
   if (shape.items == 0) shape.items = c.win_matrix.extent[0];
+  if (shape.items < 0 || shape.items > most_items) return {};  // comparison_views refuses it
   shape.rows = shape.items * shape.items;
   s = square("win_matrix", c.win_matrix, shape.items);
   if (s.ok() && c.tie_matrix.given()) s = square("tie_matrix", c.tie_matrix, shape.items);
@@ -179,7 +180,7 @@ constexpr status comparison_views(const comparisons<S>& c, comparison_shape& sha
   return s;
 }
 
-// The memory of one call, from the first to the last byte of every view; outputs have to keep clear of all others.
+// The memory of one call; outputs have to keep clear of all others.
 class address_ranges {
  public:
   template <bool Mutable, int Rank, space S>
@@ -199,35 +200,32 @@ class address_ranges {
   status check() const {
     for (int i = 0; i < write_count_; ++i) {
       for (int j = 0; j < read_count_; ++j)
-        if (meet(writes_[i], reads_[j]))
+        if (overlap(writes_[i], reads_[j]))
           return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with an input");
       for (int j = 0; j < i; ++j)
-        if (meet(writes_[i], writes_[j]))
+        if (overlap(writes_[i], writes_[j]))
           return fail(errc::overlap, writes_[i].name, "memory of its own, not shared with another output");
     }
     return {};
   }
 
  private:
-  struct range {
-    const char* name = "";
-    std::uintptr_t begin = 0, end = 0;
-  };
-  range reads_[16];
-  range writes_[16];
+  footprint reads_[16];
+  footprint writes_[16];
   int read_count_ = 0, write_count_ = 0;
 
-  template <bool Mutable, int Rank, space S>
-  static range range_of(const char* name, const erased_view<Mutable, Rank, S>& v) {
-    const auto begin = reinterpret_cast<std::uintptr_t>(v.data);
-    std::int64_t last = 0;
-    for (int r = 0; r < Rank; ++r) {
-      if (v.extent[r] == 0) return {name, begin, begin};
-      last += (v.extent[r] - 1) * v.stride[r];
-    }
-    return {name, begin, begin + static_cast<std::uintptr_t>((last + 1) * size_of(v.type))};
+  template <bool Mutable, space S>
+  static footprint range_of(const char* name, const erased_view<Mutable, 1, S>& v) {
+    return footprint_of(name, v);
   }
-  static bool meet(const range& a, const range& b) { return a.begin < b.end && b.begin < a.end; }
+  // A matrix by its first and last byte.
+  template <bool Mutable, space S>
+  static footprint range_of(const char* name, const erased_view<Mutable, 2, S>& v) {
+    const auto begin = reinterpret_cast<std::intptr_t>(v.data);
+    const std::int64_t size = size_of(v.type), last = (v.extent[0] - 1) * v.stride[0] + (v.extent[1] - 1) * v.stride[1];
+    const bool none = v.extent[0] == 0 || v.extent[1] == 0;
+    return {name, begin, none ? begin : begin + (last + 1) * size, 0, size};
+  }
 };
 
 }  // namespace require

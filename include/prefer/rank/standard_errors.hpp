@@ -2,100 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
-#include <prefer/rank/bradley_terry_fit.hpp>
+#include <prefer/rank/rating_errors.hpp>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 
-// Standard errors of fitted Bradley-Terry ratings. With H the curvature of the negative log-likelihood (with the
-// prior's) at the ratings, and c_i the contrast that rating i is (see below),
-//
-//   hessian:   cov(i, j) = c_i' H^+ c_j
-//   sandwich:  cov(i, j) = c_i' H^+ G H^+ c_j,   G = sum over games of (gradient of the game's loss)(the same)'
-//
-// The second stays right when games are not independent draws of the model (misfit, weights; a game of weight w counts
-// w^2 in G). Prior games are not data and not in G. A tied game is one observation, in every tie model.
-//
-// The gauge: without a prior, ratings that sum to zero, c_i = e_i - (1, ..., 1)/n. With a prior, c_i = e_i. With an
-// anchor, the difference to it, c_i = e_i - e_anchor, whose error is 0 for the anchor itself. The error of any
-// difference r_i - r_j follows from the covariances, in every gauge the same: cov(i, i) + cov(j, j) - 2 cov(i, j).
-//
-// Nothing is added to the diagonal and nothing is dropped from H, so that the error of a newcomer with few games does
-// not depend on how many games the others played. Up to `dense_items` items H is factorised (Eigen, n^3 / 3); beyond,
-// every requested item costs one solution by preconditioned conjugate gradients, on the caller's threads.
-//
-// Sources: Huber 1967 and White 1982 (sandwich); Ford 1957 for when H has no other null vector than (1, ..., 1).
+// Standard errors of fitted ratings on the CPU; what they are, and options, inputs and outputs: rating_errors.hpp. Up
+// to `dense_items` items H is factorised (Eigen, n^3 / 3); beyond, every requested item costs one solution by
+// preconditioned conjugate gradients, on the caller's threads.
 namespace prefer {
-
-enum class error_estimate : std::uint8_t { hessian, sandwich };
-
-struct bradley_terry_errors {
-  bradley_terry_fit fit = {};  // as it was fitted: tie model, prior, anchor; the rest is not looked at
-  error_estimate estimate = error_estimate::hessian;
-  std::int64_t dense_items = 1024;
-  double tolerance = 1e-12;  // of the residual of the conjugate gradients
-};
-
-template <space Space>
-struct fitted_ratings {
-  input_view<1, Space> ratings = {};        // [items] what fit_bradley_terry gave; their sum or anchor does not matter
-  input_view<1, Space> tie_parameter = {};  // [1] eta or nu, for an estimated tie model
-  input_view<1, Space> items = {};          // [k] whose errors are wanted, int32 or int64; absent: all, k = items
-};
-
-template <space Space>
-struct error_outputs {
-  output_view<1, Space> standard_errors = {};     // [k]
-  output_view<2, Space> covariance = {};          // [k, k] of these ratings
-  output_view<1, Space> tie_standard_error = {};  // [1] of eta, or of log nu; NaN if no tie parameter was estimated
-};
-
-namespace require {
-
-template <space S>
-constexpr status error_arguments(const bradley_terry_errors& o, std::int64_t items, const fitted_ratings<S>& at,
-                                 const error_outputs<S>& out) {
-  const std::int64_t k = at.items.given() ? at.items.extent[0] : items;
-  status s = first_error(fit_parameters(o.fit, items),
-                         that(o.estimate <= error_estimate::sandwich, "estimate", static_cast<double>(o.estimate),
-                              "error_estimate::hessian or sandwich"),
-                         that(o.dense_items >= 0, "dense_items", static_cast<double>(o.dense_items), "0 or more"),
-                         that(o.tolerance > 0 && o.tolerance < 1, "tolerance", o.tolerance, "a number between 0 and 1"),
-                         missing(at.ratings.given(), "ratings", "the fitted ratings"),
-                         vector("ratings", at.ratings, items, "the number of items,", holds::totals));
-  if (s.ok() && at.tie_parameter.given())
-    s = vector("tie_parameter", at.tie_parameter, 1, "one element,", holds::totals);
-  if (s.ok() && k < 0) s = fail(errc::bad_extent, "items", "at least", static_cast<double>(k), 0);
-  if (s.ok() && at.items.given()) s = vector("items", at.items, k, "their number,", holds::indices);
-  if (s.ok() && !out.standard_errors.given() && !out.covariance.given() && !out.tie_standard_error.given())
-    s = fail(errc::missing_output, "outputs", "at least one output");
-  if (s.ok())
-    s = optional_output("standard_errors", out.standard_errors, k, "the number of requested items,", holds::totals);
-  if (s.ok()) s = optional_output("tie_standard_error", out.tie_standard_error, 1, "one element,", holds::totals);
-  if (!s.ok() || !out.covariance.given()) return s;
-  const auto& c = out.covariance;
-  s = element_type("covariance", c.type, holds::totals);
-  if (s.ok() && (c.extent[0] != k || c.extent[1] != k))
-    s = fail(errc::bad_extent, "covariance", "the number of requested items,",
-             static_cast<double>(c.extent[0] != k ? c.extent[0] : c.extent[1]), static_cast<double>(k));
-  if (s.ok() && c.data == nullptr && k > 0)
-    s = fail(errc::null_data, "covariance", "a pointer to its elements, but it is null");
-  if (s.ok() && k > 1 &&
-      (c.stride[0] < 1 || c.stride[1] < 1 || (c.stride[0] < c.stride[1] * k && c.stride[1] < c.stride[0] * k)))
-    s = fail(errc::bad_stride, "covariance", "rows or columns that do not overlap: at least",
-             static_cast<double>(std::min(c.stride[0], c.stride[1])), static_cast<double>(k));
-  return s;
-}
-
-}  // namespace require
-
 inline namespace PREFER_ABI {
 namespace detail {
 
@@ -104,21 +26,18 @@ struct error_plan {
   std::int64_t items = 0;
   std::int64_t wanted = 0;  // and one more column for the tie parameter
   bool tie_parameter = false;
-  bool prior = false;
-  std::int64_t anchor = -1;
+  rating_gauge gauge = {};
   std::int64_t* item = nullptr;
 
   std::int64_t columns() const { return wanted + (tie_parameter ? 1 : 0); }
 
-  // c_k on the ratings; returns its tie part.
+  // c_k on the ratings, and its tie part.
+  double right(std::int64_t k, std::int64_t i) const { return k == wanted ? 0 : gauge.contrast(item[k], i); }
+  double right_tie(std::int64_t k) const { return k == wanted ? 1 : 0; }
+  // All of it; returns the tie part.
   double contrast(std::int64_t k, double* c) const {
-    std::fill(c, c + items, 0.0);
-    if (k == wanted) return 1;
-    if (anchor < 0 && !prior)
-      for (std::int64_t i = 0; i < items; ++i) c[i] = -1.0 / static_cast<double>(items);
-    c[item[k]] += 1;
-    if (anchor >= 0) c[anchor] -= 1;
-    return 0;
+    for (std::int64_t i = 0; i < items; ++i) c[i] = right(k, i);
+    return right_tie(k);
   }
 };
 
@@ -130,11 +49,11 @@ void fill_meat(const comparison_graph& g, const double* rating, const Edge& edge
   for (std::int64_t i = 0; i < g.items; ++i) {
     double border = 0;
     for (std::int64_t e = g.offsets[i]; e < g.offsets[i + 1]; ++e) {
-      const outcome_scores<double> s = scores_of(edge, odds_of_ratings(rating[i], rating[g.opponent[e]]));
-      const double tied = g.tied != nullptr ? g.tied[e] : 0;
-      weight[e] = g.won[e] * (s.win * s.win) + g.lost[e] * (s.loss * s.loss) + tied * (s.tie * s.tie);
-      border += g.won[e] * (s.win * s.win_t) + g.lost[e] * (s.loss * s.loss_t) + tied * (s.tie * s.tie_t);
-      corner += g.won[e] * (s.win_t * s.win_t) + g.lost[e] * (s.loss_t * s.loss_t) + tied * (s.tie_t * s.tie_t);
+      const score_squares s = squares_of(scores_of(edge, odds_of_ratings(rating[i], rating[g.opponent[e]])), g.won[e],
+                                         g.lost[e], g.tied != nullptr ? g.tied[e] : 0);
+      weight[e] = s.weight;
+      border += s.cross;
+      corner += s.tie;
     }
     if constexpr (Edge::has_tie_parameter) cross[i] = border;
   }
@@ -169,7 +88,8 @@ struct error_memory {
   double* meat_cross = nullptr;
   double* dense = nullptr;
   double* scale = nullptr;
-  double* solution = nullptr;  // [size, columns at once]
+  double* rest = nullptr;      // [size, columns] what a dense solution leaves
+  double* solution = nullptr;  // [size, columns]
   double* image = nullptr;     // the same for G times it
   cg_memory* lanes = nullptr;
   std::int64_t lane_count = 0;
@@ -187,6 +107,7 @@ struct error_memory {
     if (n <= o.dense_items) {
       dense = memory.take<double>(size * size);
       scale = memory.take<double>(size);
+      rest = memory.take<double>(size * (wanted + 1));
     } else {
       lane_count = std::min<std::int64_t>(most_lanes, wanted + 1);
       lanes = memory.take<cg_memory>(lane_count);
@@ -215,50 +136,41 @@ class error_solver {
                const error_memory& m)
       : exec_(exec), run_(run), options_(options), plan_(plan), m_(m) {}
 
-  // Columns of H^+ C.
-  void solve(const curvature_system& h) {
-    const std::int64_t size = plan_.items + 1;
+  // Columns of H^+ C; false where rounding or the limit of iterations left a column without a solution.
+  bool solve(const curvature_system& h) {
     if (m_.dense != nullptr) return solve_dense(h);
+    std::atomic<bool> solved = true;
     const cpu alone{.isa = exec_.isa};
     const row_runner serial{alone, run_.level, run_.blocks};
     auto lane = [&](std::int64_t l) {
       for (std::int64_t k = l; k < plan_.columns(); k += m_.lane_count) {
         const double tie = plan_.contrast(k, m_.lanes[l].residual);
-        const cg_result r =
-            conjugate_gradients(serial, h, m_.lanes[l]).solve(tie, options_.tolerance, 20 * plan_.items + 1000);
-        double* column = m_.solution + k * size;
-        std::copy(m_.lanes[l].step, m_.lanes[l].step + plan_.items, column);
-        column[plan_.items] = r.tie_step;
+        const cg_result r = conjugate_gradients(serial, h, m_.lanes[l])
+                                .solve(tie, options_.tolerance, most_error_iterations(plan_.items));
+        if (!r.converged) solved = false;
+        std::copy(m_.lanes[l].step, m_.lanes[l].step + plan_.items, column(k));
+        column(k)[plan_.items] = r.tie_step;
       }
     };
     run_tasks(exec_, m_.lane_count, lane);
+    return solved;
   }
 
   // Columns of G H^+ C.
   void apply(const curvature_system& g) {
-    const cpu alone{.isa = exec_.isa};
-    const row_runner serial{alone, run_.level, run_.blocks};
-    const std::int64_t size = plan_.items + 1;
-    auto column = [&](std::int64_t k) { apply_column(serial, g, m_.solution + k * size, m_.image + k * size); };
-    run_tasks(exec_, plan_.columns(), column);
+    each_column(
+        [&](const row_runner& serial, std::int64_t k) { apply_column(serial, g, column(k), m_.image + at(k)); });
   }
 
   double covariance(std::int64_t k, std::int64_t l) const {
-    const std::int64_t n = plan_.items, size = n + 1;
-    const double* y = m_.solution + k * size;
+    const std::int64_t n = plan_.items;
+    const double* y = column(k);
     if (m_.image != nullptr) {
       double s = 0;
-      for (std::int64_t i = 0; i < size; ++i) s += y[i] * m_.image[l * size + i];
+      for (std::int64_t i = 0; i <= n; ++i) s += y[i] * m_.image[at(l) + i];
       return s;
     }
-    // c_l is sparse: two entries, or one and the mean, which H^+ makes irrelevant up to a shift.
-    if (l == plan_.wanted) return y[n];
-    double s = y[plan_.item[l]];
-    if (plan_.anchor >= 0) return s - y[plan_.anchor];
-    if (plan_.prior) return s;
-    double mean = 0;
-    for (std::int64_t i = 0; i < n; ++i) mean += y[i];
-    return s - mean / static_cast<double>(n);
+    return contrast_of(l, y);
   }
 
  private:
@@ -268,10 +180,32 @@ class error_solver {
   const error_plan& plan_;
   const error_memory& m_;
 
+  std::int64_t at(std::int64_t k) const { return k * (plan_.items + 1); }
+  double* column(std::int64_t k) const { return m_.solution + at(k); }
+
+  // c_l times y; it is sparse: two entries, or one and the mean, which H^+ makes irrelevant up to a shift.
+  double contrast_of(std::int64_t l, const double* y) const {
+    const std::int64_t n = plan_.items;
+    if (l == plan_.wanted) return y[n];
+    double sum = 0;
+    for (std::int64_t i = 0; plan_.gauge.sums_to_zero() && i < n; ++i) sum += y[i];
+    return plan_.gauge.of(y, plan_.item[l], sum / static_cast<double>(n));
+  }
+
+  // f(runner, column) for all columns, on the caller's threads.
+  template <class F>
+  void each_column(F f) const {
+    const cpu alone{.isa = exec_.isa};
+    const row_runner serial{alone, run_.level, run_.blocks};
+    auto task = [&](std::int64_t k) { f(serial, k); };
+    run_tasks(exec_, plan_.columns(), task);
+  }
+
   static void apply_column(const row_runner& run, const curvature_system& g, const double* y, double* out) {
     const std::int64_t n = g.graph.items;
     const curvature_pass pass{g.graph, g.weight, y, out};
     run.run(pass, 0, n);
+    for (std::int64_t i = 0; g.prior_curvature != nullptr && i < n; ++i) out[i] += g.prior_curvature[i] * y[i];
     double tie = 0;
     for (std::int64_t i = 0; g.cross != nullptr && i < n; ++i) {
       out[i] += g.cross[i] * y[n];
@@ -280,28 +214,57 @@ class error_solver {
     out[n] = tie + g.tie_curvature * y[n];
   }
 
-  void solve_dense(const curvature_system& h) {
+  // Where blocks of items that played much hang together by few games, the factor alone is good to its condition only.
+  // What a solution leaves is summed over differences of pairs, so it is accurate, and solving for it mends that.
+  bool solve_dense(const curvature_system& h) {
     const std::int64_t n = plan_.items, size = h.cross != nullptr ? n + 1 : n;
     Eigen::Map<Eigen::MatrixXd> matrix(m_.dense, size, size);
-    fill_dense(h, plan_.prior, matrix, m_.scale);
-    Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(matrix);
-    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> columns(m_.solution, size, plan_.columns(),
-                                                                 Eigen::OuterStride<>(n + 1));
+    fill_dense(h, plan_.gauge.prior, matrix, m_.scale);
+    const factorisation factor(matrix);
+    if (factor.info() != Eigen::Success) return false;
+    for (std::int64_t k = 0; k < plan_.columns(); ++k) column(k)[n] = plan_.contrast(k, column(k));
+    solve_scaled(factor, size, m_.solution);
+    if (factor.rcond() > 1e-4) return true;
+    for (int sweep = 0; sweep < 10; ++sweep)
+      if (mend(factor, h, size) <= 1e-12) return true;
+    return false;
+  }
+
+  using factorisation = Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>>;
+
+  // x = H^-1 x, for all columns.
+  void solve_scaled(const factorisation& factor, std::int64_t size, double* x) const {
+    Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>> all(x, size, plan_.columns(),
+                                                             Eigen::OuterStride<>(plan_.items + 1));
+    const Eigen::Map<Eigen::VectorXd> scale(m_.scale, size);
+    all.array().colwise() *= scale.array();
+    factor.solveInPlace(all);
+    all.array().colwise() *= scale.array();
+  }
+
+  // Returns the largest correction of a variance, relative to it.
+  double mend(const factorisation& factor, const curvature_system& h, std::int64_t size) const {
+    each_column([&](const row_runner& serial, std::int64_t k) {
+      double* rest = m_.rest + at(k);
+      apply_column(serial, h, column(k), rest);
+      for (std::int64_t i = 0; i < plan_.items; ++i) rest[i] = plan_.right(k, i) - rest[i];
+      rest[plan_.items] = plan_.right_tie(k) - rest[plan_.items];
+    });
+    solve_scaled(factor, size, m_.rest);
+    double worst = 0;
     for (std::int64_t k = 0; k < plan_.columns(); ++k) {
-      double* c = m_.solution + k * (n + 1);
-      c[n] = plan_.contrast(k, c);
-      for (std::int64_t i = 0; i < size; ++i) c[i] *= m_.scale[i];
+      for (std::int64_t i = 0; i < size; ++i) column(k)[i] += m_.rest[at(k) + i];
+      const double correction = std::fabs(contrast_of(k, m_.rest + at(k))), all = contrast_of(k, column(k));
+      if (!(correction <= worst * all)) worst = correction / all;
     }
-    factor.solveInPlace(columns);
-    for (std::int64_t k = 0; k < plan_.columns(); ++k)
-      for (std::int64_t i = 0; i < size; ++i) m_.solution[k * (n + 1) + i] *= m_.scale[i];
+    return worst;
   }
 };
 
 template <class Edge>
 status store_errors(const error_solver& solver, const error_plan& plan, const error_outputs<space::host>& out) {
   for (std::int64_t k = 0; out.standard_errors.given() && k < plan.wanted; ++k)
-    store_number(out.standard_errors, k, std::sqrt(std::max(0.0, solver.covariance(k, k))));
+    store_number(out.standard_errors, k, error_of(solver.covariance(k, k)));
   const auto& c = out.covariance;
   for (std::int64_t k = 0; c.given() && k < plan.wanted; ++k)
     for (std::int64_t l = 0; l <= k; ++l) {
@@ -310,7 +273,7 @@ status store_errors(const error_solver& solver, const error_plan& plan, const er
       store_element<double>(c.data, c.type, l * c.stride[0] + k * c.stride[1], x, false);
     }
   store_number(out.tie_standard_error, 0,
-               Edge::has_tie_parameter ? std::sqrt(std::max(0.0, solver.covariance(plan.wanted, plan.wanted)))
+               Edge::has_tie_parameter ? error_of(solver.covariance(plan.wanted, plan.wanted))
                                        : math::detail::not_a_number<double>());
   return {};
 }
@@ -346,7 +309,13 @@ status errors_with(const error_call& c, arena& memory, comparison_graph graph, c
   bradley_terry_solver<Edge> solver(c.exec, c.level, graph, arrays, settings_of(c.options.fit, c.shape.items));
   solver.differentiate_at(c.tie);
   error_solver errors(c.exec, solver.runner(), c.options, plan, m);
-  errors.solve(solver.system());
+  const curvature_system curvature = solver.system();
+  for (std::int64_t i = 0; !(plan.items == 1 && plan.gauge.sums_to_zero()) && i < plan.items; ++i)
+    if (!(curvature.diagonal[i] > 0))
+      return require::fail(errc::bad_parameter, "ratings", "near enough for a curvature above 0 in every item",
+                           arrays.rating[i], 0, i);
+  if (!errors.solve(curvature))
+    return require::fail(errc::not_converged, "ratings", "a curvature that double precision can invert");
   if (c.options.estimate == error_estimate::sandwich) errors.apply(meat);
   return store_errors<Edge>(errors, plan, c.out);
 }
@@ -366,8 +335,10 @@ inline std::size_t standard_errors_workspace(const cpu&, const bradley_terry_err
   return memory.bytes();
 }
 
-// Errors: those of fit_bradley_terry, except not_converged; not_a_number for ratings that are not finite; bad_index for
-// a requested item that does not exist; missing_input when an estimated tie model comes without its tie_parameter.
+// Errors: those of fit_bradley_terry, but not_converged where the curvature at the ratings is too badly conditioned for
+// double precision, and bad_parameter where it is zero (ratings hundreds apart); not_a_number for ratings that are not
+// finite; bad_index for a requested item that does not exist; missing_input when an estimated tie model comes without
+// its tie_parameter.
 inline status standard_errors(const cpu& exec, const bradley_terry_errors& options,
                               const comparisons<space::host>& data, const fitted_ratings<space::host>& at,
                               const error_outputs<space::host>& out) {
@@ -376,13 +347,7 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   status s = detail::check_fit(exec, options.fit, data, shape, level);
   if (s.ok()) s = require::error_arguments(options, shape.items, at, out);
   if (!s.ok()) return s;
-  require::address_ranges all;
-  all.read(data);
-  all.read(at.ratings), all.read(at.tie_parameter), all.read(at.items);
-  all.write("standard_errors", out.standard_errors);
-  all.write("covariance", out.covariance);
-  all.write("tie_standard_error", out.tie_standard_error);
-  s = all.check();
+  s = require::error_overlap(data, at, out);
   detail::host_scratch lent;
   if (s.ok()) s = lent.provide(exec.workspace, standard_errors_workspace(exec, options, data, at));
   if (!s.ok()) return s;
@@ -391,6 +356,10 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   detail::comparison_graph graph;
   s = detail::make_graph({data, shape, false, exec.content != content::none}, memory, graph);
   if (!s.ok()) return s;
+  const bool squared = options.estimate == error_estimate::sandwich && data.weight.given();
+  for (std::int64_t k = 0; squared && exec.content != content::none && k < shape.rows; ++k)
+    if (const double w = detail::number_at(data.weight, k); !detail::has_square(w))
+      return require::fail(errc::bad_label, "weight", "0, or between 1e-150 and 1e150, where it is squared", w, 0, k);
   detail::solver_memory arrays;
   arrays.carve(memory, shape.items, detail::graph_builder::most_entries(shape),
                options.fit.ties != tie_model::half && shape.ties);
@@ -399,26 +368,25 @@ inline status standard_errors(const cpu& exec, const bradley_terry_errors& optio
   if (s.ok() && model.ties != tie_model::half)
     s = require::missing(at.tie_parameter.given(), "tie_parameter", "the fitted tie parameter");
   for (std::int64_t i = 0; s.ok() && i < shape.items; ++i) {
-    arrays.rating[i] = detail::load_element<double>(at.ratings.data, at.ratings.type, i * at.ratings.stride[0]);
+    arrays.rating[i] = detail::number_at(at.ratings, i);
     if (math::is_nan(arrays.rating[i] - arrays.rating[i]))
       s = require::fail(errc::not_a_number, "ratings", "a finite number", arrays.rating[i], 0, i);
   }
   double tie = 0;
   if (s.ok() && model.ties != tie_model::half) {
-    tie = detail::load_element<double>(at.tie_parameter.data, at.tie_parameter.type, 0);
+    tie = detail::number_at(at.tie_parameter, 0);
     s = require::that(tie > 0 && require::finite(tie), "tie_parameter", tie, "a finite number above 0");
-    if (model.ties == tie_model::davidson) tie = math::log(tie);
+    tie = detail::solved_tie_parameter(model.ties, tie);
   }
   if (!s.ok()) return s;
 
   detail::error_plan plan;
   plan.items = shape.items;
   plan.wanted = at.items.given() ? at.items.extent[0] : shape.items;
-  plan.prior = options.fit.prior_precision > 0 || options.fit.pseudo_count > 0;
-  plan.anchor = options.fit.anchor;
+  plan.gauge = detail::gauge_of(options.fit, shape.items);
   plan.item = memory.take<std::int64_t>(plan.wanted);
   for (std::int64_t k = 0; k < plan.wanted; ++k) {
-    plan.item[k] = at.items.given() ? detail::load_index(at.items.data, at.items.type, k * at.items.stride[0]) : k;
+    plan.item[k] = at.items.given() ? detail::index_at(at.items, k) : k;
     if (plan.item[k] < 0 || plan.item[k] >= shape.items)
       return require::fail(errc::bad_index, "items", "0 or above and below the number of items",
                            static_cast<double>(plan.item[k]), 0, k);

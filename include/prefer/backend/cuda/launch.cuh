@@ -27,6 +27,13 @@ inline status cuda_status(cudaError_t e, const char* call) {
 
 inline status launch_status(const char* kernel) { return cuda_status(cudaPeekAtLastError(), kernel); }
 
+// The bits of a number up to `largest`, for sorting by it.
+inline int bits_for(std::int64_t largest) {
+  int bits = 1;
+  while (bits < 63 && (largest >> bits) != 0) ++bits;
+  return bits;
+}
+
 inline constexpr std::size_t scratch_alignment = 256;
 
 // Scratch memory of one call: the caller's workspace, or memory taken from the device's pool in stream order and given
@@ -87,5 +94,21 @@ constexpr std::size_t scratch_bytes(std::size_t count) {
 }
 
 }  // namespace detail
+
+// Runs f(scratch, rest) with `bytes` bytes of the workspace, or of memory in stream order; `rest` is exec with what is
+// left of its workspace.
+template <class F>
+status with_scratch(const cuda& exec, std::size_t bytes, F f) {
+  if (bytes == 0) return f(nullptr, exec);
+  detail::scratch memory;
+  cuda mine = exec, rest = exec;
+  const std::size_t whole = detail::scratch_alignment + detail::scratch_bytes<char>(bytes);
+  if (const status s = memory.reserve(mine, whole); !s.ok()) return s;
+  char* const columns = memory.take<char>(bytes);
+  if (exec.workspace.data != nullptr)
+    rest.workspace = {static_cast<char*>(exec.workspace.data) + whole, exec.workspace.bytes - whole};
+  return f(columns, rest);
+}
+
 }  // namespace PREFER_ABI
 }  // namespace prefer

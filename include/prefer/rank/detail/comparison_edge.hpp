@@ -150,6 +150,16 @@ PREFER_HD outcome_scores<double> scores_of(const rao_kupper_edge& e, const edge_
   return {-not_won, not_won, not_lost, not_lost, not_lost - not_won, barrier + not_won + not_lost};
 }
 
+// The sum over games of (gradient)(gradient)' : as a curvature of the pair, with its border and corner for t.
+struct score_squares {
+  double weight, cross, tie;
+};
+PREFER_HD score_squares squares_of(const outcome_scores<double>& s, double won, double lost, double tied) {
+  return {won * (s.win * s.win) + lost * (s.loss * s.loss) + tied * (s.tie * s.tie),
+          won * (s.win * s.win_t) + lost * (s.loss * s.loss_t) + tied * (s.tie * s.tie_t),
+          won * (s.win_t * s.win_t) + lost * (s.loss_t * s.loss_t) + tied * (s.tie_t * s.tie_t)};
+}
+
 // The part of L that is linear in t, or depends on it alone, for `ties` ties.
 template <class Edge>
 PREFER_HD tie_barrier tie_terms(double t, double ties) {

@@ -6,6 +6,7 @@
 #include <prefer/core/checks.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/rank/comparisons.hpp>
+#include <prefer/rank/detail/comparison_row.hpp>
 #include <prefer/rank/detail/host_scratch.hpp>
 
 #include <algorithm>
@@ -28,11 +29,6 @@ struct comparison_graph {
   double* tied = nullptr;            // [entries], null when the data have no ties
 };
 
-struct comparison_row {
-  std::int64_t first, second;
-  double first_wins, second_wins, ties;
-};
-
 // Reads comparisons in order. `squared_weights` is for sums of squares: a game of weight w then counts w^2.
 struct comparison_reader {
   const comparisons<space::host>& data;
@@ -40,21 +36,6 @@ struct comparison_reader {
   bool squared_weights = false;
   bool checks = true;
 
-  static double number(const input_view<1, space::host>& v, std::int64_t k) {
-    return load_element<double>(v.data, v.type, k * v.stride[0]);
-  }
-  static double number(const input_view<2, space::host>& v, std::int64_t i, std::int64_t j) {
-    return load_element<double>(v.data, v.type, i * v.stride[0] + j * v.stride[1]);
-  }
-  static std::int64_t index(const input_view<1, space::host>& v, std::int64_t k) {
-    return load_index(v.data, v.type, k * v.stride[0]);
-  }
-
-  // Bitwise, so that it holds under -ffast-math: up to the largest finite number, or -0.
-  static bool is_count(double x) {
-    const auto bits = bits_as<std::uint64_t>(x);
-    return (bits & 0x7fffffffffffffffull) == 0 || bits < 0x7ff0000000000000ull;
-  }
   static status count(const char* name, double x, std::int64_t at) {
     if (is_count(x)) return {};
     return require::fail(errc::bad_label, name, "a finite number, 0 or above", x, 0, at);
@@ -71,39 +52,32 @@ struct comparison_reader {
   }
 
   comparison_row pair(std::int64_t k) const {
-    comparison_row r{index(data.first, k), index(data.second, k), 0, 0, 0};
-    r.first_wins = data.first_wins.given() ? number(data.first_wins, k) : 1;
-    if (data.second_wins.given()) r.second_wins = number(data.second_wins, k);
-    if (data.ties.given()) r.ties = number(data.ties, k);
-    if (!data.weight.given()) return r;
-    const double w = number(data.weight, k);
-    const double scale = squared_weights ? w * w : w;
+    comparison_row r = pair_row(data, k);
+    const double scale = squared_weights ? r.weight * r.weight : r.weight;
     r.first_wins *= scale, r.second_wins *= scale, r.ties *= scale;
     return r;
   }
 
   status check_pair(std::int64_t k) const {
-    const std::int64_t i = index(data.first, k), j = index(data.second, k);
+    const std::int64_t i = index_at(data.first, k), j = index_at(data.second, k);
     status s = item("first", i, k);
     if (s.ok()) s = item("second", j, k);
     if (s.ok()) s = opponents("second", i, j, k);
-    if (s.ok() && data.first_wins.given()) s = count("first_wins", number(data.first_wins, k), k);
-    if (s.ok() && data.second_wins.given()) s = count("second_wins", number(data.second_wins, k), k);
-    if (s.ok() && data.ties.given()) s = count("ties", number(data.ties, k), k);
-    if (s.ok() && data.weight.given()) s = count("weight", number(data.weight, k), k);
+    if (s.ok() && data.first_wins.given()) s = count("first_wins", number_at(data.first_wins, k), k);
+    if (s.ok() && data.second_wins.given()) s = count("second_wins", number_at(data.second_wins, k), k);
+    if (s.ok() && data.ties.given()) s = count("ties", number_at(data.ties, k), k);
+    if (s.ok() && data.weight.given()) s = count("weight", number_at(data.weight, k), k);
+    if (s.ok() && data.weight.given()) s = count("weight", pair_row(data, k).total(), k);  // does not overflow
     return s;
   }
 
-  comparison_row entry(std::int64_t i, std::int64_t k) const {
-    return {i, index(data.columns, k), number(data.row_wins, k), 0,
-            data.row_ties.given() ? number(data.row_ties, k) / 2 : 0};
-  }
+  comparison_row entry(std::int64_t i, std::int64_t k) const { return sparse_row(data, i, k); }
 
   status check_entry(std::int64_t i, std::int64_t k) const {
-    const std::int64_t j = index(data.columns, k);
+    const std::int64_t j = index_at(data.columns, k);
     status s = item("columns", j, k);
-    if (s.ok()) s = count("row_wins", number(data.row_wins, k), k);
-    if (s.ok() && data.row_ties.given()) s = count("row_ties", number(data.row_ties, k), k);
+    if (s.ok()) s = count("row_wins", number_at(data.row_wins, k), k);
+    if (s.ok() && data.row_ties.given()) s = count("row_ties", number_at(data.row_ties, k), k);
     if (!s.ok()) return s;
     const comparison_row r = entry(i, k);
     return r.first_wins + r.ties > 0 ? opponents("columns", i, j, k) : status{};
@@ -112,7 +86,7 @@ struct comparison_reader {
   status check_offsets() const {
     std::int64_t before = 0;
     for (std::int64_t i = 0; i <= shape.items; ++i) {
-      const std::int64_t at = index(data.row_offsets, i);
+      const std::int64_t at = index_at(data.row_offsets, i);
       const bool good = at >= before && at <= shape.rows && (i > 0 || at == 0) && (i < shape.items || at == shape.rows);
       if (!good)
         return require::fail(errc::bad_offsets, "row_offsets",
@@ -132,7 +106,7 @@ struct comparison_reader {
     }
     s = check_offsets();
     for (std::int64_t i = 0; s.ok() && i < shape.items; ++i)
-      for (std::int64_t k = index(data.row_offsets, i); s.ok() && k < index(data.row_offsets, i + 1); ++k)
+      for (std::int64_t k = index_at(data.row_offsets, i); s.ok() && k < index_at(data.row_offsets, i + 1); ++k)
         s = check_entry(i, k);
     return s;
   }
@@ -144,7 +118,7 @@ struct comparison_reader {
       for (std::int64_t k = 0; k < shape.rows; ++k) f(k, pair(k));
     } else {
       for (std::int64_t i = 0; i < shape.items; ++i)
-        for (std::int64_t k = index(data.row_offsets, i); k < index(data.row_offsets, i + 1); ++k) {
+        for (std::int64_t k = index_at(data.row_offsets, i); k < index_at(data.row_offsets, i + 1); ++k) {
           const comparison_row r = entry(i, k);
           if (r.first != r.second) f(k, r);
         }
@@ -244,13 +218,14 @@ class graph_builder {
 
   static bool all_counts(const double* table, std::int64_t size) {
     bool good = true;
-    for (std::int64_t k = 0; k < size; ++k) good &= comparison_reader::is_count(table[k]);
+    for (std::int64_t k = 0; k < size; ++k) good &= is_count(table[k]);
     return good;
   }
 
   status check_table(const char* name, const double* table, double scale) const {
     const std::int64_t n = shape_.items;
-    for (std::int64_t k = 0; !all_counts(table, n * n) && k < n * n; ++k)
+    const std::int64_t size = all_counts(table, n * n) ? 0 : n * n;
+    for (std::int64_t k = 0; k < size; ++k)
       if (const status s = comparison_reader::count(name, table[k] * scale, k); !s.ok()) return s;
     for (std::int64_t i = 0; i < n; ++i)
       if (table[i * n + i] > 0) return comparison_reader::opponents(name, i, i, i * n + i);
@@ -318,9 +293,8 @@ class graph_builder {
     return {};
   }
 
-  // Repeated entries of a sparse matrix may have been added in another order.
   bool differ(double one, double other) const {
-    return shape_.form != comparison_form::pairs && math::abs(one - other) > 1e-9 * (one + other);
+    return shape_.form != comparison_form::pairs && ties_differ(one, other);
   }
 
   status asymmetric(std::int64_t i, std::int64_t j, double got) const {

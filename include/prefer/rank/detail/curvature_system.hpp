@@ -91,6 +91,7 @@ struct cg_memory {
 struct cg_result {
   double tie_step = 0;
   std::int64_t iterations = 0;
+  bool converged = false;
 };
 
 // image = curvature * (p, tie); returns (p, tie) * image.
@@ -139,7 +140,7 @@ class conjugate_gradients {
       double tie_image = 0;
       const double bend = apply_curvature(run_, a_, m_.direction, tie_direction, m_.image, tie_image, m_.partial);
       ++r.iterations;
-      if (!(bend > 0)) return r;
+      if (!(bend > 0)) break;
       const double length = size / bend;
       for (std::int64_t i = 0; i < items_; ++i) {
         m_.step[i] += length * m_.direction[i];
@@ -150,6 +151,7 @@ class conjugate_gradients {
       before = size;
       size = precondition(tie_residual);
     }
+    r.converged = size <= goal;
     return r;
   }
 

@@ -59,8 +59,10 @@ class incomplete_cholesky {
     for (std::int64_t i = 0; i < g.items; ++i) rest_[i] = diagonal[i];
     for (std::int64_t k = 0; k < g.items; ++k) {
       const std::int32_t v = order_[k];
-      // The last item of a Laplacian has nothing left; any positive number pins it.
-      pivot_[v] = rest_[v] > 1e-8 * diagonal[v] ? rest_[v] : diagonal[v];
+      // The last item of a Laplacian has nothing left but rounding; any positive number pins it. Items before it may
+      // hang on to the rest by little, and it matters by how much.
+      const double least = k + 1 < g.items ? 1e-14 : 1e-8;
+      pivot_[v] = rest_[v] > least * diagonal[v] ? rest_[v] : diagonal[v];
       for (std::int64_t e = offsets_[k]; e < offsets_[k + 1]; ++e) {
         const double ratio = value_[e] / pivot_[v];
         rest_[later_[e]] -= ratio * value_[e];

@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include "support/arrays.hpp"
+#include "support/levels.hpp"
+#include "support/probe.hpp"
+#include "support/timing.hpp"
+
+#include <prefer/core/thread_pool.hpp>
+#include <prefer/logp/token_logp.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+// Log-probabilities of targets, their gradient from saved answers, and both in one call. An item of the table is one
+// logit. The limit is the slower of two, measured in the same run: memory moved without arithmetic, and the bare
+// arithmetic (a maximum and an exponential per logit, on numbers that stay in the first cache, with no output).
+namespace {
+
+struct arithmetic_job {
+  const float* x;  // one tile
+  std::int64_t count;
+  float sink;
+};
+struct arithmetic_work {
+  static constexpr int tile = 2048;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(arithmetic_job& job) {
+    using V = prefer::lane<float, Level>;
+    V top[4] = {}, sum[4] = {};
+    for (std::int64_t first = 0; first < job.count; first += tile)
+      for (int g = 0; g < tile; g += 4 * V::width)
+        prefer::detail::unrolled<4>([&](auto j) PREFER_HD_LAMBDA {
+          const V x = V::load(job.x + g + j * V::width);
+          top[j] = prefer::math::max(x, top[j]);
+          sum[j] += prefer::math::exp_decay(x);
+        });
+    job.sink = (((top[0] + sum[0]) + (top[1] + sum[1])) + ((top[2] + sum[2]) + (top[3] + sum[3]))).sum();
+  }
+};
+
+enum class mode { logp, gradient, both };
+const char* name_of(mode m) { return m == mode::logp ? "logp" : m == mode::gradient ? "gradient" : "both"; }
+
+template <class T>
+void token_logp(benchmark::State& state, prefer::isa level, int threads, mode what, std::int64_t rows,
+                std::int64_t vocabulary) {
+  const std::int64_t count = rows * vocabulary;
+  bench::arrays<T> a(2, count, bench::spacing::odd);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float x = 4.0f * std::sin(0.37f * static_cast<float>(i % 9973)) - 2.0f;
+    if constexpr (std::is_same_v<T, float>)
+      a[0][i] = x;
+    else
+      a[0][i] = prefer::to_bfloat16(x);
+  }
+  const auto m = static_cast<std::size_t>(rows);
+  std::vector<std::int32_t> target(m, 17);
+  std::vector<float> logp(m), max(m), log_sum(m);
+  const float upstream = -1.0f / static_cast<float>(rows);
+  prefer::thread_pool pool(threads);
+  prefer::cpu exec{.isa = level};
+  if (threads > 1) exec.pool = pool;
+
+  const prefer::view<const T, 2> logits(a[0], rows, vocabulary);
+  const prefer::view<T, 2> gradient(a[1], rows, vocabulary);
+  const auto forward = [&](bool with_gradient) {
+    prefer::token_logp_inputs<prefer::space::host> in = {.logits = logits, .target = {target.data(), rows}};
+    prefer::token_logp_outputs<prefer::space::host> out = {
+        .logp = {logp.data(), rows}, .max = {max.data(), rows}, .log_sum = {log_sum.data(), rows}};
+    if (with_gradient) in.grad_logp = {&upstream, rows, 0}, out.grad_logits = gradient;
+    prefer::check(prefer::token_logp<float>(exec, {}, in, out));
+  };
+  const auto backward = [&] {
+    prefer::check(prefer::token_logp_gradient<float>(exec, {},
+                                                     {.logits = logits,
+                                                      .target = {target.data(), rows},
+                                                      .logp = {logp.data(), rows},
+                                                      .max = {max.data(), rows},
+                                                      .log_sum = {log_sum.data(), rows},
+                                                      .grad_logp = {&upstream, rows, 0}},
+                                                     {.grad_logits = gradient}));
+  };
+  forward(false);
+
+  alignas(64) float numbers[arithmetic_work::tile];
+  for (int i = 0; i < arithmetic_work::tile; ++i) numbers[i] = -0.01f * static_cast<float>(i % 997);
+  // Forward and backward is two exponentials per logit.
+  const std::int64_t work = what == mode::both ? 2 * count : count;
+  const auto arithmetic = [&](std::int64_t task) {
+    arithmetic_job job{numbers, work * (task + 1) / threads - work * task / threads, 0};
+    prefer::detail::run_at<arithmetic_work>(level, job);
+    benchmark::DoNotOptimize(job.sink);
+  };
+  const char* from = reinterpret_cast<char*>(a[0]);
+  char* to = reinterpret_cast<char*>(a[1]);
+  const auto bytes = count * static_cast<std::int64_t>(sizeof(T));
+  const int outputs = what == mode::logp ? 0 : 1;
+  std::vector<bench::probe_job> probes = {bench::make_probe(bench::traffic::own, false, &from, 1, &to, outputs, bytes)};
+  if (outputs > 0) probes.push_back(bench::make_probe(bench::traffic::own, true, &from, 1, &to, outputs, bytes));
+  std::vector<std::function<void()>> candidates = {
+      [&] { what == mode::gradient ? backward() : forward(what == mode::both); }, [&] { pool(threads, arithmetic); }};
+  for (const bench::probe_job& p : probes)
+    candidates.push_back([&] {
+      pool(threads, [&](std::int64_t task) { benchmark::DoNotOptimize(bench::probe_part(p, level, task, threads)); });
+    });
+
+  for (auto _ : state) {
+    const std::vector<double> best = bench::interleaved(candidates);
+    double memory = best[2];
+    for (std::size_t p = 3; p < best.size(); ++p) memory = std::min(memory, best[p]);
+    state.SetIterationTime(best[0]);
+    state.counters["ns_per_item"] = best[0] / static_cast<double>(count) * 1e9;
+    state.counters["GB_per_s"] = static_cast<double>(bytes) * (1 + outputs) / best[0] * 1e-9;
+    state.counters["of_memory"] = memory / best[0];
+    state.counters["of_arithmetic"] = best[1] / best[0];
+    state.counters["of_limit"] = std::max(memory, best[1]) / best[0];
+  }
+}
+
+template <class T>
+void add(const char* type) {
+  for (const prefer::isa level : bench::levels())
+    for (const int threads : {1, 2})
+      for (const mode what : {mode::logp, mode::gradient, mode::both})
+        for (const std::int64_t vocabulary : {32000, 128256})
+          for (const std::int64_t rows : {2, 256}) {
+            const std::string name = std::string(name_of(what)) + "/" + type + "/" + bench::name_of(level) +
+                                     "/threads:" + std::to_string(threads) + "/V:" + std::to_string(vocabulary) +
+                                     "/rows:" + std::to_string(rows);
+            benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+              token_logp<T>(state, level, threads, what, rows, vocabulary);
+            })
+                ->Iterations(1)
+                ->UseManualTime();
+          }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  add<float>("float");
+  add<prefer::bfloat16>("bfloat16");
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

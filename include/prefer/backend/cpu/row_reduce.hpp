@@ -1,0 +1,314 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/map_reduce.hpp>
+#include <prefer/backend/row_reduce.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+// row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache.
+// One loop adds up a tile's terms and finds its maximum, while the tile after it is fetched. Many rows are dealt to
+// the caller's threads whole, so that the write pass finds them in a cache; of few long rows their chunks are dealt.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+inline constexpr std::int64_t few_rows = 32;          // below this threads share rows
+inline constexpr std::int64_t most_row_states = 256;  // chunks at a time that are dealt to threads
+
+enum class row_phase : std::uint8_t { whole, reduce, write };
+
+// Units of work: items, or chunks of the items from `base` on, whose states and coefficients are in memory.
+template <class Body>
+struct row_reduce_job {
+  using coefficients = typename Body::coefficients;
+  const Body* body;
+  const row_reduce_arguments* arguments;
+  row_chunks cut;
+  row_phase phase;
+  std::int64_t base, first, last;
+  row_state<Body::sums>* states;
+  const coefficients* ready;
+};
+
+// What is done once per tile or row is compiled once, for the baseline, so that it rounds alike wherever it is called.
+template <class Body>
+__attribute__((noinline)) void append_tile(row_state<Body::sums>& to, const row_state<Body::sums>& tile) {
+  append<Body>(to, tile);
+}
+
+template <class Body>
+__attribute__((noinline)) void rebase_tile(row_state<Body::sums>& tile, double max) {
+  rebase_to<Body>(max, tile.max, tile.sum);
+  tile.max = max;
+}
+
+template <class T, class Body>
+__attribute__((noinline)) void finish_row(const Body& body, const row_reduce_arguments& a, std::int64_t item,
+                                          const row_chunks& cut, const row_state<Body::sums>* states,
+                                          typename Body::coefficients& answer) {
+  const std::int64_t row = row_of(a, item);
+  const row_plan plan = plan_of(body, item, row);
+  row_state<Body::sums> state;
+  if (plan.reduces)
+    for (std::int64_t c = 0; c < cut.count; ++c) append<Body>(state, states[c]);
+  const bool reads = plan.left_out >= 0 && (plan.reduces || plan.slopes);
+  const std::int64_t at = row * a.x.row_stride + plan.left_out * a.x.stride;
+  const double left_out = reads ? static_cast<double>(body.value(load_element<T>(a.x.data, a.x.type, at))) : 0;
+  answer = body.finish(item, plan, state, left_out);
+}
+
+template <class T, class Body>
+struct row_reduce_work {
+  using job_type = row_reduce_job<Body>;
+  using state = row_state<Body::sums>;
+  using coefficients = typename Body::coefficients;
+  static constexpr int sums = Body::sums, unroll = 2;
+  static constexpr int row_tile = 8192 / static_cast<int>(sizeof(T));  // a sixth of a first cache
+
+  struct tile {
+    const T* from;
+    std::uintptr_t ahead;  // where the row goes on in memory
+    alignas(64) T x[row_tile];
+    alignas(64) T out[row_tile];
+  };
+
+  // Conversions in groups, as in map_reduce, but inlined, so that they are compiled for the level.
+  template <class S>
+  static inline __attribute__((always_inline)) void widen_run(const S* from, int count, T* to) {
+    if constexpr (std::is_same_v<S, T>) {
+      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
+      return;
+    }
+    int i = 0;
+    for (; i + group <= count; i += group)
+      for (int j = 0; j < group; ++j) to[i + j] = static_cast<T>(widen(from[i + j]));
+    for (; i < count; ++i) to[i] = static_cast<T>(widen(from[i]));
+  }
+  template <class S>
+  static inline __attribute__((always_inline)) void narrow_run(const T* from, int count, S* to) {
+    if constexpr (std::is_same_v<S, T>) {
+      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
+      return;
+    }
+    int i = 0;
+    for (; i + group <= count; i += group)
+      for (int j = 0; j < group; ++j) to[i + j] = narrow<S>::from(from[i + j]);
+    for (; i < count; ++i) to[i] = narrow<S>::from(from[i]);
+  }
+
+  template <class F>
+  static inline __attribute__((always_inline)) void with_numbers(const void* data, element type, F f) {
+    with_output(const_cast<void*>(data), type, f);  // the storage types of numbers only
+  }
+
+  // One tile's columns: in place if they are contiguous, of type T and whole lanes, else in the buffer with the rest of
+  // the last lanes at -inf. A column that is left out becomes -inf.
+  static inline __attribute__((always_inline)) void load(const row_source& r, std::int64_t row, std::int64_t first,
+                                                         int count, int padded, std::int64_t left_out, tile& t) {
+    const int size = size_of(r.type);
+    const auto* columns = static_cast<const char*>(r.data) + (row * r.row_stride + first * r.stride) * size;
+    const bool apart = left_out >= first && left_out < first + count;
+    t.ahead = reinterpret_cast<std::uintptr_t>(columns) + static_cast<std::uintptr_t>(row_tile * size);
+    t.from = t.x;
+    if (r.stride == 1 && r.type == element_of<T>() && count == padded && !apart) {
+      t.from = reinterpret_cast<const T*>(columns);
+      return;
+    }
+    if (r.stride != 1)
+      load_strided(source{columns, r.stride, r.type}, 0, count, t.x);
+    else
+      with_numbers(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, t.x); });
+    for (int i = count; i < padded; ++i) t.x[i] = -math::detail::infinity<T>();
+    if (apart) t.x[left_out - first] = -math::detail::infinity<T>();
+  }
+
+  static inline __attribute__((always_inline)) void store(const row_sink& r, std::int64_t row, std::int64_t first,
+                                                          int count, const T* x) {
+    auto* columns = static_cast<char*>(r.data) + (row * r.row_stride + first * r.stride) * size_of(r.type);
+    if (r.stride != 1)
+      store_strided(sink{columns, r.stride, r.type}, 0, count, x, nullptr, false);
+    else
+      with_output(columns, r.type, [&](auto* p) PREFER_HD_LAMBDA { narrow_run(x, count, p); });
+  }
+
+  template <class V>
+  static inline __attribute__((always_inline)) T largest(const V (&top)[unroll]) {
+    const V all = math::max(top[0], top[1]);
+    T a[V::width];
+    all.store(a);
+    for (int half = V::width / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) a[i] = math::max(a[i + half], a[i]);
+    return a[0];
+  }
+
+  // The first column of a tile whose value is `max`.
+  template <class V>
+  static inline __attribute__((always_inline)) int find(const Body& body, const T* x, int padded, T max) {
+    V least = V(row_tile);
+    for (int g = 0; g < padded; g += V::width) {
+      const V here = select(body.value(V::load(x + g)) == V(max), V::index() + V(g), V(row_tile));
+      least = math::min(here, least);
+    }
+    T a[V::width];
+    least.store(a);
+    for (int i = 1; i < V::width; ++i) a[0] = math::min(a[i], a[0]);
+    return static_cast<int>(a[0]);
+  }
+
+  template <class V>
+  static inline __attribute__((always_inline)) T maximum(const Body& body, const T* x, int padded) {
+    V top[unroll];
+    unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
+    for (int g = 0; g < padded; g += unroll * V::width)
+      unrolled<unroll>(
+          [&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(body.value(V::load(x + g + j * V::width)), top[j]); });
+    return largest(top);
+  }
+
+  // The sums of a tile relative to `shift`, and its maximum.
+  template <class V>
+  static inline __attribute__((always_inline)) T add_terms(const Body& body, const tile& t, int padded, int line,
+                                                           T shift, double (&answer)[sums]) {
+    V top[unroll], sum[unroll][sums] = {};
+    unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
+    for (int g = 0; g < padded; g += unroll * V::width) {
+      unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA {
+        __builtin_prefetch(reinterpret_cast<const void*>(t.ahead + static_cast<std::uintptr_t>(g * line + j * 64)));
+      });
+      unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA {
+        const V x = body.value(V::load(t.from + g + j * V::width));
+        V term[sums];
+        body.terms(x - V(shift), term);
+        top[j] = math::max(x, top[j]);
+        unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[j][r] += term[r]; });
+      });
+    }
+    unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
+      answer[r] = static_cast<double>((sum[0][r] + sum[1][r]).sum());
+    });
+    return largest(top);
+  }
+
+  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once. A tile
+  // whose own is a little larger is rebased; only one that is far above is done again.
+  template <class V>
+  static inline __attribute__((always_inline)) void reduce_chunk(const Body& body, const row_reduce_arguments& a,
+                                                                 std::int64_t row, std::int64_t begin, std::int64_t end,
+                                                                 const row_plan& plan, tile& t, state& answer) {
+    constexpr int step = unroll * V::width;
+    constexpr T none = -math::detail::format<T>::infinity;
+    answer = state{};
+    for (std::int64_t first = begin; first < end; first += row_tile) {
+      const int count = static_cast<int>(smaller(row_tile, end - first));
+      const int padded = (count + step - 1) / step * step, line = size_of(a.x.type);
+      load(a.x, row, first, count, padded, plan.left_out, t);
+      state part;
+      T max = static_cast<T>(answer.max);
+      if (max == none) max = maximum<V>(body, t.from, padded);
+      T seen = max;
+      for (bool again = true; again;) {
+        max = seen;
+        seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
+        again = max > none && seen > max + T(2);
+      }
+      part.max = static_cast<double>(max);
+      if (seen > max) rebase_tile<Body>(part, max = seen);
+      if (a.arg && part.max > answer.max) part.arg = first + find<V>(body, t.from, padded, max);
+      append_tile<Body>(answer, part);
+    }
+  }
+
+  template <class V>
+  static inline __attribute__((always_inline)) void write_chunk(const Body& body, const row_reduce_arguments& a,
+                                                                std::int64_t row, std::int64_t begin, std::int64_t end,
+                                                                const row_plan& plan, const coefficients& c, tile& t) {
+    const row_sink& to = a.gradient;
+    const bool direct = to.stride == 1 && to.type == element_of<T>();
+    for (std::int64_t first = begin; first < end; first += row_tile) {
+      const int count = static_cast<int>(smaller(row_tile, end - first));
+      const int padded = (count + V::width - 1) / V::width * V::width;
+      T* const in_place = static_cast<T*>(to.data) + row * to.row_stride + first;
+      T* const out = direct && count == padded ? in_place : t.out;
+      T apart = T(0);  // the slope of the column that was left out
+      const bool has_apart = plan.slopes && plan.left_out >= first && plan.left_out < first + count;
+      if (plan.slopes) {
+        load(a.x, row, first, count, padded, -1, t);
+        if (has_apart) apart = body.slope_left_out(t.from[plan.left_out - first], c);
+        for (int g = 0; g < padded; g += V::width) body.slope(V::load(t.from + g), c).store(out + g);
+      } else {
+        for (int g = 0; g < padded; g += V::width) V(static_cast<T>(plan.fill)).store(out + g);
+      }
+      if (has_apart) out[plan.left_out - first] = apart;
+      if (out == t.out) store(to, row, first, count, t.out);
+    }
+  }
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(job_type& job) {
+    using V = lane<T, Level>;
+    const Body body = *job.body;
+    const row_reduce_arguments& a = *job.arguments;
+    const bool whole = job.phase == row_phase::whole;
+    state local[64];
+    tile t;
+    for (std::int64_t unit = job.first; unit < job.last; ++unit) {
+      const std::int64_t nth = whole ? unit : unit / job.cut.count, item = job.base + nth;
+      const std::int64_t first = whole ? 0 : unit % job.cut.count, last = whole ? job.cut.count : first + 1;
+      const std::int64_t row = row_of(a, item);
+      const row_plan plan = plan_of(body, item, row);
+      state* const states = whole ? local : job.states + nth * job.cut.count;
+      coefficients c{};
+      if (job.phase != row_phase::write && plan.reduces)
+        for (std::int64_t k = first; k < last; ++k)
+          reduce_chunk<V>(body, a, row, job.cut.begin(k), job.cut.end(k), plan, t, states[k]);
+      if (whole) finish_row<T>(body, a, item, job.cut, states, c);
+      if (job.phase == row_phase::write) c = job.ready[nth];
+      if (job.phase != row_phase::reduce && a.gradient.data != nullptr && row >= 0)
+        for (std::int64_t k = first; k < last; ++k)
+          write_chunk<V>(body, a, row, job.cut.begin(k), job.cut.end(k), plan, c, t);
+    }
+  }
+};
+
+}  // namespace detail
+
+template <class T, class Body>
+status row_reduce(const cpu& exec, const Body& given, const row_reduce_arguments& a) {
+  isa level;
+  if (const status s = resolve_isa(exec, level); !s.ok()) return s;
+  using work = detail::row_reduce_work<T, Body>;
+  const Body body = given.ready();
+  const detail::row_chunks cut(a.columns);
+  const auto run = [&](detail::row_phase phase, std::int64_t base, std::int64_t units, std::int64_t numbers,
+                       typename work::state* states, const typename work::coefficients* ready) {
+    detail::for_blocks(exec, units, numbers, [&](std::int64_t first, std::int64_t last) {
+      detail::row_reduce_job<Body> job{&body, &a, cut, phase, base, first, last, states, ready};
+      detail::run_at<work>(level, job);
+    });
+  };
+  const bool threads = exec.pool || exec.parallel_for;
+  if (!threads || a.items >= detail::few_rows || cut.count == 1) {
+    run(detail::row_phase::whole, 0, a.items, a.items * a.columns, nullptr, nullptr);
+    return {};
+  }
+  // As many rows at a time as their chunks' states fit.
+  const std::int64_t batch = detail::most_row_states / cut.count;
+  typename work::state states[detail::most_row_states];
+  typename work::coefficients ready[detail::few_rows];
+  for (std::int64_t base = 0; base < a.items; base += batch) {
+    const std::int64_t items = detail::smaller(batch, a.items - base), units = items * cut.count;
+    run(detail::row_phase::reduce, base, units, items * a.columns, states, nullptr);
+    for (std::int64_t i = 0; i < items; ++i)
+      detail::finish_row<T>(body, a, base + i, cut, states + i * cut.count, ready[i]);
+    if (a.gradient.data != nullptr) run(detail::row_phase::write, base, units, items * a.columns, nullptr, ready);
+  }
+  return {};
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

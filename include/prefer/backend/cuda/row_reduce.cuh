@@ -1,0 +1,432 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cuda/map_reduce.cuh>
+#include <prefer/backend/row_reduce.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+// row_reduce on CUDA (contract: backend/row_reduce.hpp). A team of threads does a row: a warp if the row is short, else
+// a block. Of few long rows a block does one chunk, the last block of a row combines its chunks, and a second launch
+// writes the gradient; the order of additions is the same. Columns are dealt to threads in groups of 16 bytes, by their
+// number and not by their address, so that a row's bits do not depend on where it lies.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+inline constexpr int reduce_threads = 256;
+inline constexpr std::int64_t warp_columns = 1024;  // up to here a warp does a row
+inline constexpr std::int64_t many_rows = 256;      // from here on blocks do whole rows
+inline constexpr std::int64_t reduce_max_blocks = std::int64_t{1} << 20;
+
+// How the work is dealt: whole rows; chunks of rows, reduced; chunks of rows, written.
+enum class row_launch : std::uint8_t { whole, reduce, write };
+
+// What the blocks of one call share.
+template <class Body>
+struct row_exchange {
+  row_state<Body::sums>* states = nullptr;         // [items][chunks]
+  typename Body::coefficients* answers = nullptr;  // [items], or the write pass finds them itself
+  unsigned* finished = nullptr;                    // [items]
+  content_report* report = nullptr;
+};
+
+template <class S>
+inline constexpr int group_of = 16 / static_cast<int>(sizeof(S));
+template <class S>
+inline constexpr element element_tag = element_of<S>();
+
+struct alignas(16) row_words {
+  std::uint32_t word[4];
+};
+
+template <class S>
+static __device__ __forceinline__ S element_in(const row_words& w, int i) {
+  if constexpr (sizeof(S) == 2)
+    return bits_as<S>(static_cast<std::uint16_t>(w.word[i / 2] >> (i % 2 * 16)));
+  else if constexpr (sizeof(S) == 4)
+    return bits_as<S>(w.word[i]);
+  else
+    return bits_as<S>(static_cast<std::uint64_t>(w.word[2 * i + 1]) << 32 | w.word[2 * i]);
+}
+
+// The 16 bytes that begin `offset` bytes into a and b.
+static __device__ inline row_words joined(const row_words& a, const row_words& b, unsigned offset) {
+  std::uint32_t w[8];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) w[i] = a.word[i], w[i + 4] = b.word[i];
+#pragma unroll
+  for (int i = 0; i < 6; ++i) w[i] = (offset & 8u) != 0 ? w[i + 2] : w[i];
+#pragma unroll
+  for (int i = 0; i < 5; ++i) w[i] = (offset & 4u) != 0 ? w[i + 1] : w[i];
+  row_words r;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) r.word[i] = (offset & 2u) != 0 ? w[i] >> 16 | w[i + 1] << 16 : w[i];
+  return r;
+}
+
+// Whether a column is one of the group that begins at `first`.
+static __device__ inline bool in_group(std::int64_t column, std::int64_t first, int group) {
+  return static_cast<std::uint64_t>(column - first) < static_cast<std::uint64_t>(group);
+}
+
+// A row in memory.
+template <class S>
+struct row_memory {
+  const S* data;
+  std::int64_t stride, columns;
+
+  // The group of columns that begins at `column`, for all lanes of a warp, which have consecutive groups: one aligned
+  // load each; where the row is not aligned the other half comes from the next lane. Columns past `end` are -inf.
+  template <class T>
+  __device__ __forceinline__ void load(std::int64_t column, std::int64_t end, T (&x)[group_of<S>]) const {
+    constexpr int group = group_of<S>;
+    const auto address = reinterpret_cast<std::uintptr_t>(data);
+    const auto offset = static_cast<unsigned>(address % 16);
+    bool whole = stride == 1 && column + group <= end;
+    row_words words{};
+    if (stride == 1 && offset == 0) {
+      if (whole) words = *reinterpret_cast<const row_words*>(data + column);
+    } else if (stride == 1) {
+      const auto at = address - offset + static_cast<std::uintptr_t>(column) * sizeof(S);
+      const auto last = address + static_cast<std::uintptr_t>(columns) * sizeof(S);
+      const bool mine = at >= address && at + 16 <= last;
+      whole = whole && mine && at + 32 <= last;
+      row_words next{};
+      if (mine) words = *reinterpret_cast<const row_words*>(at);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) next.word[i] = __shfl_down_sync(0xffffffffu, words.word[i], 1);
+      if (whole && threadIdx.x % 32 == 31) next = *reinterpret_cast<const row_words*>(at + 16);
+      words = joined(words, next, offset);
+    }
+    if (whole) {
+#pragma unroll
+      for (int i = 0; i < group; ++i) x[i] = static_cast<T>(widen(element_in<S>(words, i)));
+    } else {
+#pragma unroll
+      for (int i = 0; i < group; ++i)
+        x[i] = column + i < end ? static_cast<T>(widen(data[(column + i) * stride])) : -math::detail::infinity<T>();
+    }
+  }
+};
+
+// What one thread has seen of a chunk.
+template <class T, class Body>
+struct row_part {
+  T max = -math::detail::infinity<T>();
+  std::int64_t arg = -1;
+  T sum[Body::sums] = {};
+};
+
+// The threads that share a row.
+template <class T, class Body>
+struct row_team {
+  static constexpr int warps = reduce_threads / 32, sums = Body::sums;
+  struct shared {
+    double top[warps];
+    std::int64_t arg[warps];
+    double sum[warps][sums];
+    row_plan plan;
+    std::int64_t row;
+    typename Body::coefficients answer;
+  };
+  shared& memory;  // of the team
+  int threads, rank;
+
+  __device__ void sync() const {
+    if (threads > 32)
+      __syncthreads();
+    else
+      __syncwarp();
+  }
+
+  template <class S>
+  __device__ void reduce(const Body& body, const row_memory<S>& x, std::int64_t begin, std::int64_t end,
+                         std::int64_t left_out, bool find, row_part<T, Body>& part) const {
+    constexpr int group = group_of<S>, unroll = 4;
+    const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
+    for (std::int64_t at = begin; at < end; at += unroll * stride) {
+      T z[unroll][group];
+      T top = -math::detail::infinity<T>();
+#pragma unroll
+      for (int u = 0; u < unroll; ++u) {
+        const std::int64_t first = at + u * stride + rank * group;
+        x.template load<T>(first, end, z[u]);
+        if (in_group(left_out, first, group)) {
+#pragma unroll
+          for (int i = 0; i < group; ++i)
+            if (first + i == left_out) z[u][i] = -math::detail::infinity<T>();
+        }
+      }
+#pragma unroll
+      for (int u = 0; u < unroll; ++u)
+#pragma unroll
+        for (int i = 0; i < group; ++i) {
+          z[u][i] = body.value(z[u][i]);
+          top = math::max(z[u][i], top);
+        }
+      if (top > part.max) {
+        rebase_to<Body>(top, part.max, part.sum);
+        part.max = top;
+        if (find) part.arg = first_of<group>(z, top, at + rank * group, stride);
+      }
+      const T shift = part.max > -math::detail::infinity<T>() ? part.max : T(0);
+#pragma unroll
+      for (int u = 0; u < unroll; ++u)
+#pragma unroll
+        for (int i = 0; i < group; ++i) {
+          T term[sums];
+          body.terms(z[u][i] - shift, term);
+#pragma unroll
+          for (int r = 0; r < sums; ++r) part.sum[r] += term[r];
+        }
+    }
+  }
+
+  template <int Group, int Unroll>
+  static __device__ std::int64_t first_of(const T (&z)[Unroll][Group], T top, std::int64_t column,
+                                          std::int64_t stride) {
+    std::int64_t first = -1;
+#pragma unroll
+    for (int u = Unroll; u-- > 0;)
+#pragma unroll
+      for (int i = Group; i-- > 0;)
+        if (z[u][i] == top) first = column + u * stride + i;
+    return first;
+  }
+
+  // The larger maximum, with the first column that has it.
+  static __device__ void prefer_larger(double& top, std::int64_t& arg, double other, std::int64_t other_arg) {
+    if (other > top || (other == top && other_arg >= 0 && (arg < 0 || other_arg < arg))) arg = other_arg;
+    top = math::max(other, top);
+  }
+
+  // The parts of all threads, in a fixed order; valid in the team's first thread.
+  __device__ row_state<sums> combine(const row_part<T, Body>& part) const {
+    double top = static_cast<double>(part.max);
+    std::int64_t arg = part.arg;
+    const int warp = rank / 32, count = threads / 32;
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+      const double other = __shfl_xor_sync(0xffffffffu, top, step);
+      prefer_larger(top, arg, other, __shfl_xor_sync(0xffffffffu, arg, step));
+    }
+    if (count > 1) {
+      if (rank % 32 == 0) memory.top[warp] = top, memory.arg[warp] = arg;
+      sync();
+      for (int w = 0; w < count; ++w) prefer_larger(top, arg, memory.top[w], memory.arg[w]);
+    }
+    row_state<sums> state;
+    state.max = top;
+    state.arg = arg;
+    for (int r = 0; r < sums; ++r) state.sum[r] = static_cast<double>(part.sum[r]);
+    rebase_to<Body>(top, static_cast<double>(part.max), state.sum);
+    for (int r = 0; r < sums; ++r)
+      for (int step = 16; step > 0; step /= 2)
+        state.sum[r] += __shfl_down_sync(0xffffffffu, state.sum[r], static_cast<unsigned>(step));
+    if (count > 1) {
+      if (rank % 32 == 0)
+        for (int r = 0; r < sums; ++r) memory.sum[warp][r] = state.sum[r];
+      sync();
+      if (rank == 0)
+        for (int r = 0; r < sums; ++r)
+          for (int w = 1; w < count; ++w) state.sum[r] += memory.sum[w][r];
+    }
+    return state;
+  }
+
+  // Columns [begin, end) of the gradient. Where it lies like the row, in groups of 16 bytes with single columns before
+  // and behind; each thread reads what it overwrites.
+  template <class S>
+  __device__ void write(const Body& body, const row_reduce_arguments& a, const row_memory<S>& x, std::int64_t row,
+                        std::int64_t begin, std::int64_t end, const row_plan& plan,
+                        const typename Body::coefficients& c) const {
+    constexpr int group = group_of<S>;
+    S* const to = static_cast<S*>(a.gradient.data) + row * a.gradient.row_stride;  // if it is of the row's type
+    const auto slope = [&](S element, bool apart) {
+      const T number = static_cast<T>(widen(element));
+      return apart ? body.slope_left_out(number, c) : body.slope(number, c);
+    };
+    const auto single = [&](std::int64_t v) {
+      const T y = plan.slopes ? slope(x.data[v * x.stride], v == plan.left_out) : static_cast<T>(plan.fill);
+      store_element(a.gradient.data, a.gradient.type, row * a.gradient.row_stride + v * a.gradient.stride, y, false);
+    };
+    const auto address = reinterpret_cast<std::uintptr_t>(x.data + begin);
+    const bool alike = a.gradient.type == element_tag<S> && x.stride == 1 && a.gradient.stride == 1 &&
+                       (reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(x.data)) % 16 == 0;
+    const std::int64_t head = static_cast<std::int64_t>((16 - address % 16) % 16 / sizeof(S));
+    const std::int64_t first = !alike || begin + head > end ? end : begin + head;
+    const std::int64_t last = first + (end - first) / group * group;
+    for (std::int64_t v = begin + rank; v < first; v += threads) single(v);
+    for (std::int64_t v = first + rank * group; v < last; v += static_cast<std::int64_t>(threads) * group) {
+      union {
+        row_words words;
+        S element[group];
+      } out;
+      if (plan.slopes) {
+        const row_words in = *reinterpret_cast<const row_words*>(x.data + v);
+#pragma unroll
+        for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(slope(element_in<S>(in, i), false));
+        if (in_group(plan.left_out, v, group)) {
+#pragma unroll
+          for (int i = 0; i < group; ++i)
+            if (v + i == plan.left_out) out.element[i] = narrow<S>::from(slope(element_in<S>(in, i), true));
+        }
+      } else {
+#pragma unroll
+        for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(static_cast<T>(plan.fill));
+      }
+      *reinterpret_cast<row_words*>(to + v) = out.words;
+    }
+    for (std::int64_t v = last + rank; v < end; v += threads) single(v);
+  }
+};
+
+// By one thread, once the states of a row's chunks are known.
+template <class T, class S, class Body>
+static __device__ typename Body::coefficients finish_on_device(const Body& body, const row_memory<S>& x,
+                                                               std::int64_t item, const row_plan& plan,
+                                                               const row_state<Body::sums>& state,
+                                                               content_report* report) {
+  if (plan.code != errc::ok) report_content(report, plan.code, item);
+  const bool reads = plan.left_out >= 0 && plan.reduces;
+  const double left_out =
+      reads ? static_cast<double>(body.value(static_cast<T>(widen(x.data[plan.left_out * x.stride])))) : 0;
+  return body.finish(item, plan, state, left_out);
+}
+
+template <class T, class S, class Body>
+static __global__ void __launch_bounds__(reduce_threads)
+    row_reduce_kernel(const Body unready, const row_reduce_arguments a, const row_chunks cut, const row_launch kind,
+                      const int threads, const row_exchange<Body> exchange) {
+  using team_type = row_team<T, Body>;
+  __shared__ typename team_type::shared memory[team_type::warps];
+  const Body body = unready.ready();
+  const int teams = reduce_threads / threads, nth = static_cast<int>(threadIdx.x) / threads;
+  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads};
+  const bool whole = kind == row_launch::whole;
+  const std::int64_t pieces = whole ? 1 : cut.count;
+  const auto* const logits = static_cast<const S*>(a.x.data);
+
+  for (std::int64_t unit = static_cast<std::int64_t>(blockIdx.x) * teams + nth; unit < a.items * pieces;
+       unit += static_cast<std::int64_t>(gridDim.x) * teams) {
+    const std::int64_t item = unit / pieces;
+    const std::int64_t from = whole ? 0 : unit % pieces, to = whole ? cut.count : from + 1;
+    if (team.rank == 0) {
+      team.memory.row = row_of(a, item);
+      team.memory.plan = plan_of(body, item, team.memory.row);
+    }
+    team.sync();
+    const row_plan plan = team.memory.plan;
+    const std::int64_t row = team.memory.row;
+    const row_memory<S> x{logits + (row < 0 ? 0 : row) * a.x.row_stride, a.x.stride, a.columns};
+
+    row_state<Body::sums> state;
+    if (kind != row_launch::write && plan.reduces)
+      for (std::int64_t k = from; k < to; ++k) {
+        row_part<T, Body> part;
+        team.reduce(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, part);
+        const row_state<Body::sums> chunk = team.combine(part);
+        if (team.rank == 0) append<Body>(state, chunk);
+      }
+    if (team.rank == 0) {
+      if (kind == row_launch::reduce) {
+        exchange.states[unit] = state;
+        __threadfence();
+        if (atomicAdd(&exchange.finished[item], 1u) == static_cast<unsigned>(pieces) - 1) {
+          __threadfence();
+          const volatile row_state<Body::sums>* parts = exchange.states + item * pieces;
+          row_state<Body::sums> all;
+          for (std::int64_t k = 0; k < pieces && plan.reduces; ++k) {
+            row_state<Body::sums> next;
+            next.max = parts[k].max;
+            next.arg = parts[k].arg;
+            for (int r = 0; r < Body::sums; ++r) next.sum[r] = parts[k].sum[r];
+            append<Body>(all, next);
+          }
+          exchange.answers[item] = finish_on_device<T>(body, x, item, plan, all, exchange.report);
+        }
+      } else if (exchange.answers != nullptr) {
+        team.memory.answer = exchange.answers[item];
+      } else {
+        team.memory.answer = finish_on_device<T>(body, x, item, plan, state, exchange.report);
+      }
+    }
+    team.sync();
+    if (kind != row_launch::reduce && a.gradient.data != nullptr && row >= 0) {
+      const typename Body::coefficients c = team.memory.answer;
+      team.write(body, a, x, row, cut.begin(from), cut.end(to - 1), plan, c);
+    }
+    team.sync();
+  }
+}
+
+template <class T, class S, class Body>
+status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments& a, const row_chunks& cut,
+                         row_launch kind, const row_exchange<Body>& exchange) {
+  const int threads = a.columns <= warp_columns ? 32 : reduce_threads;
+  const std::int64_t units = a.items * (kind == row_launch::whole ? 1 : cut.count), teams = reduce_threads / threads;
+  const std::int64_t blocks = (units + teams - 1) / teams;
+  row_reduce_kernel<T, S, Body>
+      <<<static_cast<unsigned>(blocks < reduce_max_blocks ? blocks : reduce_max_blocks), reduce_threads, 0,
+         exec.stream.stream>>>(body, a, cut, kind, threads, exchange);
+  return launch_status("row_reduce");
+}
+
+template <class T, class Body>
+status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments& a, const row_chunks& cut,
+                         row_launch kind, const row_exchange<Body>& exchange) {
+  switch (a.x.type) {
+    case element::f64: return launch_row_reduce<T, double>(exec, body, a, cut, kind, exchange);
+    case element::f32: return launch_row_reduce<T, float>(exec, body, a, cut, kind, exchange);
+    case element::f16: return launch_row_reduce<T, half>(exec, body, a, cut, kind, exchange);
+    default: return launch_row_reduce<T, bfloat16>(exec, body, a, cut, kind, exchange);
+  }
+}
+
+// Whether blocks share rows.
+inline bool shares_rows(std::int64_t items, const row_chunks& cut) { return cut.count > 1 && items < many_rows; }
+
+}  // namespace detail
+
+// Bytes of workspace for row_reduce of M items of V columns; 0 where none is used.
+template <class Body>
+std::size_t row_reduce_workspace(std::int64_t items, std::int64_t columns) {
+  const detail::row_chunks cut(columns);
+  if (items < 1 || !detail::shares_rows(items, cut)) return 0;
+  const auto n = static_cast<std::size_t>(items);
+  return detail::scratch_alignment +
+         detail::scratch_bytes<row_state<Body::sums>>(n * static_cast<std::size_t>(cut.count)) +
+         detail::scratch_bytes<typename Body::coefficients>(n) + detail::scratch_bytes<unsigned>(n);
+}
+
+template <class T, class Body>
+status row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments& a) {
+  using detail::row_launch;
+  if (a.items < 1) return {};
+  const detail::row_chunks cut(a.columns);
+  detail::row_exchange<Body> exchange;
+  exchange.report = exec.report;
+  if (!body.reduces()) return detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::write, exchange);
+  if (!detail::shares_rows(a.items, cut))
+    return detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::whole, exchange);
+  detail::scratch memory;
+  if (const status s = memory.reserve(exec, row_reduce_workspace<Body>(a.items, a.columns)); !s.ok()) return s;
+  const auto n = static_cast<std::size_t>(a.items);
+  exchange.states = memory.take<row_state<Body::sums>>(n * static_cast<std::size_t>(cut.count));
+  exchange.answers = memory.take<typename Body::coefficients>(n);
+  exchange.finished = memory.take<unsigned>(n);
+  if (const status s = detail::cuda_status(
+          cudaMemsetAsync(exchange.finished, 0, n * sizeof(unsigned), exec.stream.stream), "cudaMemsetAsync");
+      !s.ok())
+    return s;
+  const status reduced = detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::reduce, exchange);
+  if (!reduced.ok() || a.gradient.data == nullptr) return reduced;
+  return detail::launch_row_reduce<T>(exec, body, a, cut, row_launch::write, exchange);
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

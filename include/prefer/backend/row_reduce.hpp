@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/item.hpp>
+#include <prefer/backend/row_map_reduce.hpp>
+#include <prefer/core/math.hpp>
+
+#include <cstdint>
+
+// The contract of the primitive `row_reduce`, one for all backends:
+//
+//   status row_reduce<T>(exec, body, arguments)
+//
+// For each of M rows of V numbers: the largest value of the row and sums relative to it, in one read of the row; then,
+// if a gradient is given, one number per column computed from the row's answer. T (float or double) is the type of the
+// arithmetic on columns; what belongs to a whole row is in double. The body is a value:
+//
+//   struct body {
+//     static constexpr int sums;
+//     struct coefficients { T ...; };                                  // what the write pass needs of its row
+//     body ready() const;                                              // called once where the work runs
+//     bool reduces() const;                                            // false: no row of this call has a state
+//     row_plan begin(std::int64_t item) const;                         // what is to be done with a row
+//     template <class V> V value(const V& x) const;                    // what a column counts as; -inf stays -inf
+//     template <class V> void terms(const V& d, V (&term)[sums]) const;           // d = value - maximum, 0 or below
+//     template <class V> static void rebase(V (&sum)[sums], const V& by);         // sums of d + by; by is negative
+//     coefficients finish(std::int64_t item, const row_plan&, const row_state<sums>&, double left_out) const;
+//     template <class V> V slope(const V& x, const coefficients&) const;          // of a column
+//     T slope_left_out(T x, const coefficients&) const;                           // of the column that was left out
+//   };
+//
+// * A plan may leave one column out of the state (the target of a log-probability): `finish` gets its value apart.
+// * A plan may say that the row is not read: then the state is that of no columns, and unless it wants slopes too the
+//   gradient's row is filled with a constant.
+// * terms(-inf) must be zero. `finish` writes the outputs of the row; it runs once per row and may run again with the
+//   same answer where the write pass is a launch of its own.
+// * The row of item i is i, or index[i]: indices ascend strictly. On CUDA a row whose index is out of range or does not
+//   ascend is not touched, and its plan's code says so.
+// * The state of a row is combined in an order that depends on V alone (and on T and the storage type on CUDA): bitwise
+//   the same for any number of rows and threads, any grid and any alignment.
+// * The gradient may be the matrix itself. Nothing is allocated on the CPU. On CUDA few long rows need scratch memory,
+//   row_reduce_workspace<Body>(M, V) bytes, else none is used; one launch, two for the gradient of few long rows.
+namespace prefer {
+
+// The answer of some columns of a row: what is later is merged into what is earlier by `append`.
+template <int Sums>
+struct row_state {
+  double max = -math::detail::infinity<double>();
+  std::int64_t arg = -1;  // the first column that has it
+  double sum[Sums] = {};  // relative to max, or to 0 while that is -inf
+};
+
+struct row_plan {
+  std::int64_t left_out = -1;  // a column
+  bool reduces = true;
+  bool slopes = true;
+  float fill = 0;  // of the gradient, when it has no slopes
+  errc code = errc::ok;
+};
+
+struct row_reduce_arguments {
+  std::int64_t items = 0, rows = 0, columns = 0;  // items and rows differ with an index only
+  row_source x;
+  row_sink gradient;
+  source index;
+  bool arg = false;  // whether the state's arg is looked for
+};
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+// The sums of a part, relative to a larger maximum.
+template <class Body, class T>
+PREFER_HD void rebase_to(T top, T max, T (&sum)[Body::sums]) {
+  // Nothing to move: no change, no column yet, or an infinity whose row is NaN anyway.
+  if (top == max || !(max > -math::detail::infinity<T>()) || !(top < math::detail::infinity<T>())) return;
+  Body::rebase(sum, max - top);
+}
+
+template <class Body>
+PREFER_HD void append(row_state<Body::sums>& to, const row_state<Body::sums>& part) {
+  const double top = math::max(part.max, to.max);
+  double moved[Body::sums];
+  for (int r = 0; r < Body::sums; ++r) moved[r] = part.sum[r];
+  rebase_to<Body>(top, part.max, moved);
+  rebase_to<Body>(top, to.max, to.sum);
+  if (part.max > to.max || to.arg < 0 || (part.max == to.max && part.arg >= 0 && part.arg < to.arg)) to.arg = part.arg;
+  to.max = top;
+  for (int r = 0; r < Body::sums; ++r) to.sum[r] += moved[r];
+}
+
+// The row of an item, or -1 if the index is wrong there.
+PREFER_HD std::int64_t row_of(const row_reduce_arguments& a, std::int64_t item) {
+  if (a.index.data == nullptr) return item;
+  const auto at = [&](std::int64_t i)
+                      PREFER_HD_LAMBDA { return load_index(a.index.data, a.index.type, i * a.index.stride); };
+  const std::int64_t row = at(item);
+  return row < 0 || row >= a.rows || (item > 0 && row <= at(item - 1)) ? -1 : row;
+}
+
+// The plan of an item whose row is known.
+template <class Body>
+PREFER_HD row_plan plan_of(const Body& body, std::int64_t item, std::int64_t row) {
+  if (row >= 0) return body.begin(item);
+  row_plan nothing;
+  nothing.reduces = nothing.slopes = false;
+  nothing.code = errc::bad_index;
+  return nothing;
+}
+
+// How a row is cut into chunks: by its length alone. A chunk is what one thread or one block of threads does.
+struct row_chunks {
+  std::int64_t columns, size, count;
+  PREFER_HD explicit row_chunks(std::int64_t n) : columns(n) {
+    constexpr std::int64_t least = 16384, most_chunks = 64, unit = 4096;
+    size = (n + most_chunks - 1) / most_chunks;
+    size = size < least ? least : (size + unit - 1) / unit * unit;
+    count = n < 1 ? 1 : (n + size - 1) / size;
+  }
+  PREFER_HD std::int64_t begin(std::int64_t chunk) const { return chunk * size; }
+  PREFER_HD std::int64_t end(std::int64_t chunk) const {
+    return (chunk + 1) * size < columns ? (chunk + 1) * size : columns;
+  }
+};
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+
+template <class T, class Exec, class Body>
+status row_reduce(const Exec&, const Body&, const row_reduce_arguments&) {
+  static_assert(sizeof(Exec) == 0,
+                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
+  return {};
+}
+
+}  // namespace prefer

@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 the prefer authors
+# SPDX-License-Identifier: Apache-2.0
+"""check_token_cost.py PTXRUN PROGRAM: the exact cost of token_logp on contiguous rows, from the counters of ptxrun.
+
+Logits are read once (twice for forward and backward in one call) and a gradient is written once, in at most 1.1 times the
+ideal number of 32-byte sectors; 1.2 where an odd number of 16-bit columns puts rows at odd addresses, since a warp then
+reads two more half sectors per 512 bytes. The counters take kernel parameters for loads of one sector; they are included.
+"""
+import re
+import subprocess
+import sys
+
+# what, type, rows, columns, launches, reads, writes, of the ideal, instructions per logit
+CASES = [("logp", "float", 300, 32000, 1, 1, 0, 1.1, 40), ("logp", "bfloat16", 300, 32000, 1, 1, 0, 1.1, 40),
+         ("logp", "bfloat16", 300, 32003, 1, 1, 0, 1.2, 50), ("gradient", "float", 300, 32000, 1, 1, 1, 1.1, 45),
+         ("gradient", "bfloat16", 300, 32003, 1, 1, 1, 1.2, 50), ("both", "float", 300, 32000, 1, 2, 1, 1.1, 80),
+         ("both", "float", 3, 128256, 2, 2, 1, 1.1, 90)]
+KERNEL = re.compile(r"launches (\d+),.*?instructions (\d+).*?accesses, (\d+) sectors.*?accesses, (\d+) sectors", re.DOTALL)
+
+bad = 0
+for what, kind, rows, columns, launches, reads, writes, factor, budget in CASES:
+    run = subprocess.run([sys.argv[1], "--stats", sys.argv[2], what, kind, str(rows), str(columns)],
+                         capture_output=True, text=True, check=True)
+    launched, instructions, loads, stores = map(int, KERNEL.search(run.stderr).groups())
+    logits = rows * columns
+    sectors = logits * {"float": 4, "bfloat16": 2}[kind] / 32
+    report = {
+        "launches": (launched, launches),
+        "sectors read": (loads, factor * reads * sectors),
+        "sectors written": (stores, factor * writes * sectors + 3 * rows + 100 * launches),
+        "instructions per logit": (instructions / logits, budget),
+    }
+    print(f"{what} {kind} {rows} x {columns}: " + ", ".join(f"{name} {got:.0f} of {limit:.0f}" for name, (got, limit) in report.items()))
+    bad += sum(got > limit for got, limit in report.values())
+    if "Synchronize" in run.stderr.replace("cudaStreamSynchronize=2", ""):
+        sys.exit("a call synchronises")
+sys.exit(bad)

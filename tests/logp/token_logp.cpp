@@ -1,0 +1,557 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <prefer/core/thread_pool.hpp>
+#include <prefer/logp/token_logp.hpp>
+#include <support/allocations.hpp>
+#include <support/coverage.hpp>
+#include <support/token_call.hpp>
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+
+using namespace prefer;
+using prefer_test::compute_of;
+using prefer_test::storage;
+using prefer_test::token_bounds;
+using prefer_test::token_memory;
+using prefer_test::token_textbook;
+using prefer_test::token_truth;
+using prefer_test::token_weights;
+
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity(), not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+struct golden_row {
+  long double logits[6];
+  int target;
+  long double options[5], upstream[4];
+  long double answer[6];  // logp, loss, log-sum-exp, entropy, choices, largest p
+  long double gradient[6];
+};
+const golden_row golden[] = {
+#include <golden_token_logp.inc>
+};
+
+token_softmax options_of(const golden_row& g) {
+  const auto x = [&](int k) { return static_cast<double>(g.options[k]); };
+  return {.temperature = x(0), .logit_scale = x(1), .soft_cap = x(2), .label_smoothing = x(3), .z_loss = x(4)};
+}
+
+// The answers and the gradient of row i.
+template <class S, class A>
+void check_row(token_memory<S, A>& c, std::int64_t i, const token_softmax& options, const token_truth& t) {
+  const std::vector<double> x = c.logits.logits(i);
+  const token_bounds<compute_of<S>> bound(x, options);
+  const auto near = [](double got, long double exact, long double by) {
+    if (std::isinf(exact)) return got == static_cast<double>(exact);
+    return std::fabs(got - exact) <= by + prefer_test::rounding<A>(exact);
+  };
+  INFO("row " << i << " of V = " << x.size() << ", largest logit " << static_cast<double>(t.log_sum_exp));
+  CHECK(near(c.logp.get(i), t.logp, bound.logp(t)));
+  CHECK(near(c.entropy.get(i), t.entropy, bound.entropy(t)));
+  CHECK(near(c.argmax_prob.get(i), t.top, 4 * bound.unit * (bound.factor + 2 * bound.transform)));
+  CHECK(near(c.max.get(i) + c.log_sum.get(i), t.log_sum_exp, bound.log_sum_exp(t)));
+  CHECK(c.choices.get(i) == static_cast<double>(t.choices));
+  CHECK(c.argmax.at(i) == t.argmax);
+  if (!std::isinf(t.logp)) {
+    const prefer_test::token_numbers o(options);
+    const long double all = std::fabs(t.log_sum_exp);
+    const long double smooth = o.smoothing * (all + std::fabs(t.loss) + bound.transform + 1) * 2 * bound.factor;
+    const long double square = o.z_loss * (2 * all + 1) * (bound.log_sum_exp(t) + bound.unit * all);
+    CHECK(near(c.loss.get(i), t.loss, bound.logp(t) + bound.unit * smooth + square));
+  }
+  for (std::size_t v = 0; v < x.size(); ++v) {
+    INFO("column " << v << ": " << c.gradient.get(i, static_cast<std::int64_t>(v)) << " is "
+                   << static_cast<double>(t.gradient[v]));
+    const double got = c.gradient.get(i, static_cast<std::int64_t>(v));
+    if (std::isinf(x[v]) && static_cast<std::int64_t>(v) != c.target.at(i)) CHECK(got == 0);
+    CHECK(std::fabs(got - t.gradient[v]) <=
+          bound.gradient(t, v) + prefer_test::rounding<S>(t.gradient[v]) + 1e-37L * (bound.unit > 1e-10L));
+  }
+}
+
+template <class S>
+void check_golden() {
+  for (const golden_row& g : golden) {
+    const token_softmax options = options_of(g);
+    token_memory<S> c(1, 6);
+    for (int v = 0; v < 6; ++v) c.logits.set(0, v, static_cast<double>(g.logits[v]));
+    c.target.at(0) = g.target;
+    token_weights w;
+    w.logp = static_cast<double>(g.upstream[0]), w.loss = static_cast<double>(g.upstream[1]);
+    w.entropy = static_cast<double>(g.upstream[2]), w.log_sum_exp = static_cast<double>(g.upstream[3]);
+    c.set_weights(0, w);
+    token_truth t = token_textbook(c.logits.logits(0), g.target, options, w);
+    // The oracle of the other tests is itself held against the table.
+    CHECK(std::fabs(t.logp - g.answer[0]) <= 1e-17L * std::fabs(g.answer[0]) + 1e-4000L);
+    CHECK(std::fabs(t.entropy - g.answer[3]) <= 1e-15L);
+    for (std::size_t v = 0; v < 6; ++v)
+      CHECK(std::fabs(t.gradient[v] - g.gradient[v]) <= 1e-15L * (t.size[v] + std::fabs(g.gradient[v])));
+    t.logp = g.answer[0], t.loss = g.answer[1], t.log_sum_exp = g.answer[2], t.entropy = g.answer[3];
+    t.choices = g.answer[4], t.top = g.answer[5];
+    for (std::size_t v = 0; v < 6; ++v) t.gradient[v] = g.gradient[v];
+    for (isa level : prefer_test::levels()) {
+      REQUIRE(token_logp<compute_of<S>>(cpu{.isa = level}, options, c.inputs(), c.outputs()).ok());
+      check_row(c, 0, options, t);
+      REQUIRE(token_logp_gradient<compute_of<S>>(cpu{.isa = level}, options, c.saved(options),
+                                                 {.grad_logits = c.gradient.view()})
+                  .ok());
+      check_row(c, 0, options, t);
+    }
+  }
+}
+
+// Random rows, one of them ignored; answers and gradient against the textbook, then the gradient from saved answers and
+// in place.
+template <class S>
+void check_random(std::int64_t v, const token_softmax& options, std::int64_t gap, std::int64_t offset,
+                  std::int64_t step = 1, const cpu& exec = {}) {
+  constexpr std::int64_t m = 3;
+  using T = compute_of<S>;
+  token_memory<S> c(m, v, gap, offset, step);
+  prefer_test::noise random(static_cast<std::uint64_t>(v));
+  c.logits.fill(random, -9, 9);
+  for (std::int64_t i = 0; i < m; ++i) {
+    c.target.at(i) = static_cast<std::int64_t>(random.uniform(0, static_cast<double>(v)));
+    c.set_weights(i, {random.uniform(-1, 1), random.uniform(-1, 1), random.uniform(-1, 1), random.uniform(-1, 1)});
+    if (v > 3) c.logits.set(i, v / 2, -inf);
+  }
+  c.target.at(1) = -100;
+  for (std::int64_t e = 0; e < v; ++e) c.logits.set(1, e, not_a_number);
+  if (c.logits.get(0, c.target.at(0)) == -inf || c.logits.get(2, c.target.at(2)) == -inf) return;
+  REQUIRE(token_logp<T>(exec, options, c.inputs(), c.outputs()).ok());
+  const auto check_rows = [&] {
+    for (std::int64_t i : {0, 2})
+      check_row(c, i, options, token_textbook(c.logits.logits(i), c.target.at(i), options, c.weights(i)));
+    for (std::int64_t e = 0; e < v; ++e) CHECK(c.gradient.get(1, e) == 0);
+    CHECK((c.logp.get(1) == 0 && c.loss.get(1) == 0 && c.entropy.get(1) == 0 && c.log_sum.get(1) == 0));
+    CHECK(c.argmax.at(1) == -1);
+  };
+  check_rows();
+  const auto fused = c.gradient.memory.bytes();
+  REQUIRE(token_logp_gradient<T>(exec, options, c.saved(options), {.grad_logits = c.gradient.view()}).ok());
+  check_rows();
+  CHECK(c.intact());
+  const auto apart = c.gradient.memory.bytes();
+  // In place, the ignored row's logits included.
+  token_memory<S> again = c;
+  REQUIRE(token_logp_gradient<T>(exec, options, again.saved(options), {.grad_logits = again.logits.view()}).ok());
+  CHECK(again.logits.memory.bytes() == apart);
+  again = c;
+  auto out = again.outputs();
+  out.grad_logits = again.logits.view();
+  REQUIRE(token_logp<T>(exec, options, again.inputs(), out).ok());
+  CHECK(again.logits.memory.bytes() == fused);
+}
+
+template <class S>
+void check_sizes() {
+  const token_softmax all = {.temperature = 0.7, .logit_scale = 0.3, .soft_cap = 5.0, .label_smoothing = 0.1,
+                             .z_loss = 0.01};
+  for (std::int64_t v : {1, 2, 7, 15, 16, 17, 31, 32, 33, 63, 65, 129, 1000, 1023, 1025, 2047, 2048, 2049, 4099}) {
+    check_random<S>(v, {}, 0, 0);
+    check_random<S>(v, all, 3, 1);
+  }
+  check_random<S>(100, {.temperature = 2.0}, 0, 0, 2);
+  check_random<S>(5000, {.soft_cap = 30.0}, 1, 3);
+  for (const char* tag : {"sizes", "strides", "sentinel", "gradient", "masked"})
+    prefer_test::covers<S>("token_logp", tag);
+}
+
+}  // namespace
+
+TEST_CASE("token_logp: golden rows at 400 digits, every storage type and level, both ways to the gradient") {
+  SUBCASE("float") { check_golden<float>(); }
+  SUBCASE("double") { check_golden<double>(); }
+  SUBCASE("half") { check_golden<half>(); }
+  SUBCASE("bfloat16") { check_golden<bfloat16>(); }
+  prefer_test::covers("token_logp", "golden");
+}
+
+TEST_CASE("token_logp: rows of every length agree with the textbook; in place, strided and misaligned alike") {
+  SUBCASE("float") { check_sizes<float>(); }
+  SUBCASE("double") { check_sizes<double>(); }
+  SUBCASE("half") { check_sizes<half>(); }
+  SUBCASE("bfloat16") { check_sizes<bfloat16>(); }
+}
+
+TEST_CASE("token_logp: log p keeps its digits where p is close to 1, and 1 - p does in the gradient") {
+  for (double gap : {1.0, 10.0, 20.0, 40.0, 80.0}) {
+    token_memory<float> c(1, 3);
+    c.logits.set(0, 0, gap), c.logits.set(0, 1, 0), c.logits.set(0, 2, -1);
+    c.target.at(0) = 0;
+    c.set_weights(0, {.logp = 1});
+    REQUIRE(token_logp<float>(cpu{}, {}, c.inputs(), c.outputs()).ok());
+    const double rest = std::exp(-gap) * (1 + std::exp(-1.0));
+    CHECK(c.logp.get(0) == doctest::Approx(-std::log1p(rest)).epsilon(1e-6));
+    CHECK(c.gradient.get(0, 0) == doctest::Approx(rest / (1 + rest)).epsilon(1e-6));
+  }
+  for (double p : {0.9, 0.99, 0.999, 0.9999}) {  // rounded to 16 bits after the 1 is taken off, not before
+    token_memory<bfloat16> c(1, 2);
+    c.logits.set(0, 0, std::log(p / (1 - p))), c.logits.set(0, 1, 0);
+    c.target.at(0) = 0;
+    c.set_weights(0, {.logp = -1});
+    REQUIRE(token_logp<float>(cpu{}, {}, c.inputs(), c.outputs()).ok());
+    const double exact = -1 / (1 + std::exp(c.logits.get(0, 0)));
+    CHECK(prefer_test::ulps<bfloat16>(c.gradient.get(0, 0), exact) <= 0.51);
+  }
+}
+
+TEST_CASE("token_logp: a common offset changes nothing, and far below the maximum log p is the gap") {
+  for (double offset : {-1e6, -1e4, -208.0, 0.0, 208.0, 1e4, 1e6}) {
+    token_memory<float> c(1, 300);
+    for (std::int64_t v = 0; v < 300; ++v) c.logits.set(0, v, offset + static_cast<double>(v % 7) - 112 * (v == 5));
+    c.target.at(0) = 5;
+    auto in = c.inputs();
+    auto out = c.outputs();
+    in.grad_logp = in.grad_loss = in.grad_entropy = in.grad_log_sum_exp = {};
+    out.grad_logits = {};
+    REQUIRE(token_logp<float>(cpu{}, {}, in, out).ok());
+    token_memory<float> zero(1, 300);
+    for (std::int64_t v = 0; v < 300; ++v) zero.logits.set(0, v, static_cast<double>(v % 7) - 112 * (v == 5));
+    const token_truth t = token_textbook(zero.logits.logits(0), 5, {});
+    CHECK(c.logp.get(0) == doctest::Approx(static_cast<double>(t.logp)).epsilon(1e-7));
+    CHECK(c.log_sum.get(0) == doctest::Approx(static_cast<double>(t.log_sum_exp) - 6).epsilon(1e-7));
+    CHECK(c.max.get(0) == offset + 6);
+  }
+  prefer_test::covers("token_logp", "tails");
+}
+
+TEST_CASE("token_logp: one token left of 262144, wherever it is; then the row is certain") {
+  constexpr std::int64_t v = 262144;
+  token_memory<bfloat16> c(1, v);
+  for (std::int64_t e = 0; e < v; ++e) c.logits.set(0, e, -inf);
+  for (std::int64_t at : {std::int64_t{0}, std::int64_t{1}, std::int64_t{4095}, std::int64_t{16384}, v / 2 + 17, v - 1})
+    for (std::int64_t target : {at, std::int64_t{7}}) {
+      c.logits.set(0, at, -3);
+      c.target.at(0) = target;
+      c.set_weights(0, {.logp = 1, .entropy = 1});
+      REQUIRE(token_logp<float>(cpu{}, {}, c.inputs(), c.outputs()).ok());
+      CHECK(c.logp.get(0) == (at == target ? 0 : -inf));
+      CHECK((c.max.get(0) == -3 && c.log_sum.get(0) == 0 && c.entropy.get(0) == 0 && c.choices.get(0) == 1));
+      CHECK((c.argmax.at(0) == at && c.argmax_prob.get(0) == 1));
+      CHECK(c.gradient.get(0, at) == (at == target ? 0 : -1));
+      c.logits.set(0, at, -inf);
+    }
+}
+
+TEST_CASE("token_logp: NaN, infinity or nothing at all makes a row NaN, and only that row") {
+  for (double cap : {0.0, 4.0})
+    for (std::int64_t v : {5, 3000})
+      for (double bad : {not_a_number, inf, -inf}) {
+        token_memory<float> c(3, v);
+        prefer_test::noise random(5);
+        c.logits.fill(random, -3, 3);
+        const bool everywhere = bad == -inf;
+        for (std::int64_t e = 0; e < v; ++e)
+          if (everywhere || e == v - 2) c.logits.set(1, e, bad);
+        for (std::int64_t target : {std::int64_t{1}, v - 2}) {
+          for (std::int64_t i = 0; i < 3; ++i) c.target.at(i) = target, c.set_weights(i, {1, 1, 1, 1});
+          const token_softmax options = {.soft_cap = cap, .label_smoothing = 0.1};
+          REQUIRE(token_logp<float>(cpu{}, options, c.inputs(), c.outputs()).ok());
+          const bool finite = cap > 0 && bad == inf;
+          INFO("cap " << cap << " V " << v << " bad " << bad << " target " << target);
+          for (std::int64_t i = 0; i < 3; ++i) {
+            const bool number = i != 1 || finite;
+            CHECK(std::isnan(c.logp.get(i)) != number);
+            CHECK(std::isnan(c.entropy.get(i)) != number);
+            CHECK(std::isnan(c.log_sum.get(i)) != number);
+            CHECK(std::isnan(c.loss.get(i)) != number);
+            CHECK(std::isnan(c.argmax_prob.get(i)) != number);
+            CHECK((c.argmax.at(i) >= 0) == number);
+            for (std::int64_t e = 0; e < v; ++e) CHECK(std::isnan(c.gradient.get(i, e)) != number);
+          }
+          auto in = c.inputs();
+          in.grad_loss = in.grad_entropy = in.grad_log_sum_exp = {};
+          REQUIRE(token_logp<float>(cpu{}, {.soft_cap = cap}, in,
+                                    {.logp = c.logp.view(), .grad_logits = c.gradient.view()})
+                      .ok());
+          CHECK(std::isnan(c.logp.get(1)) == !finite);
+          for (std::int64_t e = 0; e < v; ++e) CHECK(std::isnan(c.gradient.get(1, e)) == !finite);
+        }
+      }
+}
+
+TEST_CASE("token_logp: the gradient is the finite difference of the textbook, for every answer and option") {
+  const token_softmax options = {.temperature = 1.5, .logit_scale = 0.5, .soft_cap = 3.0, .label_smoothing = 0.2,
+                                 .z_loss = 0.05};
+  const std::vector<token_weights> each = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}, {-0.5, 2, -1, 0.25}};
+  for (const token_weights& w : each) {
+    token_memory<double> c(1, 9);
+    prefer_test::noise random(3);
+    c.logits.fill(random, -4, 4);
+    c.target.at(0) = 4;
+    c.set_weights(0, w);
+    auto in = c.inputs();
+    in.grad_scale = -2.0;
+    REQUIRE(token_logp<double>(cpu{}, options, in, c.outputs()).ok());
+    for (std::size_t v = 0; v < 9; ++v) {
+      const auto objective = [&](double by) {
+        auto x = c.logits.logits(0);
+        x[v] += by;
+        const token_truth t = token_textbook(x, 4, options);
+        return -2 * (w.logp * t.logp + w.loss * t.loss + w.entropy * t.entropy + w.log_sum_exp * t.log_sum_exp);
+      };
+      const double h = 0x1p-17;
+      const long double slope = (objective(h) - objective(-h)) / (2 * h);
+      CHECK(c.gradient.get(0, static_cast<std::int64_t>(v)) ==
+            doctest::Approx(static_cast<double>(slope)).epsilon(1e-8).scale(0.1));
+    }
+  }
+}
+
+TEST_CASE("token_logp: probabilities add up to 1, ties go to the lowest index, every option counts") {
+  token_memory<double> c(1, 7);
+  double sum = 0;
+  for (std::int64_t y = 0; y < 7; ++y) {
+    for (std::int64_t v = 0; v < 7; ++v) c.logits.set(0, v, v == 3 || v == 5 ? 2 : 0.25 * static_cast<double>(v));
+    c.target.at(0) = y;
+    c.set_weights(0, {1, 0, 0, 0});
+    REQUIRE(token_logp<double>(cpu{}, {}, c.inputs(), c.outputs()).ok());
+    sum += std::exp(c.logp.get(0));
+    CHECK(c.argmax.at(0) == 3);
+    double total = 0;
+    for (std::int64_t v = 0; v < 7; ++v) total += c.gradient.get(0, v);
+    CHECK(std::fabs(total) < 1e-15);
+  }
+  CHECK(sum == doctest::Approx(1).epsilon(1e-14));
+  const auto loss = [&](const token_softmax& options) {
+    check(token_logp<double>(cpu{}, options, {.logits = c.logits.read(), .target = c.target.read()},
+                             {.loss = c.loss.view()}));
+    return c.loss.get(0);
+  };
+  const double plain = loss({});
+  CHECK(plain == -c.logp.get(0));
+  for (const token_softmax& o : {token_softmax{.temperature = 2.0}, token_softmax{.logit_scale = 2.0},
+                                 token_softmax{.soft_cap = 1.0}, token_softmax{.label_smoothing = 0.1},
+                                 token_softmax{.z_loss = 0.1}})
+    CHECK(std::fabs(loss(o) - plain) > 1e-3);
+  const double temperature = 2;
+  CHECK(loss({.temperature = &temperature}) == loss({.temperature = 2.0}));
+  prefer_test::covers("token_logp", "identity");
+}
+
+TEST_CASE("token_logp: without targets the distribution is the same; no answer depends on the others asked for") {
+  token_memory<float> c(2, 777);
+  prefer_test::noise random(9);
+  c.logits.fill(random, -5, 5);
+  c.target.at(0) = 3, c.target.at(1) = 776;
+  REQUIRE(token_logp<float>(cpu{}, {}, {.logits = c.logits.read(), .target = c.target.read()},
+                            {.logp = c.logp.view(), .argmax = c.argmax.view()})
+              .ok());
+  token_memory<float> all = c, blind = c;
+  for (std::int64_t i = 0; i < 2; ++i) all.set_weights(i, {1, 1, 1, 1}), blind.set_weights(i, {0, 0, 1, 1});
+  REQUIRE(token_logp<float>(cpu{}, {}, all.inputs(), all.outputs()).ok());
+  CHECK(c.logp.bytes() == all.logp.bytes());
+  CHECK(c.argmax.bytes() == all.argmax.bytes());
+  auto in = blind.inputs();
+  auto out = blind.outputs();
+  in.target = in.grad_logp = in.grad_loss = {};
+  out.logp = out.loss = {};
+  REQUIRE(token_logp<float>(cpu{}, {}, in, out).ok());
+  for (std::int64_t i = 0; i < 2; ++i) {
+    CHECK(blind.log_sum.get(i) == doctest::Approx(all.log_sum.get(i)).epsilon(1e-6));
+    CHECK(blind.entropy.get(i) == doctest::Approx(all.entropy.get(i)).epsilon(1e-6));
+    CHECK(blind.argmax.at(i) == all.argmax.at(i));
+    const token_truth t = token_textbook(c.logits.logits(i), 0, {}, {0, 0, 1, 1});
+    for (std::size_t v = 0; v < 777; ++v)
+      CHECK(blind.gradient.get(i, static_cast<std::int64_t>(v)) ==
+            doctest::Approx(static_cast<double>(t.gradient[v])).epsilon(1e-5).scale(1e-3));
+  }
+}
+
+TEST_CASE("token_logp: rows of a list are computed, the others are neither read nor written") {
+  constexpr std::int64_t m = 6, v = 500;
+  token_memory<float> dense(m, v, 2, 1);
+  prefer_test::noise random(11);
+  dense.logits.fill(random, -5, 5);
+  for (std::int64_t i = 0; i < m; ++i) dense.target.at(i) = 10 * i, dense.set_weights(i, {1, 0, 0, 0});
+  REQUIRE(token_logp<float>(cpu{}, {}, dense.inputs(), dense.outputs()).ok());
+  const std::int32_t rows[] = {1, 2, 5};
+  token_memory<float> listed(m, v, 2, 1);
+  listed.logits = dense.logits;
+  for (std::int64_t i : {0, 3, 4})
+    for (std::int64_t e = 0; e < v; ++e) listed.logits.set(i, e, not_a_number);
+  std::int32_t target[] = {10, 20, 50};
+  const float one = 1;
+  float logp[3];
+  REQUIRE(token_logp<float>(cpu{}, {},
+                            {.logits = listed.logits.read(),
+                             .target = {target, 3},
+                             .rows = {rows, 3},
+                             .grad_logp = {&one, 3, 0}},
+                            {.logp = {logp, 3}, .grad_logits = listed.gradient.view()})
+              .ok());
+  const token_memory<float> fresh(m, v, 2, 1);
+  for (std::int64_t i = 0, k = 0; i < m; ++i) {
+    const bool chosen = k < 3 && rows[k] == i;
+    if (chosen) CHECK(logp[k++] == static_cast<float>(dense.logp.get(i)));
+    token_memory<float> untouched = fresh;
+    for (std::int64_t e = 0; e < v; ++e) {
+      float& expected = chosen ? dense.gradient.at(i, e) : untouched.gradient.at(i, e);
+      CHECK(std::memcmp(&listed.gradient.at(i, e), &expected, sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("token_logp: rows whose derivatives are all zero are not read for the gradient") {
+  token_memory<half> c(3, 50);
+  prefer_test::noise random(2);
+  c.logits.fill(random, -5, 5);
+  for (std::int64_t i = 0; i < 3; ++i) c.target.at(i) = 4, c.set_weights(i, {i == 1 ? -0.0 : -1.0, 0, 0, 0});
+  REQUIRE(token_logp<float>(cpu{}, {}, c.inputs(), c.outputs()).ok());
+  const auto once = c.gradient.memory.bytes();
+  for (std::int64_t e = 0; e < 50; ++e) c.logits.set(1, e, not_a_number);
+  c.logp.set(1, not_a_number);
+  REQUIRE(token_logp_gradient<float>(cpu{}, {}, c.saved({}), {.grad_logits = c.gradient.view()}).ok());
+  for (std::int64_t e = 0; e < 50; ++e) {
+    CHECK(c.gradient.get(1, e) == 0);
+    CHECK(c.gradient.get(0, e) != 0);
+  }
+  auto in = c.inputs();
+  REQUIRE(token_logp<float>(cpu{}, {}, in, {.grad_logits = c.gradient.view()}).ok());
+  CHECK(c.gradient.memory.bytes() == once);
+}
+
+TEST_CASE("token_logp: the same bits for any number of threads, few long rows and many, and for a row in any batch") {
+  const auto bits = [](auto& c, const cpu& exec) {
+    REQUIRE(token_logp<float>(exec, {.label_smoothing = 0.1}, c.inputs(), c.outputs()).ok());
+    auto all = c.gradient.memory.bytes();
+    for (auto* b : {&c.logp, &c.loss, &c.entropy}) all.insert(all.end(), b->bytes().begin(), b->bytes().end());
+    return all;
+  };
+  const auto check_threads = [&](std::int64_t m, std::int64_t v) {
+    token_memory<bfloat16> c(m, v);
+    prefer_test::noise random(7);
+    c.logits.fill(random, -20, 20);
+    for (std::int64_t i = 0; i < m; ++i) c.target.at(i) = (i * 7919) % v, c.set_weights(i, {1, 0.5, -1, 2});
+    if (m > 2) c.target.at(2) = -100;
+    const auto expected = bits(c, cpu{});
+    for (int threads : {1, 2, 3, 8}) {
+      thread_pool pool(threads);
+      CHECK(bits(c, cpu{.pool = pool}) == expected);
+    }
+    // The last row alone, from its own memory.
+    token_memory<bfloat16> last(1, v, 0, 3);
+    for (std::int64_t e = 0; e < v; ++e) last.logits.at(0, e) = c.logits.at(m - 1, e);
+    last.target.at(0) = c.target.at(m - 1), last.set_weights(0, {1, 0.5, -1, 2});
+    bits(last, cpu{});
+    CHECK(last.logp.get(0) == c.logp.get(m - 1));
+    CHECK(std::memcmp(&last.gradient.at(0, 0), &c.gradient.at(m - 1, 0), static_cast<std::size_t>(v) * 2) == 0);
+  };
+  check_threads(2, 262144);
+  check_threads(5, 20001);
+  check_threads(40, 3000);
+  prefer_test::covers("token_logp", "threads");
+}
+
+TEST_CASE("token_logp: nothing is allocated") {
+  token_memory<half> c(4, 1000);
+  prefer_test::noise random(1);
+  c.logits.fill(random, -5, 5);
+  for (std::int64_t i = 0; i < 4; ++i) c.target.at(i) = i, c.set_weights(i, {1, 1, 1, 1});
+  const auto in = c.inputs();
+  const auto out = c.outputs();
+  const long before = prefer_test::allocation_count();
+  const status s = token_logp<float>(cpu{}, {.soft_cap = 10.0}, in, out);
+  CHECK(prefer_test::allocation_count() == before);
+  CHECK(s.ok());
+  prefer_test::covers("token_logp", "allocation");
+}
+
+TEST_CASE("token_logp: 16-bit answers, float maxima with double arithmetic, and column strides") {
+  token_memory<double, half> c(2, 90);
+  prefer_test::noise random(21);
+  c.logits.fill(random, -5, 5);
+  for (std::int64_t i = 0; i < 2; ++i) c.target.at(i) = 5, c.set_weights(i, {1, 0, 0, 0});
+  float max[2], log_sum[2];
+  auto out = c.outputs();
+  out.max = {max, 2}, out.log_sum = {log_sum, 2};
+  REQUIRE(token_logp<double>(cpu{}, {}, c.inputs(), out).ok());
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const token_truth t = token_textbook(c.logits.logits(i), 5, {}, c.weights(i));
+    CHECK(std::fabs(c.logp.get(i) - t.logp) <= prefer_test::rounding<half>(t.logp) * 1.001L);
+    // The two add up, to the precision of the smaller.
+    CHECK(std::fabs(static_cast<double>(max[i]) + log_sum[i] - t.log_sum_exp) <= 4e-7L);
+  }
+}
+
+TEST_CASE("token_logp: what is wrong is named, and nothing is written") {
+  token_memory<float> c(4, 10);
+  prefer_test::noise random(1);
+  c.logits.fill(random, -5, 5);
+  for (std::int64_t i = 0; i < 4; ++i) c.target.at(i) = i, c.set_weights(i, {1, 1, 1, 1});
+  using inputs = token_logp_inputs<space::host>;
+  using outputs = token_logp_outputs<space::host>;
+  using saved = token_logp_gradient_inputs<space::host>;
+  const auto named = [](const status& s, errc code, const char* argument) {
+    INFO(message(s).c_str() << " expected for " << argument);
+    CHECK(s.code == code);
+    CHECK(std::string(s.argument) == argument);
+  };
+  const auto refused = [&](errc code, const char* argument, auto change, const token_softmax& options = {},
+                           const cpu& exec = {}) {
+    inputs in = c.inputs();
+    outputs out = c.outputs();
+    change(in, out);
+    named(token_logp<float>(exec, options, in, out), code, argument);
+  };
+  const auto nothing = [](inputs&, outputs&) {};
+  refused(errc::missing_input, "logits", [](inputs& in, outputs&) { in.logits = {}; });
+  refused(errc::bad_extent, "logits", [](inputs& in, outputs&) { in.logits.extent[1] = -1; });
+  refused(errc::null_data, "logits", [](inputs& in, outputs&) { in.logits.data = nullptr; });
+  refused(errc::bad_element, "logits", [](inputs& in, outputs&) { in.logits.type = element::i32; });
+  refused(errc::bad_stride, "logits", [](inputs& in, outputs&) { in.logits.stride[0] = -1; });
+  refused(errc::bad_element, "target", [](inputs& in, outputs&) { in.target.type = element::f32; });
+  refused(errc::bad_extent, "target", [](inputs& in, outputs&) { in.target.extent[0] = 3; });
+  refused(errc::missing_input, "target", [](inputs& in, outputs&) { in.target = {}; });
+  refused(errc::bad_extent, "grad_entropy", [](inputs& in, outputs&) { in.grad_entropy.extent[0] = 5; });
+  refused(errc::bad_parameter, "grad_scale", [](inputs& in, outputs&) { in.grad_scale = not_a_number; });
+  refused(errc::unused_input, "grad_logp", [](inputs&, outputs& out) { out.grad_logits = {}; });
+  refused(errc::missing_input, "grad_logp", [](inputs& in, outputs&) {
+    in.grad_logp = in.grad_loss = in.grad_entropy = in.grad_log_sum_exp = {};
+  });
+  refused(errc::missing_output, "outputs", [](inputs&, outputs& out) { out = {}; });
+  refused(errc::bad_element, "max", [](inputs&, outputs& out) { out.max.type = element::f16; });
+  refused(errc::bad_element, "argmax", [](inputs&, outputs& out) { out.argmax.type = element::f64; });
+  refused(errc::bad_stride, "grad_logits", [](inputs&, outputs& out) { out.grad_logits.stride[0] = 9; });
+  refused(errc::bad_extent, "grad_logits", [](inputs&, outputs& out) { out.grad_logits.extent[0] = 3; });
+  refused(errc::overlap, "grad_logits", [](inputs& in, outputs& out) {
+    out.grad_logits.data = const_cast<void*>(in.logits.data);
+    out.grad_logits.type = element::bf16;
+  });
+  refused(errc::overlap, "entropy", [](inputs&, outputs& out) { out.entropy = out.logp; });
+  refused(errc::bad_parameter, "temperature", nothing, {.temperature = 0.0});
+  refused(errc::bad_parameter, "logit_scale", nothing, {.logit_scale = -1.0});
+  refused(errc::bad_parameter, "soft_cap", nothing, {.soft_cap = -1.0});
+  refused(errc::bad_parameter, "label_smoothing", nothing, {.label_smoothing = 1.5});
+  refused(errc::bad_parameter, "z_loss", nothing, {.z_loss = inf});
+  for (std::int64_t bad : {std::int64_t{-1}, std::int64_t{10}, std::numeric_limits<std::int64_t>::min()}) {
+    c.target.at(2) = bad;
+    refused(errc::bad_index, "target", nothing);
+  }
+  c.target.at(2) = 2;
+  const std::int64_t rows[4] = {0, 2, 2, 3}, beyond[4] = {0, 1, 2, 4};
+  refused(errc::bad_index, "rows", [&](inputs& in, outputs&) { in.rows = {rows, 4}; });
+  refused(errc::bad_index, "rows", [&](inputs& in, outputs&) { in.rows = {beyond, 4}; });
+  refused(errc::bad_extent, "target", [&](inputs& in, outputs&) { in.rows = {beyond, 3}; });
+  c.logits.set(3, 3, not_a_number);
+  refused(errc::not_a_number, "logits", nothing, {}, cpu{.content = content::all});
+  const auto refused_gradient = [&](errc code, const char* argument, auto change) {
+    saved in = c.saved({});
+    change(in);
+    named(token_logp_gradient<float>(cpu{}, {}, in, {.grad_logits = c.gradient.view()}), code, argument);
+  };
+  refused_gradient(errc::missing_input, "max", [](saved& in) { in.max = {}; });
+  refused_gradient(errc::missing_input, "log_sum", [](saved& in) { in.log_sum = {}; });
+  refused_gradient(errc::missing_input, "logp", [](saved& in) { in.logp = {}; });
+  refused_gradient(errc::missing_input, "entropy", [](saved& in) { in.entropy = {}; });
+  refused_gradient(errc::unused_input, "entropy", [](saved& in) { in.grad_entropy = {}; });
+  refused_gradient(errc::unused_input, "choices", [](saved& in) { in.choices = in.max; });
+  named(token_logp_gradient<float>(cpu{}, {}, c.saved({}), {}), errc::missing_output, "outputs");
+  prefer_test::covers("token_logp", "bad-argument");
+  CHECK(c.untouched());
+}
