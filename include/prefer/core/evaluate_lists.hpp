@@ -111,7 +111,7 @@ inline constexpr std::int64_t most_list_blocks = 2048;  // of threads, on CUDA
 inline constexpr const char* one_per_item = "one per item, as many as there are scores:";
 
 template <space S>
-status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool needs_ranking) {
+status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool needs_ranking, purpose why) {
   if (!in.score.given()) return require::fail(errc::missing_input, "score", "one score per item");
   if (!in.offsets.given()) return require::fail(errc::missing_input, "offsets", "where each list begins, and the end");
   if (needs_ranking && !in.ranking.given())
@@ -144,7 +144,8 @@ status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool ne
                       optional(out.count, "count", 1, "one element:", holds::totals));
       !s.ok())
     return s;
-  if (!out.loss.given() && !out.grad_score.given() && !out.losses.given() && !out.count.given())
+  if (why == purpose::compute && !out.loss.given() && !out.grad_score.given() && !out.losses.given() &&
+      !out.count.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   using input = listed<input_view<1, S>>;
   using output = listed<output_view<1, S>>;
@@ -156,7 +157,7 @@ status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, bool ne
   for (const output& v : {output{"loss", &out.loss, 0}, output{"grad_score", &out.grad_score, 0},
                           output{"losses", &out.losses, 0}, output{"count", &out.count, 0}})
     all.write(v);
-  return all.check(false);
+  return all.check();
 }
 
 template <space S>
@@ -182,6 +183,15 @@ list_arguments make_list_arguments(const list_inputs<S>& in, const list_outputs<
   a.ranking = read(in.ranking);
   a.gradient = write(out.grad_score);
   return a;
+}
+
+// All checks of `evaluate_lists` but those of content, and what it computes from.
+template <class Loss, space S>
+status prepare_lists(const Loss& loss, const list_inputs<S>& in, const list_outputs<S>& out, purpose why,
+                     list_arguments& a) {
+  if (const status s = first_error(loss.check(), check_lists(in, out, Loss::needs_ranking, why)); !s.ok()) return s;
+  a = make_list_arguments(in, out);
+  return {};
 }
 
 // A list's term of item i, NaN if the list cannot be ordered; its gradient is written.
@@ -248,15 +258,22 @@ inline void carve_lists(list_arguments& a, arena& memory) {
   a.prepared = memory.take<double>(a.lists.tokens);
 }
 
-template <class Loss>
-status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given) {
-  list_arguments a = given;
+// Offsets, and the order of the items in memory of the caller; with content::all NaN too.
+inline status check_list_content(const cpu& exec, list_arguments& a) {
   if (const status s = check_offsets(a.lists, a.items.n, "offsets"); !s.ok()) return s;
   arena measured, memory;
   carve_lists(a, measured);
   if (const status s = lend(exec, measured, memory); !s.ok()) return s;
   carve_lists(a, memory);
-  if (const status s = order_lists(a); !s.ok()) return s;
+  if (const status s = order_lists(a); !s.ok() || exec.content != content::all) return s;
+  return first_error(check_source(a.items.in[0], a.items.mask, {"weight"}, exec.content, a.items.n),
+                     check_tokens(a.score, a.lists, a.items.mask, "score", a.items.n));
+}
+
+template <class Loss>
+status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given) {
+  list_arguments a = given;
+  if (const status s = check_list_content(exec, a); !s.ok()) return s;
 
   const std::int64_t n = a.items.n, blocks = smaller(n, max_blocks);
   const double normalizer = resolve_normalizer(a.items.normalizer, a.items.mask, n);
@@ -281,9 +298,9 @@ status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given)
 template <class Exec, class Loss>
 status evaluate_lists(const Exec& exec, const Loss& loss, const list_inputs<Exec::memory>& in,
                       const list_outputs<Exec::memory>& out) {
-  if (const status s = loss.check(); !s.ok()) return s;
-  if (const status s = detail::check_lists(in, out, Loss::needs_ranking); !s.ok()) return s;
-  return run_lists(exec, loss, detail::make_list_arguments(in, out));
+  detail::list_arguments a;
+  if (const status s = detail::prepare_lists(loss, in, out, detail::purpose::compute, a); !s.ok()) return s;
+  return run_lists(exec, loss, a);
 }
 
 // Bytes of workspace for n lists of N items together, on either backend.

@@ -107,51 +107,55 @@ status check_token_overlap(const call_list<Loss, S>& list, const listed_segment<
   add_footprints(list, all);
   for (const listed_segment<S>& s : segments)
     all.read(s.offsets), all.read(s.ends), all.read(s.mask), all.read(s.weight);
-  return all.check(true);
+  return all.check();
 }
 
-// Offsets are structure: they are followed, so they are looked at first on the CPU.
-template <int Segments>
-status check_segments(const cpu& exec, const segment_source (&segment)[Segments],
-                      const listed_segment<space::host> (&listed)[Segments], std::int64_t n) {
+// What a call computes from, and what its segments' bounds and weights are called.
+template <class Loss>
+struct token_call {
+  segmented_arguments_of<token_body<Loss>> arguments;
+  const char* bounds[kind_of<Loss>::segments];
+  const char* weights[kind_of<Loss>::segments];
+};
+
+// NaN in the selected tokens of selected items.
+inline status check_tokens(const source& s, const segment_source& segment, const source& mask, const char* name,
+                           std::int64_t n) {
+  for (std::int64_t i = 0; s.data != nullptr && i < n; ++i) {
+    const token_range range = selects(mask, i) ? range_of(segment, i) : token_range{};
+    for (std::int64_t t = range.begin; t < range.end; ++t)
+      if (selects(segment.mask, t) && math::is_nan(read_item<double>(s, t)))
+        return require::fail(errc::not_a_number, name, "a number, but it is NaN", read_item<double>(s, t), 0, t);
+  }
+  return {};
+}
+
+// Offsets, which are followed, and labels; with content::all NaN too.
+template <class Loss>
+status check_token_content(const cpu& exec, const token_call<Loss>& call) {
+  using body = token_body<Loss>;
+  static constexpr content_rules<Loss> rules;
+  const auto& a = call.arguments;
   if (exec.content == content::none) return {};
-  for (int p = 0; p < Segments; ++p)
-    if (const status s =
-            check_offsets(segment[p], n, listed[p].ends.given() ? listed[p].ends.name : listed[p].offsets.name);
+  for (int p = 0; p < body::segments; ++p)
+    if (const status s = check_offsets(a.segment[p], a.items.n, call.bounds[p]); !s.ok()) return s;
+  for (int k = 0; k < body::inputs; ++k) {
+    const token_role r = body::input_role(k);
+    status s;
+    if (r.role == role::item)
+      s = check_source(a.items.in[k], a.items.mask, rules.list[k], exec.content, a.items.n);
+    else if (r.role == role::tokens && exec.content == content::all)
+      s = check_tokens(a.items.in[k], a.segment[r.segment], a.items.mask, rules.list[k].name, a.items.n);
+    if (!s.ok()) return s;
+  }
+  for (int p = 0; p < body::segments && exec.content == content::all; ++p)
+    if (const status s = check_tokens(a.segment[p].weight, a.segment[p], a.items.mask, call.weights[p], a.items.n);
         !s.ok())
       return s;
   return {};
 }
-template <int Segments, space S>
-status check_segments(const cuda&, const segment_source (&)[Segments], const listed_segment<S> (&)[Segments],
-                      std::int64_t) {
-  return {};
-}
-
-// Labels of the pairs, and with content::all NaN in their selected tokens too.
-template <class Body>
-status check_token_content(const cpu& exec, const content_rule (&rules)[Body::inputs],
-                           const segmented_arguments_of<Body>& a) {
-  if (exec.content == content::none) return {};
-  for (int k = 0; k < Body::inputs; ++k) {
-    const token_role r = Body::input_role(k);
-    if (r.role == role::item)
-      if (const status s = check_source(a.items.in[k], a.items.mask, rules[k], exec.content, a.items.n); !s.ok())
-        return s;
-    if (r.role != role::tokens || exec.content != content::all || a.items.in[k].data == nullptr) continue;
-    for (std::int64_t i = 0; i < a.items.n; ++i) {
-      const token_range range = range_of(a.segment[r.segment], i);
-      for (std::int64_t t = range.begin; selects(a.items.mask, i) && t < range.end; ++t) {
-        const double x = load_element<double>(a.items.in[k].data, a.items.in[k].type, t * a.items.in[k].stride);
-        if (selects(a.segment[r.segment].mask, t) && math::is_nan(x))
-          return require::fail(errc::not_a_number, rules[k].name, "a number, but it is NaN", x, 0, t);
-      }
-    }
-  }
-  return {};
-}
-template <class Body>
-status check_token_content(const cuda&, const content_rule (&)[Body::inputs], const segmented_arguments_of<Body>&) {
+template <class Loss>
+status check_token_content(const cuda&, const token_call<Loss>&) {
   return {};
 }
 
@@ -170,6 +174,39 @@ struct token_inputs<Loss, Exec> {
 template <class Loss, class Exec>
 using token_inputs_of = typename detail::token_inputs<Loss, Exec>::type;
 
+namespace detail {
+
+// All checks of `evaluate_tokens`, and what it computes from.
+template <class Exec, class Loss>
+status prepare_tokens(const Exec& exec, const Loss& loss, const token_inputs_of<Loss, Exec>& in,
+                      const outputs_of<Loss, Exec>& out, purpose why, token_call<Loss>& call) {
+  static constexpr int segments = kind_of<Loss>::segments;
+  call_list<Loss, Exec::memory> list;
+  listed_segment<Exec::memory> listed[segments];
+  list_tokens(in, out, list, listed);
+  list.needs_output = why == purpose::compute;
+  std::int64_t extent[3] = {-1, -1, -1};
+  for (const auto& s : listed)
+    if (const status r = check_segment(s, -1, extent[0]); !r.ok()) return r;
+  if (const status s = check_call(loss, list, extent); !s.ok()) return s;
+  for (int p = 0; p < segments; ++p)
+    if (const status r = check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
+  if (const status s = check_token_overlap(list, listed); !s.ok()) return s;
+  if (const status s = first_error(require::is_finite(in.discount, "discount"), require::is_finite(in.tail, "tail"));
+      !s.ok())
+    return s;
+  call.arguments.items = make_arguments(list, extent[0]);
+  call.arguments.weights = {in.discount, in.tail};
+  for (int p = 0; p < segments; ++p) {
+    call.arguments.segment[p] = make_segment(listed[p], extent[1 + p]);
+    call.bounds[p] = listed[p].ends.given() ? listed[p].ends.name : listed[p].offsets.name;
+    call.weights[p] = listed[p].weight.name;
+  }
+  return check_token_content(exec, call);
+}
+
+}  // namespace detail
+
 // Value and gradients of `loss` over n items whose numbers come per token: the kind's token inputs say how tokens are
 // assigned to items. A segment's number is the sum over its selected tokens, each times its weight if weights are
 // given, its length their number (a loss that normalises by length needs nothing else). Gradients have one element per
@@ -180,28 +217,9 @@ using token_inputs_of = typename detail::token_inputs<Loss, Exec>::type;
 template <class Exec, class Loss>
 status evaluate_tokens(const Exec& exec, const Loss& loss, const std::type_identity_t<token_inputs_of<Loss, Exec>>& in,
                        const std::type_identity_t<outputs_of<Loss, Exec>>& out) {
-  static constexpr int segments = kind_of<Loss>::segments;
-  detail::call_list<Loss, Exec::memory> list;
-  detail::listed_segment<Exec::memory> listed[segments];
-  detail::list_tokens(in, out, list, listed);
-  std::int64_t extent[3] = {-1, -1, -1};
-  for (const auto& s : listed)
-    if (const status r = detail::check_segment(s, -1, extent[0]); !r.ok()) return r;
-  if (const status s = detail::check_call(loss, list, extent, true); !s.ok()) return s;
-  for (int p = 0; p < segments; ++p)
-    if (const status r = detail::check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
-  if (const status s = detail::check_token_overlap(list, listed); !s.ok()) return s;
-  if (const status s = first_error(require::is_finite(in.discount, "discount"), require::is_finite(in.tail, "tail"));
-      !s.ok())
-    return s;
-
-  using body = detail::token_body<Loss>;
-  segmented_arguments_of<body> arguments{detail::make_arguments(list, extent[0]), {}, {in.discount, in.tail}};
-  for (int p = 0; p < segments; ++p) arguments.segment[p] = detail::make_segment(listed[p], extent[1 + p]);
-  if (const status s = detail::check_segments(exec, arguments.segment, listed, extent[0]); !s.ok()) return s;
-  static constexpr detail::content_rules<Loss> rules;
-  if (const status s = detail::check_token_content<body>(exec, rules.list, arguments); !s.ok()) return s;
-  return segmented_map_reduce(exec, body{{loss}}, arguments);
+  detail::token_call<Loss> call;
+  if (const status s = detail::prepare_tokens(exec, loss, in, out, detail::purpose::compute, call); !s.ok()) return s;
+  return segmented_map_reduce(exec, detail::token_body<Loss>{{loss}}, call.arguments);
 }
 
 }  // namespace PREFER_ABI
