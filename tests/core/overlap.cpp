@@ -105,7 +105,9 @@ TEST_CASE("tokens: gradients of two roles may be one vector, nothing else may") 
                    at(out.grad_reference_chosen), at(out.losses), at(out.reward_chosen), at(out.accuracy),
                    at(out.count)},
                   [&] { return evaluate_tokens(cpu{}, dpo{}, in, out); },
-                  [&](const void* a, const void* b) { return (chosen(a) && rejected(b)) || (chosen(b) && rejected(a)); });
+                  [&](const void* a, const void* b) {
+                    return (chosen(a) && rejected(b)) || (chosen(b) && rejected(a));
+                  });
 }
 
 TEST_CASE("pairs by index: index lists and plan are inputs too") {

@@ -79,7 +79,8 @@ footprint footprint_of(const char* name, const erased_view<Mutable, 1, S>& v, in
 template <class T, int Rank, space S>
 footprint footprint_of(const char* name, const view<T, Rank, S>& v) {
   std::int64_t elements = 1;
-  for (int r = 0; r < Rank; ++r) elements = v.extent[r] > 0 && elements > 0 ? elements + (v.extent[r] - 1) * v.stride[r] : 0;
+  for (int r = 0; r < Rank; ++r)
+    elements = v.extent[r] > 0 && elements > 0 ? elements + (v.extent[r] - 1) * v.stride[r] : 0;
   const auto begin = reinterpret_cast<std::intptr_t>(v.data);
   const auto size = static_cast<std::int64_t>(sizeof(T));
   return {name, begin, v.data == nullptr ? begin : begin + elements * size, 0, size};

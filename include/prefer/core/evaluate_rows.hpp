@@ -234,7 +234,8 @@ class row_call {
     for (std::int64_t i = 0; r.data != nullptr && i < a.items.n; ++i)
       for (std::int64_t e = 0; selects(a.items.mask, i) && e < a.elements; ++e) {
         const double x = load_element<double>(r.data, r.type, i * r.row_stride + e * r.stride);
-        if (math::is_nan(x)) return require::fail(errc::not_a_number, name, "numbers, but one of its row is NaN", x, 0, i);
+        if (math::is_nan(x))
+          return require::fail(errc::not_a_number, name, "numbers, but one of its row is NaN", x, 0, i);
       }
     return {};
   }

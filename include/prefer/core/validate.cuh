@@ -67,7 +67,8 @@ class host_copy {
     if (data == nullptr || count == 0) return;
     const std::int64_t size = size_of(type);
     const void* from = static_cast<const char*>(data) + first * stride * size;
-    data = stride == 1 ? enqueue(from, 0, count * size, 1) : enqueue(from, stride * size, size, stride == 0 ? 1 : count);
+    data = stride == 1 ? enqueue(from, 0, count * size, 1)
+                       : enqueue(from, stride * size, size, stride == 0 ? 1 : count);
     stride = stride == 0 ? 0 : 1;
   }
   // Rows of `width` bytes, one behind the other.
@@ -116,7 +117,8 @@ status validate(const cuda& exec, const Loss& loss, const std::type_identity_t<i
 }
 
 template <class Loss>
-status validate_tokens(const cuda& exec, const Loss& loss, const std::type_identity_t<token_inputs_of<Loss, cuda>>& in) {
+status validate_tokens(const cuda& exec, const Loss& loss,
+                       const std::type_identity_t<token_inputs_of<Loss, cuda>>& in) {
   using body = detail::token_body<Loss>;
   detail::token_call<Loss> call;
   if (const status s = detail::prepare_tokens(exec, loss, in, {}, detail::purpose::look, call); !s.ok()) return s;
