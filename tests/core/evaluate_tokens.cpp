@@ -191,7 +191,7 @@ TEST_CASE("a response of 4096 tokens sums within 1e-12 of long double, and alone
   CHECK(std::fabs(static_cast<long double>(reward) - exact) <= 1e-12L * std::fabs(exact));
 }
 
-TEST_CASE("every level, type and stride, segments of 0 to 40 tokens: exact sums of whole numbers beside NaN neighbours") {
+TEST_CASE("every level, type and stride, 0 to 40 tokens: exact sums of whole numbers beside NaN") {
   const auto run = [](auto tag, std::int64_t stride, isa level) {
     using S = decltype(tag);
     const std::int64_t n = 41, total = 40 * 41 / 2;

@@ -88,13 +88,25 @@ struct footprint {
   std::intptr_t begin, end;  // equal for no elements
   std::int64_t step;         // in bytes
   std::int64_t size;         // of one element
+  int group = 0;             // outputs of two groups other than 0 may be one vector: each writes elements of its own
 };
 
 template <bool Mutable, space S>
-footprint footprint_of(const char* name, const erased_view<Mutable, 1, S>& v) {
+footprint footprint_of(const char* name, const erased_view<Mutable, 1, S>& v, int group = 0) {
   const std::int64_t size = size_of(v.type), step = v.stride[0] * size;
   const auto begin = reinterpret_cast<std::intptr_t>(v.data);
-  return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + size : begin, step, size};
+  return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + size : begin, step, size, group};
+}
+
+// By address range, for arrays of any rank.
+template <class T, int Rank, space S>
+footprint footprint_of(const char* name, const view<T, Rank, S>& v) {
+  std::int64_t elements = 1;
+  for (int r = 0; r < Rank; ++r)
+    elements = v.extent[r] > 0 && elements > 0 ? elements + (v.extent[r] - 1) * v.stride[r] : 0;
+  const auto begin = reinterpret_cast<std::intptr_t>(v.data);
+  const auto size = static_cast<std::int64_t>(sizeof(T));
+  return {name, begin, v.data == nullptr ? begin : begin + elements * size, 0, size};
 }
 
 // Of a matrix: its rows take the place of elements.
@@ -114,34 +126,36 @@ inline bool overlap(const footprint& a, const footprint& b) {
   return shift < a.size || a.step - shift < b.size;
 }
 
-inline bool identical(const footprint& a, const footprint& b) {
-  return a.begin == b.begin && a.end == b.end && a.step == b.step && a.size == b.size;
+inline bool may_be_one(const footprint& a, const footprint& b) {
+  return a.group != b.group && a.group != 0 && b.group != 0 && a.begin == b.begin && a.end == b.end &&
+         a.step == b.step && a.size == b.size;
 }
 
 // The vectors of one call, and whether any output shares memory with another of them. They are added as anything with a
-// `name`, a `view` and `given()`.
+// `name`, a `view`, a `group` and `given()`, or as footprints.
 template <int Inputs, int Outputs>
 struct footprints {
   footprint reads[Inputs];
   footprint writes[Outputs];
   int read_count = 0, write_count = 0;
 
+  void read(const footprint& f) { reads[read_count++] = f; }
+  void write(const footprint& f) { writes[write_count++] = f; }
   template <class Listed>
   void read(const Listed& a) {
-    if (a.given()) reads[read_count++] = footprint_of(a.name, *a.view);
+    if (a.given()) read(footprint_of(a.name, *a.view));
   }
   template <class Listed>
   void write(const Listed& a) {
-    if (a.given()) writes[write_count++] = footprint_of(a.name, *a.view);
+    if (a.given()) write(footprint_of(a.name, *a.view, a.group));
   }
-  // With `shared_outputs` identical outputs are allowed.
-  status check(bool shared_outputs) const {
+  status check() const {
     for (int i = 0; i < write_count; ++i) {
       for (int j = 0; j < read_count; ++j)
         if (overlap(writes[i], reads[j]))
           return fail(errc::overlap, writes[i].name, "memory of its own, not shared with an input");
       for (int j = 0; j < i; ++j)
-        if (overlap(writes[i], writes[j]) && !(shared_outputs && identical(writes[i], writes[j])))
+        if (overlap(writes[i], writes[j]) && !may_be_one(writes[i], writes[j]))
           return fail(errc::overlap, writes[i].name, "memory of its own, not shared with another output");
     }
     return {};

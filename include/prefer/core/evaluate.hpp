@@ -132,6 +132,7 @@ struct call_list {
   output terms;
   normalizer divisor;
   bool accumulate;
+  bool needs_output = true;  // not when only looked at, or when the driver writes something of its own
 };
 
 // The fields that the inputs and outputs of every driver share.
@@ -228,7 +229,8 @@ status check_outputs(const call_list<Loss, S>& list, const traits_of_loss<Loss>&
   if (list.terms.given())
     if (const status s = check_output(list.terms, parts_of<Loss> != 0, parts_of<Loss>, require::holds::totals); !s.ok())
       return s;
-  return any ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
+  return any || !list.needs_output ? status{}
+                                   : require::fail(errc::missing_output, "outputs", "at least one output to write");
 }
 
 template <class Loss, space S, class Footprints>
@@ -236,17 +238,19 @@ void add_footprints(const call_list<Loss, S>& list, Footprints& all) {
   for (const auto& a : list.in) all.read(a);
   all.read(list.weight);
   all.read(list.mask);
-  for (const auto& a : list.out) all.write(a);
+  // A gradient that is listed once per side is one output.
+  for (int m = 0; m < list.outputs; ++m)
+    if (m == 0 || list.out[m].view != list.out[m - 1].view) all.write(list.out[m]);
   for (const auto& a : list.total) all.write(a);
   all.write(list.terms);
 }
 
 template <class Loss, space S>
-status check_overlap(const call_list<Loss, S>& list, bool shared_outputs) {
+status check_overlap(const call_list<Loss, S>& list) {
   using list_type = call_list<Loss, S>;
   require::footprints<list_type::inputs + 2, list_type::outputs + list_type::totals + 1> all;
   add_footprints(list, all);
-  return all.check(shared_outputs);
+  return all.check();
 }
 
 template <class Loss>
@@ -257,16 +261,14 @@ status check_parameters(const Loss& loss) {
     return {};
 }
 
-// Everything that can be said about a call without looking at content. Extents that are not known yet are -1. With
-// `shared_outputs` two outputs may be the same view (each of them writes other elements of it).
+// Everything that can be said about a call without looking at content. Extents that are not known yet are -1.
 template <class Loss, space S>
-status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3],
-                  bool shared_outputs = false) {
+status check_call(const Loss& loss, const call_list<Loss, S>& list, std::int64_t (&extent)[3]) {
   const traits_of_loss<Loss> traits(loss);
   if (const status s = check_parameters(loss); !s.ok()) return s;
   if (const status s = check_inputs(list, traits.reads, extent); !s.ok()) return s;
   if (const status s = check_outputs(list, traits, extent); !s.ok()) return s;
-  return check_overlap(list, shared_outputs);
+  return check_overlap(list);
 }
 
 template <space S>
@@ -316,6 +318,23 @@ struct content_rules {
   }
 };
 
+// What a call is for: to compute, or only to be looked at (core/validate.hpp), which needs no outputs.
+enum class purpose : std::uint8_t { compute, look };
+
+// All checks of `evaluate`, and what it computes from.
+template <class Exec, class Loss>
+status prepare_items(const Exec& exec, const Loss& loss, const inputs_of<Loss, Exec>& in,
+                     const outputs_of<Loss, Exec>& out, purpose why, map_reduce_arguments_of<loss_body<Loss>>& a) {
+  call_list<Loss, Exec::memory> list;
+  list_items(in, out, list, [&](auto f) { kind_of<Loss>::each_input(in, f); });
+  list.needs_output = why == purpose::compute;
+  std::int64_t extent[3] = {-1, -1, -1};
+  if (const status s = check_call(loss, list, extent); !s.ok()) return s;
+  a = make_arguments(list, extent[0]);
+  static constexpr content_rules<Loss> rules;
+  return check_content(exec, rules.list, a);
+}
+
 }  // namespace detail
 
 // Value and gradients of `loss` over the items of `in`, written to `out`; arithmetic in Compute (float or double). The
@@ -329,13 +348,9 @@ status evaluate(const Exec& exec, const Loss& loss, const std::type_identity_t<i
                 const std::type_identity_t<outputs_of<Loss, Exec>>& out) {
   static_assert(std::same_as<Compute, float> || std::same_as<Compute, double>,
                 "prefer: evaluate<Compute> computes in float or double; the views choose their own element types");
-  detail::call_list<Loss, Exec::memory> list;
-  detail::list_items(in, out, list, [&](auto f) { kind_of<Loss>::each_input(in, f); });
-  std::int64_t extent[3] = {-1, -1, -1};
-  if (const status s = detail::check_call(loss, list, extent); !s.ok()) return s;
-  const auto arguments = detail::make_arguments(list, extent[0]);
-  static constexpr detail::content_rules<Loss> rules;
-  if (const status s = check_content(exec, rules.list, arguments); !s.ok()) return s;
+  map_reduce_arguments_of<detail::loss_body<Loss>> arguments;
+  if (const status s = detail::prepare_items(exec, loss, in, out, detail::purpose::compute, arguments); !s.ok())
+    return s;
   return map_reduce<Compute>(exec, detail::loss_body<Loss>{loss}, arguments);
 }
 

@@ -63,6 +63,22 @@ void gather_by_index(const Inputs& in, std::int64_t samples, map_reduce_argument
   });
 }
 
+}  // namespace detail
+
+template <class Loss, class Exec>
+using index_inputs_of = typename kind_of<Loss>::template index_inputs<Exec::memory>;
+template <class Loss, class Exec>
+using index_outputs_of = typename kind_of<Loss>::template index_outputs<Exec::memory>;
+
+// Bytes of workspace that evaluate_indexed<Compute> needs on the CPU for n pairs when gradients are asked for. Without
+// gradients it needs none.
+template <class Compute, class Loss>
+std::size_t evaluate_indexed_workspace(const cpu&, const Loss&, std::int64_t n) {
+  return detail::arena::alignment + 4 * detail::column_bytes<Compute>(n);
+}
+
+namespace detail {
+
 template <class Inputs>
 status check_plan(const Inputs& in, std::int64_t samples, std::int64_t n) {
   const auto& plan = in.plan;
@@ -78,29 +94,74 @@ status check_plan(const Inputs& in, std::int64_t samples, std::int64_t n) {
   return {};
 }
 
-}  // namespace detail
+// What a call computes from; how many outputs are gradients of samples, and whether any is asked for.
+template <class Loss>
+struct indexed_call {
+  map_reduce_arguments_of<loss_body<Loss>> arguments;
+  content_rules<Loss> rules;
+  source list[2];                     // chosen and rejected
+  source plan_offsets, plan_entries;  // if they are looked at
+  std::int64_t samples = 0;
+  int columns = 0;
+  bool any_gradient = false;
+};
 
-template <class Loss, class Exec>
-using index_inputs_of = typename kind_of<Loss>::template index_inputs<Exec::memory>;
-template <class Loss, class Exec>
-using index_outputs_of = typename kind_of<Loss>::template index_outputs<Exec::memory>;
-
-// Bytes of workspace that evaluate_indexed<Compute> needs on the CPU for n pairs when gradients are asked for. Without
-// gradients it needs none.
-template <class Compute, class Loss>
-std::size_t evaluate_indexed_workspace(const cpu&, const Loss&, std::int64_t n) {
-  return detail::arena::alignment + 4 * detail::column_bytes<Compute>(n);
+// No output may share memory with the index lists, or with the plan.
+template <class Loss, space S, class Inputs>
+status check_indexed_overlap(const call_list<Loss, S>& list, const Inputs& in) {
+  using list_type = call_list<Loss, S>;
+  using input = listed<input_view<1, S>>;
+  const input_view<1, S> offsets(in.plan.offsets), entries(in.plan.entries);
+  require::footprints<list_type::inputs + 6, list_type::outputs + list_type::totals + 1> all;
+  add_footprints(list, all);
+  all.read(input{"chosen", &in.chosen, 0}), all.read(input{"rejected", &in.rejected, 0});
+  all.read(input{"plan.offsets", &offsets, 0}), all.read(input{"plan.entries", &entries, 0});
+  return all.check();
 }
 
-// Value and gradients of `loss` over n pairs of N samples: the inputs name samples and two index lists. Gradients of
-// samples need the plan of the two lists (make_pair_plan, once per list) and scratch memory for the gradients of the
-// pairs: on the CPU a workspace is required for them. Indices are checked first on the CPU; on CUDA a pair with an
-// index out of range is NaN and reported. Returns the first thing that is wrong; then nothing has been written.
-template <class Compute, class Exec, class Loss>
-status evaluate_indexed(const Exec& exec, const Loss& loss, const std::type_identity_t<index_inputs_of<Loss, Exec>>& in,
-                        const std::type_identity_t<index_outputs_of<Loss, Exec>>& out) {
-  detail::call_list<Loss, Exec::memory> list;
-  detail::list_indexed(in, out, list);
+// Whether the plan is the one of the two index lists, whose indices have been looked at.
+template <class Loss>
+status check_plan_content(const indexed_call<Loss>& call) {
+  const std::int64_t uses = 2 * call.arguments.n;
+  std::int64_t at = 0;
+  for (std::int64_t s = 0; s <= call.samples; ++s) {
+    const std::int64_t end = load_index(call.plan_offsets.data, element::i64, s * call.plan_offsets.stride);
+    if (end < at || end > uses || (s == 0 && end != 0) || (s == call.samples && end != uses))
+      return require::fail(errc::bad_offsets, "plan.offsets", "the plan of chosen and rejected (make_pair_plan)",
+                           static_cast<double>(end), 0, s);
+    for (std::int64_t before = -1; at < end; ++at) {
+      const std::int64_t entry = load_index(call.plan_entries.data, element::i64, at * call.plan_entries.stride);
+      const source& list = call.list[entry % 2 != 0];
+      if (entry <= before || entry >= uses ||
+          load_index(list.data, list.type, entry / 2 * list.stride) != s - 1)
+        return require::fail(errc::bad_index, "plan.entries", "the plan of chosen and rejected (make_pair_plan)",
+                             static_cast<double>(entry), 0, at);
+      before = entry;
+    }
+  }
+  return {};
+}
+
+// Indices and labels, with content::all NaN and the plan too.
+template <class Loss>
+status check_indexed_content(const cpu& exec, const indexed_call<Loss>& call) {
+  if (const status s = check_content(exec, call.rules.list, call.arguments); !s.ok()) return s;
+  const bool whole = exec.content == content::all && call.plan_offsets.data != nullptr;
+  return whole ? check_plan_content(call) : status{};
+}
+template <class Loss>
+status check_indexed_content(const cuda&, const indexed_call<Loss>&) {
+  return {};
+}
+
+// All checks of `evaluate_indexed`, and what it computes from. A plan that is given is checked, and one is needed for
+// gradients.
+template <class Exec, class Loss>
+status prepare_indexed(const Exec& exec, const Loss& loss, const index_inputs_of<Loss, Exec>& in,
+                       const index_outputs_of<Loss, Exec>& out, purpose why, indexed_call<Loss>& call) {
+  call_list<Loss, Exec::memory> list;
+  list_indexed(in, out, list);
+  list.needs_output = why == purpose::compute;
   const std::int64_t n = in.chosen.extent[0];
   if (!in.chosen.given()) return require::fail(errc::missing_input, "chosen", "the index of each pair's chosen sample");
   if (!in.rejected.given())
@@ -112,36 +173,57 @@ status evaluate_indexed(const Exec& exec, const Loss& loss, const std::type_iden
       !s.ok())
     return s;
   std::int64_t extent[3] = {n, -1, -1};
-  if (const status s = detail::check_call(loss, list, extent, true); !s.ok()) return s;
-  const std::int64_t samples = extent[1] < 0 ? 0 : extent[1];
+  if (const status s = check_call(loss, list, extent); !s.ok()) return s;
+  call.samples = extent[1] < 0 ? 0 : extent[1];
+  call.columns = sample_outputs<Loss>(out);
+  for (int m = 0; m < call.columns; ++m) call.any_gradient = call.any_gradient || list.out[m].given();
+  const bool plan_given = in.plan.offsets.data != nullptr || in.plan.entries.data != nullptr;
+  const bool planned = call.any_gradient || (why == purpose::look && plan_given);
+  if (planned)
+    if (const status s = check_plan(in, call.samples, n); !s.ok()) return s;
+  if (const status s = check_indexed_overlap(list, in); !s.ok()) return s;
+  call.arguments = make_arguments(list, n);
+  gather_by_index<Loss>(in, call.samples, call.arguments, call.rules.list);
+  call.list[0] = {in.chosen.data, in.chosen.stride[0], in.chosen.type};
+  call.list[1] = {in.rejected.data, in.rejected.stride[0], in.rejected.type};
+  if (planned) {
+    call.plan_offsets = {in.plan.offsets.data, in.plan.offsets.stride[0], element::i64};
+    call.plan_entries = {in.plan.entries.data, in.plan.entries.stride[0], element::i64};
+  }
+  return check_indexed_content(exec, call);
+}
 
-  auto arguments = detail::make_arguments(list, n);
-  detail::content_rules<Loss> rules;
-  detail::gather_by_index<Loss>(in, samples, arguments, rules.list);
-  if (const status s = check_content(exec, rules.list, arguments); !s.ok()) return s;
+}  // namespace detail
+
+// Value and gradients of `loss` over n pairs of N samples: the inputs name samples and two index lists. Gradients of
+// samples need the plan of the two lists (make_pair_plan, once per list) and scratch memory for the gradients of the
+// pairs: on the CPU a workspace is required for them. Indices are checked first on the CPU; on CUDA a pair with an
+// index out of range is NaN and reported. Returns the first thing that is wrong; then nothing has been written.
+template <class Compute, class Exec, class Loss>
+status evaluate_indexed(const Exec& exec, const Loss& loss, const std::type_identity_t<index_inputs_of<Loss, Exec>>& in,
+                        const std::type_identity_t<index_outputs_of<Loss, Exec>>& out) {
+  detail::indexed_call<Loss> call;
+  if (const status s = detail::prepare_indexed(exec, loss, in, out, detail::purpose::compute, call); !s.ok()) return s;
+  const std::int64_t n = in.chosen.extent[0];
+  auto& arguments = call.arguments;
 
   // Gradients of samples go to one column of scratch memory per side first.
-  const int columns = detail::sample_outputs<Loss>(out);
   std::size_t bytes = 0;
-  for (int m = 0; m < columns; ++m) bytes += list.out[m].given() ? detail::column_bytes<Compute>(n) : 0;
-  if (bytes > 0 || (columns > 0 && n == 0))
-    for (int m = 0; m < columns; ++m)
-      if (list.out[m].given())
-        if (const status s = detail::check_plan(in, samples, n); !s.ok()) return s;
-
+  for (int m = 0; m < call.columns; ++m)
+    bytes += arguments.out[m].data != nullptr ? detail::column_bytes<Compute>(n) : 0;
   return with_scratch(exec, bytes, [&](char* scratch, const Exec& rest) {
     sink sums[detail::loss_body<Loss>::outputs];
-    for (int m = 0; m < columns; ++m) {
-      if (!list.out[m].given()) continue;
+    for (int m = 0; m < call.columns; ++m) {
+      if (arguments.out[m].data == nullptr) continue;
       sums[m] = arguments.out[m];
       arguments.out[m] = {scratch, 1, element_of<Compute>(), true};
       scratch += detail::column_bytes<Compute>(n);
     }
     if (const status s = map_reduce<Compute>(rest, detail::loss_body<Loss>{loss}, arguments); !s.ok()) return s;
-    for (int m = 0; m < columns; m += 2) {
+    for (int m = 0; m < call.columns; m += 2) {
       if (sums[m].data == nullptr) continue;
       gather_sum_arguments<Compute> g;
-      g.samples = samples;
+      g.samples = call.samples;
       g.offsets = in.plan.offsets.data;
       g.offset_stride = in.plan.offsets.stride[0];
       g.entries = in.plan.entries.data;

@@ -12,8 +12,7 @@
 //
 // A loss over lists is a struct with
 //
-//   static constexpr bool needs_ranking;   // positions in a ranking; otherwise any grades order the items
-//   static constexpr bool unordered;       // optional: true if the items have no order, so that none may be given
+//   static constexpr list_order order;   // what it asks about the order of the items
 //   constexpr status check() const;
 //   template <class List> PREFER_HD double prepare(const List& l, std::int64_t i) const;
 //   template <class List> PREFER_HD list_term term(const List& l, std::int64_t i) const;
@@ -22,6 +21,10 @@
 // the sum of the terms' values, and slope the derivative of that whole value by the item's own score. Both loop over
 // the list, in double: O(K^2) for K items, all items in parallel on CUDA.
 namespace prefer {
+
+// What a loss asks about the order of the items: nothing, so that none may be given; grades or a ranking; a ranking,
+// since it needs positions.
+enum class list_order : std::uint8_t { none, any, ranking };
 
 // N items in n lists: list i owns the items [offsets[i], offsets[i + 1]). The better items have the higher grades; ties
 // are the loss's business. Instead of grades a ranking may be given: the numbers of the list's items, from 0, best
@@ -113,16 +116,6 @@ inline constexpr std::int64_t most_list_blocks = 2048;  // of threads, on CUDA
 
 inline constexpr const char* one_per_item = "one per item, as many as there are scores:";
 
-// What a loss wants to know about the order of the items.
-enum class list_order { none, any, ranking };
-template <class Loss>
-constexpr list_order order_of() {
-  if constexpr (requires { Loss::unordered; }) {
-    if (Loss::unordered) return list_order::none;
-  }
-  return Loss::needs_ranking ? list_order::ranking : list_order::any;
-}
-
 template <space S>
 status check_order(const list_inputs<S>& in, list_order wanted) {
   if (wanted == list_order::none && (in.grade.given() || in.ranking.given()))
@@ -138,7 +131,7 @@ status check_order(const list_inputs<S>& in, list_order wanted) {
 }
 
 template <space S>
-status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, list_order wanted) {
+status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, list_order wanted, purpose why) {
   if (!in.score.given()) return require::fail(errc::missing_input, "score", "one score per item");
   if (!in.offsets.given()) return require::fail(errc::missing_input, "offsets", "where each list begins, and the end");
   if (const status s = check_order(in, wanted); !s.ok()) return s;
@@ -167,7 +160,8 @@ status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, list_or
                       optional(out.count, "count", 1, "one element:", holds::totals));
       !s.ok())
     return s;
-  if (!out.loss.given() && !out.grad_score.given() && !out.losses.given() && !out.count.given())
+  if (why == purpose::compute && !out.loss.given() && !out.grad_score.given() && !out.losses.given() &&
+      !out.count.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   using input = listed<input_view<1, S>>;
   using output = listed<output_view<1, S>>;
@@ -179,7 +173,7 @@ status check_lists(const list_inputs<S>& in, const list_outputs<S>& out, list_or
   for (const output& v : {output{"loss", &out.loss, 0}, output{"grad_score", &out.grad_score, 0},
                           output{"losses", &out.losses, 0}, output{"count", &out.count, 0}})
     all.write(v);
-  return all.check(false);
+  return all.check();
 }
 
 template <space S>
@@ -205,6 +199,15 @@ list_arguments make_list_arguments(const list_inputs<S>& in, const list_outputs<
   a.ranking = read(in.ranking);
   a.gradient = write(out.grad_score);
   return a;
+}
+
+// All checks of `evaluate_lists` but those of content, and what it computes from.
+template <class Loss, space S>
+status prepare_lists(const Loss& loss, const list_inputs<S>& in, const list_outputs<S>& out, purpose why,
+                     list_arguments& a) {
+  if (const status s = first_error(loss.check(), check_lists(in, out, Loss::order, why)); !s.ok()) return s;
+  a = make_list_arguments(in, out);
+  return {};
 }
 
 // A list's term of item i, NaN if the list cannot be ordered; its gradient is written.
@@ -271,15 +274,22 @@ inline void carve_lists(list_arguments& a, arena& memory) {
   a.prepared = memory.take<double>(a.lists.tokens);
 }
 
-template <class Loss>
-status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given) {
-  list_arguments a = given;
+// Offsets, and the order of the items in memory of the caller; with content::all NaN too.
+inline status check_list_content(const cpu& exec, list_arguments& a) {
   if (const status s = check_offsets(a.lists, a.items.n, "offsets"); !s.ok()) return s;
   arena measured, memory;
   carve_lists(a, measured);
   if (const status s = lend(exec, measured, memory); !s.ok()) return s;
   carve_lists(a, memory);
-  if (const status s = order_lists(a); !s.ok()) return s;
+  if (const status s = order_lists(a); !s.ok() || exec.content != content::all) return s;
+  return first_error(check_source(a.items.in[0], a.items.mask, {"weight"}, exec.content, a.items.n),
+                     check_tokens(a.score, a.lists, a.items.mask, "score", a.items.n));
+}
+
+template <class Loss>
+status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given) {
+  list_arguments a = given;
+  if (const status s = check_list_content(exec, a); !s.ok()) return s;
 
   const std::int64_t n = a.items.n, blocks = smaller(n, max_blocks);
   const double normalizer = resolve_normalizer(a.items.normalizer, a.items.mask, n);
@@ -304,9 +314,9 @@ status run_lists(const cpu& exec, const Loss& loss, const list_arguments& given)
 template <class Exec, class Loss>
 status evaluate_lists(const Exec& exec, const Loss& loss, const list_inputs<Exec::memory>& in,
                       const list_outputs<Exec::memory>& out) {
-  if (const status s = loss.check(); !s.ok()) return s;
-  if (const status s = detail::check_lists(in, out, detail::order_of<Loss>()); !s.ok()) return s;
-  return run_lists(exec, loss, detail::make_list_arguments(in, out));
+  detail::list_arguments a;
+  if (const status s = detail::prepare_lists(loss, in, out, detail::purpose::compute, a); !s.ok()) return s;
+  return run_lists(exec, loss, a);
 }
 
 // Bytes of workspace for n lists of N items together, on either backend.

@@ -280,22 +280,47 @@ class row_call {
   }
   row_call(const row_call&) = delete;
 
-  status prepare(const Exec& exec, arguments& a) {
+  // All checks of `evaluate_rows`, and what it computes from.
+  status prepare(const Exec& exec, purpose why, arguments& a) {
     const traits_of_loss<Loss> traits(loss_);
     if (const status s = first_error(score_.check(), check_parameters(loss_)); !s.ok()) return s;
     if (const status s = check_rows(); !s.ok()) return s;
     if (const status s = check_inputs(list_, traits.reads, extent_); !s.ok()) return s;
     if (const status s = check_gradients(traits); !s.ok()) return s;
-    if (const status s = check_outputs(list_, traits, extent_);
-        !s.ok() && !(any_gradient_ && s.code == errc::missing_output))
-      return s;
+    list_.needs_output = why == purpose::compute && !any_gradient_;
+    if (const status s = check_outputs(list_, traits, extent_); !s.ok()) return s;
     if (const status s = check_overlap(); !s.ok()) return s;
     fill(a);
-    static constexpr content_rules<Loss> rules;
-    return check_content(exec, rules.list, a.items);
+    return look_at(exec, a);
   }
 
+  // Labels; with content::all NaN too, in the rows of selected items as well. The index is that of the item.
+  static status look_at(const cpu& exec, const arguments& a) {
+    static constexpr content_rules<Loss> rules;
+    if (const status s = check_content(exec, rules.list, a.items); !s.ok()) return s;
+    if (exec.content != content::all) return {};
+    for (int k = 0; k < Score::factors; ++k)
+      if (const status s = check_source(a.factor[k], a.items.mask, {Score::factor_names[k]}, exec.content, a.items.n);
+          !s.ok())
+        return s;
+    for (int side = 0; side < sides; ++side)
+      for (int k = 0; k < Score::arrays; ++k)
+        if (const status s = look_at_rows(a, a.row[side][k], kind::template names<Score>()[side][k]); !s.ok()) return s;
+    return {};
+  }
+  static status look_at(const cuda&, const arguments&) { return {}; }
+
  private:
+  static status look_at_rows(const arguments& a, const row_source& r, const char* name) {
+    for (std::int64_t i = 0; r.data != nullptr && i < a.items.n; ++i)
+      for (std::int64_t e = 0; selects(a.items.mask, i) && e < a.elements; ++e) {
+        const double x = load_element<double>(r.data, r.type, i * r.row_stride + e * r.stride);
+        if (math::is_nan(x))
+          return require::fail(errc::not_a_number, name, "numbers, but one of its row is NaN", x, 0, i);
+      }
+    return {};
+  }
+
   Score score_;
   Loss loss_;
   const inputs& in_;
@@ -380,7 +405,7 @@ class row_call {
         all;
     add_footprints(list_, all);
     each_array([&](int, int, const char* name, const auto& v) {
-      if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
+      if (v.given()) all.read(require::footprint_of(name, v));
     });
     int k = 0;
     Score::each_factor(in_.step, [&](const auto& v) {
@@ -388,9 +413,9 @@ class row_call {
       ++k;
     });
     each_gradient([&](int, int, const char* name, const auto& v) {
-      if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
+      if (v.given()) all.write(require::footprint_of(name, v));
     });
-    return all.check(false);
+    return all.check();
   }
 
   void fill(arguments& a) const {
@@ -429,7 +454,7 @@ status evaluate_rows(const Exec& exec, const Score& score, const Loss& loss,
                 "prefer: evaluate_rows<Compute> computes in float or double; the views choose their own element types");
   using call = detail::row_call<Score, Loss, Exec>;
   typename call::arguments arguments;
-  if (const status s = call(score, loss, in, out).prepare(exec, arguments); !s.ok()) return s;
+  if (const status s = call(score, loss, in, out).prepare(exec, detail::purpose::compute, arguments); !s.ok()) return s;
   return row_map_reduce<Compute>(exec, score, detail::loss_body<Loss>{loss}, arguments);
 }
 

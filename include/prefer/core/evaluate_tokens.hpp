@@ -100,51 +100,6 @@ void list_tokens(const Inputs& in, const Outputs& out, call_list<Loss, S>& list,
   });
 }
 
-// Offsets are structure: they are followed, so they are looked at first on the CPU.
-template <int Segments>
-status check_segments(const cpu& exec, const segment_source (&segment)[Segments],
-                      const listed_segment<space::host> (&listed)[Segments], std::int64_t n) {
-  if (exec.content == content::none) return {};
-  for (int p = 0; p < Segments; ++p)
-    if (const status s =
-            check_offsets(segment[p], n, listed[p].ends.given() ? listed[p].ends.name : listed[p].offsets.name);
-        !s.ok())
-      return s;
-  return {};
-}
-template <int Segments, space S>
-status check_segments(const cuda&, const segment_source (&)[Segments], const listed_segment<S> (&)[Segments],
-                      std::int64_t) {
-  return {};
-}
-
-// Labels of the pairs, and with content::all NaN in their selected tokens too.
-template <class Body>
-status check_token_content(const cpu& exec, const content_rule (&rules)[Body::inputs],
-                           const segmented_arguments_of<Body>& a) {
-  if (exec.content == content::none) return {};
-  for (int k = 0; k < Body::inputs; ++k) {
-    const token_role r = Body::input_role(k);
-    if (r.role == role::item)
-      if (const status s = check_source(a.items.in[k], a.items.mask, rules[k], exec.content, a.items.n); !s.ok())
-        return s;
-    if (r.role != role::tokens || exec.content != content::all || a.items.in[k].data == nullptr) continue;
-    for (std::int64_t i = 0; i < a.items.n; ++i) {
-      const token_range range = range_of(a.segment[r.segment], i);
-      for (std::int64_t t = range.begin; selects(a.items.mask, i) && t < range.end; ++t) {
-        const double x = load_element<double>(a.items.in[k].data, a.items.in[k].type, t * a.items.in[k].stride);
-        if (selects(a.segment[r.segment].mask, t) && math::is_nan(x))
-          return require::fail(errc::not_a_number, rules[k].name, "a number, but it is NaN", x, 0, t);
-      }
-    }
-  }
-  return {};
-}
-template <class Body>
-status check_token_content(const cuda&, const content_rule (&)[Body::inputs], const segmented_arguments_of<Body>&) {
-  return {};
-}
-
 // One call of evaluate_tokens: its vectors by name, and what its primitive needs once they have been checked. It refers
 // to the call's inputs and outputs.
 template <class Loss, space S>
@@ -163,13 +118,13 @@ struct segmented_call {
     arguments.weights = {in.discount, in.tail};
   }
 
-  // Everything but the content of numbers.
-  template <class Exec>
-  status check(const Exec& exec, const Loss& loss) {
+  // Everything but content.
+  status check(const Loss& loss, purpose why) {
+    list.needs_output = why == purpose::compute;
     std::int64_t extent[3] = {-1, -1, -1};
     for (const auto& s : listed)
       if (const status r = check_segment(s, -1, extent[0]); !r.ok()) return r;
-    if (const status s = check_call(loss, list, extent, true); !s.ok()) return s;
+    if (const status s = check_call(loss, list, extent); !s.ok()) return s;
     for (int p = 0; p < segments; ++p)
       if (const status r = check_segment(listed[p], extent[1 + p], extent[0]); !r.ok()) return r;
     if (const status s = check_overlap(); !s.ok()) return s;
@@ -179,7 +134,7 @@ struct segmented_call {
       return s;
     arguments.items = make_arguments(list, extent[0]);
     for (int p = 0; p < segments; ++p) arguments.segment[p] = make_segment(listed[p], extent[1 + p]);
-    return check_segments(exec, arguments.segment, listed, extent[0]);
+    return {};
   }
 
   template <class Footprints>
@@ -196,9 +151,66 @@ struct segmented_call {
   status check_overlap() const {
     require::footprints<reads, writes> all;
     add_to(all);
-    return all.check(true);
+    return all.check();
   }
 };
+
+// Offsets are structure: they are followed, so they are looked at first on the CPU.
+template <class Loss, space S>
+status check_bounds(const cpu& exec, const segmented_call<Loss, S>& call) {
+  const auto& a = call.arguments;
+  for (int p = 0; exec.content != content::none && p < call.segments; ++p) {
+    const listed_segment<S>& s = call.listed[p];
+    if (const status r = check_offsets(a.segment[p], a.items.n, s.ends.given() ? s.ends.name : s.offsets.name); !r.ok())
+      return r;
+  }
+  return {};
+}
+template <class Loss, space S>
+status check_bounds(const cuda&, const segmented_call<Loss, S>&) {
+  return {};
+}
+
+// NaN in the selected tokens of selected items.
+inline status check_tokens(const source& s, const segment_source& segment, const source& mask, const char* name,
+                           std::int64_t n) {
+  for (std::int64_t i = 0; s.data != nullptr && i < n; ++i) {
+    const token_range range = selects(mask, i) ? range_of(segment, i) : token_range{};
+    for (std::int64_t t = range.begin; t < range.end; ++t)
+      if (selects(segment.mask, t) && math::is_nan(read_item<double>(s, t)))
+        return require::fail(errc::not_a_number, name, "a number, but it is NaN", read_item<double>(s, t), 0, t);
+  }
+  return {};
+}
+
+// Offsets and labels; with content::all NaN too.
+template <class Loss, space S>
+status check_token_content(const cpu& exec, const segmented_call<Loss, S>& call) {
+  using body = segmented_body<Loss>;
+  static constexpr content_rules<Loss> rules;
+  const auto& a = call.arguments;
+  if (exec.content == content::none) return {};
+  if (const status s = check_bounds(exec, call); !s.ok()) return s;
+  for (int k = 0; k < body::inputs; ++k) {
+    const token_role r = body::input_role(k);
+    status s;
+    if (r.role == role::item)
+      s = check_source(a.items.in[k], a.items.mask, rules.list[k], exec.content, a.items.n);
+    else if (r.role == role::tokens && exec.content == content::all)
+      s = check_tokens(a.items.in[k], a.segment[r.segment], a.items.mask, rules.list[k].name, a.items.n);
+    if (!s.ok()) return s;
+  }
+  for (int p = 0; p < body::segments && exec.content == content::all; ++p)
+    if (const status s =
+            check_tokens(a.segment[p].weight, a.segment[p], a.items.mask, call.listed[p].weight.name, a.items.n);
+        !s.ok())
+      return s;
+  return {};
+}
+template <class Loss, space S>
+status check_token_content(const cuda&, const segmented_call<Loss, S>&) {
+  return {};
+}
 
 template <class Loss, class Exec>
 struct token_inputs {
@@ -226,11 +238,9 @@ template <class Exec, class Loss>
 status evaluate_tokens(const Exec& exec, const Loss& loss, const std::type_identity_t<token_inputs_of<Loss, Exec>>& in,
                        const std::type_identity_t<outputs_of<Loss, Exec>>& out) {
   detail::segmented_call<Loss, Exec::memory> call(in, out);
-  if (const status s = call.check(exec, loss); !s.ok()) return s;
-  using body = detail::segmented_body<Loss>;
-  static constexpr detail::content_rules<Loss> rules;
-  if (const status s = detail::check_token_content<body>(exec, rules.list, call.arguments); !s.ok()) return s;
-  return segmented_map_reduce(exec, body{{loss}}, call.arguments);
+  if (const status s = call.check(loss, detail::purpose::compute); !s.ok()) return s;
+  if (const status s = detail::check_token_content(exec, call); !s.ok()) return s;
+  return segmented_map_reduce(exec, detail::segmented_body<Loss>{{loss}}, call.arguments);
 }
 
 }  // namespace PREFER_ABI

@@ -291,7 +291,7 @@ status check_logits_overlap(const Source& source, const Given& given, const Call
   all.reads[all.read_count++] = require::footprint_of("target", given.target);
   if (given.reference_logp.given())
     all.reads[all.read_count++] = require::footprint_of("reference_logp", given.reference_logp);
-  return all.check(true);
+  return all.check();
 }
 
 template <class T, class Source, class Exec, class Loss, class Inputs, class Outputs>
@@ -319,7 +319,8 @@ status run_logits(const Exec& exec, const Loss& loss, const typename Source::giv
       if (!mask.given()) mask = counts;
     });
     call_type call(in, out);
-    if (const status s = call.check(rest, loss); !s.ok()) return s;
+    if (const status s = call.check(loss, purpose::compute); !s.ok()) return s;
+    if (const status s = check_bounds(rest, call); !s.ok()) return s;
     if (const status s = source.check(arrays); !s.ok()) return s;
     if (const status s = check_logits_overlap(source, given, call); !s.ok()) return s;
 

@@ -510,7 +510,7 @@ class token_call {
     else
       each_answer(out_, writes);
     writes("grad_logits", g);
-    return all.check(false);
+    return all.check();
   }
 };
 

@@ -193,7 +193,7 @@ class chunked_call {
       if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
     });
     all.writes[all.write_count++] = require::footprint_of("chunks.buffer", chunks_.buffer);
-    return all.check(false);
+    return all.check();
   }
 };
 

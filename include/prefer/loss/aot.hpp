@@ -153,7 +153,7 @@ status check_aot(const aot& loss, const aot_inputs<S>& in, const aot_outputs<S>&
   }
   set_source(p.mask, mask, 1);
   p.beta = loss.beta, p.paired = loss.paired, p.accumulate = out.accumulate;
-  return all.check(false);
+  return all.check();
 }
 
 template <class Exec>

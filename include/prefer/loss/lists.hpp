@@ -20,7 +20,7 @@ namespace prefer {
 struct plackett_luce {
   std::int64_t top = 0;
 
-  static constexpr bool needs_ranking = false;
+  static constexpr list_order order = list_order::any;
   constexpr status check() const {
     return require::that(top >= 0, "top", static_cast<double>(top), "0 (the whole ranking) or a number of places");
   }
@@ -65,7 +65,7 @@ struct ranknet {
   double gap = 0.0;
   bool mean = true;
 
-  static constexpr bool needs_ranking = false;
+  static constexpr list_order order = list_order::any;
   constexpr status check() const { return require::not_negative(gap, "gap"); }
 
   // The number of other items.
@@ -107,7 +107,7 @@ struct ranknet {
 struct ranknet_skipwise {
   std::int64_t skips = 0;
 
-  static constexpr bool needs_ranking = true;
+  static constexpr list_order order = list_order::ranking;
   constexpr status check() const {
     return require::that(skips >= 0, "skips", static_cast<double>(skips), "0 (all) or a number of places");
   }
@@ -180,7 +180,7 @@ struct meta_rm_difference {
 
   divisor mean = divisor::pairs;
 
-  static constexpr bool needs_ranking = false, unordered = true;
+  static constexpr list_order order = list_order::none;
   constexpr status check() const { return {}; }
 
   // The number of other items.

@@ -219,7 +219,7 @@ status check_strength(const preference_strength& options, const preference_stren
       *o.to_flags = {static_cast<std::uint8_t*>(to.data), to.stride};
   }
   if (!any) return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  return all.check(false);
+  return all.check();
 }
 
 // NaN is looked for with content::all, as everywhere.

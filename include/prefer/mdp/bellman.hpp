@@ -291,6 +291,28 @@ struct write_features {
   }
 };
 
+// f(name, view) of every output.
+template <space S, class F>
+void each_output(const value_outputs<S>& out, F f) {
+  f("value", out.value), f("action_value", out.action_value), f("policy", out.policy);
+  f("iterations", out.iterations), f("residual", out.residual);
+}
+template <space S, class F>
+void each_output(const feature_outputs<S>& out, F f) {
+  f("successor", out.successor), f("iterations", out.iterations), f("residual", out.residual);
+}
+
+// No output may share memory with the process, with another output, or with `more` that the call reads.
+template <space S, class Outputs, class... More>
+status check_mdp_overlap(const mdp<S>& m, const Outputs& out, const More&... more) {
+  require::footprints<4 + sizeof...(More), 5> all;
+  all.read(require::footprint_of("reward", m.reward)), all.read(require::footprint_of("next", m.next));
+  all.read(require::footprint_of("transition", m.transition)), all.read(require::footprint_of("terminal", m.terminal));
+  (all.read(require::footprint_of("policy or features", more)), ...);
+  each_output(out, [&](const char* name, const auto& v) { all.write(require::footprint_of(name, v)); });
+  return all.check();
+}
+
 template <space S>
 status check_value_outputs(const bellman_problem& p, const value_outputs<S>& out) {
   return first_error(check_shape("value", out.value, {p.batch, p.states}, false),
@@ -307,6 +329,8 @@ inline std::size_t bellman_workspace(std::int64_t batch, std::int64_t states, st
   return static_cast<std::size_t>(2 * batch * states * features) * sizeof(double) + 512;  // and alignment, CUDA's too
 }
 
+// No output of these three may share memory with another argument, by the ranges of their addresses.
+
 // Optimal values by value iteration: V(s) = max_a [r(s, a) + discount E V(s')], from 0, all states of a sweep at once.
 // With max |change| <= tolerance the values are within tolerance discount / (1 - discount) of the optimal ones. The
 // workspace is exec.workspace (bellman_workspace bytes); on CUDA one launch, the loop and its end on the device.
@@ -317,7 +341,8 @@ status value_iteration(const Exec& exec, const mdp<Exec::memory>& m, const fixed
                        const value_outputs<Exec::memory>& out) {
   detail::bellman_problem p;
   if (const status s = detail::make_problem(m, stop, true, p); !s.ok()) return s;
-  if (const status s = detail::check_value_outputs(p, out); !s.ok()) return s;
+  if (const status s = first_error(detail::check_value_outputs(p, out), detail::check_mdp_overlap(m, out)); !s.ok())
+    return s;
   if (const status s = detail::check_problem_content(exec, p); !s.ok()) return s;
   return solve_bellman(exec, p, out, detail::write_values<value_outputs<Exec::memory>>{out});
 }
@@ -331,7 +356,9 @@ status policy_evaluation(const Exec& exec, const mdp<Exec::memory>& m,
   detail::bellman_problem p;
   if (const status s = detail::make_problem(m, stop, true, p); !s.ok()) return s;
   if (const status s = detail::check_shape("policy", policy, {p.batch, p.states, p.actions}, true); !s.ok()) return s;
-  if (const status s = detail::check_value_outputs(p, out); !s.ok()) return s;
+  if (const status s = first_error(detail::check_value_outputs(p, out), detail::check_mdp_overlap(m, out, policy));
+      !s.ok())
+    return s;
   p.policy = detail::any_space(policy);
   if (const status s = detail::check_problem_content(exec, p); !s.ok()) return s;
   return solve_bellman(exec, p, out, detail::write_values<value_outputs<Exec::memory>>{out});
@@ -354,7 +381,8 @@ status successor_features(const Exec& exec, const mdp<Exec::memory>& m,
                   detail::check_shape("features", features, {p.states, p.actions, width}, true),
                   detail::check_shape("successor", out.successor, {p.batch, p.states, width}, true),
                   detail::check_shape("iterations", out.iterations, {p.batch}, false),
-                  detail::check_shape("residual", out.residual, {p.batch}, false));
+                  detail::check_shape("residual", out.residual, {p.batch}, false),
+                  detail::check_mdp_overlap(m, out, policy, features));
   if (!shapes.ok()) return shapes;
   p.width = width;
   p.policy = detail::any_space(policy);

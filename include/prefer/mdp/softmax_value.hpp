@@ -83,6 +83,17 @@ status make_softmax_problem(const policy_values<S>& in, softmax_value_problem& p
   return bad;
 }
 
+// The output may not share memory with what is read.
+template <space S, class... More>
+status check_softmax_overlap(const policy_values<S>& in, const char* name, const view<double, 1, S>& out,
+                             const More&... more) {
+  require::footprints<2 + sizeof...(More), 1> all;
+  all.read(require::footprint_of("successor", in.successor)), all.read(require::footprint_of("weights", in.weights));
+  (all.read(require::footprint_of("upstream", more)), ...);
+  all.write(require::footprint_of(name, out));
+  return all.check();
+}
+
 template <class Exec>
 status run_softmax_value(const Exec&, const softmax_value_problem&, const view<double, 1, Exec::memory>&) {
   static_assert(sizeof(Exec) == 0,
@@ -131,7 +142,10 @@ status softmax_value(const Exec& exec, const policy_values<Exec::memory>& in,
                      const view<double, 1, Exec::memory>& value) {
   detail::softmax_value_problem p;
   if (const status s = detail::make_softmax_problem(in, p); !s.ok()) return s;
-  if (const status s = detail::check_shape("value", value, {p.states}, true); !s.ok()) return s;
+  if (const status s = first_error(detail::check_shape("value", value, {p.states}, true),
+                                   detail::check_softmax_overlap(in, "value", value));
+      !s.ok())
+    return s;
   return run_softmax_value(exec, p, value);
 }
 
@@ -149,7 +163,8 @@ status softmax_value_gradient(const Exec& exec, const policy_values<Exec::memory
   detail::softmax_value_problem p;
   if (const status s = detail::make_softmax_problem(in, p); !s.ok()) return s;
   if (const status s = first_error(detail::check_shape("upstream", upstream, {p.states}, true),
-                                   detail::check_shape("gradient", gradient, {p.features}, true));
+                                   detail::check_shape("gradient", gradient, {p.features}, true),
+                                   detail::check_softmax_overlap(in, "gradient", gradient, upstream));
       !s.ok())
     return s;
   return run_softmax_gradient(exec, p, upstream, gradient);
