@@ -57,7 +57,7 @@ struct mirrored {
   template <class Loss>
   list_inputs<space::device> inputs_of(bool by_ranking) {
     auto in = inputs(by_ranking);
-    if (prefer::detail::order_of<Loss>() == prefer::detail::list_order::none) in.grade = in.ranking = {};
+    if (Loss::order == prefer::list_order::none) in.grade = in.ranking = {};
     return in;
   }
   list_outputs<space::device> outputs() {

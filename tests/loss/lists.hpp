@@ -60,7 +60,7 @@ struct lists {
   template <class Loss>
   prefer::list_inputs<prefer::space::host> inputs_of(bool by_ranking = false) {
     auto in = inputs(by_ranking);
-    if (prefer::detail::order_of<Loss>() == prefer::detail::list_order::none) in.grade = in.ranking = {};
+    if (Loss::order == prefer::list_order::none) in.grade = in.ranking = {};
     return in;
   }
   prefer::list_inputs<prefer::space::host> inputs(bool by_ranking = false) {
