@@ -39,7 +39,7 @@ struct token_softmax {
   }
 };
 
-// Derivatives of the caller's objective by each row's answers, times grad_scale: any sign. Rows where all that are given
+// Derivatives of the caller's objective by the answers of a row, times grad_scale: any sign. Rows where all given ones
 // are 0 get a gradient of 0 without being read for it. Stride 0 gives one number to all rows.
 template <space S>
 struct token_logp_inputs {
@@ -172,7 +172,7 @@ struct token_body {
   static PREFER_HD void rebase(V (&sum)[sums], const V& by) {
     const V factor = math::exp_decay(by);
     if constexpr (Full) {
-      sum[1] = factor * (sum[1] + by * sum[0]);
+      sum[1] = math::share(factor, sum[1] + by * sum[0]);
       sum[2] += by * sum[3];
     }
     sum[0] = factor * sum[0];
