@@ -95,7 +95,8 @@ void check_rows(std::int64_t m, std::int64_t v, const cpu& exec) {
     CHECK((max[i] == top && first[i] == static_cast<double>(where)));
     CHECK(count[i] == static_cast<double>(apart < 0 ? v : v - 1));
     CHECK(square[i] == doctest::Approx(sum).epsilon(1e-6));
-    for (std::int64_t e = 0; e < v; ++e) CHECK(g[e] == (e == apart ? 2 * row[e] : 2 * (2 * row[e] - static_cast<T>(top))));
+    for (std::int64_t e = 0; e < v; ++e)
+      CHECK(g[e] == (e == apart ? 2 * row[e] : 2 * (2 * row[e] - static_cast<T>(top))));
   }
 }
 
@@ -112,8 +113,8 @@ TEST_CASE("row_reduce: any body of a maximum and sums relative to it, columns le
 }
 
 TEST_CASE("row_reduce: a row is cut by its length alone, at most 64 chunks, all columns once") {
-  for (std::int64_t v : {std::int64_t{0}, std::int64_t{1}, std::int64_t{16384}, std::int64_t{16385}, std::int64_t{1} << 20,
-                         (std::int64_t{1} << 20) + 1, std::int64_t{1} << 33}) {
+  constexpr std::int64_t one = 1, million = one << 20;
+  for (std::int64_t v : {std::int64_t{0}, one, 16384 * one, 16385 * one, million, million + 1, one << 33}) {
     const detail::row_chunks cut(v);
     CHECK((cut.count >= 1 && cut.count <= 64 && cut.begin(0) == 0 && cut.end(cut.count - 1) == v));
     for (std::int64_t c = 1; c < cut.count; ++c) CHECK((cut.begin(c) == cut.end(c - 1) && cut.begin(c) < cut.end(c)));
