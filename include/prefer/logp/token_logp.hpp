@@ -264,8 +264,8 @@ struct token_body {
     r.max = read_item<double>(io.saved_max, item);
     r.log_sum = read_item<double>(io.saved_log_sum, item);
     r.entropy = read_item<double>(io.saved_entropy, item);
-    r.choices =
-        io.saved_choices.data != nullptr ? read_item<double>(io.saved_choices, item) : static_cast<double>(io.vocabulary);
+    const bool counted = io.saved_choices.data != nullptr;
+    r.choices = counted ? read_item<double>(io.saved_choices, item) : static_cast<double>(io.vocabulary);
     return r;
   }
 
@@ -487,11 +487,12 @@ class token_call {
 
   // A shard knows sums and choices; what belongs to the whole distribution comes after combine_token_shards.
   status check_shard() const {
-    if (!sharded()) return require::that(in_.shard.first == 0, "shard.first", static_cast<double>(in_.shard.first), "0");
+    const auto refuse = [&](const char* expected) {
+      return require::that(false, "shard.first", static_cast<double>(in_.shard.first), expected);
+    };
+    if (!sharded()) return in_.shard.first == 0 ? status{} : refuse("0 where there is no shard");
     const std::int64_t most = in_.shard.vocabulary - in_.logits.extent[1];
-    if (in_.shard.first < 0 || in_.shard.first > most)
-      return require::that(false, "shard.first", static_cast<double>(in_.shard.first),
-                           "0 or above, with all columns inside the vocabulary");
+    if (in_.shard.first < 0 || in_.shard.first > most) return refuse("0 or above, all columns inside the vocabulary");
     status first;
     if constexpr (!saved)
       each_answer(out_, [&](const char* name, const auto& v, require::holds) {
@@ -597,7 +598,7 @@ inline status check_token_content(const cpu& exec, const token_softmax& options,
         io.target.data == nullptr ? 0 : load_index(io.target.data, io.target.type, i * io.target.stride);
     if (io.target.data != nullptr && target == options.ignore_index) continue;
     if (io.target.data != nullptr && (target < 0 || target >= io.vocabulary))
-      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the size of the vocabulary",
+      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the vocabulary's size",
                            static_cast<double>(target), 0, i);
     if (exec.content == content::all)
       if (const status s = check_token_row(a, row); !s.ok()) return s;
