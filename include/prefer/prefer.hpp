@@ -12,6 +12,8 @@
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/noise_error.hpp>
 #include <prefer/logp/token_logp.hpp>
+#include <prefer/logp/token_shards.hpp>
+#include <prefer/logp/token_softmax.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>
