@@ -479,6 +479,97 @@ TEST_CASE("token_logp: 16-bit answers, float maxima with double arithmetic, and 
   }
 }
 
+TEST_CASE("token_logp: any cut of the vocabulary into shards gives the whole, with targets around every edge") {
+  constexpr std::int64_t m = 4, v = 600;
+  prefer_test::noise random(13);
+  token_memory<float> whole(m, v);
+  whole.logits.fill(random, -8, 8);
+  for (std::int64_t e = 0; e < v; e += 7) whole.logits.set(1, e, -inf);
+  const token_softmax options = {.temperature = 0.5, .label_smoothing = 0.1};
+  for (const std::vector<std::int64_t>& cut : std::vector<std::vector<std::int64_t>>{
+           {0, 600}, {0, 1, 600}, {0, 599, 600}, {0, 100, 101, 300, 600}, {0, 150, 300, 450, 600}}) {
+    const auto shards = static_cast<std::int64_t>(cut.size()) - 1;
+    for (std::int64_t edge : cut) {
+      for (std::int64_t i = 0; i < m; ++i) {
+        whole.target.at(i) = i == 3 ? -100 : std::min(std::max<std::int64_t>(edge + i - 1, 1), v - 1);
+        if (whole.logits.get(i, whole.target.at(i) < 0 ? 0 : whole.target.at(i)) == -inf) whole.target.at(i) = 1;
+        whole.set_weights(i, {1, 0.5, 0, -0.25});
+      }
+      REQUIRE(token_logp<float>(cpu{}, options, whole.inputs(), whole.outputs()).ok());
+      std::vector<double> max(static_cast<std::size_t>(shards * m)), sum(max), own(max);
+      std::vector<double> logp(m), top(m), log_sum(m), choices(m, 0);
+      for (std::int64_t k = 0; k < shards; ++k) {
+        const std::int64_t first = cut[static_cast<std::size_t>(k)], n = cut[static_cast<std::size_t>(k) + 1] - first;
+        std::vector<double> here(m);
+        REQUIRE(token_logp<float>(cpu{}, options,
+                                  {.logits = {&whole.logits.at(0, first), m, n, whole.logits.row, 1},
+                                   .target = whole.target.read(),
+                                   .shard = {first, v}},
+                                  {.choices = {here.data(), m},
+                                   .shard_max = {&max[static_cast<std::size_t>(k * m)], m},
+                                   .shard_sum = {&sum[static_cast<std::size_t>(k * m)], m},
+                                   .shard_target = {&own[static_cast<std::size_t>(k * m)], m}})
+                    .ok());
+        for (std::size_t i = 0; i < m; ++i) choices[i] += here[i];
+      }
+      REQUIRE(combine_token_shards(cpu{}, options,
+                                   {.shard_max = {max.data(), shards, m},
+                                    .shard_sum = {sum.data(), shards, m},
+                                    .shard_target = {own.data(), shards, m},
+                                    .target = whole.target.read()},
+                                   {.logp = {logp.data(), m}, .max = {top.data(), m}, .log_sum = {log_sum.data(), m}})
+                  .ok());
+      for (std::int64_t i = 0; i < m; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        CHECK(choices[at] == whole.choices.get(i));
+        CHECK(top[at] == whole.max.get(i));
+        CHECK(logp[at] == doctest::Approx(whole.logp.get(i)).epsilon(1e-6));
+        CHECK(log_sum[at] == doctest::Approx(whole.log_sum.get(i)).epsilon(1e-6));
+        if (i == 3) CHECK((logp[at] == 0 && log_sum[at] == 0));
+      }
+      for (std::int64_t k = 0; k < shards; ++k) {
+        const std::int64_t first = cut[static_cast<std::size_t>(k)], n = cut[static_cast<std::size_t>(k) + 1] - first;
+        std::vector<float> part(static_cast<std::size_t>(m * n));
+        REQUIRE(token_logp_gradient<float>(cpu{}, options,
+                                           {.logits = {&whole.logits.at(0, first), m, n, whole.logits.row, 1},
+                                            .target = whole.target.read(),
+                                            .logp = {logp.data(), m},
+                                            .max = {top.data(), m},
+                                            .log_sum = {log_sum.data(), m},
+                                            .choices = {choices.data(), m},
+                                            .grad_logp = whole.weight[0].read(),
+                                            .grad_loss = whole.weight[1].read(),
+                                            .grad_log_sum_exp = whole.weight[3].read(),
+                                            .shard = {first, v}},
+                                           {.grad_logits = {part.data(), m, n}})
+                    .ok());
+        for (std::int64_t i = 0; i < m; ++i)
+          for (std::int64_t e = 0; e < n; ++e)
+            CHECK(part[static_cast<std::size_t>(i * n + e)] ==
+                  doctest::Approx(whole.gradient.get(i, first + e)).epsilon(1e-5).scale(1e-6));
+      }
+    }
+  }
+  std::vector<double> x(8);
+  token_shard_inputs<space::host> in = {
+      .shard_max = {x.data(), 2, 4}, .shard_sum = {x.data(), 2, 4}, .shard_target = {x.data(), 2, 4}};
+  std::vector<double> y(4);
+  CHECK(combine_token_shards(cpu{}, {}, in, {}).code == errc::missing_output);
+  CHECK(combine_token_shards(cpu{}, {}, in, {.logp = {x.data(), 4}}).code == errc::overlap);
+  in.shard_sum.extent[0] = 3;
+  CHECK(std::string(combine_token_shards(cpu{}, {}, in, {.logp = {y.data(), 4}}).argument) == "shard_sum");
+  in.shard_sum = {};
+  CHECK(combine_token_shards(cpu{}, {}, in, {.logp = {y.data(), 4}}).code == errc::missing_input);
+  const auto refused = [&](const token_shard& shard, auto out) {
+    return token_logp<float>(cpu{}, {}, {.logits = whole.logits.read(), .target = whole.target.read(), .shard = shard},
+                             out);
+  };
+  const token_logp_outputs<space::host> sums = {.shard_sum = {y.data(), 4}};
+  CHECK(std::string(refused({1, v}, sums).argument) == "shard.first");
+  CHECK(std::string(refused({-1, 2 * v}, sums).argument) == "shard.first");
+  CHECK(std::string(refused({0, v + 1}, token_logp_outputs<space::host>{.logp = {y.data(), 4}}).argument) == "logp");
+}
+
 TEST_CASE("token_logp: what is wrong is named, and nothing is written") {
   token_memory<float> c(4, 10);
   prefer_test::noise random(1);

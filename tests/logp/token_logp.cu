@@ -303,6 +303,60 @@ TEST_CASE("token_logp on CUDA: NaN and infinity stay in their row, a certain row
   }
 }
 
+TEST_CASE("token_logp on CUDA: shards of the vocabulary combine to the whole, as on the CPU") {
+  stream s;
+  constexpr std::int64_t m = 3, v = 300, cut[] = {0, 101, 300};
+  token_memory<float> c(m, v);
+  prefer_test::noise random(17);
+  c.logits.fill(random, -8, 8);
+  c.target.at(0) = 100, c.target.at(1) = 101, c.target.at(2) = -100;
+  for (std::int64_t i = 0; i < m; ++i) c.set_weights(i, {1, 0, 0, 0});
+  on_device<float> d(c);
+  buffer<double> max(2 * m), sum(2 * m), own(2 * m);
+  device<double> dmax(max), dsum(sum), down(own);
+  const auto shard = [&](int k) {
+    return view<const float, 2, space::device>(d.logits.data() + cut[k], m, cut[k + 1] - cut[k], v, 1);
+  };
+  const auto all = [&](device<double>& x) { return view<const double, 2, space::device>(x.data(), 2, m); };
+  const cuda exec{.stream = s.handle};
+  for (int k = 0; k < 2; ++k)
+    REQUIRE(token_logp<float>(exec, {}, {.logits = shard(k), .target = d.target.read(), .shard = {cut[k], v}},
+                              {.shard_max = {dmax.data() + k * m, m},
+                               .shard_sum = {dsum.data() + k * m, m},
+                               .shard_target = {down.data() + k * m, m}})
+                .ok());
+  prefer_test::enqueues_only("combine", 1, [&] {
+    REQUIRE(combine_token_shards(
+                exec, {},
+                {.shard_max = all(dmax), .shard_sum = all(dsum), .shard_target = all(down), .target = d.target.read()},
+                {.logp = d.logp.view(), .max = d.max.view(), .log_sum = d.log_sum.view()})
+                .ok());
+  });
+  for (int k = 0; k < 2; ++k)
+    REQUIRE(token_logp_gradient<float>(exec, {},
+                                       {.logits = shard(k),
+                                        .target = d.target.read(),
+                                        .logp = d.logp.read(),
+                                        .max = d.max.read(),
+                                        .log_sum = d.log_sum.read(),
+                                        .grad_logp = d.weight0.read(),
+                                        .shard = {cut[k], v}},
+                                       {.grad_logits = view<float, 2, space::device>(d.gradient.data() + cut[k], m,
+                                                                                    cut[k + 1] - cut[k], v, 1)})
+                .ok());
+  s.wait(), d.fetch();
+  CHECK((c.logp.get(2) == 0 && c.gradient.get(2, 5) == 0));
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const std::vector<double> x = c.logits.logits(i);
+    const token_truth t = token_textbook(x, c.target.at(i), {}, {1, 0, 0, 0});
+    const token_bounds<float> bound(x, {});
+    CHECK(std::fabs(c.logp.get(i) - t.logp) <= bound.logp(t));
+    for (std::size_t e = 0; e < x.size(); ++e)
+      CHECK(std::fabs(c.gradient.get(i, static_cast<std::int64_t>(e)) - t.gradient[e]) <=
+            bound.gradient(t, e) + prefer_test::rounding<float>(t.gradient[e]));
+  }
+}
+
 TEST_CASE("token_logp on CUDA: replays from a graph with other logits, targets and options; names what is wrong") {
   stream s;
   constexpr std::int64_t v = 16500;

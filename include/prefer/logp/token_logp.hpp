@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 // From logits to log-probabilities of tokens, with entropy and log-sum-exp, and the gradient back to the logits.
@@ -39,7 +40,13 @@ struct token_softmax {
   }
 };
 
-// Derivatives of the caller's objective by each row's answers, times grad_scale: any sign. Rows where all that are given
+// A part of the vocabulary, whose other columns are elsewhere (tensor parallel): column v of the logits is token
+// first + v of `vocabulary`, and targets are tokens. 0: the logits are all there is.
+struct token_shard {
+  std::int64_t first = 0, vocabulary = 0;
+};
+
+// Derivatives of the caller's objective by the answers of a row, times grad_scale: any sign. Rows where all given ones
 // are 0 get a gradient of 0 without being read for it. Stride 0 gives one number to all rows.
 template <space S>
 struct token_logp_inputs {
@@ -48,6 +55,7 @@ struct token_logp_inputs {
   input_view<1, S> rows = {};    // [R] ascending rows of the logits: all other vectors then have R elements
   input_view<1, S> grad_logp = {}, grad_loss = {}, grad_entropy = {}, grad_log_sum_exp = {};
   scalar grad_scale = 1.0;
+  token_shard shard = {};
 };
 template <space S>
 struct token_logp_outputs {
@@ -60,6 +68,9 @@ struct token_logp_outputs {
   output_view<1, S> argmax = {};       // the first v with the largest z; int32 or int64
   output_view<1, S> argmax_prob = {};  // its probability
   output_view<2, S> grad_logits = {};  // [M, V]; may be the logits themselves
+  // For combine_token_shards, all float or double: the largest z of the tokens that are not the target, the sum of
+  // e^(z - max) over them, and the target's z, -inf if it is not here.
+  output_view<1, S> shard_max = {}, shard_sum = {}, shard_target = {};
 };
 
 // The same upstream derivatives, with what token_logp answered. `entropy` is needed with grad_entropy only; `choices`
@@ -72,10 +83,22 @@ struct token_logp_gradient_inputs {
   input_view<1, S> logp = {}, max = {}, log_sum = {}, entropy = {}, choices = {};
   input_view<1, S> grad_logp = {}, grad_loss = {}, grad_entropy = {}, grad_log_sum_exp = {};
   scalar grad_scale = 1.0;
+  token_shard shard = {};
 };
 template <space S>
 struct token_logp_gradient_outputs {
   output_view<2, S> grad_logits = {};
+};
+
+// What K shards answered, [K, M] each in the order of their columns, and what that is for the whole vocabulary.
+template <space S>
+struct token_shard_inputs {
+  input_view<2, S> shard_max = {}, shard_sum = {}, shard_target = {};
+  input_view<1, S> target = {};  // [M], to know the ignored rows
+};
+template <space S>
+struct token_shard_outputs {
+  output_view<1, S> logp = {}, max = {}, log_sum = {};
 };
 
 inline namespace PREFER_ABI {
@@ -85,12 +108,13 @@ namespace detail {
 struct token_arguments {
   static constexpr int upstreams = 4;
   std::int64_t columns = 0;
+  std::int64_t first = 0, vocabulary = 0;  // targets are in [0, vocabulary), of which the columns begin at `first`
   bool saved = false;    // the row's answers are inputs
   bool answers = false;  // some answer is an output
   source target;
   source upstream[upstreams];  // by logp, loss, entropy, log-sum-exp
   source saved_logp, saved_max, saved_log_sum, saved_entropy, saved_choices;
-  sink logp, loss, max, log_sum, entropy, choices, argmax_prob;
+  sink logp, loss, max, log_sum, entropy, choices, argmax_prob, shard_max, shard_sum, shard_target;
   sink argmax;  // integral
   scalar grad_scale = 1.0;
 };
@@ -172,7 +196,7 @@ struct token_body {
   static PREFER_HD void rebase(V (&sum)[sums], const V& by) {
     const V factor = math::exp_decay(by);
     if constexpr (Full) {
-      sum[1] = factor * (sum[1] + by * sum[0]);
+      sum[1] = math::share(factor, sum[1] + by * sum[0]);
       sum[2] += by * sum[3];
     }
     sum[0] = factor * sum[0];
@@ -191,8 +215,9 @@ struct token_body {
     p.reduces = !io.saved && (io.answers || p.slopes);
     if (!has_target()) return p;
     const std::int64_t target = target_of(item);
-    if (target >= 0 && target < io.columns && target != options.ignore_index) {
-      p.left_out = target;
+    if (target >= 0 && target < io.vocabulary && target != options.ignore_index) {
+      const std::int64_t column = target - io.first;
+      p.left_out = column >= 0 && column < io.columns ? column : -1;
       return p;
     }
     p.reduces = p.slopes = false;
@@ -240,7 +265,7 @@ struct token_body {
     r.log_sum = read_item<double>(io.saved_log_sum, item);
     r.entropy = read_item<double>(io.saved_entropy, item);
     r.choices =
-        io.saved_choices.data != nullptr ? read_item<double>(io.saved_choices, item) : static_cast<double>(io.columns);
+        io.saved_choices.data != nullptr ? read_item<double>(io.saved_choices, item) : static_cast<double>(io.vocabulary);
     return r;
   }
 
@@ -249,26 +274,36 @@ struct token_body {
     return math::share(z_loss, all * all) - math::share(1 - smoothing, r.logp) - math::share(smoothing, r.mean);
   }
 
+  // What rounding a maximum to its storage loses. It goes to what is relative to the maximum, so that the two always
+  // belong together.
+  static PREFER_HD double lost_by(const sink& s, double max) {
+    const double stored = s.type == element::f32 ? static_cast<double>(static_cast<float>(max)) : max;
+    return stored - stored == 0 ? max - stored : 0;
+  }
+
   PREFER_HD void answer(std::int64_t item, const token_row& r) const {
     write_item(io.logp, item, true, r.logp, false);
     write_item(io.loss, item, true, loss_of(r), false);
-    // What rounding the maximum to its storage loses goes to the logarithm, so that the two always add up.
-    const double max = io.max.type == element::f32 ? static_cast<double>(static_cast<float>(r.max)) : r.max;
-    const double lost = max == r.max || !(max - max == 0) ? 0 : r.max - max;
-    write_item(io.max, item, true, max, false);
-    write_item(io.log_sum, item, true, r.log_sum + lost, false);
+    write_item(io.max, item, true, r.max, false);
+    write_item(io.log_sum, item, true, r.log_sum + lost_by(io.max, r.max), false);
     write_item(io.entropy, item, true, r.entropy, false);
     write_item(io.choices, item, true, r.choices, false);
     write_item(io.argmax_prob, item, true, r.argmax_prob, false);
     write_index(io.argmax, item, r.argmax);
   }
+  PREFER_HD void answer_shard(std::int64_t item, const state& s, double z) const {
+    write_item(io.shard_max, item, true, s.max, false);
+    write_item(io.shard_sum, item, true, s.sum[0] * math::exp(lost_by(io.shard_max, s.max)), false);
+    write_item(io.shard_target, item, true, z, false);
+  }
 
   PREFER_HD coefficients finish(std::int64_t item, const row_plan& plan, const state& s, double z) const {
     constexpr double inf = math::detail::format<double>::infinity, nan = math::detail::format<double>::nan;
     token_row r = token_row::filled_with(plan.code != errc::ok ? nan : 0);
-    if (plan.reduces) r = distribution(s, plan.left_out, plan.left_out < 0 ? -inf : z);
+    const double own = plan.left_out < 0 ? -inf : z;
+    if (plan.reduces) r = distribution(s, plan.left_out, own);
     if (plan.slopes && io.saved) r = saved_row(item);
-    if (io.answers) answer(item, r);
+    if (io.answers) answer(item, r), answer_shard(item, s, plan.code != errc::ok ? nan : own);
     return plan.slopes ? gradient_of(item, plan, r) : coefficients{};
   }
 
@@ -347,7 +382,8 @@ void each_answer(const Outputs& out, F f) {
   f("logp", out.logp, holds::numbers), f("loss", out.loss, holds::numbers), f("max", out.max, holds::totals);
   f("log_sum", out.log_sum, holds::totals), f("entropy", out.entropy, holds::numbers);
   f("choices", out.choices, holds::totals), f("argmax_prob", out.argmax_prob, holds::numbers);
-  f("argmax", out.argmax, holds::indices);
+  f("argmax", out.argmax, holds::indices), f("shard_max", out.shard_max, holds::totals);
+  f("shard_sum", out.shard_sum, holds::totals), f("shard_target", out.shard_target, holds::totals);
 }
 
 template <class View>
@@ -374,6 +410,7 @@ class token_call {
 
   status check() const {
     status s = first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
+    if (s.ok()) s = check_shard();
     if (s.ok()) s = check_vectors();
     if (s.ok()) s = check_needs();
     if constexpr (saved)
@@ -397,6 +434,8 @@ class token_call {
   token_arguments arguments() const {
     token_arguments a;
     a.columns = in_.logits.extent[1];
+    a.first = in_.shard.first;
+    a.vocabulary = sharded() ? in_.shard.vocabulary : a.columns;
     a.saved = saved;
     a.answers = any_answer_;
     a.target = token_source(in_.target);
@@ -411,11 +450,13 @@ class token_call {
       a.logp = token_sink(out_.logp), a.loss = token_sink(out_.loss), a.max = token_sink(out_.max);
       a.log_sum = token_sink(out_.log_sum), a.entropy = token_sink(out_.entropy);
       a.choices = token_sink(out_.choices), a.argmax_prob = token_sink(out_.argmax_prob);
-      a.argmax = token_sink(out_.argmax);
+      a.argmax = token_sink(out_.argmax), a.shard_max = token_sink(out_.shard_max);
+      a.shard_sum = token_sink(out_.shard_sum), a.shard_target = token_sink(out_.shard_target);
     }
     return a;
   }
 
+  bool sharded() const { return in_.shard.vocabulary != 0; }
   bool smooths() const { return in_.grad_loss.given() && !options_.label_smoothing.is_zero(); }
   // Whether the sums that entropy and smoothing need are wanted.
   bool full() const {
@@ -442,6 +483,25 @@ class token_call {
     if (const status s = require::matrix("logits", x, x.extent[0], x.extent[1]); !s.ok()) return s;
     const auto& g = out_.grad_logits;
     return g.given() ? require::matrix("grad_logits", g, x.extent[0], x.extent[1]) : status{};
+  }
+
+  // A shard knows sums and choices; what belongs to the whole distribution comes after combine_token_shards.
+  status check_shard() const {
+    if (!sharded()) return require::that(in_.shard.first == 0, "shard.first", static_cast<double>(in_.shard.first), "0");
+    const std::int64_t most = in_.shard.vocabulary - in_.logits.extent[1];
+    if (in_.shard.first < 0 || in_.shard.first > most)
+      return require::that(false, "shard.first", static_cast<double>(in_.shard.first),
+                           "0 or above, with all columns inside the vocabulary");
+    status first;
+    if constexpr (!saved)
+      each_answer(out_, [&](const char* name, const auto& v, require::holds) {
+        const bool partial = name == std::string_view("choices") || std::string_view(name).starts_with("shard_");
+        if (first.ok() && v.given() && !partial)
+          first = require::fail(errc::unavailable_output, name, "to be left out: a shard does not know it");
+      });
+    if (!saved && first.ok() && out_.grad_logits.given())
+      first = require::fail(errc::unavailable_output, "grad_logits", "to be left out: see token_logp_gradient");
+    return first;
   }
 
   status check_vectors() const {
@@ -491,7 +551,7 @@ class token_call {
   }
 
   status check_overlap() const {
-    require::footprints<13, 9> all;
+    require::footprints<13, 12> all;
     const auto& x = in_.logits;
     const auto& g = out_.grad_logits;
     const auto reads = [&](const char* name, const auto& v) {
@@ -536,13 +596,88 @@ inline status check_token_content(const cpu& exec, const token_softmax& options,
     const std::int64_t target =
         io.target.data == nullptr ? 0 : load_index(io.target.data, io.target.type, i * io.target.stride);
     if (io.target.data != nullptr && target == options.ignore_index) continue;
-    if (io.target.data != nullptr && (target < 0 || target >= a.columns))
-      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the number of columns",
+    if (io.target.data != nullptr && (target < 0 || target >= io.vocabulary))
+      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the size of the vocabulary",
                            static_cast<double>(target), 0, i);
     if (exec.content == content::all)
       if (const status s = check_token_row(a, row); !s.ok()) return s;
   }
   return {};
+}
+
+// The shards of one row, merged in their order.
+struct token_merge {
+  std::int64_t shards = 0, rows = 0;
+  row_source max, sum, own;
+  source target;
+  std::int64_t ignore_index = 0;
+  token_body<double, false, false> body;  // of the outputs
+
+  static PREFER_HD double at(const row_source& x, std::int64_t shard, std::int64_t row) {
+    return load_element<double>(x.data, x.type, shard * x.row_stride + row * x.stride);
+  }
+  PREFER_HD void operator()(std::int64_t row) const {
+    row_state<1> all;
+    double z = -math::detail::infinity<double>();
+    for (std::int64_t k = 0; k < shards; ++k) {
+      row_state<1> part;
+      part.max = at(max, k, row);
+      part.sum[0] = at(sum, k, row);
+      append<token_body<double, false, false>>(all, part);
+      const double here = at(own, k, row);
+      z = here > z || math::is_nan(here) ? here : z;
+    }
+    const bool ignored =
+        target.data != nullptr && load_index(target.data, target.type, row * target.stride) == ignore_index;
+    body.answer(row, ignored ? token_row::filled_with(0) : body.distribution(all, -1, z));
+  }
+};
+
+template <class Exec>
+status run_token_merge(const Exec&, const token_merge&) {
+  static_assert(sizeof(Exec) == 0,
+                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
+  return {};
+}
+inline status run_token_merge(const cpu&, const token_merge& merge) {
+  for (std::int64_t i = 0; i < merge.rows; ++i) merge(i);
+  return {};
+}
+
+template <space S>
+status check_token_merge(const token_shard_inputs<S>& in, const token_shard_outputs<S>& out) {
+  if (!in.shard_max.given()) return require::fail(errc::missing_input, "shard_max", "one row per shard");
+  if (!in.shard_sum.given()) return require::fail(errc::missing_input, "shard_sum", "one row per shard");
+  if (!in.shard_target.given()) return require::fail(errc::missing_input, "shard_target", "one row per shard");
+  const std::int64_t shards = in.shard_max.extent[0], rows = in.shard_max.extent[1];
+  if (shards < 1 || rows < 0)
+    return require::fail(errc::bad_extent, "shard_max", "at least", static_cast<double>(shards < 1 ? shards : rows),
+                         shards < 1 ? 1 : 0);
+  using require::holds;
+  static constexpr const char* whose = "one per row of a shard:";
+  const auto optional = [&](const char* name, const auto& v, holds what) {
+    return v.given() ? require::vector(name, v, rows, whose, what) : status{};
+  };
+  const status s =
+      first_error(require::matrix("shard_max", in.shard_max, shards, rows),
+                  require::matrix("shard_sum", in.shard_sum, shards, rows),
+                  require::matrix("shard_target", in.shard_target, shards, rows),
+                  optional("target", in.target, holds::indices), optional("logp", out.logp, holds::numbers),
+                  optional("max", out.max, holds::totals), optional("log_sum", out.log_sum, holds::totals));
+  if (!s.ok()) return s;
+  if (!out.logp.given() && !out.max.given() && !out.log_sum.given())
+    return require::fail(errc::missing_output, "outputs", "at least one output to write");
+  require::footprints<4, 3> all;
+  const auto reads = [&](const char* name, const auto& v) {
+    if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
+  };
+  const auto writes = [&](const char* name, const auto& v) {
+    if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
+  };
+  reads("shard_max", in.shard_max), reads("shard_sum", in.shard_sum), reads("shard_target", in.shard_target);
+  reads("target", in.target);
+  writes("logp", out.logp), writes("max", out.max), writes("log_sum", out.log_sum);
+  return all.check(false);
 }
 
 template <class T, bool Capped, bool Full, class Exec, class Call>
@@ -611,6 +746,26 @@ status token_logp_gradient(const Exec& exec, const token_softmax& options,
                            const std::type_identity_t<token_logp_gradient_inputs<Exec::memory>>& in,
                            const std::type_identity_t<token_logp_gradient_outputs<Exec::memory>>& out) {
   return detail::run_token_logp<Compute>(exec, options, in, out);
+}
+
+// The whole vocabulary from its shards (token_logp with .shard and the shard_ outputs): max, log_sum and logp, merged
+// in the order of the shards in double; the same bits on every device that has all shards. Then each shard calls
+// token_logp_gradient with its own .shard. Ignored rows are 0 if the targets are given. Error: as that of token_logp,
+// plus the rounding of what was stored between. Errors: shapes, types, overlap.
+template <class Exec>
+status combine_token_shards(const Exec& exec, const token_softmax& options,
+                            const std::type_identity_t<token_shard_inputs<Exec::memory>>& in,
+                            const std::type_identity_t<token_shard_outputs<Exec::memory>>& out) {
+  if (const status s = detail::check_token_merge(in, out); !s.ok()) return s;
+  const auto matrix = [](const auto& v) { return row_source{v.data, v.stride[0], v.stride[1], v.type}; };
+  detail::token_merge merge;
+  merge.shards = in.shard_max.extent[0], merge.rows = in.shard_max.extent[1];
+  merge.max = matrix(in.shard_max), merge.sum = matrix(in.shard_sum), merge.own = matrix(in.shard_target);
+  merge.target = detail::token_source(in.target);
+  merge.ignore_index = options.ignore_index;
+  merge.body.io.logp = detail::token_sink(out.logp), merge.body.io.max = detail::token_sink(out.max);
+  merge.body.io.log_sum = detail::token_sink(out.log_sum);
+  return run_token_merge(exec, merge);
 }
 
 }  // namespace PREFER_ABI
