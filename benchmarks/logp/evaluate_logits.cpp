@@ -18,8 +18,8 @@
 #include <vector>
 
 // DPO straight from logits, value and gradient, whole or in chunks whose callbacks copy rows. An item of the table is
-// one logit. `of_passes`: the time of token_logp and token_logp_gradient alone, over that of the call, which adds what is
-// per token (and in chunks the copies). `of_memory`: a probe that reads the logits, and reads and writes them again.
+// one logit. `of_passes`: the time of token_logp and token_logp_gradient alone, over that of the call, which adds what
+// is per token (and in chunks the copies). `of_memory`: a probe that reads the logits, and reads and writes them again.
 namespace {
 
 enum class mode { value, gradient, chunks };
@@ -87,15 +87,14 @@ struct logits_case {
     auto take = [&](std::int64_t first, std::int64_t count) {
       std::memcpy(a[1] + first * vocabulary, chunk.data(), bytes(count));
     };
-    prefer::check(prefer::evaluate_logits_chunks<float>(
-        exec, prefer::dpo{},
-        {.chunks = {.rows = rows,
-                    .buffer = {chunk.data(), chunk_rows, vocabulary},
-                    .logits = make,
-                    .grad_logits = take},
-         .target = {target.data(), rows},
-         .reference_logp = {reference.data(), rows}},
-        tokens(), {.loss = {&loss, 1}}));
+    prefer::check(prefer::evaluate_logits_chunks<float>(exec, prefer::dpo{},
+                                                        {.chunks = {.rows = rows,
+                                                                    .buffer = {chunk.data(), chunk_rows, vocabulary},
+                                                                    .logits = make,
+                                                                    .grad_logits = take},
+                                                         .target = {target.data(), rows},
+                                                         .reference_logp = {reference.data(), rows}},
+                                                        tokens(), {.loss = {&loss, 1}}));
   }
   void passes(const prefer::cpu& exec, bool with_gradient) {
     prefer::check(prefer::token_logp<float>(
@@ -125,9 +124,11 @@ void evaluate_logits(benchmark::State& state, int threads, mode what, std::int64
   char* to = reinterpret_cast<char*>(c.a[1]);
   const auto read = bench::make_probe(bench::traffic::own, false, &from, 1, &to, 0, bytes),
              write = bench::make_probe(bench::traffic::own, false, &from, 1, &to, 1, bytes);
+  prefer::isa level = prefer::isa::base;
+  prefer::check(prefer::resolve_isa(exec, level));
   const auto probe = [&](std::int64_t task) {
-    benchmark::DoNotOptimize(bench::probe_part(read, prefer::isa::automatic, task, threads));
-    if (gradient) benchmark::DoNotOptimize(bench::probe_part(write, prefer::isa::automatic, task, threads));
+    benchmark::DoNotOptimize(bench::probe_part(read, level, task, threads));
+    if (gradient) benchmark::DoNotOptimize(bench::probe_part(write, level, task, threads));
   };
   const std::vector<std::function<void()>> candidates = {
       [&] { what == mode::chunks ? c.in_chunks(exec) : c.whole(exec, gradient); }, [&] { c.passes(exec, gradient); },
@@ -150,9 +151,8 @@ void add(const char* type) {
         const std::int64_t rows = vocabulary > 100000 ? 128 : 512;
         const std::string name = std::string(name_of(what)) + "/" + type + "/threads:" + std::to_string(threads) +
                                  "/V:" + std::to_string(vocabulary) + "/rows:" + std::to_string(rows);
-        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-          evaluate_logits<T>(state, threads, what, rows, vocabulary);
-        })
+        benchmark::RegisterBenchmark(
+            name.c_str(), [=](benchmark::State& state) { evaluate_logits<T>(state, threads, what, rows, vocabulary); })
             ->Iterations(1)
             ->UseManualTime();
       }

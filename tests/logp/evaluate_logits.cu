@@ -134,8 +134,8 @@ TEST_CASE("evaluate_logits on CUDA: the same bits from a workspace, in chunks of
       // Row by row, since the gaps are nobody's.
       auto take = [&](std::int64_t first, std::int64_t count) {
         for (std::int64_t i = 0; i < count; ++i)
-          if (const status st = copy(d.gradient.data() + (first + i) * b.logits.row,
-                                     dchunk.data() + i * b.logits.row, 1);
+          if (const status st =
+                  copy(d.gradient.data() + (first + i) * b.logits.row, dchunk.data() + i * b.logits.row, 1);
               !st.ok())
             return st;
         return status{};
@@ -195,9 +195,9 @@ TEST_CASE("evaluate_logits on CUDA: bad content is NaN and reported, bad argumen
   const auto run = [&] {
     batch_on_device<float> d(b);
     REQUIRE(cudaMemsetAsync(word, 0xff, sizeof *word, s.handle) == cudaSuccess);
-    REQUIRE(evaluate_logits<float>(cuda{.stream = s.handle, .report = word}, dpo{}, d.matrices(), d.tokens(),
-                                   d.outputs())
-                .ok());
+    REQUIRE(
+        evaluate_logits<float>(cuda{.stream = s.handle, .report = word}, dpo{}, d.matrices(), d.tokens(), d.outputs())
+            .ok());
     s.wait(), d.fetch();
     REQUIRE(cudaMemcpy(&report, word, sizeof report, cudaMemcpyDeviceToHost) == cudaSuccess);
   };
