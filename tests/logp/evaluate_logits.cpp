@@ -96,7 +96,8 @@ TEST_CASE("one call gives bitwise what token_logp, evaluate_tokens and token_log
   // The same as steps. What does not count is said twice: to token_logp as a target, to evaluate_tokens as a mask.
   std::vector<std::int64_t> target;
   std::vector<std::uint8_t> counts;
-  for (std::int64_t t = 0; t < b.m; ++t) counts.push_back(b.counts(t)), target.push_back(b.counts(t) ? b.target.at(t) : -100);
+  for (std::int64_t t = 0; t < b.m; ++t)
+    counts.push_back(b.counts(t)), target.push_back(b.counts(t) ? b.target.at(t) : -100);
   const auto rows = static_cast<std::size_t>(b.m);
   std::vector<double> logp(rows), max(rows), log_sum(rows), reference(rows), grad(rows);
   const token_softmax softmax = b.softmax;
@@ -111,11 +112,11 @@ TEST_CASE("one call gives bitwise what token_logp, evaluate_tokens and token_log
   tokens.reference_chosen = tokens.reference_rejected = {reference.data(), b.m};
   tokens.chosen_mask = tokens.rejected_mask = {counts.data(), b.m};
   double loss = 0;
-  REQUIRE(evaluate_tokens(cpu{}, dpo{.beta = 0.5}, tokens,
-                          {.loss = {&loss, 1},
-                           .grad_policy_chosen = {grad.data(), b.m},
-                           .grad_policy_rejected = {grad.data(), b.m}})
-              .ok());
+  REQUIRE(
+      evaluate_tokens(
+          cpu{}, dpo{.beta = 0.5}, tokens,
+          {.loss = {&loss, 1}, .grad_policy_chosen = {grad.data(), b.m}, .grad_policy_rejected = {grad.data(), b.m}})
+          .ok());
   prefer_test::token_matrix<float> gradient(b.m, b.v, 2);
   REQUIRE(token_logp_gradient<float>(cpu{}, softmax,
                                      {.logits = b.logits.read(),
@@ -134,13 +135,15 @@ TEST_CASE("one call gives bitwise what token_logp, evaluate_tokens and token_log
   matrices.reference_logits = {}, matrices.reference_logp = {reference.data(), b.m};
   matrices.grad_logits = b.logits.view();
   std::vector<std::byte> memory = b.workspace();
-  REQUIRE(evaluate_logits<float>(cpu{.workspace = lent(memory)}, dpo{.beta = 0.5}, matrices, b.tokens(), b.outputs()).ok());
+  REQUIRE(
+      evaluate_logits<float>(cpu{.workspace = lent(memory)}, dpo{.beta = 0.5}, matrices, b.tokens(), b.outputs()).ok());
   CHECK(loss == b.loss.get(0));
   CHECK(b.logits.memory.bytes() == gradient.memory.bytes());
   prefer_test::covers("evaluate_logits", "identity");
 }
 
-TEST_CASE("the same bits for any number of threads and any size of chunk; the last chunk is made once, the others twice") {
+TEST_CASE(
+    "the same bits for any number of threads and any size of chunk; the last chunk is made once, the others twice") {
   logits_batch<bfloat16> b(7, 90, 1);
   REQUIRE(run(b).ok());
   const std::vector<unsigned char> expected = b.bits();
@@ -162,7 +165,8 @@ TEST_CASE("the same bits for any number of threads and any size of chunk; the la
   }
 }
 
-TEST_CASE("hidden states to logits to DPO: the gradient is that of finite differences, in chunks of 1, 3 and all rows") {
+TEST_CASE(
+    "hidden states to logits to DPO: the gradient is that of finite differences, in chunks of 1, 3 and all rows") {
   constexpr std::int64_t features = 4, columns = 11;
   logits_batch<double> b(4, columns);
   std::vector<double> chunk;
@@ -242,7 +246,8 @@ TEST_CASE("lengths count tokens with a target; a segment that the loss does not 
   for (int i = 0; i < 3; ++i) mean -= length[0][i] > 0 ? sum[0][i] / length[0][i] / 3 : 0;
   CHECK(b.loss.get(0) == doctest::Approx(mean).epsilon(1e-13));
   for (std::int64_t t = 0; t < b.m; ++t)
-    for (std::int64_t e = 0; e < b.v; ++e) CHECK((b.gradient.get(t, e) != 0) == (b.counts(t) && b.place_of(t).side == 0));
+    for (std::int64_t e = 0; e < b.v; ++e)
+      CHECK((b.gradient.get(t, e) != 0) == (b.counts(t) && b.place_of(t).side == 0));
 }
 
 TEST_CASE("unpaired responses with CSR offsets and weights of tokens") {
@@ -314,9 +319,9 @@ TEST_CASE("a likelihood in one pass over chunks is bitwise token_logp on the who
   };
   token_logp_outputs<space::host> out = outputs(whole);
   out.grad_logits = whole.gradient.view();
-  REQUIRE(token_logp<float>(cpu{}, options,
-                            {.logits = whole.logits.read(), .target = whole.target.read(), .grad_loss = {&upstream, m, 0}},
-                            out)
+  REQUIRE(token_logp<float>(
+              cpu{}, options,
+              {.logits = whole.logits.read(), .target = whole.target.read(), .grad_loss = {&upstream, m, 0}}, out)
               .ok());
   for (std::int64_t size : {1, 4, 10, 12}) {
     prefer_test::token_matrix<half> chunk(size, v);
@@ -390,14 +395,16 @@ TEST_CASE("evaluate_logits: what is wrong is named, and nothing is written") {
   wrong(errc::bad_extent, "reference_logits", [](m& x, t&, o&) { x.reference_logits.extent[0] -= 1; });
   wrong(errc::missing_input, "reference_logp", [](m& x, t&, o&) { x.reference_logits = {}; });
   wrong(errc::unused_input, "reference_logp", [&](m& x, t&, o&) { x.reference_logp = {vector.data(), b.m}; });
-  refused(errc::unused_input, "reference_logits", [](m&, t&, o&) {}, simpo{});
+  refused(
+      errc::unused_input, "reference_logits", [](m&, t&, o&) {}, simpo{});
   wrong(errc::bad_extent, "reference_chosen", [&](m& x, t&, o&) {
     x.reference_logits = {}, x.reference_logp = {vector.data(), b.m - 1};
   });
   wrong(errc::unused_input, "policy_rejected", [&](m&, t& in, o&) { in.policy_rejected = {vector.data(), b.m}; });
   wrong(errc::unused_input, "reference_chosen", [&](m&, t& in, o&) { in.reference_chosen = {vector.data(), b.m}; });
-  wrong(errc::unavailable_output, "grad_policy_chosen",
-        [&](m&, t&, o& out) { out.grad_policy_chosen = {vector.data(), b.m}; });
+  wrong(errc::unavailable_output, "grad_policy_chosen", [&](m&, t&, o& out) {
+    out.grad_policy_chosen = {vector.data(), b.m};
+  });
   wrong(errc::bad_parameter, "label_smoothing", [](m& x, t&, o&) { x.softmax.label_smoothing = 0.1; });
   wrong(errc::bad_parameter, "z_loss", [](m& x, t&, o&) { x.softmax.z_loss = 0.1; });
   wrong(errc::bad_parameter, "temperature", [](m& x, t&, o&) { x.softmax.temperature = 0.0; });
@@ -405,7 +412,8 @@ TEST_CASE("evaluate_logits: what is wrong is named, and nothing is written") {
   wrong(errc::bad_extent, "chosen_mask", [](m&, t& in, o&) { in.chosen_mask.extent[0] -= 1; });
   wrong(errc::missing_output, "outputs", [](m& x, t&, o& out) { x.grad_logits = {}, out = {}; });
   wrong(errc::overlap, "loss", [](m& x, t&, o& out) { out.loss.data = const_cast<void*>(x.logits.data); });
-  wrong(errc::overlap, "grad_logits", [](m& x, t&, o&) { x.grad_logits.data = const_cast<void*>(x.reference_logits.data); });
+  wrong(errc::overlap, "grad_logits",
+        [](m& x, t&, o&) { x.grad_logits.data = const_cast<void*>(x.reference_logits.data); });
   wrong(errc::overlap, "losses", [](m& x, t&, o& out) { out.losses.data = const_cast<void*>(x.target.data); });
   wrong(errc::overlap, "grad_logits", [](m& x, t& in, o&) { x.grad_logits.data = const_cast<void*>(in.mask.data); });
   wrong(errc::small_workspace, "exec.workspace.bytes", [&](m&, t&, o&) { memory.resize(memory.size() - 1); });

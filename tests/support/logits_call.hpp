@@ -110,8 +110,7 @@ struct logits_batch {
   }
   prefer::pair_outputs<prefer::space::host> outputs() { return {.loss = loss.view(), .losses = losses.view()}; }
   std::vector<std::byte> workspace() const {
-    return std::vector<std::byte>(
-        prefer::evaluate_logits_workspace<double>(prefer::cpu{}, prefer::dpo{}, m, v, n));
+    return std::vector<std::byte>(prefer::evaluate_logits_workspace<double>(prefer::cpu{}, prefer::dpo{}, m, v, n));
   }
   bool intact() {
     return logits.gaps_intact() && gradient.gaps_intact() && loss.intact() && losses.intact() && target.intact();

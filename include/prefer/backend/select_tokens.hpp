@@ -11,9 +11,9 @@
 //
 //   status select_tokens(exec, arguments)
 //
-// Which of M tokens count: those that lie in a segment of a selected item, are selected by the segment's mask and have a
-// target other than `ignored`. For each token it writes whether it counts, its target if it counts in a segment that is
-// read (else `ignored`), and 0 to the gradient.
+// Which of M tokens count: those that lie in a segment of a selected item, are selected by the segment's mask and have
+// a target other than `ignored`. For each token it writes whether it counts, its target if it counts in a segment that
+// is read (else `ignored`), and 0 to the gradient.
 //
 // * Segments do not share tokens. Those with bad offsets are passed over on CUDA; on the CPU they were checked before.
 // * Two launches on CUDA; no scratch memory.

@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <type_traits>
 
-// The whole path of a trainer of language models: logits of packed tokens, log-probabilities of their targets, a loss of
-// responses, and its gradient back to the logits.
+// The whole path of a trainer of language models: logits of packed tokens, log-probabilities of their targets, a loss
+// of responses, and its gradient back to the logits.
 namespace prefer {
 
 // One row of logits per token, all responses in one packed array, chosen and rejected ones alike. Of the reference
@@ -116,8 +116,8 @@ class logits_of_matrix {
   void add_to(Footprints& all) const {
     const auto& x = given_.logits;
     const auto& g = given_.grad_logits;
-    const bool in_place = g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] &&
-                          g.stride[1] == x.stride[1];
+    const bool in_place =
+        g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] && g.stride[1] == x.stride[1];
     if (!in_place) all.reads[all.read_count++] = require::footprint_of("logits", x);
     if (makes_reference())
       all.reads[all.read_count++] = require::footprint_of("reference_logits", given_.reference_logits);
@@ -295,9 +295,11 @@ status check_logits_overlap(const Source& source, const Given& given, const Call
 }
 
 template <class T, class Source, class Exec, class Loss, class Inputs, class Outputs>
-status run_logits(const Exec& exec, const Loss& loss, const typename Source::given_type& given, Inputs in, Outputs out) {
+status run_logits(const Exec& exec, const Loss& loss, const typename Source::given_type& given, Inputs in,
+                  Outputs out) {
   static constexpr space memory = Exec::memory;
-  static_assert(has_logp<Loss>, "prefer: losses of this kind are not of log-probabilities: they have no form from logits");
+  static_assert(has_logp<Loss>,
+                "prefer: losses of this kind are not of log-probabilities: they have no form from logits");
   using call_type = segmented_call<Loss, memory>;
   const Source source(exec, given);
   if (const status s = source.check_shape(); !s.ok()) return s;
@@ -307,8 +309,8 @@ status run_logits(const Exec& exec, const Loss& loss, const typename Source::giv
     arena carved(scratch);
     const token_arrays<memory> arrays(carved, tokens);
     token_selection<call_type::segments> selection;
-    if (const status s = complete_tokens(loss, given, source.makes_reference(), source.makes_gradient(), arrays, in, out,
-                                         selection.read);
+    if (const status s = complete_tokens(loss, given, source.makes_reference(), source.makes_gradient(), arrays, in,
+                                         out, selection.read);
         !s.ok())
       return s;
     const input_view<1, memory> counts = {arrays.counts, tokens};
@@ -335,8 +337,8 @@ status run_logits(const Exec& exec, const Loss& loss, const typename Source::giv
     selection.ignored = given.softmax.ignore_index;
     selection.targets = arrays.target, selection.counts = arrays.counts, selection.gradient = arrays.gradient;
     if (const status s = select_tokens(rest, selection); !s.ok()) return s;
-    kind_of<Loss>::each_segment(
-        in, [&](const auto&, const auto&, const auto&, auto& mask, const auto&) { mask = counts; });
+    kind_of<Loss>::each_segment(in,
+                                [&](const auto&, const auto&, const auto&, auto& mask, const auto&) { mask = counts; });
 
     if (source.makes_reference())
       if (const status s = source.template reference<T>(rest, arrays); !s.ok()) return s;
@@ -356,7 +358,8 @@ std::size_t evaluate_logits_workspace(const cpu&, const Loss&, std::int64_t toke
 }
 
 // Value of `loss` and its gradient by logits: token_logp, evaluate_tokens and token_logp_gradient in one call, with
-// bitwise their results. Logits are read once for the value; for the gradient they are read and it is written once more.
+// bitwise their results. Logits are read once for the value; for the gradient they are read and it is written once
+// more.
 //
 //   evaluate_logits<float>(cpu{.workspace = ...}, dpo{.beta = 0.1},
 //                          {.logits = {x, M, V}, .target = {y, M}, .reference_logp = {r, M}, .grad_logits = {g, M, V}},
@@ -364,8 +367,8 @@ std::size_t evaluate_logits_workspace(const cpu&, const Loss&, std::int64_t toke
 //                          {.loss = {&loss, 1}});
 //
 // `tokens` are those of evaluate_tokens (offsets, ends, masks, weights, labels), without what comes from the logits:
-// policy*, reference*. `out` are its outputs, without grad_policy*. All segments are in the one array of M tokens, and a
-// token belongs to at most one of them.
+// policy*, reference*. `out` are its outputs, without grad_policy*. All segments are in the one array of M tokens, and
+// a token belongs to at most one of them.
 //
 // A token counts if it lies in a segment of an item that the item mask selects, its segment's mask selects it and its
 // target is not softmax.ignore_index: lengths count those tokens. Rows of all others are never read, nor those of a

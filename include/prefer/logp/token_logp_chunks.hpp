@@ -60,7 +60,10 @@ void each_row_vector(X& x, F f) {
   if constexpr (requires { x.log_sum; }) {
     f("logp", x.logp), f("max", x.max), f("log_sum", x.log_sum), f("entropy", x.entropy), f("choices", x.choices);
   }
-  if constexpr (requires { x.argmax; }) f("loss", x.loss), f("argmax", x.argmax), f("argmax_prob", x.argmax_prob);
+  if constexpr (requires { x.argmax; }) {
+    f("loss", x.loss), f("argmax", x.argmax), f("argmax_prob", x.argmax_prob);
+    f("shard_max", x.shard_max), f("shard_sum", x.shard_sum), f("shard_target", x.shard_target);
+  }
 }
 
 template <bool Mutable, space S>
@@ -92,7 +95,9 @@ class chunked_call {
     if (!s.ok()) return s;
     const Inputs in = inputs(0);
     const Outputs out = outputs(0);
-    return token_call<Inputs, Outputs>(options_, in, out).check();
+    const token_call<Inputs, Outputs> first(options_, in, out);
+    s = first.check();
+    return s.ok() ? check_targets(first.arguments()) : s;
   }
 
   // Chunk k; `made` says that its logits are in the buffer already.
@@ -163,29 +168,24 @@ class chunked_call {
                               static_cast<double>(chunks_.rows));
     };
     each_row_vector(in_, look), each_row_vector(out_, look);
-    return first.ok() ? check_targets() : first;
+    return first;
   }
 
-  // On the CPU all targets are looked at before the first chunk.
-  status check_targets() const {
+  // On the CPU all targets are looked at before the first chunk is made; `all` are the arguments of that chunk.
+  status check_targets(token_arguments all) const {
     if constexpr (memory == space::host) {
-      if (exec_.content == content::none || !in_.target.given()) return {};
-      if (const status s = require::vector("target", in_.target, chunks_.rows, "", require::holds::indices); !s.ok())
-        return s;
-      cpu structure = exec_;
-      structure.content = content::structure;
-      token_arguments io;
-      io.target = token_source(in_.target);
+      cpu targets = exec_;
+      if (targets.content == content::all) targets.content = content::structure;
+      all.target = token_source(in_.target);
       row_reduce_arguments rows;
       rows.items = rows.rows = chunks_.rows;
-      rows.columns = chunks_.buffer.extent[1];
-      return check_token_content(structure, options_, io, rows);
+      return check_token_content(targets, options_, all, rows);
     }
     return {};
   }
 
   status check_overlap() const {
-    require::footprints<10, 9> all;
+    require::footprints<10, 12> all;
     each_row_vector(in_, [&](const char* name, const auto& v) {
       if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
     });

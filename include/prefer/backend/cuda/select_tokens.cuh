@@ -41,8 +41,7 @@ status select_tokens(const cuda& exec, const token_selection<Segments>& a) {
   detail::clear_tokens_kernel<Segments>
       <<<grid((a.tokens + threads - 1) / threads), detail::segment_threads, 0, exec.stream.stream>>>(a);
   if (const status s = detail::launch_status("select_tokens"); !s.ok()) return s;
-  detail::select_tokens_kernel<Segments>
-      <<<grid(a.items), detail::segment_threads, 0, exec.stream.stream>>>(a);
+  detail::select_tokens_kernel<Segments><<<grid(a.items), detail::segment_threads, 0, exec.stream.stream>>>(a);
   return detail::launch_status("select_tokens");
 }
 
