@@ -98,7 +98,7 @@ status check_token_merge(const token_shard_inputs<S>& in, const token_shard_outp
   reads("shard_max", in.shard_max), reads("shard_sum", in.shard_sum), reads("shard_target", in.shard_target);
   reads("target", in.target);
   writes("logp", out.logp), writes("max", out.max), writes("log_sum", out.log_sum);
-  return all.check(false);
+  return all.check();
 }
 
 }  // namespace detail
