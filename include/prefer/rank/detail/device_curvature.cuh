@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/rank/detail/curvature_system.hpp>
 #include <prefer/rank/detail/device_passes.cuh>
 
 #include <cstdint>

@@ -99,15 +99,19 @@ class device_passes {
     return x;
   }
 
-  // The sum or the maximum over the block, in every thread.
-  __device__ double combine(double x, bool largest) {
+  // The sum or the maximum over the block, in every thread. Not inlined: every pass has six of it, and a call is short
+  // beside its barriers.
+  static __device__ __noinline__ double combine(double* shared, double x, bool largest) {
     for (int step = 16; step > 0; step /= 2) x = pick(x, __shfl_xor_sync(0xffffffffu, x, step), largest);
     __syncthreads();
-    if (threadIdx.x % 32 == 0) shared_[threadIdx.x / 32] = x;
+    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = x;
     __syncthreads();
-    x = shared_[0];
-    for (int w = 1; w < team_threads / 32; ++w) x = pick(x, shared_[w], largest);
+    x = shared[0];
+    for (int w = 1; w < team_threads / 32; ++w) x = pick(x, shared[w], largest);
     return x;
+  }
+  __device__ device_triple combine(const device_triple& t, bool largest) {
+    return {combine(shared_, t.a, largest), combine(shared_, t.b, false), combine(shared_, t.c, false)};
   }
 
   // Two buffers take turns, so that a fast block does not overwrite what a slow one still reads.
@@ -117,16 +121,15 @@ class device_passes {
     double* partial = partial_ + turn_ * 3 * tiles_of(g_.items, g_.lanes);
     turn_ ^= 1;
     for (std::int64_t tile = team_.rank(); tile < tiles; tile += team_.blocks()) {
-      device_triple t =
-          f(tile * per_tile + static_cast<int>(threadIdx.x) / lanes, static_cast<int>(threadIdx.x) % lanes);
-      t = {combine(t.a, largest), combine(t.b, false), combine(t.c, false)};
+      const device_triple t = combine(
+          f(tile * per_tile + static_cast<int>(threadIdx.x) / lanes, static_cast<int>(threadIdx.x) % lanes), largest);
       if (threadIdx.x == 0) partial[3 * tile] = t.a, partial[3 * tile + 1] = t.b, partial[3 * tile + 2] = t.c;
     }
     team_.sync();
     device_triple all;
     for (std::int64_t tile = threadIdx.x; tile < tiles; tile += team_threads)
       all = {pick(all.a, partial[3 * tile], largest), all.b + partial[3 * tile + 1], all.c + partial[3 * tile + 2]};
-    return {combine(all.a, largest), combine(all.b, false), combine(all.c, false)};
+    return combine(all, largest);
   }
 };
 

@@ -5,6 +5,8 @@
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/detail/device_curvature.cuh>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 // The iteration of detail/bradley_terry_solver.hpp by a team of threads (detail/device_passes.cuh) that decides
