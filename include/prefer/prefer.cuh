@@ -11,6 +11,7 @@
 #include <prefer/logp/noise_error.cuh>
 #include <prefer/logp/token_logp.cuh>
 #include <prefer/logp/token_logp_chunks.cuh>
+#include <prefer/logp/token_shards.cuh>
 #include <prefer/loss/aot.cuh>
 #include <prefer/loss/apo.cuh>
 #include <prefer/loss/bco.cuh>

@@ -14,6 +14,8 @@
 #include <prefer/logp/noise_error.hpp>
 #include <prefer/logp/token_logp.hpp>
 #include <prefer/logp/token_logp_chunks.hpp>
+#include <prefer/logp/token_shards.hpp>
+#include <prefer/logp/token_softmax.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/logp/token_logp.hpp>
+#include <prefer/logp/token_shards.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
 #include <support/token_call.hpp>
@@ -218,6 +219,25 @@ TEST_CASE("token_logp: a common offset changes nothing, and far below the maximu
     CHECK(c.max.get(0) == offset + 6);
   }
   prefer_test::covers("token_logp", "tails");
+}
+
+TEST_CASE("token_logp: a maximum that rises or falls a little or a lot along the row") {
+  constexpr std::int64_t v = 20000;
+  for (double step : {-150.0, -1.5, 0.25, 1.5, 2.5, 60.0, 150.0})
+    for (const token_softmax& options : {token_softmax{}, token_softmax{.label_smoothing = 0.1}}) {
+      token_memory<float> c(1, v);
+      prefer_test::noise random(23);
+      c.logits.fill(random, -1, 1);
+      for (std::int64_t e = 0; e < v; ++e)
+        c.logits.set(0, e, c.logits.get(0, e) + step * static_cast<double>(e / 1000));
+      c.target.at(0) = 12345;
+      c.set_weights(0, {1, 0.5, 0.25, 0.125});
+      for (isa level : prefer_test::levels()) {
+        INFO("step " << step);
+        REQUIRE(token_logp<float>(cpu{.isa = level}, options, c.inputs(), c.outputs()).ok());
+        check_row(c, 0, options, token_textbook(c.logits.logits(0), 12345, options, c.weights(0)));
+      }
+    }
 }
 
 TEST_CASE("token_logp: one token left of 262144, wherever it is; then the row is certain") {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/logp/token_logp.cuh>
+#include <prefer/logp/token_shards.cuh>
 #include <support/coverage.hpp>
 #include <support/cuda.cuh>
 #include <support/token_call.hpp>

@@ -46,7 +46,7 @@ namespace prefer {
 // The answer of some columns of a row: what is later is merged into what is earlier by `append`.
 template <int Sums>
 struct row_state {
-  double max = -math::detail::infinity<double>();
+  double max = -__builtin_huge_val();
   std::int64_t arg = -1;  // the first column that has it
   double sum[Sums] = {};  // relative to max, or to 0 while that is -inf
 };

@@ -8,22 +8,6 @@
 // The CUDA half of logp/token_logp.hpp.
 namespace prefer {
 inline namespace PREFER_ABI {
-namespace detail {
-
-static __global__ void token_merge_kernel(const token_merge merge) {
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (row < merge.rows) merge(row);
-}
-
-inline status run_token_merge(const cuda& exec, const token_merge& merge) {
-  if (merge.rows == 0) return {};
-  constexpr std::int64_t threads = 128;
-  const auto blocks = static_cast<unsigned>((merge.rows + threads - 1) / threads);
-  token_merge_kernel<<<blocks, static_cast<unsigned>(threads), 0, exec.stream.stream>>>(merge);
-  return launch_status("combine_token_shards");
-}
-
-}  // namespace detail
 
 // Bytes of workspace for token_logp on prefer::cuda over M rows (or as many as `rows` lists) of V logits. 0 except for
 // fewer than 256 rows of more than 16384 logits; token_logp_gradient never needs any.

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cpu/row_reduce.hpp>
 #include <prefer/core/checks.hpp>
+#include <prefer/logp/token_softmax.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -12,33 +13,6 @@
 
 // From logits to log-probabilities of tokens, with entropy and log-sum-exp, and the gradient back to the logits.
 namespace prefer {
-
-// What lies between a row of logits x and its distribution p, and what the loss makes of the probability of target y:
-//
-//   z = x logit_scale / temperature                                            p = softmax(z)
-//   z = soft_cap tanh(x logit_scale / soft_cap) / temperature                  if soft_cap is not 0
-//   loss = -(1 - label_smoothing) log p_y - label_smoothing mean_v log p_v + z_loss (log sum_v e^z_v)^2
-//
-// A logit of -inf is a token that cannot be chosen: it has probability 0 whatever the options (a soft cap would give it
-// mass), takes no part in the mean and has gradient 0. Rows with target ignore_index are never read: their outputs and
-// gradients are 0 (argmax: -1). label_smoothing and z_loss change `loss` only. Errors: temperature and logit_scale must
-// be above 0, the others 0 or above, label_smoothing at most 1.
-struct token_softmax {
-  scalar temperature = 1.0;
-  scalar logit_scale = 1.0;
-  scalar soft_cap = 0.0;
-  scalar label_smoothing = 0.0;
-  scalar z_loss = 0.0;
-  std::int64_t ignore_index = -100;
-
-  constexpr status check() const {
-    return first_error(require::positive(temperature, "temperature"), require::positive(logit_scale, "logit_scale"),
-                       require::not_negative(soft_cap, "soft_cap"), require::not_negative(z_loss, "z_loss"),
-                       require::that(label_smoothing.by_pointer() ||
-                                         (label_smoothing.value64 >= 0 && label_smoothing.value64 <= 1),
-                                     "label_smoothing", label_smoothing.value64, "from 0 to 1"));
-  }
-};
 
 // A part of the vocabulary, whose other columns are elsewhere (tensor parallel): column v of the logits is token
 // first + v of `vocabulary`, and targets are tokens. 0: the logits are all there is.
@@ -90,281 +64,8 @@ struct token_logp_gradient_outputs {
   output_view<2, S> grad_logits = {};
 };
 
-// What K shards answered, [K, M] each in the order of their columns, and what that is for the whole vocabulary.
-template <space S>
-struct token_shard_inputs {
-  input_view<2, S> shard_max = {}, shard_sum = {}, shard_target = {};
-  input_view<1, S> target = {};  // [M], to know the ignored rows
-};
-template <space S>
-struct token_shard_outputs {
-  output_view<1, S> logp = {}, max = {}, log_sum = {};
-};
-
 inline namespace PREFER_ABI {
 namespace detail {
-
-// One call as the body sees it.
-struct token_arguments {
-  static constexpr int upstreams = 4;
-  std::int64_t columns = 0;
-  std::int64_t first = 0, vocabulary = 0;  // targets are in [0, vocabulary), of which the columns begin at `first`
-  bool saved = false;    // the row's answers are inputs
-  bool answers = false;  // some answer is an output
-  source target;
-  source upstream[upstreams];  // by logp, loss, entropy, log-sum-exp
-  source saved_logp, saved_max, saved_log_sum, saved_entropy, saved_choices;
-  sink logp, loss, max, log_sum, entropy, choices, argmax_prob, shard_max, shard_sum, shard_target;
-  sink argmax;  // integral
-  scalar grad_scale = 1.0;
-};
-
-PREFER_HD void write_index(const sink& s, std::int64_t item, std::int64_t x) {
-  if (s.data == nullptr) return;
-  if (s.type == element::i64)
-    static_cast<std::int64_t*>(s.data)[item * s.stride] = x;
-  else
-    static_cast<std::int32_t*>(s.data)[item * s.stride] = static_cast<std::int32_t>(x);
-}
-
-// A row's distribution, in double.
-struct token_row {
-  double logp, max, log_sum, entropy, choices;
-  double mean;  // of log p over the choices
-  double argmax_prob;
-  std::int64_t argmax;
-
-  static PREFER_HD token_row filled_with(double x) { return {x, x, x, x, x, x, x, -1}; }
-
-  PREFER_HD double log_sum_exp() const { return max + log_sum; }
-};
-
-// T: of the arithmetic on columns. Capped: with a soft cap. Full: with the sums that entropy and smoothing need.
-template <class T, bool Capped, bool Full>
-struct token_body {
-  static constexpr int sums = Full ? 4 : 1;  // of e^d, d e^d, d, 1
-  using state = row_state<sums>;
-
-  token_softmax options;
-  token_arguments io;
-  T inner = 1, outer = 1;  // z = outer x, or outer tanh(inner x)
-  double slope_scale = 1;  // d z / d x, at 0 with a soft cap
-  double smoothing = 0, z_loss = 0, grad_scale = 1;
-
-  // What the gradient's columns need: d objective / d z = uniform + p (linear + entropic log p).
-  struct coefficients {
-    T shift, log_sum;
-    T linear, entropic;  // divided by the sum of e^d
-    T uniform, nothing;  // of tokens that can be chosen, and of the others
-    T apart;             // the target's
-  };
-
-  PREFER_HD token_body ready() const {
-    token_body b = *this;
-    const double scale = options.logit_scale.as<double>(), temperature = options.temperature.as<double>();
-    const double cap = options.soft_cap.as<double>();
-    b.slope_scale = scale / temperature;
-    b.inner = static_cast<T>(Capped ? scale / cap : 1);
-    b.outer = static_cast<T>(Capped ? cap / temperature : scale / temperature);
-    b.smoothing = options.label_smoothing.as<double>();
-    b.z_loss = options.z_loss.as<double>();
-    b.grad_scale = io.grad_scale.as<double>();
-    return b;
-  }
-
-  template <class V>
-  PREFER_HD V value(const V& x) const {
-    if constexpr (Capped) {
-      const V lowest = -math::detail::infinity<V>();
-      return math::select(x == lowest, lowest, V(outer) * math::tanh(V(inner) * x));
-    } else {
-      return V(outer) * x;
-    }
-  }
-
-  template <class V>
-  PREFER_HD void terms(const V& d, V (&term)[sums]) const {
-    term[0] = math::exp_decay(d);
-    if constexpr (Full) {
-      const auto present = d > -math::detail::infinity<V>();
-      term[1] = math::share(term[0], d);
-      term[2] = math::select(present, d, V(0));
-      term[3] = math::select(present, V(1), V(0));
-    }
-  }
-  template <class V>
-  static PREFER_HD void rebase(V (&sum)[sums], const V& by) {
-    const V factor = math::exp_decay(by);
-    if constexpr (Full) {
-      sum[1] = math::share(factor, sum[1] + by * sum[0]);
-      sum[2] += by * sum[3];
-    }
-    sum[0] = factor * sum[0];
-  }
-
-  PREFER_HD std::int64_t target_of(std::int64_t item) const {
-    return load_index(io.target.data, io.target.type, item * io.target.stride);
-  }
-  PREFER_HD bool has_target() const { return io.target.data != nullptr; }
-
-  PREFER_HD bool reduces() const { return !io.saved; }
-  PREFER_HD row_plan begin(std::int64_t item) const {
-    row_plan p;
-    p.slopes = false;
-    for (const source& s : io.upstream) p.slopes = p.slopes || read_item<double>(s, item) != 0;
-    p.reduces = !io.saved && (io.answers || p.slopes);
-    if (!has_target()) return p;
-    const std::int64_t target = target_of(item);
-    if (target >= 0 && target < io.vocabulary && target != options.ignore_index) {
-      const std::int64_t column = target - io.first;
-      p.left_out = column >= 0 && column < io.columns ? column : -1;
-      return p;
-    }
-    p.reduces = p.slopes = false;
-    if (target == options.ignore_index) return p;
-    p.fill = math::detail::not_a_number<float>();
-    p.code = errc::bad_index;
-    return p;
-  }
-
-  // The distribution of a row from the state of its other tokens and the target's z (-inf: no target). Sums that leave
-  // the target out keep log p_y and 1 - p_y exact when p_y is close to 1.
-  PREFER_HD token_row distribution(const state& s, std::int64_t target, double z) const {
-    constexpr double inf = math::detail::format<double>::infinity, nan = math::detail::format<double>::nan;
-    const double ahead = s.max - z;
-    const bool target_leads = ahead <= 0;  // e^0 is in the sum once, as the target's or as another's
-    const double own = target_leads ? 1.0 : math::exp(-ahead), others = target_leads ? math::exp(ahead) : 1.0;
-    const double rest = math::share(others, s.sum[0]);
-    token_row r;
-    r.max = target_leads ? z : s.max;
-    r.log_sum = target_leads ? math::log1p(rest) : math::log(rest + own);
-    // A NaN is in the sums; an infinite maximum, or none, leaves no distribution.
-    if (!(r.max < inf) || !(r.max > -inf) || math::is_nan(s.sum[0]) || math::is_nan(z)) r.log_sum = nan;
-    r.logp = target_leads ? 0.0 - r.log_sum : (z - r.max) - r.log_sum;
-    const bool target_first = s.arg < 0 || z > s.max || (target_leads && target < s.arg);
-    r.argmax = math::is_nan(r.log_sum) ? -1 : target_first ? target : s.arg;
-    r.argmax_prob = math::exp(-r.log_sum);
-    r.entropy = r.choices = r.mean = 0;
-    if constexpr (Full) {
-      const bool present = z > -inf;
-      double sum[sums];
-      for (int k = 0; k < sums; ++k) sum[k] = s.sum[k];
-      rebase_to<token_body>(r.max, s.max, sum);
-      const double behind = present ? z - r.max : 0;
-      r.choices = sum[3] + (present ? 1 : 0);
-      r.mean = (sum[2] + behind) / r.choices - r.log_sum;
-      r.entropy = r.log_sum - (sum[1] + own * behind) / (rest + own);
-    }
-    return r;
-  }
-
-  PREFER_HD token_row saved_row(std::int64_t item) const {
-    token_row r = token_row::filled_with(0);
-    r.logp = read_item<double>(io.saved_logp, item);
-    r.max = read_item<double>(io.saved_max, item);
-    r.log_sum = read_item<double>(io.saved_log_sum, item);
-    r.entropy = read_item<double>(io.saved_entropy, item);
-    r.choices =
-        io.saved_choices.data != nullptr ? read_item<double>(io.saved_choices, item) : static_cast<double>(io.vocabulary);
-    return r;
-  }
-
-  PREFER_HD double loss_of(const token_row& r) const {
-    const double all = r.log_sum_exp();
-    return math::share(z_loss, all * all) - math::share(1 - smoothing, r.logp) - math::share(smoothing, r.mean);
-  }
-
-  // What rounding a maximum to its storage loses. It goes to what is relative to the maximum, so that the two always
-  // belong together.
-  static PREFER_HD double lost_by(const sink& s, double max) {
-    const double stored = s.type == element::f32 ? static_cast<double>(static_cast<float>(max)) : max;
-    return stored - stored == 0 ? max - stored : 0;
-  }
-
-  PREFER_HD void answer(std::int64_t item, const token_row& r) const {
-    write_item(io.logp, item, true, r.logp, false);
-    write_item(io.loss, item, true, loss_of(r), false);
-    write_item(io.max, item, true, r.max, false);
-    write_item(io.log_sum, item, true, r.log_sum + lost_by(io.max, r.max), false);
-    write_item(io.entropy, item, true, r.entropy, false);
-    write_item(io.choices, item, true, r.choices, false);
-    write_item(io.argmax_prob, item, true, r.argmax_prob, false);
-    write_index(io.argmax, item, r.argmax);
-  }
-  PREFER_HD void answer_shard(std::int64_t item, const state& s, double z) const {
-    write_item(io.shard_max, item, true, s.max, false);
-    write_item(io.shard_sum, item, true, s.sum[0] * math::exp(lost_by(io.shard_max, s.max)), false);
-    write_item(io.shard_target, item, true, z, false);
-  }
-
-  PREFER_HD coefficients finish(std::int64_t item, const row_plan& plan, const state& s, double z) const {
-    constexpr double inf = math::detail::format<double>::infinity, nan = math::detail::format<double>::nan;
-    token_row r = token_row::filled_with(plan.code != errc::ok ? nan : 0);
-    const double own = plan.left_out < 0 ? -inf : z;
-    if (plan.reduces) r = distribution(s, plan.left_out, own);
-    if (plan.slopes && io.saved) r = saved_row(item);
-    if (io.answers) answer(item, r), answer_shard(item, s, plan.code != errc::ok ? nan : own);
-    return plan.slopes ? gradient_of(item, plan, r) : coefficients{};
-  }
-
-  PREFER_HD coefficients gradient_of(std::int64_t item, const row_plan& plan, const token_row& r) const {
-    constexpr double nan = math::detail::format<double>::nan;
-    double g[token_arguments::upstreams];
-    for (int k = 0; k < token_arguments::upstreams; ++k) g[k] = read_item<double>(io.upstream[k], item) * grad_scale;
-    const double own = g[0] - (1 - smoothing) * g[1];  // of (1 at the target) - p
-    const double uniform = -math::share(smoothing * g[1], 1 / r.choices);
-    const double others = 2 * math::share(z_loss * g[1], r.log_sum_exp()) + smoothing * g[1] + g[3] -
-                          math::share(g[2], r.entropy);  // of p
-    const double linear = others - own;
-    const double by_sum = math::exp(-r.log_sum);
-    coefficients c;
-    c.shift = static_cast<T>(r.max);
-    c.log_sum = static_cast<T>(r.log_sum + (r.max - static_cast<double>(c.shift)));
-    c.linear = static_cast<T>(slope_scale * linear * by_sum);
-    c.entropic = static_cast<T>(-slope_scale * g[2] * by_sum);
-    c.nothing = static_cast<T>(math::is_nan(r.log_sum) ? nan : 0);
-    c.uniform = static_cast<T>(slope_scale * uniform) + c.nothing;
-    c.apart = T(0);
-    if (plan.left_out >= 0) {
-      // own (1 - p_y) without forming the difference.
-      const double p = math::exp(r.logp);
-      const double rest = math::share(p, others - math::share(g[2], r.logp));
-      c.apart = static_cast<T>(slope_scale * (-own * math::expm1(r.logp) + uniform + rest));
-    }
-    return c;
-  }
-
-  // The derivative of the soft cap, over its value at 0: 1 - tanh^2 without the difference.
-  template <class V>
-  PREFER_HD V cap_slope(const V& x) const {
-    const V e = math::exp_decay(V(-2) * math::abs(V(inner) * x));
-    const V sum = V(1) + e;
-    return V(4) * e / (sum * sum);
-  }
-
-  template <class V>
-  PREFER_HD V slope(const V& x, const coefficients& c) const {
-    const V d = value(x) - V(c.shift);
-    const V e = math::exp_decay(d);
-    V y;
-    if constexpr (Full) {
-      const auto present = x > -math::detail::infinity<V>();
-      y = math::share(e, V(c.linear) + V(c.entropic) * (d - V(c.log_sum)));
-      y = y + math::select(present, V(c.uniform), V(c.nothing));
-    } else {
-      y = e * V(c.linear);
-    }
-    if constexpr (Capped) y = y * cap_slope(x);
-    return y;
-  }
-  PREFER_HD T slope_left_out(T x, const coefficients& c) const {
-    if constexpr (Capped)
-      return c.apart * cap_slope(x);
-    else
-      return c.apart;
-  }
-};
-
 
 // The fields that both calls have, by name: f(name, view) of the upstream derivatives, in the order of the body.
 template <class Inputs, class F>
@@ -384,15 +85,6 @@ void each_answer(const Outputs& out, F f) {
   f("choices", out.choices, holds::totals), f("argmax_prob", out.argmax_prob, holds::numbers);
   f("argmax", out.argmax, holds::indices), f("shard_max", out.shard_max, holds::totals);
   f("shard_sum", out.shard_sum, holds::totals), f("shard_target", out.shard_target, holds::totals);
-}
-
-template <class View>
-source token_source(const View& v) {
-  return v.given() ? source{v.data, v.stride[0], v.type} : source{};
-}
-template <class View>
-sink token_sink(const View& v) {
-  return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
 }
 
 // Shapes and memory of one call: inputs, then outputs, then what shares memory.
@@ -487,11 +179,12 @@ class token_call {
 
   // A shard knows sums and choices; what belongs to the whole distribution comes after combine_token_shards.
   status check_shard() const {
-    if (!sharded()) return require::that(in_.shard.first == 0, "shard.first", static_cast<double>(in_.shard.first), "0");
+    const auto refuse = [&](const char* expected) {
+      return require::that(false, "shard.first", static_cast<double>(in_.shard.first), expected);
+    };
+    if (!sharded()) return in_.shard.first == 0 ? status{} : refuse("0 where there is no shard");
     const std::int64_t most = in_.shard.vocabulary - in_.logits.extent[1];
-    if (in_.shard.first < 0 || in_.shard.first > most)
-      return require::that(false, "shard.first", static_cast<double>(in_.shard.first),
-                           "0 or above, with all columns inside the vocabulary");
+    if (in_.shard.first < 0 || in_.shard.first > most) return refuse("0 or above, all columns inside the vocabulary");
     status first;
     if constexpr (!saved)
       each_answer(out_, [&](const char* name, const auto& v, require::holds) {
@@ -597,87 +290,12 @@ inline status check_token_content(const cpu& exec, const token_softmax& options,
         io.target.data == nullptr ? 0 : load_index(io.target.data, io.target.type, i * io.target.stride);
     if (io.target.data != nullptr && target == options.ignore_index) continue;
     if (io.target.data != nullptr && (target < 0 || target >= io.vocabulary))
-      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the size of the vocabulary",
+      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the vocabulary's size",
                            static_cast<double>(target), 0, i);
     if (exec.content == content::all)
       if (const status s = check_token_row(a, row); !s.ok()) return s;
   }
   return {};
-}
-
-// The shards of one row, merged in their order.
-struct token_merge {
-  std::int64_t shards = 0, rows = 0;
-  row_source max, sum, own;
-  source target;
-  std::int64_t ignore_index = 0;
-  token_body<double, false, false> body;  // of the outputs
-
-  static PREFER_HD double at(const row_source& x, std::int64_t shard, std::int64_t row) {
-    return load_element<double>(x.data, x.type, shard * x.row_stride + row * x.stride);
-  }
-  PREFER_HD void operator()(std::int64_t row) const {
-    row_state<1> all;
-    double z = -math::detail::infinity<double>();
-    for (std::int64_t k = 0; k < shards; ++k) {
-      row_state<1> part;
-      part.max = at(max, k, row);
-      part.sum[0] = at(sum, k, row);
-      append<token_body<double, false, false>>(all, part);
-      const double here = at(own, k, row);
-      z = here > z || math::is_nan(here) ? here : z;
-    }
-    const bool ignored =
-        target.data != nullptr && load_index(target.data, target.type, row * target.stride) == ignore_index;
-    body.answer(row, ignored ? token_row::filled_with(0) : body.distribution(all, -1, z));
-  }
-};
-
-template <class Exec>
-status run_token_merge(const Exec&, const token_merge&) {
-  static_assert(sizeof(Exec) == 0,
-                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
-  return {};
-}
-inline status run_token_merge(const cpu&, const token_merge& merge) {
-  for (std::int64_t i = 0; i < merge.rows; ++i) merge(i);
-  return {};
-}
-
-template <space S>
-status check_token_merge(const token_shard_inputs<S>& in, const token_shard_outputs<S>& out) {
-  if (!in.shard_max.given()) return require::fail(errc::missing_input, "shard_max", "one row per shard");
-  if (!in.shard_sum.given()) return require::fail(errc::missing_input, "shard_sum", "one row per shard");
-  if (!in.shard_target.given()) return require::fail(errc::missing_input, "shard_target", "one row per shard");
-  const std::int64_t shards = in.shard_max.extent[0], rows = in.shard_max.extent[1];
-  if (shards < 1 || rows < 0)
-    return require::fail(errc::bad_extent, "shard_max", "at least", static_cast<double>(shards < 1 ? shards : rows),
-                         shards < 1 ? 1 : 0);
-  using require::holds;
-  static constexpr const char* whose = "one per row of a shard:";
-  const auto optional = [&](const char* name, const auto& v, holds what) {
-    return v.given() ? require::vector(name, v, rows, whose, what) : status{};
-  };
-  const status s =
-      first_error(require::matrix("shard_max", in.shard_max, shards, rows),
-                  require::matrix("shard_sum", in.shard_sum, shards, rows),
-                  require::matrix("shard_target", in.shard_target, shards, rows),
-                  optional("target", in.target, holds::indices), optional("logp", out.logp, holds::numbers),
-                  optional("max", out.max, holds::totals), optional("log_sum", out.log_sum, holds::totals));
-  if (!s.ok()) return s;
-  if (!out.logp.given() && !out.max.given() && !out.log_sum.given())
-    return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  require::footprints<4, 3> all;
-  const auto reads = [&](const char* name, const auto& v) {
-    if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
-  };
-  const auto writes = [&](const char* name, const auto& v) {
-    if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
-  };
-  reads("shard_max", in.shard_max), reads("shard_sum", in.shard_sum), reads("shard_target", in.shard_target);
-  reads("target", in.target);
-  writes("logp", out.logp), writes("max", out.max), writes("log_sum", out.log_sum);
-  return all.check(false);
 }
 
 template <class T, bool Capped, bool Full, class Exec, class Call>
@@ -746,26 +364,6 @@ status token_logp_gradient(const Exec& exec, const token_softmax& options,
                            const std::type_identity_t<token_logp_gradient_inputs<Exec::memory>>& in,
                            const std::type_identity_t<token_logp_gradient_outputs<Exec::memory>>& out) {
   return detail::run_token_logp<Compute>(exec, options, in, out);
-}
-
-// The whole vocabulary from its shards (token_logp with .shard and the shard_ outputs): max, log_sum and logp, merged
-// in the order of the shards in double; the same bits on every device that has all shards. Then each shard calls
-// token_logp_gradient with its own .shard. Ignored rows are 0 if the targets are given. Error: as that of token_logp,
-// plus the rounding of what was stored between. Errors: shapes, types, overlap.
-template <class Exec>
-status combine_token_shards(const Exec& exec, const token_softmax& options,
-                            const std::type_identity_t<token_shard_inputs<Exec::memory>>& in,
-                            const std::type_identity_t<token_shard_outputs<Exec::memory>>& out) {
-  if (const status s = detail::check_token_merge(in, out); !s.ok()) return s;
-  const auto matrix = [](const auto& v) { return row_source{v.data, v.stride[0], v.stride[1], v.type}; };
-  detail::token_merge merge;
-  merge.shards = in.shard_max.extent[0], merge.rows = in.shard_max.extent[1];
-  merge.max = matrix(in.shard_max), merge.sum = matrix(in.shard_sum), merge.own = matrix(in.shard_target);
-  merge.target = detail::token_source(in.target);
-  merge.ignore_index = options.ignore_index;
-  merge.body.io.logp = detail::token_sink(out.logp), merge.body.io.max = detail::token_sink(out.max);
-  merge.body.io.log_sum = detail::token_sink(out.log_sum);
-  return run_token_merge(exec, merge);
 }
 
 }  // namespace PREFER_ABI
