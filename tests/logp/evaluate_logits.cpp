@@ -154,7 +154,7 @@ TEST_CASE(
     CHECK(b.bits() == expected);
   }
   prefer_test::covers("evaluate_logits", "threads");
-  for (std::int64_t size : {std::int64_t{1}, std::int64_t{3}, b.m - 1, b.m, b.m + 9}) {
+  for (std::int64_t size : {std::int64_t{1}, std::int64_t{7}, b.m - 1, b.m, b.m + 9}) {
     INFO("chunks of " << size);
     b.gradient = prefer_test::token_matrix<bfloat16>(b.m, b.v, 1), b.loss.set(0, 0);
     copied_chunks<bfloat16> chunks(b, size);
@@ -303,6 +303,20 @@ TEST_CASE("unpaired responses with CSR offsets and weights of tokens") {
                                       .grad_logp = {grad, m}},
                                      {.grad_logits = expected.view()})
               .ok());
+  CHECK(gradient.memory.bytes() == expected.memory.bytes());
+
+  // Targets of -100 say the same as a mask, and that there is none.
+  gradient = prefer_test::token_matrix<float>(m, v);
+  REQUIRE(evaluate_logits<float>(
+              cpu{.workspace = lent(memory)}, kto{},
+              {.logits = logits.read(),
+               .target = {seen, m},
+               .reference_logp = {reference, m},
+               .grad_logits = gradient.view()},
+              {.offsets = {offsets, 4}, .token_weight = {weight, m}, .discount = 0.9, .label = {label, 3}},
+              {.reward = {rewards, 3}})
+              .ok());
+  for (int i = 0; i < 3; ++i) CHECK(rewards[i] == step_rewards[i]);
   CHECK(gradient.memory.bytes() == expected.memory.bytes());
 }
 
