@@ -40,7 +40,7 @@ struct view {
     std::int64_t step = 1;
     for (int r = Rank; r-- > 0;) {
       stride[r] = sizeof...(I) == Rank ? step : all[static_cast<int>(sizeof...(I)) - Rank + r];
-      step *= extent[r];
+      if (r > 0) step *= extent[r];  // the whole size is not needed, and may not fit
     }
   }
 };
