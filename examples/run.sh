@@ -30,7 +30,7 @@ mkdir -p "$pictures"
 run_suite build build_examples
 [ $failed -eq 0 ] || exit 1
 bin=$build/examples/examples
-for example in raw_pointers eigen xtensor custom_loss; do
+for example in raw_pointers eigen xtensor custom_loss logits_dpo; do
   [ -x "$bin/$example" ] && run_suite "$example" "$bin/$example"
 done
 if [ -x "$bin/cuda_stream" ]; then
