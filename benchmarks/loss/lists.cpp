@@ -24,7 +24,7 @@ void lists(benchmark::State& state, const Loss& loss) {
   std::vector<double> memory(prefer::evaluate_lists_workspace(n, total) / sizeof(double));
   const prefer::cpu exec{.workspace = {memory.data(), memory.size() * sizeof(double)}};
   prefer::input_view<1, prefer::space::host> order;
-  if (prefer::detail::order_of<Loss>() != prefer::detail::list_order::none) order = {ranking.data(), total};
+  if (Loss::order != prefer::list_order::none) order = {ranking.data(), total};
   double value = 0;
   for (auto _ : state)
     prefer::check(prefer::evaluate_lists(
