@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/pair.hpp>
 #include <support/loss_suite.hpp>
 
 #include <doctest/doctest.h>
