@@ -3,6 +3,7 @@
 #include <loss/cases/wpo.hpp>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/loss/wpo.cuh>
+#include <support/cuda.cuh>
 #include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>
