@@ -8,6 +8,9 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
+#include <vector>
+
 using namespace prefer_test;
 
 TEST_CASE("golden values, and what every loss promises, on CUDA") {
