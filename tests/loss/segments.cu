@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include <memory>
+#include <map>
 #include <vector>
 
 using namespace prefer_test;

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include <memory>
+#include <map>
 #include <vector>
 
 using namespace prefer_test;
