@@ -22,13 +22,21 @@ inline constexpr std::int64_t warp_columns = 1024;  // up to here a warp does a 
 inline constexpr std::int64_t many_rows = 256;      // from here on blocks do whole rows
 inline constexpr std::int64_t reduce_max_blocks = std::int64_t{1} << 20;
 
+inline constexpr int most_thread_picks = 4;         // picked columns that a thread holds while the gradient is written
+
 // How the work is dealt: whole rows; chunks of rows, reduced; chunks of rows, written.
 enum class row_launch : std::uint8_t { whole, reduce, write };
+
+struct kept_column {
+  double x;
+  std::int64_t column;
+};
 
 // What the blocks of one call share.
 template <class Body>
 struct row_exchange {
   row_state<Body::sums>* states = nullptr;         // [items][chunks]
+  kept_column* kept = nullptr;                     // [items][chunks][most_kept]
   typename Body::coefficients* answers = nullptr;  // [items], or the write pass finds them itself
   unsigned* finished = nullptr;                    // [items]
   content_report* report = nullptr;
@@ -121,6 +129,177 @@ struct row_part {
   T sum[Body::sums] = {};
 };
 
+// One more number of a thread's part.
+template <class T, class Body>
+static __device__ void add_number(const Body& body, row_part<T, Body>& part, T x) {
+  const T z = body.value(x);
+  if (z > part.max) {
+    rebase_to<Body>(z, part.max, part.sum);
+    part.max = z;
+  }
+  T term[Body::sums];
+  body.terms(z - (part.max > -math::detail::infinity<T>() ? part.max : T(0)), term);
+#pragma unroll
+  for (int r = 0; r < Body::sums; ++r) part.sum[r] += term[r];
+}
+
+// The largest columns that a warp has seen: a sorted list, and behind it columns that wait to be sorted into it. What
+// enters is taken out of the sums, and what falls out is added to the part of a lane. Which columns wait depends on the
+// columns of the chunk alone. All lanes of the warp take part in every call.
+template <class T, class Body>
+struct warp_list {
+  static constexpr int all = 128;
+  struct shared {
+    T x[all];
+    std::int64_t column[all];
+    T row_x[all / 2];  // of the whole row so far, in the team's first warp
+    std::int64_t row_column[all / 2];
+  };
+  static_assert(2 * Body::most_kept <= all);
+
+  shared& memory;
+  int size, waiting = 0;
+  T least = -math::detail::infinity<T>();
+  std::int64_t least_column = no_column;
+
+  static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+
+  // Leaves the first `from` columns.
+  __device__ void clear(int from) {
+    for (int j = from + lane(); j < all; j += 32) memory.x[j] = -math::detail::infinity<T>(), memory.column[j] = no_column;
+    waiting = 0;
+    __syncwarp();
+    if (from > 0) least = memory.x[size - 1], least_column = memory.column[size - 1];
+  }
+  __device__ void begin_row() {
+    for (int j = lane(); j < all / 2; j += 32)
+      memory.row_x[j] = -math::detail::infinity<T>(), memory.row_column[j] = no_column;
+  }
+  // A chunk's list from memory that another block has written.
+  __device__ void fetch(const volatile kept_column* from) {
+    clear(0);
+    for (int j = lane(); j < size; j += 32) memory.x[j] = static_cast<T>(from[j].x), memory.column[j] = from[j].column;
+    __syncwarp();
+  }
+  __device__ void begin_chunk() {
+    clear(0);
+    least = -math::detail::infinity<T>(), least_column = no_column;
+  }
+
+  // A bitonic network.
+  __noinline__ __device__ void sort() {
+    for (int length = 2; length <= all; length *= 2)
+      for (int step = length / 2; step > 0; step /= 2) {
+        for (int pair = lane(); pair < all / 2; pair += 32) {
+          const int i = pair / step * 2 * step + pair % step, j = i + step;
+          const T x = memory.x[i], y = memory.x[j];
+          const std::int64_t u = memory.column[i], v = memory.column[j];
+          const bool in_order = (i & length) == 0 ? !precedes(y, v, x, u) : !precedes(x, u, y, v);
+          if (!in_order) memory.x[i] = y, memory.x[j] = x, memory.column[i] = v, memory.column[j] = u;
+        }
+        __syncwarp();
+      }
+  }
+
+  // Sorts what waits into the list; what falls out goes to the lanes' parts.
+  __device__ void settle(const Body& body, row_part<T, Body>& part) {
+    sort();
+    for (int j = size + lane(); j < all; j += 32) add_number(body, part, memory.x[j]);
+    __syncwarp();
+    clear(size);
+  }
+
+  // Takes what the list admits out of z, whose u-th group has the columns from first + u stride on.
+  template <int Unroll, int Group>
+  __device__ void offer(const Body& body, T (&z)[Unroll][Group], std::int64_t first, std::int64_t stride,
+                        std::int64_t end, row_part<T, Body>& part) {
+    T top = -math::detail::infinity<T>();
+#pragma unroll
+    for (int u = 0; u < Unroll; ++u)
+#pragma unroll
+      for (int i = 0; i < Group; ++i) top = math::max(z[u][i], top);
+    if (!__any_sync(0xffffffffu, top >= least)) return;
+    unsigned taken = 0;  // a bit for each of z
+    for (;;) {
+      T x = 0;
+      std::int64_t column = no_column;
+      int place = -1;
+#pragma unroll
+      for (int n = Unroll * Group; n-- > 0;) {
+        const std::int64_t here = first + n / Group * stride + n % Group;
+        const bool admitted = here < end && precedes(z[n / Group][n % Group], here, least, least_column);
+        if (admitted && (taken >> n & 1u) == 0) x = z[n / Group][n % Group], column = here, place = n;
+      }
+      const unsigned who = __ballot_sync(0xffffffffu, place >= 0);
+      if (who == 0) break;
+      if (place >= 0) {
+        const int at = size + waiting + __popc(who & ((1u << lane()) - 1u));
+        memory.x[at] = x, memory.column[at] = column;
+        taken |= 1u << place;
+      }
+      waiting += __popc(who);
+      __syncwarp();
+      if (size + waiting + 32 > all) settle(body, part);
+    }
+#pragma unroll
+    for (int n = 0; n < Unroll * Group; ++n)
+      if ((taken >> n & 1u) != 0) z[n / Group][n % Group] = -math::detail::infinity<T>();
+  }
+
+  // Merges another warp's list into this one's.
+  __device__ void merge(const Body& body, const shared& other, row_part<T, Body>& part) {
+    for (int j = lane(); j < size; j += 32) memory.x[size + j] = other.x[j], memory.column[size + j] = other.column[j];
+    __syncwarp();
+    settle(body, part);
+  }
+
+  // The state of sorted numbers [begin, end); valid in lane 0.
+  __device__ row_state<Body::sums> state_of(const Body& body, const T* x, int begin, int end) const {
+    row_state<Body::sums> s;
+    if (begin < end) s.max = static_cast<double>(body.value(x[begin]));
+    if (!(s.max > -math::detail::infinity<double>())) return s;
+    for (int j = begin + lane(); j < end; j += 32) {
+      double term[Body::sums];
+      body.terms(static_cast<double>(body.value(x[j])) - s.max, term);
+      for (int r = 0; r < Body::sums; ++r) s.sum[r] += term[r];
+    }
+    for (int r = 0; r < Body::sums; ++r)
+      for (int step = 16; step > 0; step /= 2)
+        s.sum[r] += __shfl_down_sync(0xffffffffu, s.sum[r], static_cast<unsigned>(step));
+    return s;
+  }
+
+  // A chunk, with its list here and its state in lane 0, joins the row; the row's state is in lane 0.
+  __device__ void append_chunk(const Body& body, row_state<Body::sums>& row, const row_state<Body::sums>& chunk) {
+    for (int j = lane(); j < size; j += 32)
+      memory.x[size + j] = memory.row_x[j], memory.column[size + j] = memory.row_column[j];
+    __syncwarp();
+    sort();
+    for (int j = lane(); j < size; j += 32) memory.row_x[j] = memory.x[j], memory.row_column[j] = memory.column[j];
+    const row_state<Body::sums> out = state_of(body, memory.x, size, 2 * size);
+    __syncwarp();
+    if (lane() == 0) append<Body>(row, chunk), append<Body>(row, out);
+  }
+  // All of the row's list but the largest go to the sums; the column of the largest, or -1.
+  __device__ std::int64_t conclude(const Body& body, row_state<Body::sums>& row) {
+    const row_state<Body::sums> others = state_of(body, memory.row_x, 1, size);
+    if (lane() == 0) append<Body>(row, others);
+    return memory.row_column[0] == no_column ? -1 : memory.row_column[0];
+  }
+};
+
+struct no_list {
+  struct shared {};
+};
+template <class T, class Body>
+struct list_for {
+  using type = no_list;
+};
+template <class T, class Body>
+requires(keeps_columns<Body>) struct list_for<T, Body> {
+  using type = warp_list<T, Body>;
+};
+
 // The threads that share a row.
 template <class T, class Body>
 struct row_team {
@@ -131,10 +310,14 @@ struct row_team {
     double sum[warps][sums];
     row_plan plan;
     std::int64_t row;
+    bool last;  // of the blocks that share the row
     typename Body::coefficients answer;
   };
+  using list_type = typename list_for<T, Body>::type;
+
   shared& memory;  // of the team
   int threads, rank;
+  typename list_type::shared* lists;  // of its warps
 
   __device__ void sync() const {
     if (threads > 32)
@@ -143,9 +326,20 @@ struct row_team {
       __syncwarp();
   }
 
+  // The list of the caller's warp, for a row that begins.
+  __device__ list_type list(const Body& body) const {
+    if constexpr (keeps_columns<Body>) {
+      list_type mine{lists[rank / 32], body.picks()};
+      mine.begin_row();
+      return mine;
+    } else {
+      return {};
+    }
+  }
+
   template <class S>
   __device__ void reduce(const Body& body, const row_memory<S>& x, std::int64_t begin, std::int64_t end,
-                         std::int64_t left_out, bool find, row_part<T, Body>& part) const {
+                         std::int64_t left_out, bool find, row_part<T, Body>& part, list_type& list) const {
     constexpr int group = group_of<S>, unroll = 4;
     const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
     for (std::int64_t at = begin; at < end; at += unroll * stride) {
@@ -161,6 +355,7 @@ struct row_team {
             if (first + i == left_out) z[u][i] = -math::detail::infinity<T>();
         }
       }
+      if constexpr (keeps_columns<Body>) list.offer(body, z, at + rank * group, stride, end, part);
 #pragma unroll
       for (int u = 0; u < unroll; ++u)
 #pragma unroll
@@ -238,6 +433,129 @@ struct row_team {
     return state;
   }
 
+  // The state of columns [begin, end), valid in the team's first thread; the list, in its first warp.
+  template <class S>
+  __device__ row_state<sums> reduce_chunk(const Body& body, const row_memory<S>& x, std::int64_t begin,
+                                          std::int64_t end, std::int64_t left_out, bool find, list_type& list) const {
+    row_part<T, Body> part;
+    if constexpr (keeps_columns<Body>) list.begin_chunk();
+    reduce(body, x, begin, end, left_out, find, part, list);
+    if constexpr (keeps_columns<Body>) {
+      list.settle(body, part);
+      const int mine = rank / 32, count = threads / 32;
+      for (int step = 1; step < count; step *= 2) {
+        sync();
+        if (mine % (2 * step) == 0) list.merge(body, lists[mine + step], part);
+      }
+    }
+    return combine(part);
+  }
+
+  // By the first thread, with the list by the first warp: a chunk's state joins that of the row.
+  __device__ void append_chunk(const Body& body, list_type& list, row_state<sums>& row,
+                               const row_state<sums>& chunk) const {
+    if constexpr (keeps_columns<Body>) {
+      if (rank < 32) list.append_chunk(body, row, chunk);
+    } else {
+      if (rank == 0) append<Body>(row, chunk);
+    }
+  }
+
+  // A chunk's state, and its list if the row has one, for other blocks; `last` says whether all chunks of the row are there.
+  __device__ void publish(const row_exchange<Body>& exchange, std::int64_t item, std::int64_t chunk,
+                          std::int64_t chunks, const row_state<sums>& state, bool listed) const {
+    const std::int64_t unit = item * chunks + chunk;
+    if constexpr (keeps_columns<Body>)
+      if (listed && rank < Body::most_kept)
+        exchange.kept[unit * Body::most_kept + rank] = {static_cast<double>(lists[0].x[rank]), lists[0].column[rank]};
+    if constexpr (keeps_columns<Body>) sync();
+    if (rank != 0) return;
+    exchange.states[unit] = state;
+    __threadfence();
+    memory.last = atomicAdd(&exchange.finished[item], 1u) == static_cast<unsigned>(chunks) - 1;
+    __threadfence();
+  }
+  // The row's state from those of all its chunks.
+  __device__ void fetch(const Body& body, const row_exchange<Body>& exchange, std::int64_t item, std::int64_t chunks,
+                        list_type& list, row_state<sums>& row) const {
+    for (std::int64_t unit = item * chunks; unit < (item + 1) * chunks; ++unit) {
+      row_state<sums> chunk;
+      if (rank == 0) {
+        const volatile row_state<sums>& part = exchange.states[unit];
+        chunk.max = part.max;
+        chunk.arg = part.arg;
+        for (int r = 0; r < sums; ++r) chunk.sum[r] = part.sum[r];
+      }
+      if constexpr (keeps_columns<Body>)
+        if (rank < 32) list.fetch(exchange.kept + unit * Body::most_kept);
+      append_chunk(body, list, row, chunk);
+    }
+  }
+
+  // Of an item's picked columns the first of the largest, or -1; the same in all threads.
+  template <class S>
+  __device__ std::int64_t largest_pick(const Body& body, const row_memory<S>& x, std::int64_t item) const {
+    T top = -math::detail::infinity<T>();
+    std::int64_t at = no_column;
+    const auto take = [&](T other, std::int64_t place) {
+      if (precedes(other, place, top, at)) top = other, at = place;
+    };
+    for (int k = rank % 32; k < body.picks(); k += 32)
+      if (const std::int64_t column = body.picked(item, k); column >= 0)
+        take(static_cast<T>(widen(x.data[column * x.stride])), k);
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+      const T other = __shfl_xor_sync(0xffffffffu, top, step);
+      take(other, __shfl_xor_sync(0xffffffffu, at, step));
+    }
+    return at == no_column ? -1 : body.picked(item, static_cast<int>(at));
+  }
+
+  template <class S>
+  __device__ void answer_picks(const Body& body, const row_memory<S>& x, std::int64_t item, bool reduced,
+                               const typename Body::coefficients& c) const {
+    if constexpr (picks_columns<Body> || keeps_columns<Body>)
+      for (int k = rank; k < body.picks(); k += threads) {
+        std::int64_t column = -1;
+        T number = T(0);
+        if constexpr (keeps_columns<Body>) {
+          if (reduced && lists[0].row_column[k] != no_column) column = lists[0].row_column[k], number = lists[0].row_x[k];
+        } else {
+          if (reduced) column = body.picked(item, k);
+          if (column >= 0) number = static_cast<T>(widen(x.data[column * x.stride]));
+        }
+        body.answer(item, k, column, number, c);
+      }
+  }
+
+  // Columns [begin, end) of the gradient. Each thread finds its picked columns' before anything is overwritten.
+  template <class S>
+  __device__ void write_all(const Body& body, const row_reduce_arguments& a, const row_memory<S>& x, std::int64_t item,
+                            std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
+                            const typename Body::coefficients& c) const {
+    if constexpr (!picks_columns<Body>) {
+      write(body, a, x, row, begin, end, plan, c);
+    } else {
+      T slope[most_thread_picks];
+      const auto each = [&](auto f) {
+        if (!plan.slopes) return;
+        int n = 0;
+        for (int k = rank; k < body.picks(); k += threads, ++n)
+          if (const std::int64_t column = body.picked(item, k); column >= begin && column < end) f(k, column, slope[n]);
+      };
+      each([&](int k, std::int64_t column, T& y) {
+        y = body.slope_picked(item, k, static_cast<T>(widen(x.data[column * x.stride])), c);
+      });
+      sync();
+      write(body, a, x, row, begin, end, plan, c);
+      sync();
+      each([&](int, std::int64_t column, T y) {
+        store_element(a.gradient.data, a.gradient.type, row * a.gradient.row_stride + column * a.gradient.stride, y,
+                      false);
+      });
+    }
+  }
+
   // Columns [begin, end) of the gradient. Where it lies like the row, in groups of 16 bytes with single columns before
   // and behind; each thread reads what it overwrites.
   template <class S>
@@ -304,9 +622,10 @@ static __global__ void __launch_bounds__(reduce_threads)
                       const int threads, const row_exchange<Body> exchange) {
   using team_type = row_team<T, Body>;
   __shared__ typename team_type::shared memory[team_type::warps];
+  __shared__ typename team_type::list_type::shared lists[team_type::warps];
   const Body body = unready.ready();
   const int teams = reduce_threads / threads, nth = static_cast<int>(threadIdx.x) / threads;
-  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads};
+  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads, lists + nth * threads / 32};
   const bool whole = kind == row_launch::whole;
   const std::int64_t pieces = whole ? 1 : cut.count;
   const auto* const logits = static_cast<const S*>(a.x.data);
@@ -320,54 +639,58 @@ static __global__ void __launch_bounds__(reduce_threads)
       team.memory.plan = plan_of(body, item, team.memory.row);
     }
     team.sync();
-    const row_plan plan = team.memory.plan;
+    row_plan plan = team.memory.plan;
     const std::int64_t row = team.memory.row;
     const row_memory<S> x{logits + (row < 0 ? 0 : row) * a.x.row_stride, a.x.stride, a.columns};
+    if constexpr (picks_columns<Body>)
+      if (kind != row_launch::write && plan.reduces) plan.left_out = team.largest_pick(body, x, item);
 
     row_state<Body::sums> state;
-    if (kind != row_launch::write && plan.reduces)
-      for (std::int64_t k = from; k < to; ++k) {
-        row_part<T, Body> part;
-        team.reduce(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, part);
-        const row_state<Body::sums> chunk = team.combine(part);
-        if (team.rank == 0) append<Body>(state, chunk);
+    auto list = team.list(body);
+    bool finishes = whole;
+    if (whole && plan.reduces)
+      for (std::int64_t k = 0; k < cut.count; ++k) {
+        const auto chunk = team.reduce_chunk(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, list);
+        team.append_chunk(body, list, state, chunk);
       }
+    if (kind == row_launch::reduce) {
+      row_state<Body::sums> chunk;
+      if (plan.reduces)
+        chunk = team.reduce_chunk(body, x, cut.begin(from), cut.end(from), plan.left_out, a.arg, list);
+      team.publish(exchange, item, from, pieces, chunk, plan.reduces);
+      team.sync();
+      finishes = team.memory.last;
+      if (finishes && plan.reduces) team.fetch(body, exchange, item, pieces, list, state);
+    }
+    if constexpr (keeps_columns<Body>)
+      if (finishes && plan.reduces && team.rank < 32) plan.left_out = list.conclude(body, state);
     if (team.rank == 0) {
-      if (kind == row_launch::reduce) {
-        exchange.states[unit] = state;
-        __threadfence();
-        if (atomicAdd(&exchange.finished[item], 1u) == static_cast<unsigned>(pieces) - 1) {
-          __threadfence();
-          const volatile row_state<Body::sums>* parts = exchange.states + item * pieces;
-          row_state<Body::sums> all;
-          for (std::int64_t k = 0; k < pieces && plan.reduces; ++k) {
-            row_state<Body::sums> next;
-            next.max = parts[k].max;
-            next.arg = parts[k].arg;
-            for (int r = 0; r < Body::sums; ++r) next.sum[r] = parts[k].sum[r];
-            append<Body>(all, next);
-          }
-          exchange.answers[item] = finish_on_device<T>(body, x, item, plan, all, exchange.report);
-        }
-      } else if (exchange.answers != nullptr) {
-        team.memory.answer = exchange.answers[item];
-      } else {
+      if (finishes || exchange.answers == nullptr)
         team.memory.answer = finish_on_device<T>(body, x, item, plan, state, exchange.report);
-      }
+      if (finishes && exchange.answers != nullptr) exchange.answers[item] = team.memory.answer;
+      if (kind == row_launch::write && exchange.answers != nullptr) team.memory.answer = exchange.answers[item];
     }
     team.sync();
+    if (finishes) team.answer_picks(body, x, item, plan.reduces, team.memory.answer);
     if (kind != row_launch::reduce && a.gradient.data != nullptr && row >= 0) {
       const typename Body::coefficients c = team.memory.answer;
-      team.write(body, a, x, row, cut.begin(from), cut.end(to - 1), plan, c);
+      team.write_all(body, a, x, item, row, cut.begin(from), cut.end(to - 1), plan, c);
     }
     team.sync();
   }
 }
 
+template <class Body>
+int team_threads(const Body& body, std::int64_t columns) {
+  bool few = true;  // picked columns
+  if constexpr (picks_columns<Body>) few = body.picks() <= 32 * most_thread_picks;
+  return columns <= warp_columns && few ? 32 : reduce_threads;
+}
+
 template <class T, class S, class Body>
 status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments& a, const row_chunks& cut,
                          row_launch kind, const row_exchange<Body>& exchange) {
-  const int threads = a.columns <= warp_columns ? 32 : reduce_threads;
+  const int threads = team_threads(body, a.columns);
   const std::int64_t units = a.items * (kind == row_launch::whole ? 1 : cut.count), teams = reduce_threads / threads;
   const std::int64_t blocks = (units + teams - 1) / teams;
   row_reduce_kernel<T, S, Body>
@@ -387,6 +710,15 @@ status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_ar
   }
 }
 
+// Columns that a chunk keeps.
+template <class Body>
+constexpr std::size_t kept_columns() {
+  if constexpr (keeps_columns<Body>)
+    return Body::most_kept;
+  else
+    return 0;
+}
+
 // Whether blocks share rows.
 inline bool shares_rows(std::int64_t items, const row_chunks& cut) { return cut.count > 1 && items < many_rows; }
 
@@ -398,8 +730,9 @@ std::size_t row_reduce_workspace(std::int64_t items, std::int64_t columns) {
   const detail::row_chunks cut(columns);
   if (items < 1 || !detail::shares_rows(items, cut)) return 0;
   const auto n = static_cast<std::size_t>(items);
-  return detail::scratch_alignment +
-         detail::scratch_bytes<row_state<Body::sums>>(n * static_cast<std::size_t>(cut.count)) +
+  const std::size_t chunks = n * static_cast<std::size_t>(cut.count);
+  return detail::scratch_alignment + detail::scratch_bytes<row_state<Body::sums>>(chunks) +
+         detail::scratch_bytes<detail::kept_column>(chunks * detail::kept_columns<Body>()) +
          detail::scratch_bytes<typename Body::coefficients>(n) + detail::scratch_bytes<unsigned>(n);
 }
 
@@ -416,7 +749,9 @@ status row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments
   detail::scratch memory;
   if (const status s = memory.reserve(exec, row_reduce_workspace<Body>(a.items, a.columns)); !s.ok()) return s;
   const auto n = static_cast<std::size_t>(a.items);
-  exchange.states = memory.take<row_state<Body::sums>>(n * static_cast<std::size_t>(cut.count));
+  const std::size_t chunks = n * static_cast<std::size_t>(cut.count);
+  exchange.states = memory.take<row_state<Body::sums>>(chunks);
+  exchange.kept = memory.take<detail::kept_column>(chunks * detail::kept_columns<Body>());
   exchange.answers = memory.take<typename Body::coefficients>(n);
   exchange.finished = memory.take<unsigned>(n);
   if (const status s = detail::cuda_status(
