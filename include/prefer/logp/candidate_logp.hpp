@@ -208,9 +208,9 @@ status run_candidate_logp(const Exec& exec, const token_softmax& options, const 
 // Log-probabilities of K candidates of each of M rows of V logits, in one read of the logits; with grad_logits also the
 // gradient of the caller's objective, whose derivatives by the answers are in `in`:
 //
-//   candidate_logp<float>(cpu{}, token_softmax{}, {.logits = {x, M, V}, .candidates = {c, M, K}}, {.logp = {logp, M, K}});
+//   candidate_logp<float>(cpu{}, {}, {.logits = {x, M, V}, .candidates = {c, M, K}}, {.logp = {logp, M, K}});
 //
-//   logp_k = z_{c_k} - log sum_v e^{z_v}          d logp_k / d z_v = [v = c_k] - p_v          d log_sum_exp / d z_v = p_v
+//   logp_k = z_{c_k} - log sum_v e^{z_v}      d logp_k / d z_v = [v = c_k] - p_v      d log_sum_exp / d z_v = p_v
 //
 // Distillation on a teacher's K tokens with probabilities q is grad_logp = -q: forward and backward in one call. The
 // options are those of token_logp (temperature, logit_scale, soft_cap, ignore_index), without label_smoothing and
@@ -222,9 +222,10 @@ status run_candidate_logp(const Exec& exec, const token_softmax& options, const 
 // else is not read, and all of it is 0. A logit of -inf has logp -inf. A NaN or +inf in the row (without a soft cap), or
 // nothing but -inf, makes all answers of the row and its gradient NaN, save the logp of ignored entries.
 //
-// Error, cost and workspace: as token_logp, plus about 50 ns per candidate on a CPU; the gradient compares candidates
-// with each other, K^2 / 2 times a row. Workspace on CUDA: candidate_logp_workspace(M, V) bytes, else taken in stream
-// order. Source: the softmax is that of token_logp; the gradient is its derivative.
+// Error and cost: as token_logp, plus what belongs to candidates; the gradient compares them with each other, K^2 times
+// a row, which is little up to some hundreds. 1024 are what a block of threads on a GPU holds in registers while it
+// writes the gradient over what it has read, four per thread. Workspace: none on the CPU; on CUDA
+// candidate_logp_workspace(M, V) bytes, else taken in stream order. Source: the derivative of a softmax; no paper.
 //
 // Errors: shapes, element types, memory that overlaps (the gradient may lie over the logits), what is missing or not
 // used, parameters, K above 1024. An entry that is neither ignore_index nor in [0, V), and rows that do not ascend, are

@@ -85,7 +85,8 @@ class top_k_call {
     };
     if (picks_ < 1) return wrong("columns, at least", 1);
     if (picks_ > most) return wrong("columns, at most", most);
-    if (picks_ > in_.logits.extent[1]) return wrong("columns, at most as many as the logits have,", in_.logits.extent[1]);
+    const std::int64_t columns = in_.logits.extent[1];
+    if (picks_ > columns) return wrong("columns, at most as many as the logits have,", columns);
     return first_error(index.given() ? require::matrix("index", index, items_, picks_, holds::indices) : status{},
                        logp.given() ? require::matrix("logp", logp, items_, picks_) : status{},
                        optional("max", out_.max, holds::totals), optional("log_sum", out_.log_sum, holds::totals));
@@ -115,27 +116,27 @@ status run_top_k_call(const Exec& exec, const token_softmax& options, const Call
 
 }  // namespace detail
 
-// The K largest log-probabilities of each of M rows of V logits with their tokens, and the row's max and log_sum, in one
-// read of the logits; K is the number of columns of `index` and `logp`, from 1 to 64 and at most V:
+// The K largest log-probabilities of each of M rows of V logits with their tokens, and the row's max and log_sum, in
+// one read of the logits; K is the number of columns of `index` and `logp`, from 1 to 64 and at most V:
 //
-//   top_k_logp<float>(cpu{}, token_softmax{}, {.logits = {x, M, V}}, {.logp = {logp, M, K}, .index = {token, M, K}});
+//   top_k_logp<float>(cpu{}, {}, {.logits = {x, M, V}}, {.logp = {logp, M, K}, .index = {token, M, K}});
 //
 // The options are temperature, logit_scale and soft_cap of token_logp. Tokens are ordered by their logits as numbers of
 // Compute, which is the order of log p and exact under a soft cap too; equal logits go to the lower token. Logits of
 // -inf come last, with logp -inf. A row without a distribution (a NaN or +inf in it, or nothing but -inf) has NaN in all
 // answers and the token -1, save max, which may be a number.
 //
-// The K largest are kept out of the sums until the row is finished, so that log p close to 0 keeps its digits; error as
-// token_logp. The gradient is that of candidate_logp_gradient with index as candidates, with max and log_sum: selecting
+// The largest is kept out of the sums, so that log p close to 0 keeps its digits; error as token_logp. The gradient is that of candidate_logp_gradient with index as candidates, with max and log_sum: selecting
 // has none of its own (where two logits change places the K-th log p has a kink).
 //
-// The limit of 64 is what a warp sorts in its part of a block's shared memory (64 kept and 64 waiting). Cost: that of
-// token_logp and a comparison per logit; about K (1 + log(V / K)) numbers of a row in random order enter the list, 20
-// to 60 ns each on a CPU, and all V of a row in ascending order. Workspace on CUDA: top_k_logp_workspace(M, V) bytes,
-// else taken in stream order. Answers are the same bits for any number of threads, rows and blocks.
+// The limit of 64 is what a warp has room for in its part of a block's shared memory, with as many that wait to be
+// sorted in. Cost: that of token_logp and a comparison per logit; about K (1 + log(V / K)) numbers of a row in random
+// order enter the list, and all V of a row in ascending order. Workspace: none on the CPU; on CUDA
+// top_k_logp_workspace(M, V) bytes, else taken in stream order. Answers are the same bits for any number of threads,
+// rows and blocks.
 //
-// Errors: shapes, element types, memory that overlaps, K, parameters. `rows` that do not ascend are an error on the CPU;
-// on CUDA that row's answers are NaN and -1, and it is reported.
+// Errors: shapes, element types, memory that overlaps, K, parameters. `rows` that do not ascend are an error on the
+// CPU; on CUDA that row's answers are NaN and -1, and it is reported.
 template <class Compute, class Exec>
 status top_k_logp(const Exec& exec, const token_softmax& options,
                   const std::type_identity_t<top_k_logp_inputs<Exec::memory>>& in,

@@ -281,7 +281,8 @@ struct row_reduce_work {
       V top[unroll];
       unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
       for (int g = begin; g < end; g += step)
-        unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(V::load(t.from + g + j * V::width), top[j]); });
+        unrolled<unroll>(
+            [&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(V::load(t.from + g + j * V::width), top[j]); });
       if (!list.admits(static_cast<double>(largest(top)), first + begin, size)) continue;
       if (t.from != t.x) std::memcpy(t.x, t.from, static_cast<std::size_t>(padded) * sizeof(T));
       t.from = t.x;

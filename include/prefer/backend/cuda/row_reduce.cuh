@@ -129,162 +129,107 @@ struct row_part {
   T sum[Body::sums] = {};
 };
 
-// One more number of a thread's part.
+// The K largest columns that a team of threads has seen, sorted, and behind them columns that wait to be sorted in. What
+// is in the list in the end depends on the columns alone, not on which thread offers them when. All threads of the team
+// take part in every call.
 template <class T, class Body>
-static __device__ void add_number(const Body& body, row_part<T, Body>& part, T x) {
-  const T z = body.value(x);
-  if (z > part.max) {
-    rebase_to<Body>(z, part.max, part.sum);
-    part.max = z;
-  }
-  T term[Body::sums];
-  body.terms(z - (part.max > -math::detail::infinity<T>() ? part.max : T(0)), term);
-#pragma unroll
-  for (int r = 0; r < Body::sums; ++r) part.sum[r] += term[r];
-}
-
-// The largest columns that a warp has seen: a sorted list, and behind it columns that wait to be sorted into it. What
-// enters is taken out of the sums, and what falls out is added to the part of a lane. Which columns wait depends on the
-// columns of the chunk alone. All lanes of the warp take part in every call.
-template <class T, class Body>
-struct warp_list {
-  static constexpr int all = 128;
-  struct shared {
-    T x[all];
-    std::int64_t column[all];
-    T row_x[all / 2];  // of the whole row so far, in the team's first warp
-    std::int64_t row_column[all / 2];
+struct team_list {
+  static constexpr int per_thread = 4, most = per_thread * reduce_threads;
+  struct shared {  // of all teams of a block
+    T x[most];
+    std::int64_t column[most];
+    int waiting[reduce_threads / 32];
   };
-  static_assert(2 * Body::most_kept <= all);
+  static_assert(Body::most_kept <= 64);  // a warp has 128 places, of which 32 have to be free
 
-  shared& memory;
-  int size, waiting = 0;
+  T* x;
+  std::int64_t* column;
+  int* waiting;
+  int size, threads, rank;
   T least = -math::detail::infinity<T>();
   std::int64_t least_column = no_column;
 
-  static __device__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
-
-  // Leaves the first `from` columns.
-  __device__ void clear(int from) {
-    for (int j = from + lane(); j < all; j += 32) memory.x[j] = -math::detail::infinity<T>(), memory.column[j] = no_column;
-    waiting = 0;
-    __syncwarp();
-    if (from > 0) least = memory.x[size - 1], least_column = memory.column[size - 1];
-  }
-  __device__ void begin_row() {
-    for (int j = lane(); j < all / 2; j += 32)
-      memory.row_x[j] = -math::detail::infinity<T>(), memory.row_column[j] = no_column;
-  }
-  // A chunk's list from memory that another block has written.
-  __device__ void fetch(const volatile kept_column* from) {
-    clear(0);
-    for (int j = lane(); j < size; j += 32) memory.x[j] = static_cast<T>(from[j].x), memory.column[j] = from[j].column;
-    __syncwarp();
-  }
-  __device__ void begin_chunk() {
-    clear(0);
-    least = -math::detail::infinity<T>(), least_column = no_column;
+  __device__ team_list(shared& memory, int kept, int team_threads, int team_rank)
+      : size(kept), threads(team_threads), rank(team_rank) {
+    const int nth = (static_cast<int>(threadIdx.x) - rank) / threads, first = nth * threads * per_thread;
+    x = memory.x + first, column = memory.column + first, waiting = memory.waiting + nth;
+    for (int j = rank; j < size; j += threads) x[j] = -math::detail::infinity<T>(), column[j] = no_column;
+    if (rank == 0) *waiting = 0;
+    sync();
   }
 
-  // A bitonic network.
-  __noinline__ __device__ void sort() {
-    for (int length = 2; length <= all; length *= 2)
-      for (int step = length / 2; step > 0; step /= 2) {
-        for (int pair = lane(); pair < all / 2; pair += 32) {
-          const int i = pair / step * 2 * step + pair % step, j = i + step;
-          const T x = memory.x[i], y = memory.x[j];
-          const std::int64_t u = memory.column[i], v = memory.column[j];
-          const bool in_order = (i & length) == 0 ? !precedes(y, v, x, u) : !precedes(x, u, y, v);
-          if (!in_order) memory.x[i] = y, memory.x[j] = x, memory.column[i] = v, memory.column[j] = u;
-        }
-        __syncwarp();
-      }
+  __device__ void sync() const {
+    if (threads > 32)
+      __syncthreads();
+    else
+      __syncwarp();
+  }
+  __device__ bool any(bool mine) const {
+    return threads > 32 ? __syncthreads_or(mine) != 0 : __any_sync(0xffffffffu, mine) != 0;
   }
 
-  // Sorts what waits into the list; what falls out goes to the lanes' parts.
-  __device__ void settle(const Body& body, row_part<T, Body>& part) {
-    sort();
-    for (int j = size + lane(); j < all; j += 32) add_number(body, part, memory.x[j]);
-    __syncwarp();
-    clear(size);
+  // Sorts what waits into the list: an entry's place is the number of those before it.
+  __device__ void settle() {
+    sync();
+    const int count = size + *waiting;
+    T mine[per_thread];
+    std::int64_t from[per_thread];
+    int place[per_thread];
+#pragma unroll
+    for (int n = 0; n < per_thread; ++n) {
+      const int at = rank + n * threads;
+      place[n] = size;
+      if (at >= count) continue;
+      mine[n] = x[at], from[n] = column[at], place[n] = 0;
+      for (int j = 0; j < count; ++j)  // free places are of one column, and stay in order
+        if (precedes(x[j], column[j], mine[n], from[n]) || (column[j] == from[n] && j < at)) ++place[n];
+    }
+    sync();
+#pragma unroll
+    for (int n = 0; n < per_thread; ++n)
+      if (place[n] < size) x[place[n]] = mine[n], column[place[n]] = from[n];
+    if (rank == 0) *waiting = 0;
+    sync();
+    least = x[size - 1], least_column = column[size - 1];
   }
 
-  // Takes what the list admits out of z, whose u-th group has the columns from first + u stride on.
+  // One column of each thread that has one.
+  __device__ void push(bool has, T number, std::int64_t from) {
+    const unsigned who = __ballot_sync(0xffffffffu, has);
+    int first = 0;
+    if (who != 0 && threadIdx.x % 32 == 0) first = atomicAdd(waiting, __popc(who));
+    first = __shfl_sync(0xffffffffu, first, 0);
+    const int at = size + first + __popc(who & ((1u << threadIdx.x % 32) - 1u));
+    if (has) x[at] = number, column[at] = from;
+    sync();
+    const int count = *waiting;
+    if (least_column == no_column || count >= 2 * size || size + count + threads > per_thread * threads) settle();
+  }
+
+  // Every thread offers columns of its own, the u-th group of z from first + u stride on, its largest first.
   template <int Unroll, int Group>
-  __device__ void offer(const Body& body, T (&z)[Unroll][Group], std::int64_t first, std::int64_t stride,
-                        std::int64_t end, row_part<T, Body>& part) {
+  __device__ void offer(const T (&z)[Unroll][Group], std::int64_t first, std::int64_t stride, std::int64_t end) {
     T top = -math::detail::infinity<T>();
 #pragma unroll
-    for (int u = 0; u < Unroll; ++u)
-#pragma unroll
-      for (int i = 0; i < Group; ++i) top = math::max(z[u][i], top);
-    if (!__any_sync(0xffffffffu, top >= least)) return;
+    for (int n = 0; n < Unroll * Group; ++n) top = math::max(z[n / Group][n % Group], top);
     unsigned taken = 0;  // a bit for each of z
     for (;;) {
-      T x = 0;
-      std::int64_t column = no_column;
-      int place = -1;
+      T number = -math::detail::infinity<T>();
+      std::int64_t from = no_column;
+      int place = 0;
+      if (top >= least) {
 #pragma unroll
-      for (int n = Unroll * Group; n-- > 0;) {
-        const std::int64_t here = first + n / Group * stride + n % Group;
-        const bool admitted = here < end && precedes(z[n / Group][n % Group], here, least, least_column);
-        if (admitted && (taken >> n & 1u) == 0) x = z[n / Group][n % Group], column = here, place = n;
+        for (int n = 0; n < Unroll * Group; ++n) {
+          const T here = z[n / Group][n % Group];
+          const std::int64_t at = first + n / Group * stride + n % Group;
+          if ((taken >> n & 1u) == 0 && at < end && precedes(here, at, number, from)) number = here, from = at, place = n;
+        }
       }
-      const unsigned who = __ballot_sync(0xffffffffu, place >= 0);
-      if (who == 0) break;
-      if (place >= 0) {
-        const int at = size + waiting + __popc(who & ((1u << lane()) - 1u));
-        memory.x[at] = x, memory.column[at] = column;
-        taken |= 1u << place;
-      }
-      waiting += __popc(who);
-      __syncwarp();
-      if (size + waiting + 32 > all) settle(body, part);
+      const bool admitted = from != no_column && precedes(number, from, least, least_column);
+      if (!any(admitted)) return;
+      if (admitted) taken |= 1u << place;
+      push(admitted, number, from);
     }
-#pragma unroll
-    for (int n = 0; n < Unroll * Group; ++n)
-      if ((taken >> n & 1u) != 0) z[n / Group][n % Group] = -math::detail::infinity<T>();
-  }
-
-  // Merges another warp's list into this one's.
-  __device__ void merge(const Body& body, const shared& other, row_part<T, Body>& part) {
-    for (int j = lane(); j < size; j += 32) memory.x[size + j] = other.x[j], memory.column[size + j] = other.column[j];
-    __syncwarp();
-    settle(body, part);
-  }
-
-  // The state of sorted numbers [begin, end); valid in lane 0.
-  __device__ row_state<Body::sums> state_of(const Body& body, const T* x, int begin, int end) const {
-    row_state<Body::sums> s;
-    if (begin < end) s.max = static_cast<double>(body.value(x[begin]));
-    if (!(s.max > -math::detail::infinity<double>())) return s;
-    for (int j = begin + lane(); j < end; j += 32) {
-      double term[Body::sums];
-      body.terms(static_cast<double>(body.value(x[j])) - s.max, term);
-      for (int r = 0; r < Body::sums; ++r) s.sum[r] += term[r];
-    }
-    for (int r = 0; r < Body::sums; ++r)
-      for (int step = 16; step > 0; step /= 2)
-        s.sum[r] += __shfl_down_sync(0xffffffffu, s.sum[r], static_cast<unsigned>(step));
-    return s;
-  }
-
-  // A chunk, with its list here and its state in lane 0, joins the row; the row's state is in lane 0.
-  __device__ void append_chunk(const Body& body, row_state<Body::sums>& row, const row_state<Body::sums>& chunk) {
-    for (int j = lane(); j < size; j += 32)
-      memory.x[size + j] = memory.row_x[j], memory.column[size + j] = memory.row_column[j];
-    __syncwarp();
-    sort();
-    for (int j = lane(); j < size; j += 32) memory.row_x[j] = memory.x[j], memory.row_column[j] = memory.column[j];
-    const row_state<Body::sums> out = state_of(body, memory.x, size, 2 * size);
-    __syncwarp();
-    if (lane() == 0) append<Body>(row, chunk), append<Body>(row, out);
-  }
-  // All of the row's list but the largest go to the sums; the column of the largest, or -1.
-  __device__ std::int64_t conclude(const Body& body, row_state<Body::sums>& row) {
-    const row_state<Body::sums> others = state_of(body, memory.row_x, 1, size);
-    if (lane() == 0) append<Body>(row, others);
-    return memory.row_column[0] == no_column ? -1 : memory.row_column[0];
   }
 };
 
@@ -297,8 +242,27 @@ struct list_for {
 };
 template <class T, class Body>
 requires(keeps_columns<Body>) struct list_for<T, Body> {
-  using type = warp_list<T, Body>;
+  using type = team_list<T, Body>;
 };
+
+// Where the largest columns are kept, sums leave the largest of all out: here it comes back, for a larger one.
+template <class T, class Body>
+static __device__ void take_in_largest(const Body& body, T max, T (&sum)[Body::sums]) {
+  if constexpr (keeps_columns<Body>) {
+    T term[Body::sums];
+    body.terms(max > -math::detail::infinity<T>() ? T(0) : max, term);
+    for (int r = 0; r < Body::sums; ++r) sum[r] += term[r];
+  }
+}
+
+template <class Body>
+static __device__ void append_chunk(const Body& body, row_state<Body::sums>& to, row_state<Body::sums> part) {
+  if (precedes(part.max, part.arg, to.max, to.arg))
+    take_in_largest<double>(body, to.max, to.sum);
+  else
+    take_in_largest<double>(body, part.max, part.sum);
+  append<Body>(to, part);
+}
 
 // The threads that share a row.
 template <class T, class Body>
@@ -317,7 +281,7 @@ struct row_team {
 
   shared& memory;  // of the team
   int threads, rank;
-  typename list_type::shared* lists;  // of its warps
+  typename list_type::shared& lists;  // of all teams
 
   __device__ void sync() const {
     if (threads > 32)
@@ -326,15 +290,12 @@ struct row_team {
       __syncwarp();
   }
 
-  // The list of the caller's warp, for a row that begins.
+  // The list of a row that begins.
   __device__ list_type list(const Body& body) const {
-    if constexpr (keeps_columns<Body>) {
-      list_type mine{lists[rank / 32], body.picks()};
-      mine.begin_row();
-      return mine;
-    } else {
+    if constexpr (keeps_columns<Body>)
+      return list_type(lists, body.picks(), threads, rank);
+    else
       return {};
-    }
   }
 
   template <class S>
@@ -355,7 +316,7 @@ struct row_team {
             if (first + i == left_out) z[u][i] = -math::detail::infinity<T>();
         }
       }
-      if constexpr (keeps_columns<Body>) list.offer(body, z, at + rank * group, stride, end, part);
+      if constexpr (keeps_columns<Body>) list.offer(z, at + rank * group, stride, end);
 #pragma unroll
       for (int u = 0; u < unroll; ++u)
 #pragma unroll
@@ -364,9 +325,11 @@ struct row_team {
           top = math::max(z[u][i], top);
         }
       if (top > part.max) {
+        take_in_largest<T>(body, part.max, part.sum);
         rebase_to<Body>(top, part.max, part.sum);
         part.max = top;
-        if (find) part.arg = first_of<group>(z, top, at + rank * group, stride);
+        if (find || keeps_columns<Body>) part.arg = first_of<group>(z, top, at + rank * group, stride);
+        if constexpr (keeps_columns<Body>) leave_out<group>(z, part.arg, at + rank * group, stride);
       }
       const T shift = part.max > -math::detail::infinity<T>() ? part.max : T(0);
 #pragma unroll
@@ -393,6 +356,16 @@ struct row_team {
     return first;
   }
 
+  template <int Group, int Unroll>
+  static __device__ void leave_out(T (&z)[Unroll][Group], std::int64_t left_out, std::int64_t column,
+                                   std::int64_t stride) {
+#pragma unroll
+    for (int u = 0; u < Unroll; ++u)
+#pragma unroll
+      for (int i = 0; i < Group; ++i)
+        if (column + u * stride + i == left_out) z[u][i] = -math::detail::infinity<T>();
+  }
+
   // The larger maximum, with the first column that has it.
   static __device__ void prefer_larger(double& top, std::int64_t& arg, double other, std::int64_t other_arg) {
     if (other > top || (other == top && other_arg >= 0 && (arg < 0 || other_arg < arg))) arg = other_arg;
@@ -400,7 +373,7 @@ struct row_team {
   }
 
   // The parts of all threads, in a fixed order; valid in the team's first thread.
-  __device__ row_state<sums> combine(const row_part<T, Body>& part) const {
+  __device__ row_state<sums> combine(const Body& body, const row_part<T, Body>& part) const {
     double top = static_cast<double>(part.max);
     std::int64_t arg = part.arg;
     const int warp = rank / 32, count = threads / 32;
@@ -418,6 +391,7 @@ struct row_team {
     state.max = top;
     state.arg = arg;
     for (int r = 0; r < sums; ++r) state.sum[r] = static_cast<double>(part.sum[r]);
+    if (part.arg != arg) take_in_largest(body, static_cast<double>(part.max), state.sum);
     rebase_to<Body>(top, static_cast<double>(part.max), state.sum);
     for (int r = 0; r < sums; ++r)
       for (int step = 16; step > 0; step /= 2)
@@ -433,62 +407,47 @@ struct row_team {
     return state;
   }
 
-  // The state of columns [begin, end), valid in the team's first thread; the list, in its first warp.
+  // The state of columns [begin, end), valid in the team's first thread.
   template <class S>
   __device__ row_state<sums> reduce_chunk(const Body& body, const row_memory<S>& x, std::int64_t begin,
                                           std::int64_t end, std::int64_t left_out, bool find, list_type& list) const {
     row_part<T, Body> part;
-    if constexpr (keeps_columns<Body>) list.begin_chunk();
     reduce(body, x, begin, end, left_out, find, part, list);
-    if constexpr (keeps_columns<Body>) {
-      list.settle(body, part);
-      const int mine = rank / 32, count = threads / 32;
-      for (int step = 1; step < count; step *= 2) {
-        sync();
-        if (mine % (2 * step) == 0) list.merge(body, lists[mine + step], part);
-      }
-    }
-    return combine(part);
+    return combine(body, part);
   }
 
-  // By the first thread, with the list by the first warp: a chunk's state joins that of the row.
-  __device__ void append_chunk(const Body& body, list_type& list, row_state<sums>& row,
-                               const row_state<sums>& chunk) const {
-    if constexpr (keeps_columns<Body>) {
-      if (rank < 32) list.append_chunk(body, row, chunk);
-    } else {
-      if (rank == 0) append<Body>(row, chunk);
-    }
-  }
-
-  // A chunk's state, and its list if the row has one, for other blocks; `last` says whether all chunks of the row are there.
+  // A chunk's state and list for other blocks; `last` says whether all chunks of the row are there.
   __device__ void publish(const row_exchange<Body>& exchange, std::int64_t item, std::int64_t chunk,
-                          std::int64_t chunks, const row_state<sums>& state, bool listed) const {
+                          std::int64_t chunks, const row_state<sums>& state, const list_type& list) const {
     const std::int64_t unit = item * chunks + chunk;
-    if constexpr (keeps_columns<Body>)
-      if (listed && rank < Body::most_kept)
-        exchange.kept[unit * Body::most_kept + rank] = {static_cast<double>(lists[0].x[rank]), lists[0].column[rank]};
-    if constexpr (keeps_columns<Body>) sync();
+    if constexpr (keeps_columns<Body>) {
+      if (rank < list.size)
+        exchange.kept[unit * Body::most_kept + rank] = {static_cast<double>(list.x[rank]), list.column[rank]};
+      sync();
+    }
     if (rank != 0) return;
     exchange.states[unit] = state;
     __threadfence();
     memory.last = atomicAdd(&exchange.finished[item], 1u) == static_cast<unsigned>(chunks) - 1;
     __threadfence();
   }
-  // The row's state from those of all its chunks.
+  // What all chunks of a row have left: the state in the first thread.
   __device__ void fetch(const Body& body, const row_exchange<Body>& exchange, std::int64_t item, std::int64_t chunks,
-                        list_type& list, row_state<sums>& row) const {
+                        row_state<sums>& state, list_type& list) const {
     for (std::int64_t unit = item * chunks; unit < (item + 1) * chunks; ++unit) {
-      row_state<sums> chunk;
-      if (rank == 0) {
-        const volatile row_state<sums>& part = exchange.states[unit];
-        chunk.max = part.max;
-        chunk.arg = part.arg;
-        for (int r = 0; r < sums; ++r) chunk.sum[r] = part.sum[r];
+      if constexpr (keeps_columns<Body>) {
+        const volatile kept_column* const kept = exchange.kept + unit * Body::most_kept;
+        const bool mine = rank < list.size;
+        list.push(mine, mine ? static_cast<T>(kept[rank].x) : T(0), mine ? kept[rank].column : 0);
+        sync();  // before the next one counts
       }
-      if constexpr (keeps_columns<Body>)
-        if (rank < 32) list.fetch(exchange.kept + unit * Body::most_kept);
-      append_chunk(body, list, row, chunk);
+      if (rank != 0) continue;
+      const volatile row_state<sums>& part = exchange.states[unit];
+      row_state<sums> next;
+      next.max = part.max;
+      next.arg = part.arg;
+      for (int r = 0; r < sums; ++r) next.sum[r] = part.sum[r];
+      append_chunk(body, state, next);
     }
   }
 
@@ -513,13 +472,13 @@ struct row_team {
 
   template <class S>
   __device__ void answer_picks(const Body& body, const row_memory<S>& x, std::int64_t item, bool reduced,
-                               const typename Body::coefficients& c) const {
+                               const typename Body::coefficients& c, const list_type& list) const {
     if constexpr (picks_columns<Body> || keeps_columns<Body>)
       for (int k = rank; k < body.picks(); k += threads) {
         std::int64_t column = -1;
         T number = T(0);
         if constexpr (keeps_columns<Body>) {
-          if (reduced && lists[0].row_column[k] != no_column) column = lists[0].row_column[k], number = lists[0].row_x[k];
+          if (reduced && list.column[k] != no_column) column = list.column[k], number = list.x[k];
         } else {
           if (reduced) column = body.picked(item, k);
           if (column >= 0) number = static_cast<T>(widen(x.data[column * x.stride]));
@@ -622,10 +581,10 @@ static __global__ void __launch_bounds__(reduce_threads)
                       const int threads, const row_exchange<Body> exchange) {
   using team_type = row_team<T, Body>;
   __shared__ typename team_type::shared memory[team_type::warps];
-  __shared__ typename team_type::list_type::shared lists[team_type::warps];
+  __shared__ typename team_type::list_type::shared lists;
   const Body body = unready.ready();
   const int teams = reduce_threads / threads, nth = static_cast<int>(threadIdx.x) / threads;
-  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads, lists + nth * threads / 32};
+  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads, lists};
   const bool whole = kind == row_launch::whole;
   const std::int64_t pieces = whole ? 1 : cut.count;
   const auto* const logits = static_cast<const S*>(a.x.data);
@@ -646,24 +605,27 @@ static __global__ void __launch_bounds__(reduce_threads)
       if (kind != row_launch::write && plan.reduces) plan.left_out = team.largest_pick(body, x, item);
 
     row_state<Body::sums> state;
-    auto list = team.list(body);
-    bool finishes = whole;
-    if (whole && plan.reduces)
-      for (std::int64_t k = 0; k < cut.count; ++k) {
+    typename team_type::list_type list = team.list(body);
+    if (kind != row_launch::write && plan.reduces) {
+      for (std::int64_t k = from; k < to; ++k) {
         const auto chunk = team.reduce_chunk(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, list);
-        team.append_chunk(body, list, state, chunk);
+        if (team.rank == 0) append_chunk(body, state, chunk);
       }
+      if constexpr (keeps_columns<Body>) list.settle();
+    }
+    bool finishes = whole;
     if (kind == row_launch::reduce) {
-      row_state<Body::sums> chunk;
-      if (plan.reduces)
-        chunk = team.reduce_chunk(body, x, cut.begin(from), cut.end(from), plan.left_out, a.arg, list);
-      team.publish(exchange, item, from, pieces, chunk, plan.reduces);
+      team.publish(exchange, item, from, pieces, state, list);
       team.sync();
       finishes = team.memory.last;
-      if (finishes && plan.reduces) team.fetch(body, exchange, item, pieces, list, state);
+      if (finishes && plan.reduces) {
+        state = {};
+        list = team.list(body);
+        team.fetch(body, exchange, item, pieces, state, list);
+        if constexpr (keeps_columns<Body>) list.settle();
+      }
     }
-    if constexpr (keeps_columns<Body>)
-      if (finishes && plan.reduces && team.rank < 32) plan.left_out = list.conclude(body, state);
+    if constexpr (keeps_columns<Body>) plan.left_out = state.arg;
     if (team.rank == 0) {
       if (finishes || exchange.answers == nullptr)
         team.memory.answer = finish_on_device<T>(body, x, item, plan, state, exchange.report);
@@ -671,7 +633,7 @@ static __global__ void __launch_bounds__(reduce_threads)
       if (kind == row_launch::write && exchange.answers != nullptr) team.memory.answer = exchange.answers[item];
     }
     team.sync();
-    if (finishes) team.answer_picks(body, x, item, plan.reduces, team.memory.answer);
+    if (finishes) team.answer_picks(body, x, item, plan.reduces, team.memory.answer, list);
     if (kind != row_launch::reduce && a.gradient.data != nullptr && row >= 0) {
       const typename Body::coefficients c = team.memory.answer;
       team.write_all(body, a, x, item, row, cut.begin(from), cut.end(to - 1), plan, c);
