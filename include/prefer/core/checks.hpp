@@ -59,7 +59,8 @@ constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, s
   return {};
 }
 
-// A matrix of `rows` rows of `columns` elements, numbers unless `what` says otherwise. Rows of an output may interleave with those of another, not overlap.
+// A matrix of `rows` rows of `columns` elements, numbers unless `what` says otherwise. Rows of an output may interleave
+// with those of another, not overlap.
 template <bool Mutable, space S>
 constexpr status matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rows, std::int64_t columns,
                         holds what = holds::numbers) {

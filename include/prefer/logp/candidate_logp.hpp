@@ -219,8 +219,8 @@ status run_candidate_logp(const Exec& exec, const token_softmax& options, const 
 // keep their digits where p is close to 1, whichever candidate that is; one candidate gives what token_logp gives.
 //
 // Entries may repeat: their derivatives add up. An entry of ignore_index has logp 0 and no gradient; a row of nothing
-// else is not read, and all of it is 0. A logit of -inf has logp -inf. A NaN or +inf in the row (without a soft cap), or
-// nothing but -inf, makes all answers of the row and its gradient NaN, save the logp of ignored entries.
+// else is not read, and all of it is 0. A logit of -inf has logp -inf. A NaN or +inf in the row (without a soft cap),
+// or nothing but -inf, makes all answers of the row and its gradient NaN, save the logp of ignored entries.
 //
 // Error and cost: as token_logp, plus what belongs to candidates; the gradient compares them with each other, K^2 times
 // a row, which is little up to some hundreds. 1024 are what a block of threads on a GPU holds in registers while it

@@ -121,13 +121,14 @@ status run_top_k_call(const Exec& exec, const token_softmax& options, const Call
 //
 //   top_k_logp<float>(cpu{}, {}, {.logits = {x, M, V}}, {.logp = {logp, M, K}, .index = {token, M, K}});
 //
-// The options are temperature, logit_scale and soft_cap of token_logp. Tokens are ordered by their logits as numbers of
-// Compute, which is the order of log p and exact under a soft cap too; equal logits go to the lower token. Logits of
-// -inf come last, with logp -inf. A row without a distribution (a NaN or +inf in it, or nothing but -inf) has NaN in all
-// answers and the token -1, save max, which may be a number.
+// The options are temperature, logit_scale and soft_cap of token_logp. Tokens are ordered by their logits as numbers
+// of Compute, which is the order of log p and exact under a soft cap too; equal logits go to the lower token. Logits of
+// -inf come last, with logp -inf. A row without a distribution (a NaN or +inf in it, without a soft cap, or nothing but
+// -inf) has NaN in all answers and the token -1, save max, which may be a number.
 //
-// The largest is kept out of the sums, so that log p close to 0 keeps its digits; error as token_logp. The gradient is that of candidate_logp_gradient with index as candidates, with max and log_sum: selecting
-// has none of its own (where two logits change places the K-th log p has a kink).
+// The largest is kept out of the sums, so that log p close to 0 keeps its digits; error as token_logp. The gradient is
+// that of candidate_logp_gradient with index as candidates and this call's max and log_sum: selecting has none of its
+// own (where two logits change places the K-th log p has a kink).
 //
 // The limit of 64 is what a warp has room for in its part of a block's shared memory, with as many that wait to be
 // sorted in. Cost: that of token_logp and a comparison per logit; about K (1 + log(V / K)) numbers of a row in random

@@ -46,7 +46,9 @@ status with_top_k_rows(const token_softmax& options, const top_k_logp_inputs<S>&
 // The check of the CPU that looks at everything.
 inline auto looking_at_rows(cpu exec) {
   exec.content = content::all;
-  return [exec](const row_reduce_arguments& rows, const auto& look, auto&) { return check_logit_rows(exec, rows, look); };
+  return [exec](const row_reduce_arguments& rows, const auto& look, auto&) {
+    return check_logit_rows(exec, rows, look);
+  };
 }
 
 }  // namespace detail

@@ -129,9 +129,9 @@ struct row_part {
   T sum[Body::sums] = {};
 };
 
-// The K largest columns that a team of threads has seen, sorted, and behind them columns that wait to be sorted in. What
-// is in the list in the end depends on the columns alone, not on which thread offers them when. All threads of the team
-// take part in every call.
+// The K largest columns that a team of threads has seen, sorted, and behind them columns that wait to be sorted in.
+// What is in the list in the end depends on the columns alone, not on which thread offers them when. All threads of the
+// team take part in every call.
 template <class T, class Body>
 struct team_list {
   static constexpr int per_thread = 4, most = per_thread * reduce_threads;
@@ -222,7 +222,8 @@ struct team_list {
         for (int n = 0; n < Unroll * Group; ++n) {
           const T here = z[n / Group][n % Group];
           const std::int64_t at = first + n / Group * stride + n % Group;
-          if ((taken >> n & 1u) == 0 && at < end && precedes(here, at, number, from)) number = here, from = at, place = n;
+          const bool open = (taken >> n & 1u) == 0 && at < end;
+          if (open && precedes(here, at, number, from)) number = here, from = at, place = n;
         }
       }
       const bool admitted = from != no_column && precedes(number, from, least, least_column);
