@@ -6,7 +6,9 @@
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 // The contract of the primitive `row_reduce`, one for all backends:
 //
@@ -77,7 +79,8 @@ PREFER_HD bool precedes(T x, std::int64_t column, T y, std::int64_t other) {
   return x > y || (x == y && column < other);
 }
 
-// The largest numbers of some columns, in descending order; free places, at the end, are -inf in no column.
+// The largest numbers of some columns, in descending order; free places, at the end, are -inf in no column. Columns come
+// in their order, so that of equal numbers the one that is there stays before the one that comes.
 inline constexpr std::int64_t no_column = std::int64_t{1} << 62;  // behind all others
 template <int Most>
 struct row_list {
@@ -87,17 +90,28 @@ struct row_list {
   row_list() {
     for (int k = 0; k < Most; ++k) x[k] = -__builtin_huge_val(), column[k] = no_column;
   }
-  bool admits(double number, std::int64_t from, int size) const {
-    return precedes(number, from, x[size - 1], column[size - 1]);
-  }
+  bool full(int size) const { return column[size - 1] != no_column; }
+  bool admits(double number, int size) const { return number > x[size - 1] || (!full(size) && number >= x[size - 1]); }
   // Puts an entry that is admitted in its place; answers the number that falls out.
   double insert(double number, std::int64_t from, int size) {
     const double out = x[size - 1];
-    int at = size - 1;
-    for (; at > 0 && precedes(number, from, x[at - 1], column[at - 1]); --at)
-      x[at] = x[at - 1], column[at] = column[at - 1];
+    int at = 0;
+    for (int count = full(size) ? size : used(size); count > 0;) {
+      const int half = (count + 1) / 2;
+      const bool behind = x[at + half - 1] >= number;
+      at = behind ? at + half : at;
+      count = behind ? count - half : half - 1;
+    }
+    const auto moved = static_cast<std::size_t>(size - 1 - at);
+    std::memmove(x + at + 1, x + at, moved * sizeof *x);
+    std::memmove(column + at + 1, column + at, moved * sizeof *column);
     x[at] = number, column[at] = from;
     return out;
+  }
+  int used(int size) const {
+    int n = 0;
+    while (n < size && column[n] != no_column) ++n;
+    return n;
   }
 };
 

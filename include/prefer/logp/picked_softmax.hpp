@@ -48,8 +48,7 @@ struct picked_body : token_body<T, Capped, false> {
   using softmax = token_body<T, Capped, false>;
   struct coefficients : softmax::coefficients {
     double max, log_sum;
-    double pull;     // of the gradient, on all columns
-    double by_rest;  // the derivative by log-sum-exp
+    double pull;  // d objective / d z_v = pull p_v, of columns that are not candidates
   };
 
   picked_arguments call;
@@ -140,9 +139,9 @@ struct candidate_body : picked_body<T, Capped> {
       c = base::answer_row(item, r);
     }
     if (!plan.slopes) return c;
-    c.by_rest = upstream_of_sum(item);
-    c.pull = c.by_rest;
-    for (int k = 0; k < call.picks; ++k) c.pull -= upstream(item, k);
+    double all = 0;
+    for (int k = 0; k < call.picks; ++k) all += upstream(item, k);
+    c.pull = upstream_of_sum(item) - all;
     static_cast<typename softmax::coefficients&>(c) = softmax::pull_of(r, c.pull);
     c.max = r.max, c.log_sum = r.log_sum;
     return c;
@@ -154,17 +153,13 @@ struct candidate_body : picked_body<T, Capped> {
     base::write_logp(item, k, column >= 0 ? logp : is_ignored(item, k) ? 0 : nan);
   }
 
-  // d / d z at a column = own (1 - p) + (by_rest - the others' derivatives) p; 1 - p without forming the difference.
+  // d / d z at a column = own (1 - p) + (pull + own) p; 1 - p without forming the difference.
   PREFER_HD T slope_picked(std::int64_t item, int k, T x, const coefficients& c) const {
     const std::int64_t column = entry(item, k);
-    double own = 0, rest = c.by_rest;
-    for (int j = 0; j < call.picks; ++j) {
-      const double g = upstream(item, j);
-      if (entry(item, j) == column)
-        own += g;
-      else
-        rest -= g;
-    }
+    double own = 0;
+    for (int j = 0; j < call.picks; ++j)
+      if (entry(item, j) == column) own += upstream(item, j);
+    const double rest = c.pull + own;
     const double logp = base::logp_of(static_cast<double>(softmax::value(x)), c);
     const double slope = math::share(math::exp(logp), rest) - own * math::expm1(logp);
     const T y = static_cast<T>(this->slope_scale * slope);

@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_reduce.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -79,7 +80,7 @@ void append_chunks(const Body& body, const row_part_state<Body>* states, std::in
     if constexpr (keeps_columns<Body>) {
       const auto& part = states[c].list;
       for (int k = 0; k < body.picks() && part.column[k] != no_column; ++k) {
-        const bool kept = to.list.admits(part.x[k], part.column[k], body.picks());
+        const bool kept = to.list.admits(part.x[k], body.picks());
         const double out = kept ? to.list.insert(part.x[k], part.column[k], body.picks()) : part.x[k];
         append_number(body, to, static_cast<T>(out));
       }
@@ -222,18 +223,23 @@ struct row_reduce_work {
     return a[0];
   }
 
+  // The first column of [begin, end), both whole lanes, of which `holds` is true, or row_tile.
+  template <class V, class F>
+  static inline __attribute__((always_inline)) int first_where(int begin, int end, F holds) {
+    V least = V(row_tile);
+    for (int g = begin; g < end; g += V::width)
+      least = math::min(select(holds(g), V::index() + V(g), V(row_tile)), least);
+    T a[V::width];
+    least.store(a);
+    for (int half = V::width / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) a[i] = math::min(a[i + half], a[i]);
+    return static_cast<int>(a[0]);
+  }
+
   // The first column of a tile whose value is `max`.
   template <class V>
   static inline __attribute__((always_inline)) int find(const Body& body, const T* x, int padded, T max) {
-    V least = V(row_tile);
-    for (int g = 0; g < padded; g += V::width) {
-      const V here = select(body.value(V::load(x + g)) == V(max), V::index() + V(g), V(row_tile));
-      least = math::min(here, least);
-    }
-    T a[V::width];
-    least.store(a);
-    for (int i = 1; i < V::width; ++i) a[0] = math::min(a[i], a[0]);
-    return static_cast<int>(a[0]);
+    return first_where<V>(0, padded, [&](int g) PREFER_HD_LAMBDA { return body.value(V::load(x + g)) == V(max); });
   }
 
   template <class V>
@@ -270,12 +276,29 @@ struct row_reduce_work {
     return largest(top);
   }
 
+  // A number that the K largest of a whole tile are not below: the K-th largest of the maxima of many parts of it.
+  template <class V>
+  static inline __attribute__((always_inline)) T low_bound(const T* x, int k) {
+    constexpr int lanes = 8, parts = lanes * V::width;
+    static_assert(parts >= 64 && row_tile % parts == 0);
+    V top[lanes];
+    for (int j = 0; j < lanes; ++j) top[j] = V::load(x + j * V::width);
+    for (int g = parts; g < row_tile; g += parts)
+      for (int j = 0; j < lanes; ++j) top[j] = math::max(V::load(x + g + j * V::width), top[j]);
+    T a[parts];
+    for (int j = 0; j < lanes; ++j) top[j].store(a + j * V::width);
+    for (T& e : a) e = math::is_nan(e) ? -math::detail::infinity<T>() : e;
+    std::nth_element(a, a + (k - 1), a + parts, [](T e, T f) { return e > f; });
+    return a[k - 1];
+  }
+
   // Moves what the list of the largest admits from a tile to the list, and what falls out of the list to the tile.
   template <class V, class List>
   static inline __attribute__((always_inline)) void keep(const Body& body, std::int64_t first, int count, int padded,
                                                          tile& t, List& list) {
     constexpr int step = unroll * V::width, block = 4 * step;
     const int size = body.picks();
+    const T least = count == row_tile && !list.full(size) ? low_bound<V>(t.from, size) : -math::detail::infinity<T>();
     for (int begin = 0; begin < count; begin += block) {
       const int end = static_cast<int>(smaller(begin + block, padded));
       V top[unroll];
@@ -283,14 +306,21 @@ struct row_reduce_work {
       for (int g = begin; g < end; g += step)
         unrolled<unroll>(
             [&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(V::load(t.from + g + j * V::width), top[j]); });
-      if (!list.admits(static_cast<double>(largest(top)), first + begin, size)) continue;
+      const T most = largest(top);
+      if (most < least || !list.admits(static_cast<double>(most), size)) continue;
       if (t.from != t.x) std::memcpy(t.x, t.from, static_cast<std::size_t>(padded) * sizeof(T));
       t.from = t.x;
-      T least = static_cast<T>(list.x[size - 1]);
-      for (int i = begin; i < smaller(end, count); ++i) {
-        if (!(t.x[i] >= least) || !list.admits(static_cast<double>(t.x[i]), first + i, size)) continue;
-        t.x[i] = static_cast<T>(list.insert(static_cast<double>(t.x[i]), first + i, size));
-        least = static_cast<T>(list.x[size - 1]);
+      for (int from = begin; from < end;) {
+        const bool full = list.full(size);  // then a later column has to be larger
+        const V bar = V(full ? static_cast<T>(list.x[size - 1]) : least);
+        const int at = first_where<V>(from / V::width * V::width, end, [&](int g) PREFER_HD_LAMBDA {
+          const V x = V::load(t.x + g);
+          const auto behind = V::index() + V(g) >= V(from);
+          return full ? (x > bar) & behind : (x >= bar) & behind;
+        });
+        if (at >= count) break;
+        t.x[at] = static_cast<T>(list.insert(static_cast<double>(t.x[at]), first + at, size));
+        from = at + 1;
       }
     }
   }

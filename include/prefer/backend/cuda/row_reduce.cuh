@@ -203,6 +203,7 @@ struct team_list {
     if (has) x[at] = number, column[at] = from;
     sync();
     const int count = *waiting;
+    sync();  // before the next call counts
     if (least_column == no_column || count >= 2 * size || size + count + threads > per_thread * threads) settle();
   }
 
@@ -440,7 +441,6 @@ struct row_team {
         const volatile kept_column* const kept = exchange.kept + unit * Body::most_kept;
         const bool mine = rank < list.size;
         list.push(mine, mine ? static_cast<T>(kept[rank].x) : T(0), mine ? kept[rank].column : 0);
-        sync();  // before the next one counts
       }
       if (rank != 0) continue;
       const volatile row_state<sums>& part = exchange.states[unit];
