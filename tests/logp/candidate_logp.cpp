@@ -3,6 +3,7 @@
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/token_logp.hpp>
+#include <prefer/logp/validate_logits.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
 
@@ -108,11 +109,9 @@ TEST_CASE("candidate_logp: golden rows at 400 digits, the target among other can
       CHECK(prefer_test::near(c.logp.get(0, 1), t.logp, bound.logp(t)));
       CHECK(prefer_test::near(c.max.get(0) + c.log_sum.get(0), t.log_sum_exp, bound.log_sum_exp(t)));
       const picked_truth size = c.truth(0, options);
-      for (std::size_t v = 0; v < 6; ++v) {
-        INFO(c.gradient.get(0, static_cast<std::int64_t>(v)) << " is " << x(g.gradient[v]) << " by " << x(size.gradient_error[v]));
+      for (std::size_t v = 0; v < 6; ++v)
         CHECK(prefer_test::near(c.gradient.get(0, static_cast<std::int64_t>(v)), g.gradient[v],
                                 size.gradient_error[v] + 1e-307L));
-      }
     }
     ++rows;
   }
@@ -214,8 +213,9 @@ TEST_CASE("candidate_logp: a common offset changes nothing; one finite logit; no
     picked_memory<float> zero = c;
     for (std::int64_t v = 0; v < 300; ++v) zero.logits.set(0, v, c.logits.get(0, v) - offset);
     const picked_truth t = zero.truth(0, {});
-    for (std::int64_t k = 0; k < 3; ++k)
-      CHECK(c.logp.get(0, k) == doctest::Approx(static_cast<double>(t.logp[static_cast<std::size_t>(k)])).epsilon(1e-7));
+    for (std::size_t k = 0; k < 3; ++k)
+      CHECK(c.logp.get(0, static_cast<std::int64_t>(k)) ==
+            doctest::Approx(static_cast<double>(t.logp[k])).epsilon(1e-7));
     CHECK(c.max.get(0) == offset + 6);
   }
   for (double bad : {-inf, inf, not_a_number})
@@ -271,10 +271,11 @@ TEST_CASE("candidate_logp: listed rows only; rows whose derivatives are all zero
   dense.by_logp.set(1, 1, not_a_number);  // of an ignored entry
   for (std::int64_t e = 0; e < 500; ++e) dense.logits.set(1, e, not_a_number);
   REQUIRE(candidate_logp_gradient<float>(cpu{}, {}, dense.saved(), {.grad_logits = dense.gradient.view()}).ok());
-  for (std::int64_t e = 0; e < 500; ++e) CHECK((dense.gradient.get(1, e) == 0 && !std::isnan(dense.gradient.get(0, e))));
+  for (std::int64_t e = 0; e < 500; ++e)
+    CHECK((dense.gradient.get(1, e) == 0 && !std::isnan(dense.gradient.get(0, e))));
 }
 
-TEST_CASE("candidate_logp: the same bits for any number of threads, few long rows and many, a row alone or in a batch") {
+TEST_CASE("candidate_logp: the same bits for any number of threads, few long rows and many, a row in any batch") {
   const auto check_threads = [&](std::int64_t m, std::int64_t v) {
     picked_memory<bfloat16> c(m, v, 5);
     c.fill(7);
@@ -313,6 +314,34 @@ TEST_CASE("candidate_logp: nothing is allocated") {
   prefer_test::covers("candidate_logp", "allocation");
 }
 
+TEST_CASE("validate of calls on rows of logits names the row of a wrong token, and of a NaN where it is read") {
+  picked_memory<half> c(5, 9, 2);
+  c.fill(2);
+  std::int64_t target[] = {0, 8, -100, 3, 1};
+  const std::int32_t rows[] = {1, 3}, falling[] = {3, 1};
+  const auto tokens = [&] {
+    return validate_token_logp(cpu{}, {}, {.logits = c.logits.read(), .target = {target, 5}});
+  };
+  const auto candidates = [&] {
+    return validate_candidate_logp(cpu{}, {}, {.logits = c.logits.read(), .candidates = c.token.read()});
+  };
+  const auto listed = [&](const std::int32_t* list) {
+    return validate_top_k_logp(cpu{}, {}, {.logits = c.logits.read(), .rows = {list, 2}});
+  };
+  c.logits.set(2, 4, not_a_number), c.set_tokens(2, {-100, -100});
+  CHECK((tokens().ok() && candidates().ok() && listed(rows).ok()));
+  CHECK(listed(falling).code == errc::bad_index);
+  target[3] = 9, c.token.at(4, 1) = -1;
+  CHECK(std::string(message(tokens()).c_str()) ==
+        message(token_logp<float>(cpu{}, {}, {.logits = c.logits.read(), .target = {target, 5}},
+                                  {.logp = {c.logp.memory.data(), 5}}))
+            .c_str());
+  CHECK((tokens().index == 3 && candidates().index == 4 && std::string(candidates().argument) == "candidates"));
+  c.logits.set(1, 0, not_a_number);
+  CHECK((tokens().code == errc::not_a_number && candidates().index == 1 && listed(rows).index == 1));
+  CHECK(validate_candidate_logp(cpu{}, {}, {.logits = c.logits.read()}).code == errc::missing_input);
+}
+
 TEST_CASE("candidate_logp: what is wrong is named, and nothing is written") {
   picked_memory<float> c(4, 10, 3);
   c.fill(1);
@@ -349,7 +378,8 @@ TEST_CASE("candidate_logp: what is wrong is named, and nothing is written") {
   refused(errc::bad_extent, "logp", [](inputs&, outputs& out) { out.logp.extent[1] = 2; });
   refused(errc::bad_stride, "logp", [](inputs&, outputs& out) { out.logp.stride[0] = 2; });
   refused(errc::bad_extent, "grad_logits", [](inputs&, outputs& out) { out.grad_logits.extent[0] = 3; });
-  refused(errc::overlap, "logp", [](inputs& in, outputs& out) { out.logp.data = const_cast<void*>(in.candidates.data); });
+  refused(errc::overlap, "logp",
+          [](inputs& in, outputs& out) { out.logp.data = const_cast<void*>(in.candidates.data); });
   refused(errc::overlap, "log_sum", [](inputs&, outputs& out) { out.log_sum = out.max; });
   refused(errc::overlap, "grad_logits", [](inputs& in, outputs& out) {
     out.grad_logits.data = const_cast<void*>(in.logits.data), out.grad_logits.type = element::bf16;

@@ -174,7 +174,7 @@ TEST_CASE("top_k_logp on CUDA: rows in order, against it and all alike, short an
       }
 }
 
-TEST_CASE("candidate_logp, top_k_logp on CUDA: few long rows in chunks, many in blocks, at any address: the same bits") {
+TEST_CASE("candidate_logp, top_k_logp on CUDA: few long rows in chunks, many in blocks, any address: the same bits") {
   stream s;
   constexpr std::int64_t v = 33001, many = 256, k = 20;
   picked_memory<bfloat16> two(2, v, k, 7);

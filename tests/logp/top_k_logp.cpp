@@ -243,7 +243,8 @@ TEST_CASE("top_k_logp: the same bits for any number of threads, few long rows an
   check_threads(2, 150001);
   check_threads(40, 3000);
   picked_memory<bfloat16> longest(1, (1 << 20) + 1, 3);  // 64 chunks
-  for (std::int64_t e = 0; e < longest.logits.columns; ++e) longest.logits.set(0, e, static_cast<double>(e * 7919 % 251));
+  for (std::int64_t e = 0; e < longest.logits.columns; ++e)
+    longest.logits.set(0, e, static_cast<double>(e * 7919 % 251));
   REQUIRE(call(longest).ok());
   thread_pool pool(2);
   picked_memory<bfloat16> again = longest;

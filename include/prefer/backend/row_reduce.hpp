@@ -79,8 +79,8 @@ PREFER_HD bool precedes(T x, std::int64_t column, T y, std::int64_t other) {
   return x > y || (x == y && column < other);
 }
 
-// The largest numbers of some columns, in descending order; free places, at the end, are -inf in no column. Columns come
-// in their order, so that of equal numbers the one that is there stays before the one that comes.
+// The largest numbers of some columns, in descending order; free places, at the end, are -inf in no column. Columns
+// come in their order, so that of equal numbers the one that is there stays before the one that comes.
 inline constexpr std::int64_t no_column = std::int64_t{1} << 62;  // behind all others
 template <int Most>
 struct row_list {
@@ -91,7 +91,9 @@ struct row_list {
     for (int k = 0; k < Most; ++k) x[k] = -__builtin_huge_val(), column[k] = no_column;
   }
   bool full(int size) const { return column[size - 1] != no_column; }
-  bool admits(double number, int size) const { return number > x[size - 1] || (!full(size) && number >= x[size - 1]); }
+  bool admits(double number, int size) const {
+    return number > x[size - 1] || (!full(size) && number >= x[size - 1]);
+  }
   // Puts an entry that is admitted in its place; answers the number that falls out.
   double insert(double number, std::int64_t from, int size) {
     const double out = x[size - 1];
