@@ -6,6 +6,7 @@
 #include <prefer/logp/validate_logits.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
+#include <support/golden_logits.hpp>
 
 #include <support/picked_call.hpp>
 
@@ -69,17 +70,6 @@ void check_sizes() {
     prefer_test::covers<S>("candidate_logp", tag);
 }
 
-struct golden_row {
-  long double logits[6];
-  int target;
-  long double options[5], upstream[4];
-  long double answer[6];  // logp, loss, log-sum-exp, entropy, choices, largest p
-  long double gradient[6];
-};
-const golden_row golden[] = {
-#include <golden_token_logp.inc>
-};
-
 }  // namespace
 
 TEST_CASE("candidate_logp: rows of every length agree with the textbook; in place, strided and misaligned alike") {
@@ -91,13 +81,12 @@ TEST_CASE("candidate_logp: rows of every length agree with the textbook; in plac
 
 TEST_CASE("candidate_logp: golden rows at 400 digits, the target among other candidates, at every level") {
   int rows = 0;
-  for (const golden_row& g : golden) {
+  for (const prefer_test::golden_logits& g : prefer_test::golden_rows_of_logits) {
     if (g.options[3] != 0 || g.options[4] != 0 || g.upstream[1] != 0 || g.upstream[2] != 0) continue;
     const auto x = [](long double e) { return static_cast<double>(e); };
-    const token_softmax options = {
-        .temperature = x(g.options[0]), .logit_scale = x(g.options[1]), .soft_cap = x(g.options[2])};
+    const token_softmax options = g.softmax();
     picked_memory<double> c(1, 6, 4);
-    for (int v = 0; v < 6; ++v) c.logits.set(0, v, x(g.logits[v]));
+    for (int v = 0; v < 6; ++v) c.logits.set(0, v, g.logit(v));
     c.set_tokens(0, {0, g.target, -100, 5});
     for (int k = 0; k < 4; ++k) c.by_logp.set(0, k, k == 1 ? x(g.upstream[0]) : 0);
     c.by_log_sum_exp.set(0, x(g.upstream[3]));

@@ -6,6 +6,7 @@
 #include <prefer/logp/top_k_logp.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
+#include <support/golden_logits.hpp>
 #include <support/picked_call.hpp>
 
 #include <doctest/doctest.h>
@@ -75,17 +76,6 @@ void check_sizes() {
     prefer_test::covers<S>("top_k_logp", tag);
 }
 
-struct golden_row {
-  long double logits[6];
-  int target;
-  long double options[5], upstream[4];
-  long double answer[6];  // logp, loss, log-sum-exp, entropy, choices, largest p
-  long double gradient[6];
-};
-const golden_row golden[] = {
-#include <golden_token_logp.inc>
-};
-
 }  // namespace
 
 TEST_CASE("top_k_logp: the K largest of rows of every length, ties to the lowest; the gradient by its tokens") {
@@ -96,12 +86,11 @@ TEST_CASE("top_k_logp: the K largest of rows of every length, ties to the lowest
 }
 
 TEST_CASE("top_k_logp: golden rows at 400 digits, at every level") {
-  for (const golden_row& g : golden) {
-    const auto x = [](long double e) { return static_cast<double>(e); };
-    const token_softmax options = {
-        .temperature = x(g.options[0]), .logit_scale = x(g.options[1]), .soft_cap = x(g.options[2])};
+  for (const prefer_test::golden_logits& g : prefer_test::golden_rows_of_logits) {
+    token_softmax options = g.softmax();
+    options.label_smoothing = options.z_loss = 0.0;  // of the loss, which the table has too
     picked_memory<double> c(1, 6, 6);
-    for (int v = 0; v < 6; ++v) c.logits.set(0, v, x(g.logits[v]));
+    for (int v = 0; v < 6; ++v) c.logits.set(0, v, g.logit(v));
     const prefer_test::token_bounds<double> bound(c.logits.logits(0), options);
     prefer_test::token_truth t;
     t.logp = g.answer[0], t.log_sum_exp = g.answer[2];
