@@ -644,7 +644,7 @@ static __global__ void __launch_bounds__(reduce_threads)
 }
 
 template <class Body>
-int team_threads(const Body& body, std::int64_t columns) {
+int threads_per_row(const Body& body, std::int64_t columns) {
   bool few = true;  // picked columns
   if constexpr (picks_columns<Body>) few = body.picks() <= 32 * most_thread_picks;
   return columns <= warp_columns && few ? 32 : reduce_threads;
@@ -653,7 +653,7 @@ int team_threads(const Body& body, std::int64_t columns) {
 template <class T, class S, class Body>
 status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments& a, const row_chunks& cut,
                          row_launch kind, const row_exchange<Body>& exchange) {
-  const int threads = team_threads(body, a.columns);
+  const int threads = threads_per_row(body, a.columns);
   const std::int64_t units = a.items * (kind == row_launch::whole ? 1 : cut.count), teams = reduce_threads / threads;
   const std::int64_t blocks = (units + teams - 1) / teams;
   row_reduce_kernel<T, S, Body>
