@@ -8,12 +8,15 @@
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
+#include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>
 #include <prefer/logp/noise_error.cuh>
 #include <prefer/logp/token_logp.cuh>
 #include <prefer/logp/token_logp_chunks.cuh>
 #include <prefer/logp/token_shards.cuh>
+#include <prefer/logp/top_k_logp.cuh>
+#include <prefer/logp/validate_logits.cuh>
 #include <prefer/loss/aot.cuh>
 #include <prefer/loss/apo.cuh>
 #include <prefer/loss/bco.cuh>

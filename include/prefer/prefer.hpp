@@ -10,6 +10,7 @@
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
+#include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/evaluate_logits.hpp>
 #include <prefer/logp/noise_error.hpp>
@@ -17,6 +18,8 @@
 #include <prefer/logp/token_logp_chunks.hpp>
 #include <prefer/logp/token_shards.hpp>
 #include <prefer/logp/token_softmax.hpp>
+#include <prefer/logp/top_k_logp.hpp>
+#include <prefer/logp/validate_logits.hpp>
 #include <prefer/loss/annealing.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>

@@ -5,6 +5,7 @@
 #include <prefer/logp/token_shards.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
+#include <support/golden_logits.hpp>
 #include <support/token_call.hpp>
 
 #include <doctest/doctest.h>
@@ -24,22 +25,6 @@ using prefer_test::token_weights;
 namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity(), not_a_number = std::numeric_limits<double>::quiet_NaN();
-
-struct golden_row {
-  long double logits[6];
-  int target;
-  long double options[5], upstream[4];
-  long double answer[6];  // logp, loss, log-sum-exp, entropy, choices, largest p
-  long double gradient[6];
-};
-const golden_row golden[] = {
-#include <golden_token_logp.inc>
-};
-
-token_softmax options_of(const golden_row& g) {
-  const auto x = [&](int k) { return static_cast<double>(g.options[k]); };
-  return {.temperature = x(0), .logit_scale = x(1), .soft_cap = x(2), .label_smoothing = x(3), .z_loss = x(4)};
-}
 
 // The answers and the gradient of row i.
 template <class S, class A>
@@ -76,10 +61,10 @@ void check_row(token_memory<S, A>& c, std::int64_t i, const token_softmax& optio
 
 template <class S>
 void check_golden() {
-  for (const golden_row& g : golden) {
-    const token_softmax options = options_of(g);
+  for (const prefer_test::golden_logits& g : prefer_test::golden_rows_of_logits) {
+    const token_softmax options = g.softmax();
     token_memory<S> c(1, 6);
-    for (int v = 0; v < 6; ++v) c.logits.set(0, v, static_cast<double>(g.logits[v]));
+    for (int v = 0; v < 6; ++v) c.logits.set(0, v, g.logit(v));
     c.target.at(0) = g.target;
     token_weights w;
     w.logp = static_cast<double>(g.upstream[0]), w.loss = static_cast<double>(g.upstream[1]);

@@ -58,7 +58,7 @@ inline token_truth token_textbook(const std::vector<double>& x, std::int64_t tar
   long double sum = 0, rest = 0, mean = 0;
   for (std::size_t v = 0; v < n; ++v) {
     sum += std::exp(z[v] - max);
-    if (v != y) rest += std::exp(z[v] - z[y]);
+    if (v != y && !std::isinf(z[v])) rest += std::exp(z[v] - z[y]);
     if (!std::isinf(z[v])) t.choices += 1;
   }
   t.log_sum_exp = max + std::log(sum);

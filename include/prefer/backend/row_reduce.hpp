@@ -6,7 +6,9 @@
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 // The contract of the primitive `row_reduce`, one for all backends:
 //
@@ -30,7 +32,19 @@
 //     T slope_left_out(T x, const coefficients&) const;                           // of the column that was left out
 //   };
 //
-// * A plan may leave one column out of the state (the target of a log-probability): `finish` gets its value apart.
+// A body may also pick columns of a row, at most a few hundred, and answer them one by one once the row is finished:
+//
+//     int picks() const;                                               // columns per row, K
+//     void answer(std::int64_t item, int k, std::int64_t column, T x, const coefficients&) const;  // column -1: none
+//     std::int64_t picked(std::int64_t item, int k) const;             // either they are known: the k-th, or -1
+//     T slope_picked(std::int64_t item, int k, T x, const coefficients&) const;  // in place of slope(x)
+//     static constexpr int most_kept;                                  // or they are the K largest, K at most that
+//
+// * A plan may leave one column out of the state (the target of a log-probability): `finish` gets its value apart. Of
+//   picked columns it is the largest.
+// * The K largest are in descending order of x as a T, equal ones in the order of their columns; NaN is not among them,
+//   and where there are fewer numbers than K the last columns are -1. Such a body writes no gradient.
+// * Two picks may be one column; then slope_picked is the same for both.
 // * A plan may say that the row is not read: then the state is that of no columns, and unless it wants slopes too the
 //   gradient's row is filled with a constant.
 // * terms(-inf) must be zero. `finish` writes the outputs of the row; it runs once per row and may run again with the
@@ -57,6 +71,58 @@ struct row_plan {
   bool slopes = true;
   float fill = 0;  // of the gradient, when it has no slopes
   errc code = errc::ok;
+};
+
+// Whether an entry of a list is before another: by number, then by column.
+template <class T>
+PREFER_HD bool precedes(T x, std::int64_t column, T y, std::int64_t other) {
+  return x > y || (x == y && column < other);
+}
+
+// The largest numbers of some columns, in descending order; free places, at the end, are -inf in no column. Columns
+// come in their order, so that of equal numbers the one that is there stays before the one that comes.
+inline constexpr std::int64_t no_column = std::int64_t{1} << 62;  // behind all others
+template <int Most>
+struct row_list {
+  double x[Most];
+  std::int64_t column[Most];
+
+  row_list() {
+    for (int k = 0; k < Most; ++k) x[k] = -__builtin_huge_val(), column[k] = no_column;
+  }
+  bool full(int size) const { return column[size - 1] != no_column; }
+  bool admits(double number, int size) const {
+    return number > x[size - 1] || (!full(size) && number >= x[size - 1]);
+  }
+  // Puts an entry that is admitted in its place; answers the number that falls out.
+  double insert(double number, std::int64_t from, int size) {
+    const double out = x[size - 1];
+    int at = 0;
+    for (int count = full(size) ? size : used(size); count > 0;) {
+      const int half = (count + 1) / 2;
+      const bool behind = x[at + half - 1] >= number;
+      at = behind ? at + half : at;
+      count = behind ? count - half : half - 1;
+    }
+    const auto moved = static_cast<std::size_t>(size - 1 - at);
+    std::memmove(x + at + 1, x + at, moved * sizeof *x);
+    std::memmove(column + at + 1, column + at, moved * sizeof *column);
+    x[at] = number, column[at] = from;
+    return out;
+  }
+  int used(int size) const {
+    int n = 0;
+    while (n < size && column[n] != no_column) ++n;
+    return n;
+  }
+};
+
+// What a chunk of a row leaves: of a body that keeps the largest columns they are in the list and not in the sums.
+template <class Body>
+struct row_part_state : row_state<Body::sums> {};
+template <class Body>
+requires(Body::most_kept > 0) struct row_part_state<Body> : row_state<Body::sums> {
+  row_list<Body::most_kept> list;
 };
 
 struct row_reduce_arguments {
@@ -88,6 +154,20 @@ PREFER_HD void append(row_state<Body::sums>& to, const row_state<Body::sums>& pa
   if (part.max > to.max || to.arg < 0 || (part.max == to.max && part.arg >= 0 && part.arg < to.arg)) to.arg = part.arg;
   to.max = top;
   for (int r = 0; r < Body::sums; ++r) to.sum[r] += moved[r];
+}
+
+template <class Body>
+inline constexpr bool picks_columns = requires(const Body& b) { b.picked(std::int64_t{}, 0); };
+template <class Body>
+inline constexpr bool keeps_columns = requires { Body::most_kept; };
+
+// One more number for a state.
+template <class T, class Body>
+PREFER_HD void append_number(const Body& body, row_state<Body::sums>& to, T x) {
+  row_state<Body::sums> one;
+  one.max = static_cast<double>(body.value(x));
+  body.terms(one.max > -math::detail::infinity<double>() ? 0.0 : one.max, one.sum);
+  append<Body>(to, one);
 }
 
 // The row of an item, or -1 if the index is wrong there.

@@ -59,11 +59,12 @@ constexpr status vector(const char* name, const erased_view<Mutable, 1, S>& v, s
   return {};
 }
 
-// A matrix of `rows` rows of `columns` elements. Rows of an output may interleave with those of another, not overlap.
+// A matrix of `rows` rows of `columns` elements, numbers unless `what` says otherwise. Rows of an output may interleave
+// with those of another, not overlap.
 template <bool Mutable, space S>
-constexpr status matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rows,
-                        std::int64_t columns) {
-  if (const status s = element_type(name, v.type, holds::numbers); !s.ok()) return s;
+constexpr status matrix(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rows, std::int64_t columns,
+                        holds what = holds::numbers) {
+  if (const status s = element_type(name, v.type, what); !s.ok()) return s;
   const std::int64_t expected[2] = {rows, columns};
   for (int r = 0; r < 2; ++r)
     if (v.extent[r] != expected[r])

@@ -116,9 +116,7 @@ class logits_of_matrix {
   void add_to(Footprints& all) const {
     const auto& x = given_.logits;
     const auto& g = given_.grad_logits;
-    const bool in_place =
-        g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] && g.stride[1] == x.stride[1];
-    if (!in_place) all.reads[all.read_count++] = require::footprint_of("logits", x);
+    if (!lies_over(g, x)) all.reads[all.read_count++] = require::footprint_of("logits", x);
     if (makes_reference())
       all.reads[all.read_count++] = require::footprint_of("reference_logits", given_.reference_logits);
     if (g.given()) all.writes[all.write_count++] = require::footprint_of("grad_logits", g);

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cpu/row_reduce.hpp>
 #include <prefer/core/checks.hpp>
+#include <prefer/logp/logit_rows.hpp>
 #include <prefer/logp/token_softmax.hpp>
 
 #include <concepts>
@@ -101,25 +102,22 @@ class token_call {
   }
 
   status check() const {
-    status s = first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
-    if (s.ok()) s = check_shard();
-    if (s.ok()) s = check_vectors();
+    status s = check_inputs();
     if (s.ok()) s = check_needs();
     if constexpr (saved)
       if (s.ok()) s = check_saved();
     return s.ok() ? check_overlap() : s;
   }
+  // What can be said without outputs.
+  status check_inputs() const {
+    status s = first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"),
+                           check_logits(in_.logits, out_.grad_logits));
+    if (s.ok()) s = check_shard();
+    return s.ok() ? check_vectors() : s;
+  }
 
   row_reduce_arguments rows() const {
-    row_reduce_arguments a;
-    const auto& x = in_.logits;
-    const auto& g = out_.grad_logits;
-    a.items = items_;
-    a.rows = x.extent[0];
-    a.columns = x.extent[1];
-    a.x = {x.data, x.stride[0], x.stride[1], x.type};
-    if (g.given()) a.gradient = {g.data, g.stride[0], g.stride[1], g.type};
-    a.index = token_source(in_.rows);
+    row_reduce_arguments a = logit_rows(in_.logits, in_.rows, out_.grad_logits);
     if constexpr (!saved) a.arg = out_.argmax.given();
     return a;
   }
@@ -165,17 +163,6 @@ class token_call {
   const Outputs& out_;
   std::int64_t items_;
   bool any_upstream_ = false, any_answer_ = false;
-
-  status check_matrices() const {
-    const auto& x = in_.logits;
-    if (!x.given()) return require::fail(errc::missing_input, "logits", "a matrix of one row per token");
-    for (int r = 0; r < 2; ++r)
-      if (x.extent[r] < 0)
-        return require::fail(errc::bad_extent, "logits", "at least", static_cast<double>(x.extent[r]), 0);
-    if (const status s = require::matrix("logits", x, x.extent[0], x.extent[1]); !s.ok()) return s;
-    const auto& g = out_.grad_logits;
-    return g.given() ? require::matrix("grad_logits", g, x.extent[0], x.extent[1]) : status{};
-  }
 
   // A shard knows sums and choices; what belongs to the whole distribution comes after combine_token_shards.
   status check_shard() const {
@@ -253,9 +240,7 @@ class token_call {
     const auto writes = [&](const char* name, const auto& v, require::holds = {}) {
       if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
     };
-    const bool in_place = g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] &&
-                          g.stride[1] == x.stride[1];
-    if (!in_place) reads("logits", x);
+    if (!lies_over(g, x)) reads("logits", x);
     reads("target", in_.target), reads("rows", in_.rows);
     each_upstream(in_, reads);
     if constexpr (saved)
@@ -267,36 +252,18 @@ class token_call {
   }
 };
 
-// Content of a call on the CPU, before anything is written; on CUDA the kernel guards itself.
-template <class Exec>
-status check_token_content(const Exec&, const token_softmax&, const token_arguments&, const row_reduce_arguments&) {
-  return {};
-}
-inline status check_token_row(const row_reduce_arguments& a, std::int64_t row) {
-  for (std::int64_t v = 0; v < a.columns; ++v)
-    if (math::is_nan(load_element<double>(a.x.data, a.x.type, row * a.x.row_stride + v * a.x.stride)))
-      return require::fail(errc::not_a_number, "logits", "numbers, but this row has a NaN", 0, 0, row);
-  return {};
-}
-inline status check_token_content(const cpu& exec, const token_softmax& options, const token_arguments& io,
-                                  const row_reduce_arguments& a) {
-  if (exec.content == content::none) return {};
-  for (std::int64_t i = 0; i < a.items; ++i) {
-    const std::int64_t row = row_of(a, i);
-    if (row < 0)
-      return require::fail(errc::bad_index, "rows", "ascending rows of the logits",
-                           static_cast<double>(load_index(a.index.data, a.index.type, i * a.index.stride)), 0, i);
-    const std::int64_t target =
-        io.target.data == nullptr ? 0 : load_index(io.target.data, io.target.type, i * io.target.stride);
-    if (io.target.data != nullptr && target == options.ignore_index) continue;
-    if (io.target.data != nullptr && (target < 0 || target >= io.vocabulary))
-      return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the vocabulary's size",
-                           static_cast<double>(target), 0, i);
-    if (exec.content == content::all)
-      if (const status s = check_token_row(a, row); !s.ok()) return s;
+// What a row's target says about it.
+struct token_look {
+  const token_softmax& options;
+  const token_arguments& io;
+
+  item_look operator()(std::int64_t i) const {
+    if (io.target.data == nullptr) return {};
+    const std::int64_t target = load_index(io.target.data, io.target.type, i * io.target.stride);
+    if (target == options.ignore_index) return {.reads = false};
+    return {.wrong = check_token(target, io.vocabulary, "target", i)};
   }
-  return {};
-}
+};
 
 template <class T, bool Capped, bool Full, class Exec, class Call>
 status run_token_call(const Exec& exec, const token_softmax& options, const Call& call) {
@@ -304,7 +271,7 @@ status run_token_call(const Exec& exec, const token_softmax& options, const Call
   body.options = options;
   body.io = call.arguments();
   const row_reduce_arguments rows = call.rows();
-  if (const status s = check_token_content(exec, options, body.io, rows); !s.ok()) return s;
+  if (const status s = check_logit_rows(exec, rows, token_look{options, body.io}); !s.ok()) return s;
   return row_reduce<T>(exec, body, rows);
 }
 

@@ -179,7 +179,7 @@ class chunked_call {
       all.target = token_source(in_.target);
       row_reduce_arguments rows;
       rows.items = rows.rows = chunks_.rows;
-      return check_token_content(targets, options_, all, rows);
+      return check_logit_rows(targets, rows, token_look{options_, all});
     }
     return {};
   }

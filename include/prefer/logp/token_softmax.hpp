@@ -54,12 +54,14 @@ struct token_arguments {
   scalar grad_scale = 1.0;
 };
 
-PREFER_HD void write_index(const sink& s, std::int64_t item, std::int64_t x) {
-  if (s.data == nullptr) return;
-  if (s.type == element::i64)
-    static_cast<std::int64_t*>(s.data)[item * s.stride] = x;
+PREFER_HD void store_index(void* data, element type, std::int64_t at, std::int64_t x) {
+  if (type == element::i64)
+    static_cast<std::int64_t*>(data)[at] = x;
   else
-    static_cast<std::int32_t*>(s.data)[item * s.stride] = static_cast<std::int32_t>(x);
+    static_cast<std::int32_t*>(data)[at] = static_cast<std::int32_t>(x);
+}
+PREFER_HD void write_index(const sink& s, std::int64_t item, std::int64_t x) {
+  if (s.data != nullptr) store_index(s.data, s.type, item * s.stride, x);
 }
 
 // A row's distribution, in double.
@@ -242,22 +244,25 @@ struct token_body {
     return plan.slopes ? gradient_of(item, plan, r) : coefficients{};
   }
 
+  // d objective / d z_v = pull p_v
+  PREFER_HD coefficients pull_of(const token_row& r, double pull) const {
+    coefficients c{};
+    c.shift = static_cast<T>(r.max);
+    c.log_sum = static_cast<T>(r.log_sum + (r.max - static_cast<double>(c.shift)));
+    c.linear = static_cast<T>(slope_scale * pull * math::exp(-r.log_sum));
+    c.nothing = static_cast<T>(math::is_nan(r.log_sum) ? math::detail::format<double>::nan : 0);
+    return c;
+  }
+
   PREFER_HD coefficients gradient_of(std::int64_t item, const row_plan& plan, const token_row& r) const {
-    constexpr double nan = math::detail::format<double>::nan;
     double g[token_arguments::upstreams];
     for (int k = 0; k < token_arguments::upstreams; ++k) g[k] = read_item<double>(io.upstream[k], item) * grad_scale;
     const double own = g[0] - (1 - smoothing) * g[1];  // of (1 at the target) - p
     const double uniform = -math::share(smoothing * g[1], 1 / r.choices);
     const double others = 2 * math::share(z_loss * g[1], r.log_sum_exp()) + smoothing * g[1] + g[3] -
                           math::share(g[2], r.entropy);  // of p
-    const double linear = others - own;
-    const double by_sum = math::exp(-r.log_sum);
-    coefficients c;
-    c.shift = static_cast<T>(r.max);
-    c.log_sum = static_cast<T>(r.log_sum + (r.max - static_cast<double>(c.shift)));
-    c.linear = static_cast<T>(slope_scale * linear * by_sum);
-    c.entropic = static_cast<T>(-slope_scale * g[2] * by_sum);
-    c.nothing = static_cast<T>(math::is_nan(r.log_sum) ? nan : 0);
+    coefficients c = pull_of(r, others - own);
+    c.entropic = static_cast<T>(-slope_scale * g[2] * math::exp(-r.log_sum));
     c.uniform = static_cast<T>(slope_scale * uniform) + c.nothing;
     c.apart = T(0);
     if (plan.left_out >= 0) {

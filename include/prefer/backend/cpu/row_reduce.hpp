@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_reduce.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,7 @@ namespace detail {
 
 inline constexpr std::int64_t few_rows = 32;          // below this threads share rows
 inline constexpr std::int64_t most_row_states = 256;  // chunks at a time that are dealt to threads
+inline constexpr std::int64_t most_row_lists = 64;    // the same where each has a list
 
 enum class row_phase : std::uint8_t { whole, reduce, write };
 
@@ -31,7 +33,7 @@ struct row_reduce_job {
   row_chunks cut;
   row_phase phase;
   std::int64_t base, first, last;
-  row_state<Body::sums>* states;
+  row_part_state<Body>* states;
   const coefficients* ready;
 };
 
@@ -47,25 +49,100 @@ __attribute__((noinline)) void rebase_tile(row_state<Body::sums>& tile, double m
   tile.max = max;
 }
 
+template <class T>
+T load_column(const row_reduce_arguments& a, std::int64_t row, std::int64_t column) {
+  return load_element<T>(a.x.data, a.x.type, row * a.x.row_stride + column * a.x.stride);
+}
+
+// The plan of an item whose row is known. Of picked columns the first of the largest is left out.
+template <class T, class Body>
+row_plan plan_of(const Body& body, const row_reduce_arguments& a, std::int64_t item, std::int64_t row) {
+  row_plan plan = plan_of(body, item, row);
+  if constexpr (picks_columns<Body>) {
+    T top = 0;
+    for (int k = 0; plan.reduces && k < body.picks(); ++k) {
+      const std::int64_t column = body.picked(item, k);
+      if (column < 0) continue;
+      const T x = load_column<T>(a, row, column);
+      if (plan.left_out < 0 || x > top) plan.left_out = column, top = x;
+    }
+  }
+  return plan;
+}
+
+// The state of a row from those of its chunks. What its list does not keep goes to the sums; then all of the list but
+// the largest, which is left out.
+template <class T, class Body>
+void append_chunks(const Body& body, const row_part_state<Body>* states, std::int64_t count, row_plan& plan,
+                   row_part_state<Body>& to) {
+  for (std::int64_t c = 0; c < count; ++c) {
+    append<Body>(to, states[c]);
+    if constexpr (keeps_columns<Body>) {
+      const auto& part = states[c].list;
+      for (int k = 0; k < body.picks() && part.column[k] != no_column; ++k) {
+        const bool kept = to.list.admits(part.x[k], body.picks());
+        const double out = kept ? to.list.insert(part.x[k], part.column[k], body.picks()) : part.x[k];
+        append_number(body, to, static_cast<T>(out));
+      }
+    }
+  }
+  if constexpr (keeps_columns<Body>) {
+    if (to.list.column[0] != no_column) plan.left_out = to.list.column[0];
+    for (int k = 1; k < body.picks(); ++k) append_number(body, to, static_cast<T>(to.list.x[k]));
+  }
+}
+
+template <class T, class Body>
+void answer_picks(const Body& body, const row_reduce_arguments& a, std::int64_t item, std::int64_t row,
+                  const row_plan& plan, const row_part_state<Body>& state, const typename Body::coefficients& c) {
+  if constexpr (picks_columns<Body> || keeps_columns<Body>)
+    for (int k = 0; k < body.picks(); ++k) {
+      std::int64_t column = -1;
+      if constexpr (keeps_columns<Body>) {
+        if (state.list.column[k] != no_column) column = state.list.column[k];
+      } else if (plan.reduces) {
+        column = body.picked(item, k);
+      }
+      body.answer(item, k, column, column < 0 ? T(0) : load_column<T>(a, row, column), c);
+    }
+}
+
 template <class T, class Body>
 __attribute__((noinline)) void finish_row(const Body& body, const row_reduce_arguments& a, std::int64_t item,
-                                          const row_chunks& cut, const row_state<Body::sums>* states,
+                                          const row_chunks& cut, const row_part_state<Body>* states,
                                           typename Body::coefficients& answer) {
   const std::int64_t row = row_of(a, item);
-  const row_plan plan = plan_of(body, item, row);
-  row_state<Body::sums> state;
-  if (plan.reduces)
-    for (std::int64_t c = 0; c < cut.count; ++c) append<Body>(state, states[c]);
+  row_plan plan = plan_of<T>(body, a, item, row);
+  row_part_state<Body> state;
+  if (plan.reduces) append_chunks<T>(body, states, cut.count, plan, state);
   const bool reads = plan.left_out >= 0 && (plan.reduces || plan.slopes);
-  const std::int64_t at = row * a.x.row_stride + plan.left_out * a.x.stride;
-  const double left_out = reads ? static_cast<double>(body.value(load_element<T>(a.x.data, a.x.type, at))) : 0;
+  const double left_out = reads ? static_cast<double>(body.value(load_column<T>(a, row, plan.left_out))) : 0;
   answer = body.finish(item, plan, state, left_out);
+  if (body.reduces()) answer_picks<T>(body, a, item, row, plan, state, answer);
+}
+
+// Whether a tile has picked columns.
+template <class Body>
+bool has_picks(const Body& body, std::int64_t item, std::int64_t first, int count) {
+  if constexpr (picks_columns<Body>)
+    for (int k = 0; k < body.picks(); ++k)
+      if (const std::int64_t column = body.picked(item, k); column >= first && column < first + count) return true;
+  return false;
+}
+
+// The slopes of a tile's picked columns; x and out are apart.
+template <class T, class Body>
+__attribute__((noinline)) void slope_picks(const Body& body, std::int64_t item, const typename Body::coefficients& c,
+                                           std::int64_t first, int count, const T* x, T* out) {
+  for (int k = 0; k < body.picks(); ++k)
+    if (const std::int64_t column = body.picked(item, k); column >= first && column < first + count)
+      out[column - first] = body.slope_picked(item, k, x[column - first], c);
 }
 
 template <class T, class Body>
 struct row_reduce_work {
   using job_type = row_reduce_job<Body>;
-  using state = row_state<Body::sums>;
+  using state = row_part_state<Body>;
   using coefficients = typename Body::coefficients;
   static constexpr int sums = Body::sums, unroll = 2;
   static constexpr int row_tile = 8192 / static_cast<int>(sizeof(T));  // a sixth of a first cache
@@ -146,18 +223,23 @@ struct row_reduce_work {
     return a[0];
   }
 
+  // The first column of [begin, end), both whole lanes, of which `holds` is true, or row_tile.
+  template <class V, class F>
+  static inline __attribute__((always_inline)) int first_where(int begin, int end, F holds) {
+    V least = V(row_tile);
+    for (int g = begin; g < end; g += V::width)
+      least = math::min(select(holds(g), V::index() + V(g), V(row_tile)), least);
+    T a[V::width];
+    least.store(a);
+    for (int half = V::width / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) a[i] = math::min(a[i + half], a[i]);
+    return static_cast<int>(a[0]);
+  }
+
   // The first column of a tile whose value is `max`.
   template <class V>
   static inline __attribute__((always_inline)) int find(const Body& body, const T* x, int padded, T max) {
-    V least = V(row_tile);
-    for (int g = 0; g < padded; g += V::width) {
-      const V here = select(body.value(V::load(x + g)) == V(max), V::index() + V(g), V(row_tile));
-      least = math::min(here, least);
-    }
-    T a[V::width];
-    least.store(a);
-    for (int i = 1; i < V::width; ++i) a[0] = math::min(a[i], a[0]);
-    return static_cast<int>(a[0]);
+    return first_where<V>(0, padded, [&](int g) PREFER_HD_LAMBDA { return body.value(V::load(x + g)) == V(max); });
   }
 
   template <class V>
@@ -194,6 +276,55 @@ struct row_reduce_work {
     return largest(top);
   }
 
+  // A number that the K largest of a whole tile are not below: the K-th largest of the maxima of many parts of it.
+  template <class V>
+  static inline __attribute__((always_inline)) T low_bound(const T* x, int k) {
+    constexpr int lanes = 8, parts = lanes * V::width;
+    static_assert(parts >= 64 && row_tile % parts == 0);
+    V top[lanes];
+    for (int j = 0; j < lanes; ++j) top[j] = V::load(x + j * V::width);
+    for (int g = parts; g < row_tile; g += parts)
+      for (int j = 0; j < lanes; ++j) top[j] = math::max(V::load(x + g + j * V::width), top[j]);
+    T a[parts];
+    for (int j = 0; j < lanes; ++j) top[j].store(a + j * V::width);
+    for (T& e : a) e = math::is_nan(e) ? -math::detail::infinity<T>() : e;
+    std::nth_element(a, a + (k - 1), a + parts, [](T e, T f) { return e > f; });
+    return a[k - 1];
+  }
+
+  // Moves what the list of the largest admits from a tile to the list, and what falls out of the list to the tile.
+  template <class V, class List>
+  static inline __attribute__((always_inline)) void keep(const Body& body, std::int64_t first, int count, int padded,
+                                                         tile& t, List& list) {
+    constexpr int step = unroll * V::width, block = 4 * step;
+    const int size = body.picks();
+    const T least = count == row_tile && !list.full(size) ? low_bound<V>(t.from, size) : -math::detail::infinity<T>();
+    for (int begin = 0; begin < count; begin += block) {
+      const int end = static_cast<int>(smaller(begin + block, padded));
+      V top[unroll];
+      unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
+      for (int g = begin; g < end; g += step)
+        unrolled<unroll>(
+            [&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(V::load(t.from + g + j * V::width), top[j]); });
+      const T most = largest(top);
+      if (most < least || !list.admits(static_cast<double>(most), size)) continue;
+      if (t.from != t.x) std::memcpy(t.x, t.from, static_cast<std::size_t>(padded) * sizeof(T));
+      t.from = t.x;
+      for (int from = begin; from < end;) {
+        const bool full = list.full(size);  // then a later column has to be larger
+        const V bar = V(full ? static_cast<T>(list.x[size - 1]) : least);
+        const int at = first_where<V>(from / V::width * V::width, end, [&](int g) PREFER_HD_LAMBDA {
+          const V x = V::load(t.x + g);
+          const auto behind = V::index() + V(g) >= V(from);
+          return full ? (x > bar) & behind : (x >= bar) & behind;
+        });
+        if (at >= count) break;
+        t.x[at] = static_cast<T>(list.insert(static_cast<double>(t.x[at]), first + at, size));
+        from = at + 1;
+      }
+    }
+  }
+
   // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once. A tile
   // whose own is a little larger is rebased; only one that is far above is done again.
   template <class V>
@@ -207,7 +338,8 @@ struct row_reduce_work {
       const int count = static_cast<int>(smaller(row_tile, end - first));
       const int padded = (count + step - 1) / step * step, line = size_of(a.x.type);
       load(a.x, row, first, count, padded, plan.left_out, t);
-      state part;
+      if constexpr (keeps_columns<Body>) keep<V>(body, first, count, padded, t, answer.list);
+      row_state<sums> part;
       T max = static_cast<T>(answer.max);
       if (max == none) max = maximum<V>(body, t.from, padded);
       T seen = max;
@@ -225,15 +357,17 @@ struct row_reduce_work {
 
   template <class V>
   static inline __attribute__((always_inline)) void write_chunk(const Body& body, const row_reduce_arguments& a,
-                                                                std::int64_t row, std::int64_t begin, std::int64_t end,
-                                                                const row_plan& plan, const coefficients& c, tile& t) {
+                                                                std::int64_t item, std::int64_t row, std::int64_t begin,
+                                                                std::int64_t end, const row_plan& plan,
+                                                                const coefficients& c, tile& t) {
     const row_sink& to = a.gradient;
     const bool direct = to.stride == 1 && to.type == element_of<T>();
     for (std::int64_t first = begin; first < end; first += row_tile) {
       const int count = static_cast<int>(smaller(row_tile, end - first));
       const int padded = (count + V::width - 1) / V::width * V::width;
       T* const in_place = static_cast<T*>(to.data) + row * to.row_stride + first;
-      T* const out = direct && count == padded ? in_place : t.out;
+      const bool picked = plan.slopes && has_picks(body, item, first, count);
+      T* const out = direct && count == padded && !picked ? in_place : t.out;
       T apart = T(0);  // the slope of the column that was left out
       const bool has_apart = plan.slopes && plan.left_out >= first && plan.left_out < first + count;
       if (plan.slopes) {
@@ -244,6 +378,8 @@ struct row_reduce_work {
         for (int g = 0; g < padded; g += V::width) V(static_cast<T>(plan.fill)).store(out + g);
       }
       if (has_apart) out[plan.left_out - first] = apart;
+      if constexpr (picks_columns<Body>)
+        if (picked) slope_picks<T>(body, item, c, first, count, t.from, out);
       if (out == t.out) store(to, row, first, count, t.out);
     }
   }
@@ -260,7 +396,7 @@ struct row_reduce_work {
       const std::int64_t nth = whole ? unit : unit / job.cut.count, item = job.base + nth;
       const std::int64_t first = whole ? 0 : unit % job.cut.count, last = whole ? job.cut.count : first + 1;
       const std::int64_t row = row_of(a, item);
-      const row_plan plan = plan_of(body, item, row);
+      const row_plan plan = plan_of<T>(body, a, item, row);
       state* const states = whole ? local : job.states + nth * job.cut.count;
       coefficients c{};
       if (job.phase != row_phase::write && plan.reduces)
@@ -270,7 +406,7 @@ struct row_reduce_work {
       if (job.phase == row_phase::write) c = job.ready[nth];
       if (job.phase != row_phase::reduce && a.gradient.data != nullptr && row >= 0)
         for (std::int64_t k = first; k < last; ++k)
-          write_chunk<V>(body, a, row, job.cut.begin(k), job.cut.end(k), plan, c, t);
+          write_chunk<V>(body, a, item, row, job.cut.begin(k), job.cut.end(k), plan, c, t);
     }
   }
 };
@@ -297,8 +433,9 @@ status row_reduce(const cpu& exec, const Body& given, const row_reduce_arguments
     return {};
   }
   // As many rows at a time as their chunks' states fit.
-  const std::int64_t batch = detail::most_row_states / cut.count;
-  typename work::state states[detail::most_row_states];
+  constexpr std::int64_t most = detail::keeps_columns<Body> ? detail::most_row_lists : detail::most_row_states;
+  const std::int64_t batch = most / cut.count;
+  typename work::state states[most];
   typename work::coefficients ready[detail::few_rows];
   for (std::int64_t base = 0; base < a.items; base += batch) {
     const std::int64_t items = detail::smaller(batch, a.items - base), units = items * cut.count;

@@ -22,13 +22,21 @@ inline constexpr std::int64_t warp_columns = 1024;  // up to here a warp does a 
 inline constexpr std::int64_t many_rows = 256;      // from here on blocks do whole rows
 inline constexpr std::int64_t reduce_max_blocks = std::int64_t{1} << 20;
 
+inline constexpr int most_thread_picks = 4;         // picked columns that a thread holds while the gradient is written
+
 // How the work is dealt: whole rows; chunks of rows, reduced; chunks of rows, written.
 enum class row_launch : std::uint8_t { whole, reduce, write };
+
+struct kept_column {
+  double x;
+  std::int64_t column;
+};
 
 // What the blocks of one call share.
 template <class Body>
 struct row_exchange {
   row_state<Body::sums>* states = nullptr;         // [items][chunks]
+  kept_column* kept = nullptr;                     // [items][chunks][most_kept]
   typename Body::coefficients* answers = nullptr;  // [items], or the write pass finds them itself
   unsigned* finished = nullptr;                    // [items]
   content_report* report = nullptr;
@@ -121,6 +129,143 @@ struct row_part {
   T sum[Body::sums] = {};
 };
 
+// The K largest columns that a team of threads has seen, sorted, and behind them columns that wait to be sorted in.
+// What is in the list in the end depends on the columns alone, not on which thread offers them when. All threads of the
+// team take part in every call.
+template <class T, class Body>
+struct team_list {
+  static constexpr int per_thread = 4, most = per_thread * reduce_threads;
+  struct shared {  // of all teams of a block
+    T x[most];
+    std::int64_t column[most];
+    int waiting[reduce_threads / 32];
+  };
+  static_assert(Body::most_kept <= 64);  // a warp has 128 places, of which 32 have to be free
+
+  T* x;
+  std::int64_t* column;
+  int* waiting;
+  int size, threads, rank;
+  T least = -math::detail::infinity<T>();
+  std::int64_t least_column = no_column;
+
+  __device__ team_list(shared& memory, int kept, int team_threads, int team_rank)
+      : size(kept), threads(team_threads), rank(team_rank) {
+    const int nth = (static_cast<int>(threadIdx.x) - rank) / threads, first = nth * threads * per_thread;
+    x = memory.x + first, column = memory.column + first, waiting = memory.waiting + nth;
+    for (int j = rank; j < size; j += threads) x[j] = -math::detail::infinity<T>(), column[j] = no_column;
+    if (rank == 0) *waiting = 0;
+    sync();
+  }
+
+  __device__ void sync() const {
+    if (threads > 32)
+      __syncthreads();
+    else
+      __syncwarp();
+  }
+  __device__ bool any(bool mine) const {
+    return threads > 32 ? __syncthreads_or(mine) != 0 : __any_sync(0xffffffffu, mine) != 0;
+  }
+
+  // Sorts what waits into the list: an entry's place is the number of those before it.
+  __device__ void settle() {
+    sync();
+    const int count = size + *waiting;
+    T mine[per_thread];
+    std::int64_t from[per_thread];
+    int place[per_thread];
+#pragma unroll
+    for (int n = 0; n < per_thread; ++n) {
+      const int at = rank + n * threads;
+      place[n] = size;
+      if (at >= count) continue;
+      mine[n] = x[at], from[n] = column[at], place[n] = 0;
+      for (int j = 0; j < count; ++j)  // free places are of one column, and stay in order
+        if (precedes(x[j], column[j], mine[n], from[n]) || (column[j] == from[n] && j < at)) ++place[n];
+    }
+    sync();
+#pragma unroll
+    for (int n = 0; n < per_thread; ++n)
+      if (place[n] < size) x[place[n]] = mine[n], column[place[n]] = from[n];
+    if (rank == 0) *waiting = 0;
+    sync();
+    least = x[size - 1], least_column = column[size - 1];
+  }
+
+  // One column of each thread that has one.
+  __device__ void push(bool has, T number, std::int64_t from) {
+    const unsigned who = __ballot_sync(0xffffffffu, has);
+    int first = 0;
+    if (who != 0 && threadIdx.x % 32 == 0) first = atomicAdd(waiting, __popc(who));
+    first = __shfl_sync(0xffffffffu, first, 0);
+    const int at = size + first + __popc(who & ((1u << threadIdx.x % 32) - 1u));
+    if (has) x[at] = number, column[at] = from;
+    sync();
+    const int count = *waiting;
+    sync();  // before the next call counts
+    if (least_column == no_column || count >= 2 * size || size + count + threads > per_thread * threads) settle();
+  }
+
+  // Every thread offers columns of its own, the u-th group of z from first + u stride on, its largest first.
+  template <int Unroll, int Group>
+  __device__ void offer(const T (&z)[Unroll][Group], std::int64_t first, std::int64_t stride, std::int64_t end) {
+    T top = -math::detail::infinity<T>();
+#pragma unroll
+    for (int n = 0; n < Unroll * Group; ++n) top = math::max(z[n / Group][n % Group], top);
+    unsigned taken = 0;  // a bit for each of z
+    for (;;) {
+      T number = -math::detail::infinity<T>();
+      std::int64_t from = no_column;
+      int place = 0;
+      if (top >= least) {
+#pragma unroll
+        for (int n = 0; n < Unroll * Group; ++n) {
+          const T here = z[n / Group][n % Group];
+          const std::int64_t at = first + n / Group * stride + n % Group;
+          const bool open = (taken >> n & 1u) == 0 && at < end;
+          if (open && precedes(here, at, number, from)) number = here, from = at, place = n;
+        }
+      }
+      const bool admitted = from != no_column && precedes(number, from, least, least_column);
+      if (!any(admitted)) return;
+      if (admitted) taken |= 1u << place;
+      push(admitted, number, from);
+    }
+  }
+};
+
+struct no_list {
+  struct shared {};
+};
+template <class T, class Body>
+struct list_for {
+  using type = no_list;
+};
+template <class T, class Body>
+requires(keeps_columns<Body>) struct list_for<T, Body> {
+  using type = team_list<T, Body>;
+};
+
+// Where the largest columns are kept, sums leave the largest of all out: here it comes back, for a larger one.
+template <class T, class Body>
+static __device__ void take_in_largest(const Body& body, T max, T (&sum)[Body::sums]) {
+  if constexpr (keeps_columns<Body>) {
+    T term[Body::sums];
+    body.terms(max > -math::detail::infinity<T>() ? T(0) : max, term);
+    for (int r = 0; r < Body::sums; ++r) sum[r] += term[r];
+  }
+}
+
+template <class Body>
+static __device__ void append_chunk(const Body& body, row_state<Body::sums>& to, row_state<Body::sums> part) {
+  if (precedes(part.max, part.arg, to.max, to.arg))
+    take_in_largest<double>(body, to.max, to.sum);
+  else
+    take_in_largest<double>(body, part.max, part.sum);
+  append<Body>(to, part);
+}
+
 // The threads that share a row.
 template <class T, class Body>
 struct row_team {
@@ -131,10 +276,14 @@ struct row_team {
     double sum[warps][sums];
     row_plan plan;
     std::int64_t row;
+    bool last;  // of the blocks that share the row
     typename Body::coefficients answer;
   };
+  using list_type = typename list_for<T, Body>::type;
+
   shared& memory;  // of the team
   int threads, rank;
+  typename list_type::shared& lists;  // of all teams
 
   __device__ void sync() const {
     if (threads > 32)
@@ -143,9 +292,17 @@ struct row_team {
       __syncwarp();
   }
 
+  // The list of a row that begins.
+  __device__ list_type list(const Body& body) const {
+    if constexpr (keeps_columns<Body>)
+      return list_type(lists, body.picks(), threads, rank);
+    else
+      return {};
+  }
+
   template <class S>
   __device__ void reduce(const Body& body, const row_memory<S>& x, std::int64_t begin, std::int64_t end,
-                         std::int64_t left_out, bool find, row_part<T, Body>& part) const {
+                         std::int64_t left_out, bool find, row_part<T, Body>& part, list_type& list) const {
     constexpr int group = group_of<S>, unroll = 4;
     const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
     for (std::int64_t at = begin; at < end; at += unroll * stride) {
@@ -161,6 +318,7 @@ struct row_team {
             if (first + i == left_out) z[u][i] = -math::detail::infinity<T>();
         }
       }
+      if constexpr (keeps_columns<Body>) list.offer(z, at + rank * group, stride, end);
 #pragma unroll
       for (int u = 0; u < unroll; ++u)
 #pragma unroll
@@ -169,9 +327,11 @@ struct row_team {
           top = math::max(z[u][i], top);
         }
       if (top > part.max) {
+        take_in_largest<T>(body, part.max, part.sum);
         rebase_to<Body>(top, part.max, part.sum);
         part.max = top;
-        if (find) part.arg = first_of<group>(z, top, at + rank * group, stride);
+        if (find || keeps_columns<Body>) part.arg = first_of<group>(z, top, at + rank * group, stride);
+        if constexpr (keeps_columns<Body>) leave_out<group>(z, part.arg, at + rank * group, stride);
       }
       const T shift = part.max > -math::detail::infinity<T>() ? part.max : T(0);
 #pragma unroll
@@ -198,6 +358,16 @@ struct row_team {
     return first;
   }
 
+  template <int Group, int Unroll>
+  static __device__ void leave_out(T (&z)[Unroll][Group], std::int64_t left_out, std::int64_t column,
+                                   std::int64_t stride) {
+#pragma unroll
+    for (int u = 0; u < Unroll; ++u)
+#pragma unroll
+      for (int i = 0; i < Group; ++i)
+        if (column + u * stride + i == left_out) z[u][i] = -math::detail::infinity<T>();
+  }
+
   // The larger maximum, with the first column that has it.
   static __device__ void prefer_larger(double& top, std::int64_t& arg, double other, std::int64_t other_arg) {
     if (other > top || (other == top && other_arg >= 0 && (arg < 0 || other_arg < arg))) arg = other_arg;
@@ -205,7 +375,7 @@ struct row_team {
   }
 
   // The parts of all threads, in a fixed order; valid in the team's first thread.
-  __device__ row_state<sums> combine(const row_part<T, Body>& part) const {
+  __device__ row_state<sums> combine(const Body& body, const row_part<T, Body>& part) const {
     double top = static_cast<double>(part.max);
     std::int64_t arg = part.arg;
     const int warp = rank / 32, count = threads / 32;
@@ -223,6 +393,7 @@ struct row_team {
     state.max = top;
     state.arg = arg;
     for (int r = 0; r < sums; ++r) state.sum[r] = static_cast<double>(part.sum[r]);
+    if (part.arg != arg) take_in_largest(body, static_cast<double>(part.max), state.sum);
     rebase_to<Body>(top, static_cast<double>(part.max), state.sum);
     for (int r = 0; r < sums; ++r)
       for (int step = 16; step > 0; step /= 2)
@@ -236,6 +407,113 @@ struct row_team {
           for (int w = 1; w < count; ++w) state.sum[r] += memory.sum[w][r];
     }
     return state;
+  }
+
+  // The state of columns [begin, end), valid in the team's first thread.
+  template <class S>
+  __device__ row_state<sums> reduce_chunk(const Body& body, const row_memory<S>& x, std::int64_t begin,
+                                          std::int64_t end, std::int64_t left_out, bool find, list_type& list) const {
+    row_part<T, Body> part;
+    reduce(body, x, begin, end, left_out, find, part, list);
+    return combine(body, part);
+  }
+
+  // A chunk's state and list for other blocks; `last` says whether all chunks of the row are there.
+  __device__ void publish(const row_exchange<Body>& exchange, std::int64_t item, std::int64_t chunk,
+                          std::int64_t chunks, const row_state<sums>& state, const list_type& list) const {
+    const std::int64_t unit = item * chunks + chunk;
+    if constexpr (keeps_columns<Body>) {
+      if (rank < list.size)
+        exchange.kept[unit * Body::most_kept + rank] = {static_cast<double>(list.x[rank]), list.column[rank]};
+      sync();
+    }
+    if (rank != 0) return;
+    exchange.states[unit] = state;
+    __threadfence();
+    memory.last = atomicAdd(&exchange.finished[item], 1u) == static_cast<unsigned>(chunks) - 1;
+    __threadfence();
+  }
+  // What all chunks of a row have left: the state in the first thread.
+  __device__ void fetch(const Body& body, const row_exchange<Body>& exchange, std::int64_t item, std::int64_t chunks,
+                        row_state<sums>& state, list_type& list) const {
+    for (std::int64_t unit = item * chunks; unit < (item + 1) * chunks; ++unit) {
+      if constexpr (keeps_columns<Body>) {
+        const volatile kept_column* const kept = exchange.kept + unit * Body::most_kept;
+        const bool mine = rank < list.size;
+        list.push(mine, mine ? static_cast<T>(kept[rank].x) : T(0), mine ? kept[rank].column : 0);
+      }
+      if (rank != 0) continue;
+      const volatile row_state<sums>& part = exchange.states[unit];
+      row_state<sums> next;
+      next.max = part.max;
+      next.arg = part.arg;
+      for (int r = 0; r < sums; ++r) next.sum[r] = part.sum[r];
+      append_chunk(body, state, next);
+    }
+  }
+
+  // Of an item's picked columns the first of the largest, or -1; the same in all threads.
+  template <class S>
+  __device__ std::int64_t largest_pick(const Body& body, const row_memory<S>& x, std::int64_t item) const {
+    T top = -math::detail::infinity<T>();
+    std::int64_t at = no_column;
+    const auto take = [&](T other, std::int64_t place) {
+      if (precedes(other, place, top, at)) top = other, at = place;
+    };
+    for (int k = rank % 32; k < body.picks(); k += 32)
+      if (const std::int64_t column = body.picked(item, k); column >= 0)
+        take(static_cast<T>(widen(x.data[column * x.stride])), k);
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+      const T other = __shfl_xor_sync(0xffffffffu, top, step);
+      take(other, __shfl_xor_sync(0xffffffffu, at, step));
+    }
+    return at == no_column ? -1 : body.picked(item, static_cast<int>(at));
+  }
+
+  template <class S>
+  __device__ void answer_picks(const Body& body, const row_memory<S>& x, std::int64_t item, bool reduced,
+                               const typename Body::coefficients& c, const list_type& list) const {
+    if constexpr (picks_columns<Body> || keeps_columns<Body>)
+      for (int k = rank; k < body.picks(); k += threads) {
+        std::int64_t column = -1;
+        T number = T(0);
+        if constexpr (keeps_columns<Body>) {
+          if (reduced && list.column[k] != no_column) column = list.column[k], number = list.x[k];
+        } else {
+          if (reduced) column = body.picked(item, k);
+          if (column >= 0) number = static_cast<T>(widen(x.data[column * x.stride]));
+        }
+        body.answer(item, k, column, number, c);
+      }
+  }
+
+  // Columns [begin, end) of the gradient. Each thread finds its picked columns' before anything is overwritten.
+  template <class S>
+  __device__ void write_all(const Body& body, const row_reduce_arguments& a, const row_memory<S>& x, std::int64_t item,
+                            std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
+                            const typename Body::coefficients& c) const {
+    if constexpr (!picks_columns<Body>) {
+      write(body, a, x, row, begin, end, plan, c);
+    } else {
+      T slope[most_thread_picks];
+      const auto each = [&](auto f) {
+        if (!plan.slopes) return;
+        int n = 0;
+        for (int k = rank; k < body.picks(); k += threads, ++n)
+          if (const std::int64_t column = body.picked(item, k); column >= begin && column < end) f(k, column, slope[n]);
+      };
+      each([&](int k, std::int64_t column, T& y) {
+        y = body.slope_picked(item, k, static_cast<T>(widen(x.data[column * x.stride])), c);
+      });
+      sync();
+      write(body, a, x, row, begin, end, plan, c);
+      sync();
+      each([&](int, std::int64_t column, T y) {
+        store_element(a.gradient.data, a.gradient.type, row * a.gradient.row_stride + column * a.gradient.stride, y,
+                      false);
+      });
+    }
   }
 
   // Columns [begin, end) of the gradient. Where it lies like the row, in groups of 16 bytes with single columns before
@@ -304,9 +582,10 @@ static __global__ void __launch_bounds__(reduce_threads)
                       const int threads, const row_exchange<Body> exchange) {
   using team_type = row_team<T, Body>;
   __shared__ typename team_type::shared memory[team_type::warps];
+  __shared__ typename team_type::list_type::shared lists;
   const Body body = unready.ready();
   const int teams = reduce_threads / threads, nth = static_cast<int>(threadIdx.x) / threads;
-  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads};
+  const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads, lists};
   const bool whole = kind == row_launch::whole;
   const std::int64_t pieces = whole ? 1 : cut.count;
   const auto* const logits = static_cast<const S*>(a.x.data);
@@ -320,54 +599,61 @@ static __global__ void __launch_bounds__(reduce_threads)
       team.memory.plan = plan_of(body, item, team.memory.row);
     }
     team.sync();
-    const row_plan plan = team.memory.plan;
+    row_plan plan = team.memory.plan;
     const std::int64_t row = team.memory.row;
     const row_memory<S> x{logits + (row < 0 ? 0 : row) * a.x.row_stride, a.x.stride, a.columns};
+    if constexpr (picks_columns<Body>)
+      if (kind != row_launch::write && plan.reduces) plan.left_out = team.largest_pick(body, x, item);
 
     row_state<Body::sums> state;
-    if (kind != row_launch::write && plan.reduces)
+    typename team_type::list_type list = team.list(body);
+    if (kind != row_launch::write && plan.reduces) {
       for (std::int64_t k = from; k < to; ++k) {
-        row_part<T, Body> part;
-        team.reduce(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, part);
-        const row_state<Body::sums> chunk = team.combine(part);
-        if (team.rank == 0) append<Body>(state, chunk);
+        const auto chunk = team.reduce_chunk(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, list);
+        if (team.rank == 0) append_chunk(body, state, chunk);
       }
-    if (team.rank == 0) {
-      if (kind == row_launch::reduce) {
-        exchange.states[unit] = state;
-        __threadfence();
-        if (atomicAdd(&exchange.finished[item], 1u) == static_cast<unsigned>(pieces) - 1) {
-          __threadfence();
-          const volatile row_state<Body::sums>* parts = exchange.states + item * pieces;
-          row_state<Body::sums> all;
-          for (std::int64_t k = 0; k < pieces && plan.reduces; ++k) {
-            row_state<Body::sums> next;
-            next.max = parts[k].max;
-            next.arg = parts[k].arg;
-            for (int r = 0; r < Body::sums; ++r) next.sum[r] = parts[k].sum[r];
-            append<Body>(all, next);
-          }
-          exchange.answers[item] = finish_on_device<T>(body, x, item, plan, all, exchange.report);
-        }
-      } else if (exchange.answers != nullptr) {
-        team.memory.answer = exchange.answers[item];
-      } else {
-        team.memory.answer = finish_on_device<T>(body, x, item, plan, state, exchange.report);
+      if constexpr (keeps_columns<Body>) list.settle();
+    }
+    bool finishes = whole;
+    if (kind == row_launch::reduce) {
+      team.publish(exchange, item, from, pieces, state, list);
+      team.sync();
+      finishes = team.memory.last;
+      if (finishes && plan.reduces) {
+        state = {};
+        list = team.list(body);
+        team.fetch(body, exchange, item, pieces, state, list);
+        if constexpr (keeps_columns<Body>) list.settle();
       }
     }
+    if constexpr (keeps_columns<Body>) plan.left_out = state.arg;
+    if (team.rank == 0) {
+      if (finishes || exchange.answers == nullptr)
+        team.memory.answer = finish_on_device<T>(body, x, item, plan, state, exchange.report);
+      if (finishes && exchange.answers != nullptr) exchange.answers[item] = team.memory.answer;
+      if (kind == row_launch::write && exchange.answers != nullptr) team.memory.answer = exchange.answers[item];
+    }
     team.sync();
+    if (finishes) team.answer_picks(body, x, item, plan.reduces, team.memory.answer, list);
     if (kind != row_launch::reduce && a.gradient.data != nullptr && row >= 0) {
       const typename Body::coefficients c = team.memory.answer;
-      team.write(body, a, x, row, cut.begin(from), cut.end(to - 1), plan, c);
+      team.write_all(body, a, x, item, row, cut.begin(from), cut.end(to - 1), plan, c);
     }
     team.sync();
   }
 }
 
+template <class Body>
+int threads_per_row(const Body& body, std::int64_t columns) {
+  bool few = true;  // picked columns
+  if constexpr (picks_columns<Body>) few = body.picks() <= 32 * most_thread_picks;
+  return columns <= warp_columns && few ? 32 : reduce_threads;
+}
+
 template <class T, class S, class Body>
 status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments& a, const row_chunks& cut,
                          row_launch kind, const row_exchange<Body>& exchange) {
-  const int threads = a.columns <= warp_columns ? 32 : reduce_threads;
+  const int threads = threads_per_row(body, a.columns);
   const std::int64_t units = a.items * (kind == row_launch::whole ? 1 : cut.count), teams = reduce_threads / threads;
   const std::int64_t blocks = (units + teams - 1) / teams;
   row_reduce_kernel<T, S, Body>
@@ -387,6 +673,15 @@ status launch_row_reduce(const cuda& exec, const Body& body, const row_reduce_ar
   }
 }
 
+// Columns that a chunk keeps.
+template <class Body>
+constexpr std::size_t kept_columns() {
+  if constexpr (keeps_columns<Body>)
+    return Body::most_kept;
+  else
+    return 0;
+}
+
 // Whether blocks share rows.
 inline bool shares_rows(std::int64_t items, const row_chunks& cut) { return cut.count > 1 && items < many_rows; }
 
@@ -398,8 +693,9 @@ std::size_t row_reduce_workspace(std::int64_t items, std::int64_t columns) {
   const detail::row_chunks cut(columns);
   if (items < 1 || !detail::shares_rows(items, cut)) return 0;
   const auto n = static_cast<std::size_t>(items);
-  return detail::scratch_alignment +
-         detail::scratch_bytes<row_state<Body::sums>>(n * static_cast<std::size_t>(cut.count)) +
+  const std::size_t chunks = n * static_cast<std::size_t>(cut.count);
+  return detail::scratch_alignment + detail::scratch_bytes<row_state<Body::sums>>(chunks) +
+         detail::scratch_bytes<detail::kept_column>(chunks * detail::kept_columns<Body>()) +
          detail::scratch_bytes<typename Body::coefficients>(n) + detail::scratch_bytes<unsigned>(n);
 }
 
@@ -416,7 +712,9 @@ status row_reduce(const cuda& exec, const Body& body, const row_reduce_arguments
   detail::scratch memory;
   if (const status s = memory.reserve(exec, row_reduce_workspace<Body>(a.items, a.columns)); !s.ok()) return s;
   const auto n = static_cast<std::size_t>(a.items);
-  exchange.states = memory.take<row_state<Body::sums>>(n * static_cast<std::size_t>(cut.count));
+  const std::size_t chunks = n * static_cast<std::size_t>(cut.count);
+  exchange.states = memory.take<row_state<Body::sums>>(chunks);
+  exchange.kept = memory.take<detail::kept_column>(chunks * detail::kept_columns<Body>());
   exchange.answers = memory.take<typename Body::coefficients>(n);
   exchange.finished = memory.take<unsigned>(n);
   if (const status s = detail::cuda_status(
