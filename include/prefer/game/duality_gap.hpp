@@ -66,12 +66,20 @@ status duality_gap(const Exec& exec, const std::type_identity_t<games<Exec::memo
   return detail::measure_games(exec, plan);
 }
 
-// What plays best against given policies [B, n]: duality_gap's response, action and wins by another name.
+// max_i (P pi)_i - 1/2 of given policies, into [B]: duality_gap's output of that name alone.
+template <class T = double, class Exec>
+status exploitability(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
+                      const std::type_identity_t<view<const T, 2, Exec::memory>>& policy,
+                      const view<double, 1, Exec::memory>& out) {
+  return duality_gap<T>(exec, in, policy, 0, {.exploitability = out});
+}
+
+// The best response to given policies at a temperature, as log-probabilities [B, n]: duality_gap's `response` alone.
 template <class T = double, class Exec>
 status best_response(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
                      const std::type_identity_t<view<const T, 2, Exec::memory>>& policy, double temperature,
-                     const std::type_identity_t<gap_outputs<Exec::memory, T>>& out) {
-  return duality_gap<T>(exec, in, policy, temperature, out);
+                     const std::type_identity_t<view<T, 2, Exec::memory>>& out) {
+  return duality_gap<T>(exec, in, policy, temperature, {.response = out});
 }
 
 }  // namespace PREFER_ABI

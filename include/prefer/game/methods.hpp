@@ -62,6 +62,12 @@ constexpr status check_regularized(const step_size& step, double temperature) {
   return first_error(require::positive(temperature, "temperature"), check_step(step, temperature));
 }
 
+// One step of mirror descent on the regularised game, with the policy normalised.
+template <class V>
+PREFER_HD V descend(double eta, double temperature, const V& gain, double normalizer, const game_action<V>& a) {
+  return log_mixture(eta * temperature, a.policy - V(normalizer), a.reference) + V(eta) * gain;
+}
+
 // The largest step for which explicit mirror descent is known to contract: see magnetic_mirror_descent.
 PREFER_HD double contracting_step(const step_size& step, double temperature) {
   return step.given ? step.value : 4 * temperature / (1 + 4 * temperature * temperature);
@@ -135,8 +141,7 @@ struct mirror_descent {
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    const double eta = detail::contracting_step(step, temperature);
-    a.policy = detail::log_mixture(eta * temperature, a.policy - V(normalizer), a.reference) + V(eta) * wins;
+    a.policy = detail::descend(detail::contracting_step(step, temperature), temperature, wins, normalizer, a);
   }
 };
 
@@ -168,17 +173,14 @@ struct magnetic_mirror_descent {
                                      step.value, "a finite number above 0"));
   }
   PREFER_HD double gap_temperature() const { return temperature; }
-  PREFER_HD mirror_descent explicit_form() const {
-    const double eta = step.given ? step.value : 4 * temperature;
-    return {temperature, eta / (1 + eta * temperature)};
-  }
   template <class V>
   PREFER_HD V opponent(int, std::int64_t, const game_action<V>& a) const {
     return a.policy;
   }
   template <class V>
-  PREFER_HD void update(int phase, std::int64_t t, const V& wins, double normalizer, game_action<V>& a) const {
-    explicit_form().update(phase, t, wins, normalizer, a);
+  PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
+    const double eta = step.given ? step.value : 4 * temperature;
+    a.policy = detail::descend(eta / (1 + eta * temperature), temperature, wins, normalizer, a);
   }
 };
 
@@ -234,8 +236,7 @@ struct optimistic {
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    a.policy = detail::log_mixture(step * temperature, a.policy - V(normalizer), a.reference) +
-               V(step) * (V(2) * wins - a.own);
+    a.policy = detail::descend(step, temperature, V(2) * wins - a.own, normalizer, a);
     a.own = wins;
   }
 };
@@ -271,8 +272,7 @@ struct nash_ema {
   // Both logits are shifted alike, which keeps them small.
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    const double eta = detail::contracting_step(step, temperature);
-    a.policy = detail::log_mixture(eta * temperature, a.policy - V(normalizer), a.reference) + V(eta) * wins;
+    a.policy = detail::descend(detail::contracting_step(step, temperature), temperature, wins, normalizer, a);
     a.own = detail::log_mixture(1 - decay, a.own - V(normalizer), a.policy);
   }
 };

@@ -110,12 +110,6 @@ status check_log_weights(const cuda&, const char*, const game_tables<T>&, const 
 
 }  // namespace detail
 
-// Bytes of workspace for self_play and duality_gap, on either backend.
-template <class T = double>
-std::size_t game_workspace(std::int64_t batch, std::int64_t actions) {
-  return static_cast<std::size_t>(batch * detail::game_memory<T>(actions)) * sizeof(double) + 1024;
-}
-
 // Plays every game of a batch against itself: from `start`, steps of `method` until the measured duality gap is at most
 // the tolerance or the steps run out. Everything is in log space, with one log-sum-exp per product: 0 times -inf is 0,
 // and an action without mass stays without, unless the reference gives it some. The gap certifies what it is measured

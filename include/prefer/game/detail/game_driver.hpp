@@ -45,9 +45,10 @@ struct game_plan {
     v.weight[i] = v.wins[i] = v.own[i] = v.sum[i] = 0;
   }
 
-  // A measured gap: small enough, or NaN, which no step would change.
-  PREFER_HD void record(std::int64_t b, game_progress& at) const {
-    at.done = at.gap <= tolerance || math::is_nan(at.gap);
+  // Whether a gap ends the game: it is small enough, or NaN, which no step would change.
+  PREFER_HD bool ends(double measured) const { return measured <= tolerance || math::is_nan(measured); }
+
+  PREFER_HD void record(std::int64_t b, const game_progress& at) const {
     if (history.data != nullptr && at.steps > 0 && at.steps % every == 0)
       history.data[b * history.stride[0] + (at.steps / every - 1) * history.stride[1]] = at.gap;
   }
@@ -224,6 +225,18 @@ std::int64_t game_memory(std::int64_t width) {
   return (game_vector_count + narrow) * padded_actions(width);
 }
 
+inline constexpr std::int64_t split_size = 1024;  // actions from which one product is work for many threads
+
+}  // namespace detail
+
+// Bytes of workspace for self_play and duality_gap, on either backend.
+template <class T = double>
+std::size_t game_workspace(std::int64_t batch, std::int64_t actions) {
+  return static_cast<std::size_t>(batch * (detail::game_memory<T>(actions) + 8)) * sizeof(double) + 1024;
+}
+
+namespace detail {
+
 // One game on the CPU: a `Run` of play_game. `split` says that the rows of a product go to the caller's threads.
 template <class T>
 struct measured_run {
@@ -264,6 +277,7 @@ struct measured_run {
   void measure(game_progress& at) {
     piece_job j = job(piece_job::gap, at);
     run_at<measure_work>(level, j);
+    at.done = plan.ends(at.gap);
     plan.record(b, at);
   }
   void multiply() {
@@ -329,7 +343,6 @@ void measure_start(measured_run<T> run) {
 }
 
 inline constexpr std::int64_t game_chunks = 64;
-inline constexpr std::int64_t split_size = 1024;  // actions from which a product is work for several threads
 
 // Runs play(b, split, memory) for every game, each on one thread or, if they are large, on all.
 template <class T, class F>

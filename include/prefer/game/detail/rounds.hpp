@@ -191,7 +191,10 @@ PREFER_HD measurement measure_response(const Team& team, const game_vectors& v, 
 }
 
 // `run` does the pieces above for one game, between which the threads of a team see each other's vectors; its `multiply`
-// is wins = P weight.
+// is wins = P weight. (The pragmas: on the CPU a run's pieces are host functions.)
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
 template <class Run>
 PREFER_HD void measure_game(Run& run, game_progress& at) {
   run.choose_measured(at);
@@ -200,6 +203,9 @@ PREFER_HD void measure_game(Run& run, game_progress& at) {
 }
 
 // The loop of one game, as game/self_play.hpp describes it.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
 template <class Run, class Plan>
 PREFER_HD void play_game(Run& run, const Plan& plan) {
   game_progress at;
