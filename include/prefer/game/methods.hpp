@@ -80,12 +80,12 @@ PREFER_HD double contracting_step(const step_size& step, double temperature) {
 //
 //   m_t = (1 - eta_t tau) log pi_t + eta_t tau log mu,   log pi_{t+1} = m_t + eta_t P softmax(m_t).
 //
-// Default: the decreasing schedule eta_t = 2 / (tau (t + 2)), t = 0, 1, ..., for which KL(pi* | pi_T) <= 8 / (tau^2 (T +
-// 1)) with pi* the equilibrium at tau; its first step forgets where it started. A fixed step does NOT end at that
+// Default: the decreasing schedule eta_t = 2 / (tau (t + 2)), t = 0, 1, ..., for which KL(pi* | pi_T) <= 8 / (tau^2 (T
+// + 1)) with pi* the equilibrium at tau; its first step forgets where it started. A fixed step does NOT end at that
 // equilibrium: with b = eta tau the mixture m is the equilibrium at temperature tau / (1 - b), and the policy is
-// log pi = log mu + P softmax(m) / tau. `mixture` in [0, 1], if given, replaces the share eta_t tau in the opponent only:
-// 0 plays against itself (mirror descent), 1 answers the reference; then m is the equilibrium at tau / (1 - mixture).
-// Errors: temperature or step not above 0, step above 1 / temperature, mixture outside [0, 1].
+// log pi = log mu + P softmax(m) / tau. `mixture` in [0, 1], if given, replaces the share eta_t tau in the opponent
+// only: 0 plays against itself (mirror descent), 1 answers the reference; then m is the equilibrium at tau / (1 -
+// mixture). Errors: temperature or step not above 0, step above 1 / temperature, mixture outside [0, 1].
 // Source: Munos et al. 2023, arXiv 2312.00886, section 6 and theorem 1.
 struct nash_md {
   double temperature = 0.1;
@@ -121,8 +121,8 @@ struct nash_md {
 //
 //   log pi_{t+1} = (1 - eta tau) log pi_t + eta tau log mu + eta P pi_t.
 //
-// Its fixed point is the equilibrium at tau exactly. Default step 4 tau / (1 + 4 tau^2), for which KL(pi* | pi_t) <= (1 -
-// eta tau)^t KL(pi* | pi_0) (the rate of magnetic_mirror_descent: they are one map). Larger steps may cycle.
+// Its fixed point is the equilibrium at tau exactly. Default step 4 tau / (1 + 4 tau^2), for which KL(pi* | pi_t) <= (1
+// - eta tau)^t KL(pi* | pi_0) (the rate of magnetic_mirror_descent: they are one map). Larger steps may cycle.
 // Temperature 0, with a step of its own, is Hedge: the multiplicative weights of tabular SPO and of exact SPPO (whose
 // beta is 1 / step). Then only the average converges: with step hedge_step(n, T) the exploitability of the average of T
 // iterates from the uniform policy is at most sqrt(ln n / (2 T)); the last iterate cycles. Errors: temperature below 0,
@@ -158,10 +158,10 @@ inline double hedge_step(std::int64_t actions, std::int64_t steps) {
 //
 //   log pi_{t+1} = (log pi_t + eta tau log mu + eta P pi_t) / (1 + eta tau).
 //
-// It is mirror_descent with step eta / (1 + eta tau). KL(pi* | pi_t) <= (1 + eta tau)^-t KL(pi* | pi_0) for eta <= 4 tau,
-// the default: a step of the prox inequality leaves eta |P d| |e| <= eta |d| |e| / 2 (1-norms of d = pi_{t+1} - pi_t and
-// e = pi_{t+1} - pi*) against |d|^2 / 2 + eta tau |e|^2 / 2, by Pinsker's inequality (derived here). Errors: temperature
-// or step not above 0. Source: Sokota et al. 2022, arXiv 2206.05825.
+// It is mirror_descent with step eta / (1 + eta tau). KL(pi* | pi_t) <= (1 + eta tau)^-t KL(pi* | pi_0) for eta <= 4
+// tau, the default: a step of the prox inequality leaves eta |P d| |e| <= eta |d| |e| / 2 (1-norms of d = pi_{t+1} -
+// pi_t and e = pi_{t+1} - pi*) against |d|^2 / 2 + eta tau |e|^2 / 2, by Pinsker's inequality (derived here). Errors:
+// temperature or step not above 0. Source: Sokota et al. 2022, arXiv 2206.05825.
 struct magnetic_mirror_descent {
   double temperature = 0.1;
   step_size step = {};
@@ -186,10 +186,11 @@ struct magnetic_mirror_descent {
 
 // Extragradient (EGPO): two products a step, the second against the policy that the first would lead to,
 //
-//   base = (1 - eta tau) log pi_t + eta tau log mu,   half = base + eta P pi_t,   log pi_{t+1} = base + eta P softmax(half).
+//   base = (1 - eta tau) log pi_t + eta tau log mu,   half = base + eta P pi_t
+//   log pi_{t+1} = base + eta P softmax(half)
 //
-// Default step 1 / (tau + 2), for which KL(pi* | pi_t) <= (1 - eta tau)^t KL(pi* | pi_0) held in every game tried, at any
-// tau: the step does not shrink with the temperature. Errors: temperature or step not above 0, step above 1 /
+// Default step 1 / (tau + 2), for which KL(pi* | pi_t) <= (1 - eta tau)^t KL(pi* | pi_0) held in every game tried, at
+// any tau: the step does not shrink with the temperature. Errors: temperature or step not above 0, step above 1 /
 // temperature. Source: Zhou et al. 2025, arXiv 2503.08942.
 struct extragradient {
   double temperature = 0.1;
@@ -219,10 +220,10 @@ struct extragradient {
 //   log pi_{t+1} = (1 - eta tau) log pi_t + eta tau log mu + eta (2 g_t - g_{t-1}).
 //
 // At temperature 0 (the default) the last iterate tends to the minimax winner when that one has full support and is
-// unique; a small step is slow (0.1 has not got far after 4000 steps of a cyclic game of three, 0.5 has). At tau > 0 the
-// fixed point is the equilibrium at tau, with half of extragradient's products. Errors: temperature below 0, step not
-// above 0 or above 1 / temperature. Sources: arXiv 2512.24818; for tau > 0 arXiv 2502.16852 (the placing of the pull is
-// reconstructed).
+// unique; a small step is slow (0.1 has not got far after 4000 steps of a cyclic game of three, 0.5 has). At tau > 0
+// the fixed point is the equilibrium at tau, with half of extragradient's products. Errors: temperature below 0, step
+// not above 0 or above 1 / temperature. Sources: arXiv 2512.24818; for tau > 0 arXiv 2502.16852 (the placing of the
+// pull is reconstructed).
 struct optimistic {
   double temperature = 0;
   double step = 0.5;
@@ -243,13 +244,13 @@ struct optimistic {
 
 // Nash-EMA: mirror descent against a moving average of past policies' logits, which starts at the first policy,
 //
-//   log pi_{t+1} = (1 - eta tau) log pi_t + eta tau log mu + eta P softmax(e_t),   e_{t+1} = decay e_t + (1 - decay) log
-//   pi_{t+1}.
+//   log pi_{t+1} = (1 - eta tau) log pi_t + eta tau log mu + eta P softmax(e_t)
+//   e_{t+1} = decay e_t + (1 - decay) log pi_{t+1}
 //
 // decay 0 is mirror_descent, decay 1 answers the first policy. For decay below 1 the fixed point is the equilibrium at
 // tau; slow averages with large steps oscillate. The tabular recursion is reconstructed from the paper's description
-// (an average of parameters). Errors: as mirror_descent with temperature above 0, decay outside [0, 1]. Source: Munos et
-// al. 2023, arXiv 2312.00886, section 7.
+// (an average of parameters). Errors: as mirror_descent with temperature above 0, decay outside [0, 1]. Source: Munos
+// et al. 2023, arXiv 2312.00886, section 7.
 struct nash_ema {
   double temperature = 0.1;
   step_size step = {};

@@ -60,7 +60,8 @@ status make_play(const Method& method, const games<S, T>& in, const play_options
   const status shapes = first_error(
       check_shape("start", how.start, {batch, n}, false), check_shape("policy", out.policy, {batch, n}, false),
       check_shape("average", out.average, {batch, n}, false), check_shape("gap", out.gap, {batch}, false),
-      check_shape("iterations", out.iterations, {batch}, false), check_shape("converged", out.converged, {batch}, false),
+      check_shape("iterations", out.iterations, {batch}, false),
+      check_shape("converged", out.converged, {batch}, false),
       check_shape("history", out.history, {batch, how.max_iterations / how.every}, false));
   if (!shapes.ok()) return shapes;
   require::footprints<5, 6> all;

@@ -272,7 +272,8 @@ static __global__ void __launch_bounds__(large_threads)
     large_product_kernel(const game_plan<T> plan, double* memory, const game_progress* progress) {
   const std::int64_t b = blockIdx.y, n = plan.games.size(b), warps = large_threads / 32;
   if (progress[b].done) return;
-  const game_vectors v(memory + b * game_vector_count * padded_actions(plan.games.width), padded_actions(n > 0 ? n : 1));
+  double* const mine = memory + b * game_vector_count * padded_actions(plan.games.width);
+  const game_vectors v(mine, padded_actions(n > 0 ? n : 1));
   const std::int64_t i = blockIdx.x * warps + threadIdx.x / 32;
   if (i >= n) return;
   const bool there = plan.games.can_play(b, i);

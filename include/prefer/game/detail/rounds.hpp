@@ -190,8 +190,8 @@ PREFER_HD measurement measure_response(const Team& team, const game_vectors& v, 
   return {temperature > 0 ? response_normalizer(team, v, temperature) : 0, original_gap(team, v) / 2};
 }
 
-// `run` does the pieces above for one game, between which the threads of a team see each other's vectors; its `multiply`
-// is wins = P weight. (The pragmas: on the CPU a run's pieces are host functions.)
+// `run` does the pieces above for one game, between which the threads of a team see each other's vectors; its
+// `multiply` is wins = P weight. (The pragmas: on the CPU a run's pieces are host functions.)
 #if defined(__CUDACC__)
 #pragma nv_exec_check_disable
 #endif
