@@ -3,13 +3,12 @@
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/game/duality_gap.hpp>
 #include <game/random_games.hpp>
+#include <game/textbook.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <array>
 #include <string>
 
 using namespace prefer;
@@ -18,22 +17,6 @@ using prefer_test::game_batch;
 using prefer_test::numbers;
 
 namespace {
-
-using real = long double;
-using policy = std::vector<real>;
-
-policy normalized(const double* logs, std::int64_t n) {
-  policy p;
-  real sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) p.push_back(std::exp(static_cast<real>(logs[i]))), sum += p.back();
-  for (real& x : p) x /= sum;
-  return p;
-}
-real kl(const policy& p, const policy& q) {
-  real sum = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] > 0 ? p[i] * std::log(p[i] / q[i]) : 0;
-  return sum;
-}
 
 // Everything about policies, with the memory it needs.
 template <class T = double>
@@ -67,33 +50,23 @@ void check_against_definition(std::int64_t n, double tau, double tolerance) {
   gaps<T> r(4, n);
   check(duality_gap<T>(r.exec(), g.view(), {pi.data(), 4, n}, tau, r.out()));
   for (std::int64_t b = 0; b < 4; ++b) {
-    const numbers logs(pi.begin() + b * n, pi.begin() + b * n + n),
-        mus(g.reference.begin() + b * n, g.reference.begin() + b * n + n);
-    const policy p = normalized(logs.data(), n), mu = normalized(mus.data(), n);
-    policy wins(p.size(), 0), best(p.size());
-    real top = 0, total = 0, against = 0;
-    for (std::size_t i = 0; i < p.size(); ++i) {
-      for (std::size_t j = 0; j < p.size(); ++j)
-        wins[i] += static_cast<real>(g.at(b, static_cast<std::int64_t>(i), static_cast<std::int64_t>(j))) * p[j];
-      top = std::max(top, wins[i]);
-    }
-    for (std::size_t i = 0; i < p.size(); ++i)
-      best[i] = tau > 0 ? mu[i] * std::exp(wins[i] / static_cast<real>(tau)) : wins[i] == top, total += best[i];
-    for (std::size_t i = 0; i < p.size(); ++i) best[i] /= total, against += best[i] * wins[i];
-    // The definition: what the best response gains against the policy, from both seats.
-    const real t = tau, regularized = against - t * (tau > 0 ? kl(best, mu) - kl(p, mu) : 0);
+    const auto all = prefer_test::first_actions(n);
+    const prefer_test::best_answer exact(prefer_test::preferences(g.preference.data() + b * n * n, n, all),
+                                         prefer_test::probabilities(g.reference.data() + b * n, all),
+                                         prefer_test::probabilities(pi.data() + b * n, all), tau);
     const auto k = static_cast<std::size_t>(b);
-    CHECK(r.gap[k] == doctest::Approx(static_cast<double>(2 * regularized - 1)).epsilon(tolerance));
-    CHECK(std::abs(r.exploitability[k] - static_cast<double>(top - 0.5L)) < tolerance);
-    for (std::size_t i = 0; i < p.size(); ++i) {
-      const std::size_t at = k * p.size() + i;
-      CHECK(std::abs(static_cast<double>(r.wins[at]) - static_cast<double>(wins[i])) < tolerance);
-      if (tau > 0 || best[i] > 0)
-        CHECK(std::abs(static_cast<double>(r.response[at]) - static_cast<double>(std::log(best[i]))) < 40 * tolerance);
+    CHECK(r.gap[k] == doctest::Approx(static_cast<double>(exact.gap)).epsilon(tolerance));
+    CHECK(std::abs(r.exploitability[k] - static_cast<double>(exact.exploitability)) < tolerance);
+    for (std::size_t i : all) {
+      const std::size_t at = k * all.size() + i;
+      CHECK(std::abs(static_cast<double>(r.wins[at]) - static_cast<double>(exact.wins[i])) < tolerance);
+      const auto response = static_cast<double>(std::log(exact.response[i]));
+      if (std::isfinite(response))
+        CHECK(std::abs(static_cast<double>(r.response[at]) - response) < 40 * tolerance);
       else
         CHECK(r.response[at] == -HUGE_VAL);
     }
-    CHECK(wins[static_cast<std::size_t>(r.action[k])] == top);
+    CHECK(exact.wins[static_cast<std::size_t>(r.action[k])] == exact.exploitability + 0.5L);
   }
   covers<T>("duality_gap", "sizes");
 }

@@ -24,26 +24,10 @@ using prefer_test::game_batch;
 using prefer_test::noise;
 using prefer_test::numbers;
 using prefer_test::played;
+using prefer_test::probabilities;
 using prefer_test::textbook;
 
 namespace {
-
-template <class T>
-std::vector<prefer_test::policy> table(game_batch<T>& g, std::int64_t b) {
-  std::vector<prefer_test::policy> p;
-  for (std::int64_t i = 0; i < g.n; ++i) {
-    p.emplace_back();
-    for (std::int64_t j = 0; j < g.n; ++j) p.back().push_back(g.at(b, i, j));
-  }
-  return p;
-}
-
-template <class T>
-prefer_test::policy probabilities(const T* log_weights, std::int64_t n) {
-  prefer_test::policy p;
-  for (std::int64_t i = 0; i < n; ++i) p.push_back(std::exp(static_cast<long double>(log_weights[i])));
-  return textbook::normalized(p);
-}
 
 // Log-policies to start from.
 template <class T = double>
@@ -81,13 +65,15 @@ void check_against_textbook(double tolerance) {
       const std::int64_t steps = 7;
       r.run(method, g.view(), steps, start.data());
       for (std::int64_t b = 0; b < 4; ++b) {
-        textbook book(table(g, b), probabilities(g.reference.data() + b * n, n), probabilities(&start[0] + b * n, n));
+        const auto all = prefer_test::first_actions(n);
+        textbook book(prefer_test::preferences(g.preference.data() + b * n * n, n, all),
+                      probabilities(g.reference.data() + b * n, all), probabilities(start.data() + b * n, all));
         book.run(method, steps);
         INFO(name, ", n = ", n, ", game ", b);
         for (std::int64_t i = 0; i < n; ++i) {
           const auto k = static_cast<std::size_t>(i);
           CHECK(std::abs(r.of(b)[i] - std::log(book.now[k])) < tolerance);
-          CHECK(std::abs(r.average[static_cast<std::size_t>(b * n + i)] - std::log(book.sum[k] / steps)) < tolerance);
+          CHECK(std::abs(r.average[static_cast<std::size_t>(b * n + i)] - std::log(book.average()[k])) < tolerance);
         }
         CHECK(r.iterations[static_cast<std::size_t>(b)] == steps);
       }
@@ -138,7 +124,7 @@ TEST_CASE("a fixed step of nash_md ends where the mixture is the equilibrium at 
       prefer_test::policy mixture;
       for (std::size_t i = 0; i < 6; ++i)
         mixture.push_back(std::exp((1 - b) * static_cast<long double>(r.of(k)[i]) + b * mu[i]));
-      mixture = textbook::normalized(mixture);
+      mixture = prefer_test::normalized(mixture);
       for (std::size_t i = 0; i < 6; ++i) CHECK(std::abs(std::log(mixture[i]) - shifted.of(k)[i]) < 1e-10);
       CHECK(divergence(plain.of(k), r.of(k), 6) > 1e-6);
     }
@@ -326,10 +312,11 @@ TEST_CASE("a game stops at the first measured gap within the tolerance, and the 
   check(duality_gap(r.exec(), g.view(), {r.average.data(), 6, 5}, 0.3, {.gap = {gap.data(), 6}}));
   for (std::size_t b = 0; b < 6; ++b) CHECK(gap[b] == doctest::Approx(r.gap[b]).epsilon(1e-12));
   again.run(nash_md{}, g.view(), 0);  // no step: the normalised reference, and its gap
-  for (std::int64_t b = 0; b < 6; ++b)
-    for (std::int64_t i = 0; i < 5; ++i)
-      CHECK(again.of(b)[i] == doctest::Approx(std::log(static_cast<double>(
-                                  probabilities(g.reference.data() + 5 * b, 5)[static_cast<std::size_t>(i)]))));
+  for (std::int64_t b = 0; b < 6; ++b) {
+    const auto mu = probabilities(g.reference.data() + 5 * b, prefer_test::first_actions(5));
+    for (std::size_t i = 0; i < 5; ++i)
+      CHECK(again.of(b)[i] == doctest::Approx(std::log(static_cast<double>(mu[i]))));
+  }
 }
 
 TEST_CASE("actions that do not exist or cannot be played change nothing, whatever the tables say about them") {

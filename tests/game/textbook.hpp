@@ -13,6 +13,64 @@ namespace prefer_test {
 
 using policy = std::vector<long double>;
 
+inline policy normalized(policy x) {
+  long double total = 0;
+  for (long double v : x) total += v;
+  for (long double& v : x) v /= total;
+  return x;
+}
+template <class T>
+policy probabilities(const T* log_weights, const std::vector<std::size_t>& actions) {
+  policy p;
+  for (std::size_t i : actions) p.push_back(std::exp(static_cast<long double>(log_weights[i])));
+  return normalized(p);
+}
+inline long double divergence(const policy& p, const policy& q) {
+  long double sum = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] > 0 ? p[i] * std::log(p[i] / q[i]) : 0;
+  return sum;
+}
+inline std::vector<std::size_t> first_actions(std::int64_t n) {
+  std::vector<std::size_t> all(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  return all;
+}
+
+// Preferences between some actions of a table of n.
+template <class T>
+std::vector<policy> preferences(const T* table, std::int64_t n, const std::vector<std::size_t>& actions) {
+  std::vector<policy> p;
+  for (std::size_t i : actions) {
+    p.emplace_back();
+    for (std::size_t j : actions)
+      p.back().push_back(static_cast<long double>(table[i * static_cast<std::size_t>(n) + j]));
+  }
+  return p;
+}
+inline policy product(const std::vector<policy>& p, const policy& x) {
+  policy g(x.size(), 0);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    for (std::size_t j = 0; j < x.size(); ++j) g[i] += p[i][j] * x[j];
+  return g;
+}
+
+// What a best response gains against a policy, from both seats, by the definition of the regularised preference.
+struct best_answer {
+  policy wins, response;
+  long double gap, exploitability;
+  best_answer(const std::vector<policy>& p, const policy& mu, const policy& x, long double tau)
+      : wins(product(p, x)), response(x.size()) {
+    long double top = 0, against = 0;
+    for (long double w : wins) top = w > top ? w : top;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      response[i] = tau > 0 ? mu[i] * std::exp((wins[i] - top) / tau) : wins[i] == top;
+    response = normalized(response);
+    for (std::size_t i = 0; i < x.size(); ++i) against += response[i] * wins[i];
+    gap = 2 * (against - (tau > 0 ? tau * (divergence(response, mu) - divergence(x, mu)) : 0)) - 1;
+    exploitability = top - 0.5L;
+  }
+};
+
 struct textbook {
   std::vector<policy> p;  // preferences
   policy mu, now, sum;    // sum of the policies played against
@@ -22,21 +80,9 @@ struct textbook {
   textbook(const std::vector<policy>& preference, const policy& reference, const policy& start)
       : p(preference), mu(reference), now(start), sum(mu.size(), 0), own(mu.size(), 0) {}
 
-  static policy normalized(policy x) {
-    long double total = 0;
-    for (long double v : x) total += v;
-    for (long double& v : x) v /= total;
-    return x;
-  }
-  policy product(const policy& x) const {
-    policy g(x.size(), 0);
-    for (std::size_t i = 0; i < x.size(); ++i)
-      for (std::size_t j = 0; j < x.size(); ++j) g[i] += p[i][j] * x[j];
-    return g;
-  }
   policy against(const policy& x) {
     for (std::size_t i = 0; i < x.size(); ++i) sum[i] += x[i];
-    return product(x);
+    return product(p, x);
   }
   // x^a y^b e^(eta g), normalised.
   static policy moved(const policy& x, long double a, const policy& y, long double b, const policy& g,
@@ -65,7 +111,7 @@ struct textbook {
   }
   void step(const prefer::extragradient& m) {
     const long double tau = m.temperature, eta = m.step.given ? m.step.value : 1 / (tau + 2);
-    const policy half = moved(now, 1 - eta * tau, mu, eta * tau, product(now), eta);
+    const policy half = moved(now, 1 - eta * tau, mu, eta * tau, product(p, now), eta);
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(half), eta);
   }
   void step(const prefer::optimistic& m) {
@@ -88,8 +134,9 @@ struct textbook {
 
   template <class Method>
   void run(const Method& m, std::int64_t steps) {
-    for (t = 0; t < steps; ++t) step(m);
+    for (; steps > 0; --steps, ++t) step(m);
   }
+  policy average() const { return normalized(sum); }
 };
 
 }  // namespace prefer_test

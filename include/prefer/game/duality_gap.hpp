@@ -63,7 +63,7 @@ status duality_gap(const Exec& exec, const std::type_identity_t<games<Exec::memo
   plan.wins = detail::any_space(out.wins);
   plan.response = detail::any_space(out.response);
   plan.action = detail::any_space(out.action);
-  return detail::measure_games(exec, plan);
+  return measure_games(exec, plan);
 }
 
 // max_i (P pi)_i - 1/2 of given policies, into [B]: duality_gap's output of that name alone.

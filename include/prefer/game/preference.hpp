@@ -126,7 +126,7 @@ template <class T = double, class Exec>
 status antisymmetrize(const Exec& exec, const std::type_identity_t<view<const T, 3, Exec::memory>>& in,
                       const std::type_identity_t<view<T, 3, Exec::memory>>& out) {
   if (const status s = detail::check_tables<T>("preference", in, out, true); !s.ok()) return s;
-  return detail::fill_tables(exec, detail::repaired_pair<T>{detail::any_space(in)}, detail::any_space(out));
+  return fill_tables(exec, detail::repaired_pair<T>{detail::any_space(in)}, detail::any_space(out));
 }
 
 // From counts, wins(b, i, j) how often i beat j: out(i, j) = (wins(i, j) + prior) / (wins(i, j) + wins(j, i) + 2
@@ -139,7 +139,7 @@ status preference_from_counts(const Exec& exec, const std::type_identity_t<view<
           first_error(require::not_negative(prior, "prior"), detail::check_tables<T>("wins", wins, out, false));
       !s.ok())
     return s;
-  return detail::fill_tables(exec, detail::counted_pair<T>{{detail::any_space(wins)}, prior}, detail::any_space(out));
+  return fill_tables(exec, detail::counted_pair<T>{{detail::any_space(wins)}, prior}, detail::any_space(out));
 }
 
 // From scores [B, n] by the Bradley-Terry model: out(i, j) = 1 / (1 + exp(-scale (score(i) - score(j)))). Such a game
@@ -152,7 +152,7 @@ status preference_from_scores(const Exec& exec, const std::type_identity_t<view<
           first_error(require::is_finite(scale, "scale"), detail::check_tables<T>("scores", scores, out, false));
       !s.ok())
     return s;
-  return detail::fill_tables(exec, detail::scored_pair<T>{detail::any_space(scores), scale}, detail::any_space(out));
+  return fill_tables(exec, detail::scored_pair<T>{detail::any_space(scores), scale}, detail::any_space(out));
 }
 
 // From somebody to ask: ask(b, i, j), the probability that i beats j in game b, called once for every pair i < j in

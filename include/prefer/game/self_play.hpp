@@ -143,7 +143,7 @@ status self_play(const Exec& exec, const Method& method, const std::type_identit
                                    detail::check_log_weights(exec, "start", plan.games, plan.start));
       !s.ok())
     return s;
-  return detail::play_games(exec, method, plan);
+  return play_games(exec, method, plan);
 }
 
 }  // namespace PREFER_ABI
