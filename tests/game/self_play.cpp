@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
 #include <type_traits>
 
@@ -58,7 +59,7 @@ struct call {
 template <class T>
 void check_against_textbook(double tolerance) {
   for_methods([&](const std::string& name, const auto& method) {
-    for (std::int64_t n : {1, 2, 7, 8, 9, 15, 17, 33}) {
+    for (std::int64_t n : {1, 2, 7, 8, 9, 15, 17, 33, 75, 131}) {
       game_batch<T> g(4, n, static_cast<std::uint64_t>(n));
       const std::vector<T> start = starts<T>(4 * n, 3);
       played<T> r(4, n);
@@ -321,38 +322,41 @@ TEST_CASE("a game stops at the first measured gap within the tolerance, and the 
 
 TEST_CASE("actions that do not exist or cannot be played change nothing, whatever the tables say about them") {
   const double nan = std::nan("");
-  const std::int64_t n = 12;
-  game_batch<> small(1, 9, 5), ragged(1, n, 6), masked(1, n, 7);
-  const std::int32_t sizes[] = {9};
-  std::array<bool, 12> possible{};
-  for (double& x : ragged.preference) x = nan;
-  for (double& x : masked.preference) x = nan;
-  for (double& x : ragged.reference) x = nan;
-  for (double& x : masked.reference) x = nan;
-  const std::int64_t place[] = {0, 1, 3, 4, 5, 7, 8, 9, 11};
-  for (std::int64_t i = 0; i < 9; ++i) {
-    for (std::int64_t j = 0; j < 9; ++j)
-      ragged.at(0, i, j) = masked.at(0, place[i], place[j]) = small.at(0, i, j);
-    const auto k = static_cast<std::size_t>(i);
-    ragged.reference[k] = masked.reference[static_cast<std::size_t>(place[i])] = small.reference[k];
-    possible[static_cast<std::size_t>(place[i])] = true;
-  }
-  auto with_sizes = ragged.view(), with_mask = masked.view();
-  with_sizes.actions = {sizes, 1}, with_mask.possible = {possible.data(), 1, n};
-  for_methods([&](const std::string& name, const auto& method) {
-    INFO(name);
-    played<> a(1, 9), b(1, n), c(1, n);
-    a.run(method, small.view(), 40), b.run(method, with_sizes, 40), c.run(method, with_mask, 40);
-    for (std::int64_t i = 0; i < 9; ++i) {
-      CHECK(b.of(0)[i] == a.of(0)[i]);
-      CHECK(c.of(0)[place[i]] == doctest::Approx(a.of(0)[i]).epsilon(1e-12));
+  for (std::int64_t n : {12, 176}) {
+    const std::int64_t m = n / 4 * 3;
+    game_batch<> small(1, m, 5), ragged(1, n, 6), masked(1, n, 7);
+    const std::int32_t sizes[] = {static_cast<std::int32_t>(m)};
+    for (auto* x : {&ragged.preference, &ragged.reference, &masked.preference, &masked.reference})
+      std::fill(x->begin(), x->end(), nan);
+    std::vector<std::int64_t> place;
+    for (std::int64_t i = 0; i < n; ++i)
+      if (i % 4 != 2) place.push_back(i);
+    const std::unique_ptr<bool[]> possible(new bool[static_cast<std::size_t>(n)]());
+    for (std::size_t i = 0; i < place.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i);
+      for (std::int64_t j = 0; j < m; ++j)
+        ragged.at(0, row, j) = masked.at(0, place[i], place[static_cast<std::size_t>(j)]) = small.at(0, row, j);
+      ragged.reference[i] = masked.reference[static_cast<std::size_t>(place[i])] = small.reference[i];
+      possible[static_cast<std::size_t>(place[i])] = true;
     }
-    CHECK(b.gap[0] == a.gap[0]);
-    CHECK(c.gap[0] == doctest::Approx(a.gap[0]).epsilon(1e-9));
-    for (std::int64_t i : {9, 10, 11}) CHECK(b.of(0)[i] == -HUGE_VAL);
-    for (std::size_t i : {2u, 6u, 10u}) CHECK((c.policy[i] == -HUGE_VAL && c.average[i] == -HUGE_VAL));
-    covers(name.c_str(), "masked");
-  });
+    auto with_sizes = ragged.view(), with_mask = masked.view();
+    with_sizes.actions = {sizes, 1}, with_mask.possible = {possible.get(), 1, n};
+    for_methods([&](const std::string& name, const auto& method) {
+      INFO(name);
+      played<> a(1, m), b(1, n), c(1, n);
+      a.run(method, small.view(), 40), b.run(method, with_sizes, 40), c.run(method, with_mask, 40);
+      for (std::size_t i = 0; i < place.size(); ++i) {
+        CHECK(b.policy[i] == a.policy[i]);
+        CHECK(c.of(0)[place[i]] == doctest::Approx(a.policy[i]).epsilon(1e-12));
+      }
+      CHECK(b.gap[0] == a.gap[0]);
+      CHECK(std::abs(c.gap[0] - a.gap[0]) < 1e-14);
+      for (std::int64_t i = m; i < n; ++i) CHECK(b.of(0)[i] == -HUGE_VAL);
+      for (std::size_t i = 2; i < c.policy.size(); i += 4)
+        CHECK((c.policy[i] == -HUGE_VAL && c.average[i] == -HUGE_VAL));
+      covers(name.c_str(), "masked");
+    });
+  }
 }
 
 TEST_CASE("an action without mass stays without, unless the reference gives it some") {
@@ -369,40 +373,43 @@ TEST_CASE("an action without mass stays without, unless the reference gives it s
 }
 
 TEST_CASE("strides: shared, transposed and spread tables, and results put between others") {
-  const std::int64_t n = 6;
-  game_batch<> g(3, n, 14);
-  numbers spread(static_cast<std::size_t>(3 * n * n * 2)), flipped(g.preference.size()), wide(3 * 20, 7.0);
-  for (std::int64_t b = 0; b < 3; ++b)
-    for (std::int64_t i = 0; i < n; ++i)
-      for (std::int64_t j = 0; j < n; ++j) {
-        spread[static_cast<std::size_t>(((b * n + i) * n + j) * 2)] = g.at(b, i, j);
-        flipped[static_cast<std::size_t>((b * n + j) * n + i)] = g.at(b, i, j);
+  for (std::int64_t n : {6, 131}) {
+    game_batch<> g(3, n, 14);
+    const auto gap = static_cast<std::size_t>(3 * n + 2), actions = static_cast<std::size_t>(n);
+    numbers spread(static_cast<std::size_t>(3 * n * n * 2)), flipped(g.preference.size()), wide(3 * gap, 7.0);
+    for (std::int64_t b = 0; b < 3; ++b)
+      for (std::int64_t i = 0; i < n; ++i)
+        for (std::int64_t j = 0; j < n; ++j) {
+          spread[static_cast<std::size_t>(((b * n + i) * n + j) * 2)] = g.at(b, i, j);
+          flipped[static_cast<std::size_t>((b * n + j) * n + i)] = g.at(b, i, j);
+        }
+    for_methods([&](const std::string& name, const auto& method) {
+      INFO(name);
+      played<> plain(3, n), r(3, n);
+      plain.run(method, g.view(), 20);
+      auto in = g.view();
+      in.preference = {spread.data(), 3, n, n, n * n * 2, n * 2, 2};
+      r.run(method, in, 20);
+      const auto same = [&] {
+        for (std::size_t i = 0; i < r.policy.size(); ++i) CHECK(std::abs(r.policy[i] - plain.policy[i]) < 1e-13);
+      };
+      same();
+      in.preference = {flipped.data(), 3, n, n, n * n, 1, n};
+      r.run(method, in, 20);
+      same();
+      in = g.view(), in.preference.stride[0] = 0, in.reference.stride[0] = 0;
+      r.run(method, in, 20);
+      for (std::int64_t b = 0; b < 3; ++b) CHECK(std::equal(r.of(b), r.of(b) + n, plain.of(0)));
+      std::fill(wide.begin(), wide.end(), 7.0);
+      check(self_play(r.exec(), method, g.view(), {.max_iterations = 20},
+            {.policy = {wide.data(), 3, n, 3 * n + 2, 3}}));
+      for (std::size_t k = 0; k < wide.size(); ++k) {
+        const std::size_t b = k / gap, i = k % gap / 3;
+        CHECK(wide[k] == (k % gap % 3 == 0 && i < actions ? plain.policy[b * actions + i] : 7.0));
       }
-  for_methods([&](const std::string& name, const auto& method) {
-    INFO(name);
-    played<> plain(3, n), r(3, n);
-    plain.run(method, g.view(), 20);
-    auto in = g.view();
-    in.preference = {spread.data(), 3, n, n, n * n * 2, n * 2, 2};
-    r.run(method, in, 20);
-    const auto same = [&] {
-      for (std::size_t i = 0; i < r.policy.size(); ++i) CHECK(std::abs(r.policy[i] - plain.policy[i]) < 1e-13);
-    };
-    same();
-    in.preference = {flipped.data(), 3, n, n, n * n, 1, n};
-    r.run(method, in, 20);
-    same();
-    in = g.view(), in.preference.stride[0] = 0, in.reference.stride[0] = 0;
-    r.run(method, in, 20);
-    for (std::int64_t b = 0; b < 3; ++b) CHECK(std::equal(r.of(b), r.of(b) + n, plain.of(0)));
-    std::fill(wide.begin(), wide.end(), 7.0);
-    check(self_play(r.exec(), method, g.view(), {.max_iterations = 20}, {.policy = {wide.data(), 3, n, 20, 3}}));
-    for (std::size_t k = 0; k < wide.size(); ++k) {
-      const std::size_t b = k / 20, i = k % 20 / 3;
-      CHECK(wide[k] == (k % 20 % 3 == 0 && i < 6 ? plain.policy[b * 6 + i] : 7.0));
-    }
-    covers(name.c_str(), "strides");
-  });
+      covers(name.c_str(), "strides");
+    });
+  }
 }
 
 TEST_CASE("threads and levels do not change results, calls allocate nothing, and large games split their rows") {

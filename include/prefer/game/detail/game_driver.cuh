@@ -13,8 +13,7 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr std::int64_t table_in_shared = 64;     // actions up to which a game's table is copied to shared memory
-inline constexpr std::int64_t vectors_in_shared = 512;  // and its vectors
+inline constexpr std::int64_t copied_to_shared = 64;  // actions up to which a game's table is copied
 inline constexpr int large_threads = 256;
 
 inline int threads_for(std::int64_t width) { return width <= 32 ? 32 : width <= 64 ? 64 : large_threads; }
@@ -213,7 +212,7 @@ static __global__ void __launch_bounds__(large_threads)
   const std::int64_t width = plan.games.width, per_game = game_vector_count * padded_actions(width);
   double* const rest = shared + large_threads / 32;
   T* const table =
-      width > table_in_shared ? nullptr : reinterpret_cast<T*>(rest + (memory == nullptr ? per_game : 0));
+      width > copied_to_shared ? nullptr : reinterpret_cast<T*>(rest + (memory == nullptr ? per_game : 0));
   for (std::int64_t b = blockIdx.x; b < plan.games.batch; b += gridDim.x) {
     double* const vectors = memory == nullptr ? rest : memory + b * per_game;
     block_run<T> run(plan, b, shared, vectors, table);
@@ -352,7 +351,7 @@ status enqueue_games(const cuda& exec, const game_plan<T>& plan, const Method& m
   } else {
     std::size_t bytes = large_threads / 32 * sizeof(double);
     if (shared_vectors) bytes += static_cast<std::size_t>(vectors) * sizeof(double);
-    if (width <= table_in_shared) bytes += static_cast<std::size_t>(width * table_pitch(width)) * sizeof(T);
+    if (width <= copied_to_shared) bytes += static_cast<std::size_t>(width * table_pitch(width)) * sizeof(T);
     const auto blocks = static_cast<unsigned>(smaller(batch, 65536));
     game_kernel<T, Method><<<blocks, static_cast<unsigned>(threads_for(width)), bytes, exec.stream.stream>>>(
         plan, method, vectors_at);

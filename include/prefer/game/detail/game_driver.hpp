@@ -143,8 +143,9 @@ struct product_work {
   template <class Level>
   static PREFER_HD void run(product_job<T>& j) {
     if (j.games->preference.stride[2] != 1) return strided(j);
+    constexpr int at_once = 8 / lane<T, Level>::count;  // as many as there are registers for
     std::int64_t i = j.first;
-    for (; i + 4 <= j.last; i += 4) rows<Level, 4>(j, i);
+    for (; i + at_once <= j.last; i += at_once) rows<Level, at_once>(j, i);
     for (; i < j.last; ++i) rows<Level, 1>(j, i);
   }
 
@@ -158,11 +159,12 @@ struct product_work {
       const std::int64_t to = from + tile < j.n ? from + tile : j.n;
       const std::int64_t whole = from + (to - from) / V::width * V::width;
       V lanes[Rows];
-      for (int r = 0; r < Rows; ++r) lanes[r] = V(0);
+      unrolled<Rows>([&](auto r) PREFER_HD_LAMBDA { lanes[r] = V(0); });
       for (std::int64_t c = from; c < whole; c += V::width) {
         const V w = V::load(j.weight + c);
-        for (int r = 0; r < Rows; ++r)
+        unrolled<Rows>([&](auto r) PREFER_HD_LAMBDA {
           lanes[r] = math::fma(math::select(w == V(0), V(0), V::load(p[r] + c)), w, lanes[r]);
+        });
       }
       for (int r = 0; r < Rows; ++r) {
         T rest = 0;
@@ -182,6 +184,45 @@ struct product_work {
     }
   }
 };
+
+// The same for a small game from a copy of its table, column after column and padded, in which what cannot be played is
+// 0: no sum over a lane, no remainder, any strides.
+struct column_job {
+  const double* columns;
+  std::int64_t n, padded;
+  const double* weight;
+  double* wins;
+};
+struct column_work {
+  template <class Level>
+  static PREFER_HD void run(column_job& j) {
+    std::int64_t i = 0;
+    passes<Level, 8 / lane<double, Level>::count>(j, i);
+  }
+  template <class Level, int Lanes>
+  static PREFER_HD void passes(const column_job& j, std::int64_t& i) {
+    using V = lane<double, Level>;
+    for (; i + Lanes * V::width <= j.padded; i += Lanes * V::width) {
+      V sum[Lanes];
+      unrolled<Lanes>([&](auto l) PREFER_HD_LAMBDA { sum[l] = V(0); });
+      for (std::int64_t c = 0; c < j.n; ++c) {
+        const V w(j.weight[c]);
+        unrolled<Lanes>([&](auto l) PREFER_HD_LAMBDA {
+          sum[l] = math::fma(V::load(j.columns + c * j.padded + i + l * V::width), w, sum[l]);
+        });
+      }
+      unrolled<Lanes>([&](auto l) PREFER_HD_LAMBDA { sum[l].store(j.wins + i + l * V::width); });
+    }
+    if constexpr (Lanes > 1) passes<Level, Lanes / 2>(j, i);
+  }
+};
+template <class T>
+void copy_columns(const game_tables<T>& g, std::int64_t b, std::int64_t n, std::int64_t padded, double* columns) {
+  for (std::int64_t c = 0; c < n; ++c)
+    for (std::int64_t i = 0; i < padded; ++i)
+      columns[c * padded + i] =
+          i < n && g.can_play(b, i) && g.can_play(b, c) ? static_cast<double>(g.beats(b, i, c)) : 0;
+}
 
 // The pieces that know the method, and those that do not, at one level each.
 struct piece_job {
@@ -218,21 +259,27 @@ struct measure_work {
   }
 };
 
-// Doubles of memory that one game needs.
+inline constexpr std::int64_t copied_size = 128;        // actions up to which a game's table is copied
+inline constexpr std::int64_t vectors_in_shared = 512;  // on CUDA
+inline constexpr std::int64_t split_size = 1024;        // actions from which one product is work for many threads
+inline constexpr std::int64_t game_chunks = 64;         // of a batch, with memory of their own
+
+// Doubles of memory that one game needs: its vectors, and a copy of its table or of weights as floats.
 template <class T>
 std::int64_t game_memory(std::int64_t width) {
-  const std::int64_t narrow = std::is_same_v<T, double> ? 0 : 1;
-  return (game_vector_count + narrow) * padded_actions(width);
+  const std::int64_t padded = padded_actions(width), copy = width <= copied_size ? width : sizeof(T) == 4 ? 1 : 0;
+  return (game_vector_count + copy) * padded;
 }
-
-inline constexpr std::int64_t split_size = 1024;  // actions from which one product is work for many threads
 
 }  // namespace detail
 
-// Bytes of workspace for self_play and duality_gap, on either backend.
+// Bytes of workspace for self_play and duality_gap, on either backend: for games of up to 512 actions what 64 of them
+// need at most.
 template <class T = double>
 std::size_t game_workspace(std::int64_t batch, std::int64_t actions) {
-  return static_cast<std::size_t>(batch * (detail::game_memory<T>(actions) + 8)) * sizeof(double) + 1024;
+  const bool few = actions <= detail::vectors_in_shared && batch > detail::game_chunks;
+  const std::int64_t games = few ? detail::game_chunks : batch;
+  return static_cast<std::size_t>(games * (detail::game_memory<T>(actions) + 8)) * sizeof(double) + 1024;
 }
 
 namespace detail {
@@ -259,8 +306,11 @@ struct measured_run {
         memory(m),
         v(m, padded) {}
 
+  bool copied() const { return plan.games.width <= copied_size; }
+  double* after_vectors() const { return memory + game_vector_count * padded; }
   void load() {
     for (std::int64_t i = 0; i < padded; ++i) plan.start_action(b, i, n, v);
+    if (copied()) copy_columns(plan.games, b, n, padded, after_vectors());
   }
   piece_job job(piece_job::kind piece, game_progress& at) const {
     return {.piece = piece,
@@ -281,11 +331,15 @@ struct measured_run {
     plan.record(b, at);
   }
   void multiply() {
+    if (copied()) {
+      column_job j{after_vectors(), n, padded, v.weight, v.wins};
+      return run_at<column_work>(level, j);
+    }
     const T* weight;
     if constexpr (std::is_same_v<T, double>) {
       weight = v.weight;
     } else {
-      T* const narrow = reinterpret_cast<T*>(memory + game_vector_count * padded);
+      T* const narrow = reinterpret_cast<T*>(after_vectors());
       for (std::int64_t i = 0; i < n; ++i) narrow[i] = static_cast<T>(v.weight[i]);
       weight = narrow;
     }
@@ -341,8 +395,6 @@ void measure_start(measured_run<T> run) {
   plan.finish_measured(run.b, best, j.result);
   for (std::int64_t i = 0; i < plan.games.width; ++i) plan.finish_response(run.b, i, run.n, run.v, best, j.result);
 }
-
-inline constexpr std::int64_t game_chunks = 64;
 
 // Runs play(b, split, memory) for every game, each on one thread or, if they are large, on all.
 template <class T, class F>
