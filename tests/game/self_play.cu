@@ -206,6 +206,33 @@ TEST_CASE("masks, sizes, strides and starts mean the same on CUDA, and bad conte
   });
 }
 
+TEST_CASE("bad tables and sizes are named in the word of the caller") {
+  stream s;
+  const std::int64_t n = 5;
+  const double nan = std::nan("");
+  const auto word = [&](std::size_t at, double value, std::int32_t size) {
+    game_batch<> g(2, n, 3);
+    if (at < g.preference.size()) g.preference[at] = value;
+    device_games<double> d(g);
+    const array<std::int32_t> sizes(std::vector<std::int32_t>{5, size});
+    const array<content_report> report(std::vector<content_report>(1));
+    auto in = d.in();
+    in.actions = {sizes.data, 2};
+    check(self_play(cuda{.stream = s.handle, .report = report.data}, extragradient{}, in, {.max_iterations = 1}, {}));
+    s.wait();
+    return report.fetch()[0];
+  };
+  const auto is = [](const content_report& r, errc code, std::int64_t index) {
+    CHECK((r.code() == code && r.index() == index));
+  };
+  is(word(99, 0, 5), errc::ok, -1);
+  is(word(25 + 13, nan, 5), errc::not_a_number, 25 + 13);
+  is(word(25 + 13, 1.5, 5), errc::bad_label, 25 + 13);
+  is(word(25 + 6, 0.4, 5), errc::bad_label, 25 + 6);
+  is(word(25 + 24, nan, 4), errc::ok, -1);  // of an action that this game does not have
+  is(word(99, 0, 6), errc::bad_index, 1);
+}
+
 TEST_CASE("duality gaps on CUDA are those of the definition") {
   stream s;
   for (std::int64_t n : {5, 70, 1030})

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cuda/launch.cuh>
 #include <prefer/game/detail/game_driver.hpp>
+#include <prefer/game/game.cuh>
 
 #include <cstddef>
 #include <cstdint>
@@ -342,6 +343,7 @@ status enqueue_games(const cuda& exec, const game_plan<T>& plan, const Method& m
     vectors_at = memory.take<double>(static_cast<std::size_t>(batch * vectors));
     progress = memory.take<game_progress>(static_cast<std::size_t>(batch));
   }
+  if (const status s = report_games(exec, plan.games); !s.ok()) return s;
   if (large) {
     large_games<T, Method> games(exec, plan, method, vectors_at, progress);
     if constexpr (std::is_same_v<Method, no_method>)
