@@ -203,7 +203,8 @@ std::string draw(const std::vector<arm>& arms, const options& o) {
       "set ylabel 'exploitability: worst win rate against the policy - 1/2'\nset key bottom left\nplot ";
   for (std::size_t a = 0; a < arms.size(); ++a)
     script += (a > 0 ? ", '-'" : "'-'") +
-              std::string(" using 1:2:($2-$3):($2+$3) with yerrorlines lw 2 pt 7 ps 0.3 title ") + quoted(arms[a].name);
+              std::string(" using 1:2:($2-$3):($2+$3) with yerrorlines pt 7 ps 0.3 lw ") + (a == 0 ? "5" : "2") +
+              " title " + quoted(arms[a].name);
   script += "\n";
   for (const arm& a : arms) {
     for (const point& p : a.path)

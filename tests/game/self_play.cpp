@@ -501,6 +501,11 @@ TEST_CASE("self_play refuses what it cannot play, with the name and place of wha
   content(errc::bad_label, "preference", 9 + 5, g.at(1, 1, 2), 1.5);
   content(errc::bad_label, "preference", 9 + 4, g.at(1, 1, 1), 0.6);
   content(errc::bad_label, "preference", 1, g.at(0, 1, 0), g.at(0, 1, 0) + 1e-9);
+  content(errc::bad_label, "preference", 1, g.at(0, 1, 0), g.at(0, 1, 0) - 1e-9);
+  const double kept = g.at(1, 1, 2);
+  g.set(1, 1, 2, 1.5);
+  refused(errc::bad_label, "preference", 9 + 5, nothing);
+  g.set(1, 1, 2, kept);
   content(errc::not_a_number, "reference", 4, g.reference[4], nan);
   content(errc::bad_label, "reference", 4, g.reference[4], HUGE_VAL);
   content(errc::not_a_number, "start", 2, start[2], nan);

@@ -15,30 +15,13 @@
 
 using namespace prefer;
 using prefer_test::covers;
+using prefer_test::device_array;
 using prefer_test::for_methods;
 using prefer_test::game_batch;
 using prefer_test::numbers;
 using prefer_test::stream;
 
 namespace {
-
-// A vector on the device.
-template <class T>
-struct array {
-  T* data = nullptr;
-  std::size_t count;
-  explicit array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T) + 1) == cudaSuccess); }
-  explicit array(const std::vector<T>& from) : array(from.size()) {
-    REQUIRE(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  array(const array&) = delete;
-  ~array() { cudaFree(data); }
-  std::vector<T> fetch() const {
-    std::vector<T> to(count);
-    REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-    return to;
-  }
-};
 
 template <class T>
 void near(const T* got, const prefer_test::policy& exact, double tolerance) {
@@ -71,11 +54,11 @@ struct paper_play {
 template <class T>
 struct device_games {
   std::int64_t batch, n;
-  array<T> preference, reference, policy, average;
-  array<double> gap, history;
-  array<std::int64_t> iterations;
-  array<std::int32_t> sizes;
-  array<unsigned char> possible, converged;
+  device_array<T> preference, reference, policy, average;
+  device_array<double> gap, history;
+  device_array<std::int64_t> iterations;
+  device_array<std::int32_t> sizes;
+  device_array<unsigned char> possible, converged;
   prefer_test::device_workspace scratch;
 
   explicit device_games(const game_batch<T>& g)
@@ -179,8 +162,8 @@ TEST_CASE("masks, sizes, strides and starts mean the same on CUDA, and bad conte
   g.at(3, 2, 4) = std::nan("");
   std::vector<unsigned char> mask(static_cast<std::size_t>(4 * n), 1);
   mask[static_cast<std::size_t>(n + 5)] = 0;
-  const array<unsigned char> possible(mask);
-  const array<std::int32_t> sizes(std::vector<std::int32_t>{68, 70, 71, 70});
+  const device_array<unsigned char> possible(mask);
+  const device_array<std::int32_t> sizes(std::vector<std::int32_t>{68, 70, 71, 70});
   for_methods([&](const std::string& name, const auto& method) {
     INFO(name);
     device_games<double> d(g);
@@ -214,8 +197,8 @@ TEST_CASE("bad tables and sizes are named in the word of the caller") {
     game_batch<> g(2, n, 3);
     if (at < g.preference.size()) g.preference[at] = value;
     device_games<double> d(g);
-    const array<std::int32_t> sizes(std::vector<std::int32_t>{5, size});
-    const array<content_report> report(std::vector<content_report>(1));
+    const device_array<std::int32_t> sizes(std::vector<std::int32_t>{5, size});
+    const device_array<content_report> report(std::vector<content_report>(1));
     auto in = d.in();
     in.actions = {sizes.data, 2};
     check(self_play(cuda{.stream = s.handle, .report = report.data}, extragradient{}, in, {.max_iterations = 1}, {}));
@@ -239,9 +222,9 @@ TEST_CASE("duality gaps on CUDA are those of the definition") {
     for (double tau : {0.0, 0.2}) {
       const game_batch<> g(2, n, 8);
       device_games<double> d(g);
-      const array<double> gap(2), exploit(2), wins(static_cast<std::size_t>(2 * n)),
+      const device_array<double> gap(2), exploit(2), wins(static_cast<std::size_t>(2 * n)),
           response(static_cast<std::size_t>(2 * n));
-      const array<std::int64_t> action(2);
+      const device_array<std::int64_t> action(2);
       prefer_test::enqueues_only("duality_gap", n > 1000 ? 3 : 1, [&] {
         check(duality_gap(cuda{.stream = s.handle, .workspace = d.scratch.get()}, d.in(),
                           {d.reference.data, 2, n, 0, 1}, tau,
@@ -271,7 +254,7 @@ TEST_CASE("tables on CUDA are what their formulas say") {
   stream s;
   const std::size_t n = 21;
   const game_batch<> g(3, 21, 8);
-  const array<double> in(g.preference), out(g.preference.size()), scores(g.reference);
+  const device_array<double> in(g.preference), out(g.preference.size()), scores(g.reference);
   const auto all_entries = [&](const char* name, auto exact) {
     s.wait();
     const numbers p = out.fetch();
