@@ -8,6 +8,10 @@
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
+#include <prefer/game/duality_gap.cuh>
+#include <prefer/game/game.cuh>
+#include <prefer/game/preference.cuh>
+#include <prefer/game/self_play.cuh>
 #include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>

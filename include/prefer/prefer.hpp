@@ -10,6 +10,11 @@
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
+#include <prefer/game/duality_gap.hpp>
+#include <prefer/game/game.hpp>
+#include <prefer/game/methods.hpp>
+#include <prefer/game/preference.hpp>
+#include <prefer/game/self_play.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/evaluate_logits.hpp>

@@ -13,28 +13,11 @@
 
 using namespace prefer;
 using prefer_test::covers;
+using prefer_test::device_array;
 using prefer_test::random_mdp;
 using prefer_test::stream;
 
 namespace {
-
-// A vector on the device.
-template <class T>
-struct array {
-  T* data = nullptr;
-  std::size_t count;
-  explicit array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T) + 1) == cudaSuccess); }
-  explicit array(const std::vector<T>& from) : array(from.size()) {
-    REQUIRE(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  array(const array&) = delete;
-  ~array() { cudaFree(data); }
-  std::vector<T> fetch() const {
-    std::vector<T> to(count);
-    REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-    return to;
-  }
-};
 
 void same(const std::vector<double>& got, const std::vector<double>& expected) {
   REQUIRE(got.size() == expected.size());
@@ -44,9 +27,9 @@ void same(const std::vector<double>& got, const std::vector<double>& expected) {
 // A process on both sides.
 struct both {
   const random_mdp& host;
-  array<double> reward, transition, policy, phi;
-  array<std::int32_t> next;
-  array<unsigned char> terminal;
+  device_array<double> reward, transition, policy, phi;
+  device_array<std::int32_t> next;
+  device_array<unsigned char> terminal;
   explicit both(const random_mdp& m)
       : host(m),
         reward(m.reward),
@@ -79,8 +62,8 @@ TEST_CASE("values, policies and successor features on CUDA are those of the CPU,
       residual(9);
   std::vector<std::int64_t> iterations(9);
   const cpu host{.workspace = {memory.data(), memory.size()}};
-  array<double> dvalue(n), daction(n * 3), dpolicy(n * 3), dpsi(n * 3), dresidual(9);
-  array<std::int64_t> diterations(9);
+  device_array<double> dvalue(n), daction(n * 3), dpolicy(n * 3), dpsi(n * 3), dresidual(9);
+  device_array<std::int64_t> diterations(9);
   const prefer_test::device_workspace scratch(bellman_workspace(B, S, F));
   const cuda exec{.stream = s.handle, .workspace = scratch.get()};
   const value_outputs<space::host> out = {{value.data(), B, S},
@@ -129,7 +112,7 @@ TEST_CASE("the softened value and its gradient on CUDA are those of the CPU") {
   prefer_test::noise random(2);
   for (double& x : psi) x = random.uniform(-3, 3);
   for (double& x : upstream) x = random.uniform(0, 1) < 0.5 ? 0 : random.uniform(-1, 1);
-  const array<double> dpsi(psi), dw(w), dupstream(upstream), dvalue(300), dgradient(4);
+  const device_array<double> dpsi(psi), dw(w), dupstream(upstream), dvalue(300), dgradient(4);
   for (double temperature : {1e-3, 0.7}) {
     const policy_values<space::host> in = {{psi.data(), K, S, F}, {w.data(), F}, temperature};
     const policy_values<space::device> din = {{dpsi.data, K, S, F}, {dw.data, F}, temperature};
@@ -153,7 +136,7 @@ TEST_CASE(
   random_mdp m(2, 4, 3);
   m.next[1] = 99;
   const both d(m);
-  array<double> value(8);
+  device_array<double> value(8);
   const prefer_test::device_workspace scratch(bellman_workspace(2, 4)), little(64);
   check(value_iteration(cuda{.stream = s.handle, .workspace = scratch.get()}, d.device(false), {},
                         {.value = {value.data, 2, 4}}));

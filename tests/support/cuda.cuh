@@ -48,6 +48,24 @@ class device {
   void* bytes_ = nullptr;
 };
 
+// A vector on the device.
+template <class T>
+struct device_array {
+  T* data = nullptr;
+  std::size_t count;
+  explicit device_array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T) + 1) == cudaSuccess); }
+  explicit device_array(const std::vector<T>& from) : device_array(from.size()) {
+    REQUIRE(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
+  }
+  device_array(const device_array&) = delete;
+  ~device_array() { cudaFree(data); }
+  std::vector<T> fetch() const {
+    std::vector<T> to(count);
+    REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
+    return to;
+  }
+};
+
 struct stream {
   cudaStream_t handle = nullptr;
   stream() { REQUIRE(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking) == cudaSuccess); }

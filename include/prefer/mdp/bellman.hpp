@@ -8,6 +8,7 @@
 #include <prefer/core/execution.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/core/scalar.hpp>
+#include <prefer/core/shapes.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -129,31 +130,6 @@ struct bellman_problem {
     return v.data[i * v.stride[0] + j * v.stride[1] + k * v.stride[2]];
   }
 };
-
-template <class T, int Rank, space S>
-view<T, Rank> any_space(const view<T, Rank, S>& v) {
-  view<T, Rank> r;
-  r.data = v.data;
-  for (int i = 0; i < Rank; ++i) r.extent[i] = v.extent[i], r.stride[i] = v.stride[i];
-  return r;
-}
-
-template <class View>
-status check_shape(const char* name, const View& v, const std::int64_t (&expected)[View::rank], bool required) {
-  if (v.data == nullptr && v.extent[0] == 0 && !required && expected[0] != 0) return {};
-  for (int r = 0; r < View::rank; ++r) {
-    if (v.extent[r] != expected[r])
-      return require::fail(errc::bad_extent, name,
-                           "the shape that the other arguments have:", static_cast<double>(v.extent[r]),
-                           static_cast<double>(expected[r]));
-    if (v.stride[r] < 0) return require::fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[r]), 0);
-  }
-  bool empty = false;
-  for (std::int64_t e : expected) empty = empty || e == 0;
-  if (v.data == nullptr && !empty)
-    return require::fail(errc::null_data, name, "a pointer to its elements, but it is null");
-  return {};
-}
 
 inline status check_fixed_point(const fixed_point& stop, double discount) {
   return first_error(
