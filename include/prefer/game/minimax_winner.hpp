@@ -47,7 +47,6 @@ namespace detail {
 
 template <class T>
 struct minimax_plan {
-  using table_type = T;
   game_tables<T> games;
   minimax_options options;
   view<T, 2> probability, policy;
@@ -67,10 +66,7 @@ struct minimax_plan {
 
   // Action i of game b.
   PREFER_HD void store(std::int64_t b, std::int64_t i, double p) const {
-    if (probability.data != nullptr)
-      probability.data[b * probability.stride[0] + i * probability.stride[1]] = static_cast<T>(p);
-    if (policy.data != nullptr)
-      policy.data[b * policy.stride[0] + i * policy.stride[1]] = static_cast<T>(math::log(p));
+    store_entry(probability, b, i, static_cast<T>(p)), store_entry(policy, b, i, static_cast<T>(math::log(p)));
   }
 
   // Solves game b.
@@ -92,9 +88,7 @@ struct minimax_plan {
       team.each(m.tableau.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { store(b, m.action[i], m.tableau.best[i]); });
     team.each(1, [&](std::int64_t) PREFER_HD_LAMBDA {
-      if (exploitability.data != nullptr) exploitability.data[b * exploitability.stride[0]] = gap;
-      if (pivots.data != nullptr) pivots.data[b * pivots.stride[0]] = at.pivots;
-      if (converged.data != nullptr) converged.data[b * converged.stride[0]] = solved;
+      store_entry(exploitability, b, gap), store_entry(pivots, b, at.pivots), store_entry(converged, b, solved);
     });
     return {loaded.good, solved, gap};
   }
@@ -115,12 +109,8 @@ status make_minimax_plan(const games<S, T>& in, const minimax_options& options, 
   plan.probability = any_space(out.probability), plan.policy = any_space(out.policy);
   plan.exploitability = any_space(out.exploitability);
   plan.pivots = any_space(out.pivots), plan.converged = any_space(out.converged);
-  // The winner of all possible actions: a reference has no part in it.
-  if (in.reference.data != nullptr)
-    return require::fail(errc::unused_input, "reference", "no reference: a minimax winner does not know one");
   return first_error(
-      require::that(options.tolerance > 0 && require::finite(options.tolerance), "tolerance", options.tolerance,
-                    "a finite number above 0"),
+      refuse_reference(in), require::positive(options.tolerance, "tolerance"),
       require::that(options.max_pivots >= 0, "max_pivots", static_cast<double>(options.max_pivots), "0 or above"),
       check_shape("probability", out.probability, {batch, n}, false), check_shape("policy", out.policy, {batch, n}, false),
       check_shape("exploitability", out.exploitability, {batch}, false),

@@ -32,7 +32,12 @@ PREFER_HD bool has_weight(const game_tables<T>& g, std::int64_t b, std::int64_t 
   return g.log_weight(b, i) > -math::detail::infinity<double>();
 }
 
-// Rows i of a game that are not preferences count 1.
+// 1 for an action whose weight or preferences are not numbers that a game has.
+template <class T>
+PREFER_HD double broken_action(const game_tables<T>& g, std::int64_t b, std::int64_t i) {
+  const double w = g.log_weight(b, i);
+  return math::is_nan(w) || w == math::detail::infinity<double>() ? 1 : 0;
+}
 template <class T>
 PREFER_HD double broken_row(const game_margins& m, std::int64_t i) {
   for (std::int64_t j = 0; j <= i; ++j) {
@@ -42,7 +47,7 @@ PREFER_HD double broken_row(const game_margins& m, std::int64_t i) {
   return 0;
 }
 
-// The actions of game b, in their order, into `action`, and their margins, scaled to at most 1.
+// The actions of game b that have weight, in their order, into `action`, and their margins, scaled to at most 1.
 template <class Team, class T>
 PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::int64_t b, std::int32_t* action) {
   const std::int64_t n = g.size(b);
@@ -55,6 +60,7 @@ PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::
   r.margins.size = static_cast<std::int64_t>(
       team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return has_weight(g, b, i) ? 1.0 : 0.0; }));
   const double broken =
+      team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_action(g, b, i); }) +
       team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row<T>(r.margins, i); });
   r.good = r.margins.size > 0 && broken == 0;
   if (!r.good) return r;
@@ -65,6 +71,23 @@ PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::
                               }).value;
   if (largest > 0) r.margins.scale = 1 / largest;
   return r;
+}
+
+// What no output has to be given for.
+template <class T, class X>
+PREFER_HD void store_entry(const view<T, 1>& to, std::int64_t b, const X& x) {
+  if (to.data != nullptr) to.data[b * to.stride[0]] = x;
+}
+template <class T, class X>
+PREFER_HD void store_entry(const view<T, 2>& to, std::int64_t b, std::int64_t i, const X& x) {
+  if (to.data != nullptr) to.data[b * to.stride[0] + i * to.stride[1]] = x;
+}
+
+template <space S, class T>
+status refuse_reference(const games<S, T>& in) {
+  return in.reference.data == nullptr
+             ? status{}
+             : require::fail(errc::unused_input, "reference", "no reference: all possible actions are equal here");
 }
 
 template <class... View>

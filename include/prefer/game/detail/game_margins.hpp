@@ -6,6 +6,7 @@
 #include <prefer/game/game.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // The margins of one game, A = (P - P') / 2, which are antisymmetric to the last bit whatever P is.
 namespace prefer {
@@ -32,7 +33,7 @@ struct game_margins {
 
   template <class T>
   static PREFER_HD game_margins of(const game_tables<T>& g, std::int64_t b, const std::int32_t* action) {
-    constexpr element type = element_of<T>();
+    constexpr element type = std::is_same_v<T, double> ? element::f64 : element::f32;
     return {g.preference.data + b * g.preference.stride[0], type, g.preference.stride[1],
             g.preference.stride[2], action, 0, 1};
   }
