@@ -31,7 +31,7 @@ struct equilibrium_memory {
   double *reference = nullptr, *x = nullptr, *saved = nullptr, *best = nullptr;         // logarithms
   double *probability = nullptr, *root = nullptr, *change = nullptr;
   double *rest = nullptr, *previous = nullptr;  // log br - x; x before a step
-  double* factor = nullptr;
+  double *factor = nullptr, *pivot = nullptr;
 
   static PREFER_HD equilibrium_memory carve(arena& memory, std::int64_t n, const matrix_shape& shape) {
     equilibrium_memory m;
@@ -42,7 +42,7 @@ struct equilibrium_memory {
     m.probability = memory.take<double>(n), m.root = memory.take<double>(n);
     m.change = memory.take<double>(n), m.rest = memory.take<double>(n);
     m.previous = memory.take<double>(n);
-    m.factor = memory.take<double>(shape.rows);
+    m.factor = memory.take<double>(shape.rows), m.pivot = memory.take<double>(shape.step);
     return m;
   }
 };
@@ -149,16 +149,13 @@ struct equilibrium_newton {
         return -math::abs(m.matrix[(k + i) * m.step + k]);
       });
       if (!(found.value < 0)) return false;
-      double *const row = m.matrix + k * m.step, *const pivot = row + found.index * m.step;
-      if (found.index > 0)
-        team.each(size + 2 - k, [&](std::int64_t j) PREFER_HD_LAMBDA {
-          const double x = row[k + j];
-          row[k + j] = pivot[k + j], pivot[k + j] = x;
-        });
-      const double inverse = 1 / row[k];
-      team.each(size + 2 - k, [&](std::int64_t j) PREFER_HD_LAMBDA { if (j > 0) row[k + j] *= inverse; });
-      team.each(size, [&](std::int64_t i) PREFER_HD_LAMBDA { m.factor[i] = i == k ? 0 : m.matrix[i * m.step + k]; });
-      team.update(matrix_update<elimination_update>{m.matrix, m.step, size, size + 2, {m.factor, row, k + 1}});
+      double *const row = m.matrix + k * m.step, *const other = row + found.index * m.step;
+      const double inverse = 1 / other[k];
+      team.each(size + 2 - k, [&](std::int64_t j) PREFER_HD_LAMBDA { m.pivot[k + j] = other[k + j] * inverse; });
+      team.each(size + 2 - k, [&](std::int64_t j) PREFER_HD_LAMBDA { other[k + j] = row[k + j]; });
+      team.each(size, [&](std::int64_t i) PREFER_HD_LAMBDA { m.factor[i] = m.matrix[i * m.step + k]; });
+      team.update(matrix_update<elimination_update>{m.matrix, m.step, size, size + 2, {m.factor, m.pivot, k + 1}});
+      team.each(size + 2 - k, [&](std::int64_t j) PREFER_HD_LAMBDA { row[k + j] = m.pivot[k + j]; });
     }
     return true;
   }

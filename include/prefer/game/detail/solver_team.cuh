@@ -32,18 +32,13 @@ struct block_team {
     least_entry mine = {math::detail::infinity<double>(), 0};
     for (std::int64_t i = threadIdx.x; i < n; i += solver_threads)
       if (const double x = f(i); x < mine.value) mine = {x, i};
-    for (int step = 16; step > 0; step /= 2)
-      mine = lower(mine, {__shfl_xor_sync(~0u, mine.value, step), __shfl_xor_sync(~0u, mine.index, step)});
-    return combine(mine, [](const least_entry& a, const least_entry& b) { return lower(a, b); });
+    return combine(mine, false);
   }
   template <class F>
   __device__ double total(std::int64_t n, F f) const {
     double mine = 0;
     for (std::int64_t i = threadIdx.x; i < n; i += solver_threads) mine += f(i);
-    for (int step = 16; step > 0; step /= 2) mine += __shfl_xor_sync(~0u, mine, step);
-    return combine(least_entry{mine, 0}, [](const least_entry& a, const least_entry& b) -> least_entry {
-             return {a.value + b.value, 0};
-           }).value;
+    return combine({mine, 0}, true).value;
   }
   // A warp per row, a thread per column.
   template <class Body>
@@ -59,17 +54,20 @@ struct block_team {
   }
 
  private:
-  static __device__ least_entry lower(const least_entry& a, const least_entry& b) {
+  static __device__ least_entry join(const least_entry& a, const least_entry& b, bool add) {
+    if (add) return {a.value + b.value, 0};
     return b.value < a.value || (b.value == a.value && b.index < a.index) ? b : a;
   }
-  // Of the results of all warps, in their order.
-  template <class F>
-  __device__ least_entry combine(const least_entry& mine, F f) const {
+  // The results of all threads, in a fixed order. Not inlined: a solver has dozens of it, and a call is short beside its
+  // barriers.
+  __device__ __noinline__ least_entry combine(least_entry mine, bool add) const {
+    for (int step = 16; step > 0; step /= 2)
+      mine = join(mine, {__shfl_xor_sync(~0u, mine.value, step), __shfl_xor_sync(~0u, mine.index, step)}, add);
     const int warp = static_cast<int>(threadIdx.x) / 32;
     if (threadIdx.x % 32 == 0) value[warp] = mine.value, index[warp] = mine.index;
     __syncthreads();
     least_entry all = {value[0], index[0]};
-    for (int w = 1; w < solver_warps; ++w) all = f(all, {value[w], index[w]});
+    for (int w = 1; w < solver_warps; ++w) all = join(all, {value[w], index[w]}, add);
     __syncthreads();
     return all;
   }
