@@ -8,6 +8,9 @@
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
+#include <prefer/game/minimax_winner.cuh>
+#include <prefer/game/regularized_equilibrium.cuh>
+#include <prefer/game/tournament_scores.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>
 #include <prefer/logp/noise_error.cuh>

@@ -10,6 +10,9 @@
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
+#include <prefer/game/minimax_winner.hpp>
+#include <prefer/game/regularized_equilibrium.hpp>
+#include <prefer/game/tournament_scores.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/evaluate_logits.hpp>
 #include <prefer/logp/noise_error.hpp>

@@ -59,14 +59,16 @@ struct game_tables_on_both {
   }
   T& at(std::int64_t b, std::int64_t i, std::int64_t j) { return host[static_cast<std::size_t>((b * n + i) * n + j)]; }
   double margin(std::int64_t b, std::int64_t i, std::int64_t j) const {
-    const auto first = static_cast<std::size_t>((b * n + i) * n + j), second = static_cast<std::size_t>((b * n + j) * n + i);
+    const auto first = static_cast<std::size_t>((b * n + i) * n + j),
+               second = static_cast<std::size_t>((b * n + j) * n + i);
     return 0.5 * (static_cast<double>(host[first]) - static_cast<double>(host[second]));
   }
   // (A p)_i for the actions of game b at p.
   template <class S>
   double gain(std::int64_t b, std::int64_t i, const S* p) const {
     long double sum = 0;
-    for (std::int64_t j = 0; j < n; ++j) sum += static_cast<long double>(margin(b, i, j)) * static_cast<long double>(p[j]);
+    for (std::int64_t j = 0; j < n; ++j)
+      sum += static_cast<long double>(margin(b, i, j)) * static_cast<long double>(p[j]);
     return static_cast<double>(sum);
   }
 };
@@ -78,9 +80,9 @@ void check_winners(stream& s, std::int64_t games, std::int64_t n) {
   const array<double> exploitability(static_cast<std::size_t>(games));
   const prefer_test::device_workspace scratch(minimax_winner_workspace(cuda{s.handle}, games, n) + 1);
   prefer_test::enqueues_only("minimax_winner", 1, [&] {
-    check(minimax_winner<T>(cuda{.stream = s.handle, .workspace = scratch.get()},
-                            {.preference = {table.data, games, n, n}}, {},
-                            {.probability = {probability.data, games, n}, .exploitability = {exploitability.data, games}}));
+    check(minimax_winner<T>(
+        cuda{.stream = s.handle, .workspace = scratch.get()}, {.preference = {table.data, games, n, n}}, {},
+        {.probability = {probability.data, games, n}, .exploitability = {exploitability.data, games}}));
   });
   s.wait();
   const auto p = probability.fetch();
@@ -120,7 +122,8 @@ void check_equilibria(stream& s, std::int64_t games, std::int64_t n, double tau)
     const auto first = static_cast<std::size_t>(b * n);
     std::vector<double> p;
     double sum = 0, low = 1e9, high = -1e9;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) p.push_back(std::exp(static_cast<double>(x[first + i]))), sum += p.back();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+      p.push_back(std::exp(static_cast<double>(x[first + i]))), sum += p.back();
     for (std::int64_t i = 0; i < n; ++i) {  // equal for all actions
       const std::size_t at = first + static_cast<std::size_t>(i);
       const double c = static_cast<double>(x[at]) - static_cast<double>(weights[at]) - all.gain(b, i, p.data()) / tau;
@@ -141,7 +144,8 @@ TEST_CASE("minimax winners on CUDA are certified, in shared memory and in the wo
   check_winners<double>(s, 8, 17);
   check_winners<double>(s, 2, 100);
   check_winners<float>(s, 6, 10);
-  covers<double>("minimax_winner", "sizes"), covers<float>("minimax_winner", "sizes"), covers("minimax_winner", "allocation");
+  covers<double>("minimax_winner", "sizes"), covers<float>("minimax_winner", "sizes"),
+      covers("minimax_winner", "allocation");
 }
 
 TEST_CASE("regularised equilibria on CUDA are solved to 1e-12, in shared memory and in the workspace") {
@@ -160,11 +164,14 @@ TEST_CASE("tournament scores on CUDA are what their definitions say") {
   game_tables_on_both<double> all(games, n);
   for (std::int64_t j = 0; j < n; ++j)
     if (j != 7) all.at(3, 7, j) = 0.75, all.at(3, j, 7) = 0.25;
-  const array<double> table(all.host), copeland(static_cast<std::size_t>(games * n)), borda(static_cast<std::size_t>(games * n));
+  const array<double> table(all.host), copeland(static_cast<std::size_t>(games * n)),
+      borda(static_cast<std::size_t>(games * n));
   const array<std::int64_t> condorcet(static_cast<std::size_t>(games));
   prefer_test::enqueues_only("tournament_scores", 1, [&] {
     check(tournament_scores(cuda{s.handle}, {.preference = {table.data, games, n, n}},
-                            {.condorcet = {condorcet.data, games}, .copeland = {copeland.data, games, n}, .borda = {borda.data, games, n}}));
+                            {.condorcet = {condorcet.data, games},
+                             .copeland = {copeland.data, games, n},
+                             .borda = {borda.data, games, n}}));
   });
   s.wait();
   const auto won = copeland.fetch(), rate = borda.fetch();
@@ -177,13 +184,15 @@ TEST_CASE("tournament scores on CUDA are what their definitions say") {
         sum += a;
       }
       CHECK(won[static_cast<std::size_t>(b * n + i)] == score);
-      CHECK(rate[static_cast<std::size_t>(b * n + i)] == doctest::Approx(0.5 + sum / static_cast<double>(n - 1)).epsilon(1e-14));
+      CHECK(rate[static_cast<std::size_t>(b * n + i)] ==
+            doctest::Approx(0.5 + sum / static_cast<double>(n - 1)).epsilon(1e-14));
     }
   CHECK(condorcet.fetch() == std::vector<std::int64_t>{-1, -1, -1, 7, -1});
   const game_tables_on_both<float> narrow(1, 3);
   const array<float> narrow_table(narrow.host);
   const array<double> scores(3);
-  check(tournament_scores<float>(cuda{s.handle}, {.preference = {narrow_table.data, 1, 3, 3}}, {.copeland = {scores.data, 1, 3}}));
+  check(tournament_scores<float>(cuda{s.handle}, {.preference = {narrow_table.data, 1, 3, 3}},
+                                 {.copeland = {scores.data, 1, 3}}));
   s.wait();
   double total = 0;
   for (const double x : scores.fetch()) total += x;
@@ -212,7 +221,8 @@ TEST_CASE("impossible actions and smaller games on CUDA, whatever the table says
   for (std::int64_t j = 0; j < 5; ++j)
     if (j != 2) all.at(1, 2, j) = 0.625, all.at(1, j, 2) = 0.375;
   const std::int32_t sizes[] = {6, 5};
-  const array<double> table(all.host), probability(static_cast<std::size_t>(2 * n)), policy(static_cast<std::size_t>(2 * n));
+  const array<double> table(all.host), probability(static_cast<std::size_t>(2 * n)),
+      policy(static_cast<std::size_t>(2 * n));
   const array<unsigned char> possible(may);
   const array<std::int32_t> actions(std::vector<std::int32_t>(sizes, sizes + 2));
   const array<std::int64_t> condorcet(2);
@@ -235,7 +245,8 @@ TEST_CASE("impossible actions and smaller games on CUDA, whatever the table says
   for (const char* name : {"minimax_winner", "regularized_equilibrium", "tournament_scores"}) covers(name, "masked");
 }
 
-TEST_CASE("on CUDA what the host can see is refused; a broken game is NaN and reported; so is one that was not solved") {
+TEST_CASE(
+    "on CUDA what the host can see is refused; a broken game is NaN and reported; so is one that was not solved") {
   stream s;
   const std::int64_t n = 20;
   game_tables_on_both<double> all(3, n);
@@ -254,18 +265,21 @@ TEST_CASE("on CUDA what the host can see is refused; a broken game is NaN and re
   CHECK((std::isnan(p[static_cast<std::size_t>(n)]) && std::isnan(gap.fetch()[1])));
   CHECK((std::isfinite(p[0]) && std::isfinite(p[static_cast<std::size_t>(2 * n)])));
   const games<space::device> first = {.preference = {table.data, 1, n, n}};
-  check(minimax_winner(exec(1), first, {.max_pivots = 1}, {.probability = {policy.data, 1, n}, .exploitability = {gap.data, 1}}));
+  check(minimax_winner(exec(1), first, {.max_pivots = 1},
+                       {.probability = {policy.data, 1, n}, .exploitability = {gap.data, 1}}));
   check(regularized_equilibrium(exec(2), first, 0.1, {.max_steps = 1}, {.policy = {policy.data + n, 1, n}}));
   s.wait();
   for (int k : {1, 2}) CHECK((reported(k).code() == errc::not_converged && reported(k).index() == 0));
   const auto q = policy.fetch();
   CHECK((std::isnan(q[0]) && std::isnan(q[static_cast<std::size_t>(n)]) && gap.fetch()[0] > 1e-6));
-  CHECK(minimax_winner(exec(0), first, {.tolerance = 0}, {.exploitability = {gap.data, 1}}).code == errc::bad_parameter);
+  CHECK(minimax_winner(exec(0), first, {.tolerance = 0}, {.exploitability = {gap.data, 1}}).code ==
+        errc::bad_parameter);
   CHECK(regularized_equilibrium(exec(0), first, 0, {}, {.gap = {gap.data, 1}}).code == errc::bad_parameter);
   CHECK(tournament_scores(exec(0), first, {}).code == errc::missing_output);
   const prefer_test::device_workspace little(64);
-  CHECK(minimax_winner(cuda{.stream = s.handle, .workspace = little.get()}, {.preference = {table.data, 1, 100, 100, 0, 0, 0}}, {},
-                       {.exploitability = {gap.data, 1}})
+  CHECK(minimax_winner(cuda{.stream = s.handle, .workspace = little.get()},
+                       {.preference = {table.data, 1, 100, 100, 0, 0, 0}}, {}, {.exploitability = {gap.data, 1}})
             .code == errc::small_workspace);
-  for (const char* name : {"minimax_winner", "regularized_equilibrium", "tournament_scores"}) covers(name, "bad-argument");
+  for (const char* name : {"minimax_winner", "regularized_equilibrium", "tournament_scores"})
+    covers(name, "bad-argument");
 }

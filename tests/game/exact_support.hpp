@@ -78,12 +78,15 @@ struct game_batch {
   margins of(std::int64_t b) const {
     margins a(n, n);
     for (std::int64_t i = 0; i < n; ++i)
-      for (std::int64_t j = 0; j < n; ++j) a(i, j) = 0.5 * (static_cast<double>(at(b, i, j)) - static_cast<double>(at(b, j, i)));
+      for (std::int64_t j = 0; j < n; ++j)
+        a(i, j) = 0.5 * (static_cast<double>(at(b, i, j)) - static_cast<double>(at(b, j, i)));
     return a;
   }
 
  private:
-  T at(std::int64_t b, std::int64_t i, std::int64_t j) const { return preference[static_cast<std::size_t>((b * n + i) * n + j)]; }
+  T at(std::int64_t b, std::int64_t i, std::int64_t j) const {
+    return preference[static_cast<std::size_t>((b * n + i) * n + j)];
+  }
 };
 
 inline Eigen::VectorXd vector_of(const double* p, std::int64_t n) { return Eigen::Map<const Eigen::VectorXd>(p, n); }

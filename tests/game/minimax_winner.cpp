@@ -212,8 +212,9 @@ TEST_CASE("any strides; fewer actions than columns; actions that are not possibl
       if (!both) table[static_cast<std::size_t>(i * n + j)] = std::nan("");
       possible[static_cast<std::size_t>(i)] = std::count(kept.begin(), kept.end(), i) > 0;
     }
-  check(minimax_winner(r.exec(), {.preference = {table.data(), 1, n, n}, .possible = {reinterpret_cast<bool*>(possible.data()), 1, n}},
-                       {}, {.probability = {r.probability.data(), 1, n}}));
+  check(minimax_winner(
+      r.exec(), {.preference = {table.data(), 1, n, n}, .possible = {reinterpret_cast<bool*>(possible.data()), 1, n}},
+      {}, {.probability = {r.probability.data(), 1, n}}));
   Eigen::VectorXd expected = Eigen::VectorXd::Zero(n);
   expected(kept) = part;
   close(r.of(0), expected, 1e-14);
@@ -221,8 +222,8 @@ TEST_CASE("any strides; fewer actions than columns; actions that are not possibl
 
   const std::int32_t actions[] = {9, 5};  // one table for both games, its columns and rows exchanged: margins -A
   const Eigen::VectorXd reversed = only(-a);
-  check(minimax_winner(r.exec(), {.preference = {games.preference.data(), 2, n, n, 0, 1, n}, .actions = {actions, 2}}, {},
-                       {.probability = {r.probability.data(), 2, n}}));
+  check(minimax_winner(r.exec(), {.preference = {games.preference.data(), 2, n, n, 0, 1, n}, .actions = {actions, 2}},
+                       {}, {.probability = {r.probability.data(), 2, n}}));
   close(r.of(0), reversed, 1e-14);
   close(r.of(1).head(small), only(-a.topLeftCorner(small, small)), 1e-14);
   CHECK(r.of(1).tail(n - small).cwiseAbs().sum() == 0);
@@ -306,17 +307,25 @@ TEST_CASE("what is wrong with a call is named, and nothing is written") {
   };
   refused(errc::bad_label, "preference", 17, [](auto& g, auto&, auto&, auto&, auto&) { g.preference[17] = 1.5; });
   refused(errc::bad_label, "preference", 17, [](auto& g, auto&, auto&, auto&, auto&) { g.preference[17] += 1e-3; });
-  refused(errc::not_a_number, "preference", 16, [](auto& g, auto&, auto&, auto&, auto&) { g.preference[16] = std::nan(""); });
-  refused(errc::bad_label, "possible", 0,
-          [&](auto&, auto& in, auto&, auto&, auto&) { in.possible = {reinterpret_cast<bool*>(none.data()), 2, 4}; });
-  refused(errc::unused_input, "reference", -1, [&](auto&, auto& in, auto&, auto&, auto&) { in.reference = {reference, 2, 4}; });
-  refused(errc::bad_extent, "preference", -1, [](auto&, auto& in, auto&, auto&, auto&) { in.preference.extent[2] = 3; });
-  refused(errc::null_data, "preference", -1, [](auto&, auto& in, auto&, auto&, auto&) { in.preference.data = nullptr; });
+  refused(errc::not_a_number, "preference", 16,
+          [](auto& g, auto&, auto&, auto&, auto&) { g.preference[16] = std::nan(""); });
+  refused(errc::bad_label, "possible", 0, [&](auto&, auto& in, auto&, auto&, auto&) {
+    in.possible = {reinterpret_cast<bool*>(none.data()), 2, 4};
+  });
+  refused(errc::unused_input, "reference", -1, [&](auto&, auto& in, auto&, auto&, auto&) {
+    in.reference = {reference, 2, 4};
+  });
+  refused(errc::bad_extent, "preference", -1,
+          [](auto&, auto& in, auto&, auto&, auto&) { in.preference.extent[2] = 3; });
+  refused(errc::null_data, "preference", -1,
+          [](auto&, auto& in, auto&, auto&, auto&) { in.preference.data = nullptr; });
   for (const double tolerance : {0.0, -1.0, std::nan("")})
     refused(errc::bad_parameter, "tolerance", -1,
             [&](auto&, auto&, auto& options, auto&, auto&) { options.tolerance = tolerance; });
-  refused(errc::bad_parameter, "max_pivots", -1, [](auto&, auto&, auto& options, auto&, auto&) { options.max_pivots = -1; });
-  refused(errc::bad_extent, "probability", -1, [](auto&, auto&, auto&, auto& out, auto&) { out.probability.extent[1] = 5; });
+  refused(errc::bad_parameter, "max_pivots", -1,
+          [](auto&, auto&, auto& options, auto&, auto&) { options.max_pivots = -1; });
+  refused(errc::bad_extent, "probability", -1,
+          [](auto&, auto&, auto&, auto& out, auto&) { out.probability.extent[1] = 5; });
   refused(errc::bad_stride, "policy", -1, [](auto&, auto&, auto&, auto& out, auto&) { out.policy.stride[1] = 0; });
   refused(errc::missing_output, "outputs", -1, [](auto&, auto&, auto&, auto& out, auto&) { out = {}; });
   refused(errc::overlap, "policy", -1, [&](auto&, auto&, auto&, auto& out, auto&) { out.policy = out.probability; });

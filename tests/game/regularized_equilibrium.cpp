@@ -57,7 +57,9 @@ struct equilibria {
 
 using long_vector = Eigen::Matrix<long double, Eigen::Dynamic, 1>;
 
-long double log_sum_exp(const long_vector& x) { return x.maxCoeff() + std::log((x.array() - x.maxCoeff()).exp().sum()); }
+long double log_sum_exp(const long_vector& x) {
+  return x.maxCoeff() + std::log((x.array() - x.maxCoeff()).exp().sum());
+}
 
 // The largest |log pi - log best response|, and the duality gap in closed form, in long double.
 struct distance {
@@ -95,7 +97,7 @@ Eigen::VectorXd solve(const margins& a, const Eigen::VectorXd& reference, double
   CHECK(r.gap[0] <= 1e-12);
   const distance d(game.of(0), reference, r.log_of(0), tau);
   INFO("tau " << tau << ", " << a.rows() << " actions, residual " << d.residual << ", claimed " << r.residual[0]);
-  CHECK(d.residual <= 2 * limit);  // pi is rounded, which moves P pi / tau
+  CHECK(d.residual <= 2 * limit);       // pi is rounded, which moves P pi / tau
   CHECK(d.gap <= 1e-12 + 1e-18 * tau);  // what long double leaves of it
   CHECK(std::fabs(r.of(0).sum() - 1) <= 1e-14);
   return r.log_of(0);
@@ -146,7 +148,8 @@ TEST_CASE("nobody does better against it: with its price, every policy loses or 
     const Eigen::VectorXd mu = random_reference(n, 1, random), log_mu = mu.array() - std::log(mu.array().exp().sum());
     const Eigen::VectorXd x = solve(a, mu, tau), p = x.array().exp();
     for (int rival = 0; rival < 50; ++rival) {
-      const Eigen::VectorXd y = random_reference(n, 4, random), log_q = y.array() - std::log(y.array().exp().sum()), q = log_q.array().exp();
+      const Eigen::VectorXd y = random_reference(n, 4, random), log_q = y.array() - std::log(y.array().exp().sum()),
+                            q = log_q.array().exp();
       CHECK(p.dot(a * q) - tau * p.dot(x - log_mu) + tau * q.dot(log_q - log_mu) >= -1e-13);
     }
   }
@@ -164,7 +167,8 @@ TEST_CASE("a circle is played uniformly at every temperature; a high one gives t
   CHECK((hot - mu).maxCoeff() - (hot - mu).minCoeff() <= 1e-8);
   std::vector<std::byte> scratch(minimax_winner_workspace(cpu{}, 1, n));
   Eigen::VectorXd winner(n);
-  check(minimax_winner(cpu{.workspace = {scratch.data(), scratch.size()}}, game_batch<>{a}.view(), {}, {.probability = {winner.data(), 1, n}}));
+  check(minimax_winner(cpu{.workspace = {scratch.data(), scratch.size()}}, game_batch<>{a}.view(), {},
+                       {.probability = {winner.data(), 1, n}}));
   double before = 1;
   for (const double tau : {1e-2, 1e-3, 1e-4, 1e-5, 1e-6}) {  // the distance falls with tau
     const double off = (solve(a, mu, tau).array().exp() - winner.array()).abs().maxCoeff();
@@ -184,12 +188,14 @@ TEST_CASE("strides, fewer actions than columns, impossible actions and those wit
   const Eigen::VectorXd part = solve(a(kept, kept), mu(kept), 0.1);
   std::vector<double> table = game_batch<>{a}.preference;
   bool possible[] = {true, false, true, true, true, true, true};
-  for (std::int64_t i = 0; i < n; ++i) table[static_cast<std::size_t>(n + i)] = table[static_cast<std::size_t>(n * i + 1)] = std::nan("");
+  for (std::int64_t i = 0; i < n; ++i)
+    table[static_cast<std::size_t>(n + i)] = table[static_cast<std::size_t>(n * i + 1)] = std::nan("");
   mu[1] = std::nan("");
   mu[4] = mu[5] = -std::numeric_limits<double>::infinity();
   equilibria<> r(1, n);
-  check(regularized_equilibrium(r.exec(), {.preference = {table.data(), 1, n, n}, .reference = {mu.data(), 1, n}, .possible = {possible, 1, n}},
-                                0.1, {}, r.out()));
+  check(regularized_equilibrium(
+      r.exec(), {.preference = {table.data(), 1, n, n}, .reference = {mu.data(), 1, n}, .possible = {possible, 1, n}},
+      0.1, {}, r.out()));
   CHECK((r.log_of(0)(kept) - part).cwiseAbs().maxCoeff() <= 1e-12);
   for (std::size_t i : {1u, 4u, 5u}) {
     CHECK(r.policy[i] == -std::numeric_limits<double>::infinity());
@@ -199,7 +205,9 @@ TEST_CASE("strides, fewer actions than columns, impossible actions and those wit
   const std::int32_t actions[] = {7, 3};
   const game_batch<> game{a};
   equilibria<> two(2, n);
-  check(regularized_equilibrium(two.exec(), {.preference = {game.preference.data(), 2, n, n, 0, 1, n}, .actions = {actions, 2}}, 0.1, {}, two.out()));
+  check(regularized_equilibrium(two.exec(),
+                                {.preference = {game.preference.data(), 2, n, n, 0, 1, n}, .actions = {actions, 2}},
+                                0.1, {}, two.out()));
   CHECK((two.log_of(0) - solve(-a, 0.1)).cwiseAbs().maxCoeff() <= 1e-12);
   CHECK((two.log_of(1).head(3) - solve(-a.topLeftCorner(3, 3), 0.1)).cwiseAbs().maxCoeff() <= 1e-12);
   CHECK(two.of(1).tail(4).sum() == 0);

@@ -31,7 +31,9 @@ struct scores {
         scratch(tournament_scores_workspace(cpu{}, batch, actions)) {}
   cpu exec() { return {.workspace = {scratch.data(), scratch.size()}}; }
   tournament_outputs<space::host> out() {
-    return {.condorcet = {condorcet.data(), count}, .copeland = {copeland.data(), count, n}, .borda = {borda.data(), count, n}};
+    return {.condorcet = {condorcet.data(), count},
+            .copeland = {copeland.data(), count, n},
+            .borda = {borda.data(), count, n}};
   }
 };
 
@@ -54,7 +56,9 @@ void check_definitions(const game_batch<T>& games) {
       const auto won = (a.row(i).array() > 0).count(), tied = (a.row(i).array() == 0).count() - 1;
       if (won == games.n - 1) condorcet = i;
       CHECK(r.copeland[at] == static_cast<double>(won) + 0.5 * static_cast<double>(tied));
-      CHECK(r.borda[at] == doctest::Approx(0.5 + a.row(i).sum() / static_cast<double>(std::max<std::int64_t>(games.n - 1, 1))).epsilon(1e-14));
+      CHECK(r.borda[at] ==
+            doctest::Approx(0.5 + a.row(i).sum() / static_cast<double>(std::max<std::int64_t>(games.n - 1, 1)))
+                .epsilon(1e-14));
     }
     CHECK(r.condorcet[static_cast<std::size_t>(b)] == condorcet);
   }
@@ -74,7 +78,8 @@ TEST_CASE("scores are what their definitions say, with ties, for tables of doubl
       }
       check_definitions(games), check_definitions(narrow);
     }
-  covers("tournament_scores", "golden"), covers<double>("tournament_scores", "sizes"), covers<float>("tournament_scores", "sizes");
+  covers("tournament_scores", "golden"), covers<double>("tournament_scores", "sizes"),
+      covers<float>("tournament_scores", "sizes");
 }
 
 TEST_CASE("the Condorcet winner need not have the largest Borda score; a cycle has none") {
@@ -94,7 +99,8 @@ TEST_CASE("strides, fewer actions than columns and impossible actions") {
   const margins a = random_margins(n, game_kind::small_integers, random);
   std::vector<double> table = game_batch<>{a}.preference;
   const std::vector<std::int64_t> kept = {0, 1, 3, 4, 5};
-  for (std::int64_t i = 0; i < n; ++i) table[static_cast<std::size_t>(2 * n + i)] = table[static_cast<std::size_t>(n * i + 2)] = std::nan("");
+  for (std::int64_t i = 0; i < n; ++i)
+    table[static_cast<std::size_t>(2 * n + i)] = table[static_cast<std::size_t>(n * i + 2)] = std::nan("");
   const bool possible[] = {true, true, false, true, true, true};
   const scores part = score(game_batch<>{a(kept, kept)});
   scores r(1, n);
@@ -108,7 +114,8 @@ TEST_CASE("strides, fewer actions than columns and impossible actions") {
   const game_batch<> game{a};
   const std::int32_t actions[] = {6, 4};
   scores two(2, n);
-  check(tournament_scores(two.exec(), {.preference = {game.preference.data(), 2, n, n, 0, 1, n}, .actions = {actions, 2}}, two.out()));
+  check(tournament_scores(
+      two.exec(), {.preference = {game.preference.data(), 2, n, n, 0, 1, n}, .actions = {actions, 2}}, two.out()));
   const scores reversed = score(game_batch<>{-a}), leading = score(game_batch<>{-a.topLeftCorner(4, 4)});
   for (std::size_t i = 0; i < 6; ++i) CHECK(two.copeland[i] == reversed.copeland[i]);
   for (std::size_t i = 0; i < 4; ++i) CHECK(two.borda[6 + i] == leading.borda[i]);

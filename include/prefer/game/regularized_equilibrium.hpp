@@ -34,12 +34,12 @@ struct equilibrium_options {
 // All optional, but not all absent. Of a game that was not solved: NaN, but for what says how far it came.
 template <space Space, class T = double>
 struct equilibrium_outputs {
-  view<T, 2, Space> policy = {};           // [B, n]: log pi; -inf where the reference has no mass
-  view<T, 2, Space> probability = {};      // [B, n]: pi
-  view<double, 1, Space> gap = {};         // [B]: the duality gap, 2 tau lse(log mu + P pi / tau) + 2 tau KL(pi | mu) - 1
-  view<double, 1, Space> residual = {};    // [B]: max_i |log pi_i - log mu_i - (P pi)_i / tau + c|
+  view<T, 2, Space> policy = {};         // [B, n]: log pi; -inf where the reference has no mass
+  view<T, 2, Space> probability = {};    // [B, n]: pi
+  view<double, 1, Space> gap = {};       // [B]: the duality gap, 2 tau lse(log mu + P pi / tau) + 2 tau KL(pi | mu) - 1
+  view<double, 1, Space> residual = {};  // [B]: max_i |log pi_i - log mu_i - (P pi)_i / tau + c|
   view<std::int64_t, 1, Space> steps = {};  // [B]: linear systems solved
-  view<bool, 1, Space> converged = {};     // [B]
+  view<bool, 1, Space> converged = {};      // [B]
 };
 
 inline namespace PREFER_ABI {
@@ -74,8 +74,8 @@ struct equilibrium_plan {
     loaded.margins.scale = 1;
     equilibrium_result r = {0, nan, nan};
     if (loaded.good) {
-      team.each(loaded.margins.size, [&](std::int64_t i)
-                                         PREFER_HD_LAMBDA { m.newton.reference[i] = games.log_weight(b, m.action[i]); });
+      team.each(loaded.margins.size,
+                [&](std::int64_t i) PREFER_HD_LAMBDA { m.newton.reference[i] = games.log_weight(b, m.action[i]); });
       equilibrium_newton<Team> work{team, loaded.margins, m.newton};
       r = work.solve(temperature, limit(), options.max_steps);
     }
@@ -123,14 +123,14 @@ status make_equilibrium_plan(const games<S, T>& in, double temperature, const eq
 
 }  // namespace detail
 
-// Bytes of workspace for `batch` games of up to n actions. On CUDA games of up to about 60 actions need none.
+// Bytes of workspace for `batch` games of up to n actions. On CUDA games of up to about 70 actions need none.
 inline std::size_t regularized_equilibrium_workspace(const cpu&, std::int64_t batch, std::int64_t n) {
   return detail::solver_workspace<detail::equilibrium_plan<double>>(batch, n);
 }
 
 // The regularised equilibria of all games at one temperature. Backends, workspace and errors as minimax_winner's
-// (minimax_winner.hpp); `residual` is what not_converged is about. Of two thousand random games, ties and copies of actions
-// among them, each down to tau = 1e-3 was solved; below, a game in a thousand may end in not_converged.
+// (minimax_winner.hpp); `residual` is what not_converged is about. Of two thousand random games, ties and copies of
+// actions among them, each down to tau = 1e-3 was solved; below, a game in a thousand may end in not_converged.
 template <class T = double, class Exec>
 status regularized_equilibrium(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
                                double temperature, const equilibrium_options& options,

@@ -16,8 +16,9 @@
 //   Borda score        mean over j != i of P(i, j): its win rate against another action at random
 //
 // A Condorcet winner is the minimax winner and has the largest Copeland score, but not always the largest Borda score:
-// this is where a Bradley-Terry reward, which orders by win rates, picks another action. An action alone is the Condorcet
-// winner, with scores 0 and 1/2. Source: Brandt et al. 2016, Handbook of Computational Social Choice, chapters 1 and 3.
+// this is where a Bradley-Terry reward, which orders by win rates, picks another action. An action alone is the
+// Condorcet winner, with scores 0 and 1/2. Source: Brandt et al. 2016, Handbook of Computational Social Choice,
+// chapters 1 and 3.
 namespace prefer {
 
 // All optional, but not all absent.
@@ -69,8 +70,8 @@ struct tournament_plan {
     });
     least_entry winner = {1, 0};
     if (loaded.good)
-      winner = team.least(loaded.margins.size,
-                          [&](std::int64_t i) PREFER_HD_LAMBDA { return score(b, i, loaded.margins); });
+      winner =
+          team.least(loaded.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return score(b, i, loaded.margins); });
     team.each(1, [&](std::int64_t) PREFER_HD_LAMBDA {
       store_entry(condorcet, b, winner.value == 0 ? std::int64_t{m.action[winner.index]} : std::int64_t{-1});
     });
@@ -96,11 +97,12 @@ status tournament_scores(const Exec& exec, const std::type_identity_t<games<Exec
   detail::read_games(in, all);
   all.write(require::footprint_of("condorcet", out.condorcet));
   all.write(require::footprint_of("copeland", out.copeland)), all.write(require::footprint_of("borda", out.borda));
-  const status checks = first_error(detail::refuse_reference(in), detail::check_shape("condorcet", out.condorcet, {batch}, false),
-                                    detail::check_shape("copeland", out.copeland, {batch, n}, false),
-                                    detail::check_shape("borda", out.borda, {batch, n}, false),
-                                    detail::require_output(out.condorcet, out.copeland, out.borda), all.check(),
-                                    detail::check_games(exec, plan.games));
+  const status checks =
+      first_error(detail::refuse_reference(in), detail::check_shape("condorcet", out.condorcet, {batch}, false),
+                  detail::check_shape("copeland", out.copeland, {batch, n}, false),
+                  detail::check_shape("borda", out.borda, {batch, n}, false),
+                  detail::require_output(out.condorcet, out.copeland, out.borda), all.check(),
+                  detail::check_games(exec, plan.games));
   if (!checks.ok()) return checks;
   plan.condorcet = detail::any_space(out.condorcet);
   plan.copeland = detail::any_space(out.copeland), plan.borda = detail::any_space(out.borda);

@@ -8,19 +8,19 @@
 
 #include <cstdint>
 
-// Newton's method for the regularised equilibrium of one game, on either backend. With margins A, x = log pi, l = log mu
-// and the best response log br = l + A pi / tau - lse, the equilibrium is where br = pi. A step solves
+// Newton's method for the regularised equilibrium of one game, on either backend. With margins A, x = log pi, l = log
+// mu and the best response log br = l + A pi / tau - lse, the equilibrium is where br = pi. A step solves
 //
 //   (tau / pi - A) dpi + c = tau (log br - x),   sum dpi = 0,   dx = dpi / pi
 //
 // The matrix has a positive diagonal and is otherwise antisymmetric, so that every step exists, whatever tau. It is
-// scaled by r = sqrt(pi) on both sides, tau - r A r, where actions that have become rare do no harm, and dx is taken from
-// the equation itself, dx = log br - x + A dpi / tau - c, which has all its digits for rare actions, too. The size of a
-// step is sqrt(sum_i pi_i dx_i^2), with the larger of pi before and after.
+// scaled by r = sqrt(pi) on both sides, tau - r A r, where actions that have become rare do no harm, and dx is taken
+// from the equation itself, dx = log br - x + A dpi / tau - c, which has all its digits for rare actions, too. The size
+// of a step is sqrt(sum_i pi_i dx_i^2), with the larger of pi before and after.
 //
-// A small tau is reached from tau = 1 in stages. A stage that needs a step above 1, or whose steps do not at least halve,
-// is taken back and a smaller one tried. What rounding leaves of log br - x is about 1e-16 (1 + 1 / tau): A pi, where
-// large terms cancel, is added up in two doubles.
+// A small tau is reached from tau = 1 in stages. A stage that needs a step above 1, or whose steps do not at least
+// halve, is taken back and a smaller one tried. What rounding leaves of log br - x is about 1e-16 (1 + 1 / tau): A pi,
+// where large terms cancel, is added up in two doubles.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -28,7 +28,7 @@ namespace detail {
 struct equilibrium_memory {
   std::int64_t step = 0;
   double* matrix = nullptr;  // of the linear system, with two right sides
-  double *reference = nullptr, *x = nullptr, *saved = nullptr, *best = nullptr;         // logarithms
+  double *reference = nullptr, *x = nullptr, *saved = nullptr, *best = nullptr;  // logarithms
   double *probability = nullptr, *root = nullptr, *change = nullptr;
   double *rest = nullptr, *previous = nullptr;  // log br - x; x before a step
   double *factor = nullptr, *pivot = nullptr;
@@ -84,7 +84,8 @@ struct equilibrium_newton {
       if (weight[j] == 0) continue;
       const double a = margins.at(i, j), b = weight[j], product = math::detail::opaque(a * b);
       const double a_high = upper_half(a), b_high = upper_half(b);
-      error += (a_high * b_high - product) + a_high * (b - b_high) + (a - a_high) * b_high + (a - a_high) * (b - b_high);
+      error +=
+          (a_high * b_high - product) + a_high * (b - b_high) + (a - a_high) * b_high + (a - a_high) * (b - b_high);
       const double next = math::detail::opaque(sum + product), back = math::detail::opaque(next - sum);
       error += (sum - math::detail::opaque(next - back)) + (product - back);
       sum = next;
@@ -115,13 +116,15 @@ struct equilibrium_newton {
                         PREFER_HD_LAMBDA { m.rest[i] = m.reference[i] - m.x[i] + gain(i, m.probability) / tau; });
     // log sum br, relative to x: sum pi e^rest
     const double top = -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -(m.x[i] + m.rest[i]); }).value;
-    const double total = team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return math::exp(m.x[i] + m.rest[i] - top); });
+    const double total =
+        team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return math::exp(m.x[i] + m.rest[i] - top); });
     subtract(m.rest, top + math::log(total));
   }
 
   // Remembers the best x so far. The duality gap is 2 tau KL(pi | br).
   PREFER_HD void measure(double tau) {
-    const double residual = -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(m.rest[i]); }).value;
+    const double residual =
+        -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(m.rest[i]); }).value;
     if (!(residual < result.residual)) return;
     result.residual = residual;
     result.gap = 2 * tau * team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -145,9 +148,8 @@ struct equilibrium_newton {
   // Gauss and Jordan, the pivot the largest of its column; false if there is none.
   PREFER_HD bool eliminate() {
     for (std::int64_t k = 0; k < size; ++k) {
-      const least_entry found = team.least(size - k, [&](std::int64_t i) PREFER_HD_LAMBDA {
-        return -math::abs(m.matrix[(k + i) * m.step + k]);
-      });
+      const least_entry found = team.least(
+          size - k, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(m.matrix[(k + i) * m.step + k]); });
       if (!(found.value < 0)) return false;
       double *const row = m.matrix + k * m.step, *const other = row + found.index * m.step;
       const double inverse = 1 / other[k];
@@ -173,7 +175,8 @@ struct equilibrium_newton {
     fill(tau);
     if (!eliminate()) return math::detail::not_a_number<double>();
     const auto sum = [&](std::int64_t column) PREFER_HD_LAMBDA {
-      return team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return m.root[i] * m.matrix[i * m.step + column]; });
+      return team.total(size,
+                        [&](std::int64_t i) PREFER_HD_LAMBDA { return m.root[i] * m.matrix[i * m.step + column]; });
     };
     const double shift = sum(size) / sum(size + 1);
     team.each(size, [&](std::int64_t i) PREFER_HD_LAMBDA {

@@ -26,7 +26,9 @@ std::size_t solver_block_bytes(std::int64_t n) {
 template <class Plan>
 std::size_t solver_device_workspace(std::int64_t batch, std::int64_t n) {
   const std::size_t bytes = solver_block_bytes<Plan>(n);
-  return bytes <= solver_shared_bytes ? 0 : static_cast<std::size_t>(smaller(batch, solver_blocks)) * bytes + scratch_alignment;
+  return bytes <= solver_shared_bytes
+             ? 0
+             : static_cast<std::size_t>(smaller(batch, solver_blocks)) * bytes + scratch_alignment;
 }
 
 // The memory of a block: `bytes` of `memory` each, or shared memory without it.
@@ -58,7 +60,8 @@ status solve_games(const cuda& exec, const Plan& plan, const char* measure, doub
     memory = lent.take<char>(needed - scratch_alignment);
   }
   const auto blocks = static_cast<unsigned>(smaller(batch, needed > 0 ? solver_blocks : 65536));
-  solve_kernel<Plan><<<blocks, solver_threads, needed > 0 ? 0 : bytes, exec.stream.stream>>>(plan, memory, bytes, exec.report);
+  solve_kernel<Plan> < < <blocks, solver_threads, needed> 0 ? 0 : bytes,
+      exec.stream.stream >>> (plan, memory, bytes, exec.report);
   return launch_status(measure);
 }
 

@@ -59,16 +59,19 @@ PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::
   game_loaded r = {true, game_margins::of(g, b, action)};
   r.margins.size = static_cast<std::int64_t>(
       team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return has_weight(g, b, i) ? 1.0 : 0.0; }));
-  const double broken =
-      team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_action(g, b, i); }) +
-      team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row<T>(r.margins, i); });
+  const double broken = team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+    return broken_action(g, b, i);
+  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row<T>(r.margins, i); });
   r.good = r.margins.size > 0 && broken == 0;
   if (!r.good) return r;
-  const double largest = -team.least(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA {
-                                double most = 0;
-                                for (std::int64_t j = 0; j < i; ++j) most = math::max(math::abs(r.margins.at(i, j)), most);
-                                return -most;
-                              }).value;
+  const double largest = -team.least(r.margins.size,
+                                     [&](std::int64_t i) PREFER_HD_LAMBDA {
+                                       double most = 0;
+                                       for (std::int64_t j = 0; j < i; ++j)
+                                         most = math::max(math::abs(r.margins.at(i, j)), most);
+                                       return -most;
+                                     })
+                              .value;
   if (largest > 0) r.margins.scale = 1 / largest;
   return r;
 }
@@ -92,7 +95,8 @@ status refuse_reference(const games<S, T>& in) {
 
 template <class... View>
 status require_output(const View&... v) {
-  return (... || (v.data != nullptr)) ? status{} : require::fail(errc::missing_output, "outputs", "at least one output");
+  return (... || (v.data != nullptr)) ? status{}
+                                      : require::fail(errc::missing_output, "outputs", "at least one output");
 }
 
 // Games are dealt to chunks, which have memory of their own and may run at the same time.

@@ -27,15 +27,18 @@ struct game_margins {
     return type == element::f64 ? static_cast<const double*>(table)[at]
                                 : static_cast<double>(static_cast<const float*>(table)[at]);
   }
-  PREFER_HD double at(std::int64_t i, std::int64_t j) const {
-    return (entry(i, j) - entry(j, i)) * (0.5 * scale);
-  }
+  PREFER_HD double at(std::int64_t i, std::int64_t j) const { return (entry(i, j) - entry(j, i)) * (0.5 * scale); }
 
   template <class T>
   static PREFER_HD game_margins of(const game_tables<T>& g, std::int64_t b, const std::int32_t* action) {
     constexpr element type = std::is_same_v<T, double> ? element::f64 : element::f32;
-    return {g.preference.data + b * g.preference.stride[0], type, g.preference.stride[1],
-            g.preference.stride[2], action, 0, 1};
+    return {g.preference.data + b * g.preference.stride[0],
+            type,
+            g.preference.stride[1],
+            g.preference.stride[2],
+            action,
+            0,
+            1};
   }
 };
 

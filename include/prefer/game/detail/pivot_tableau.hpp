@@ -17,9 +17,9 @@
 //   T += (v u' - u v') / T_rs,   but T_.r = v / T_rs,   T_.s = - u / T_rs,   T_rs = - 1 / T_rs,   and q likewise
 //
 // From the policy that plays one action only, q is not yet >= 0; the self-dual parametric method adds t d with d > 0,
-// for t so large that q + t d >= 0, and lowers t to 0: where y_r is the first to reach 0, x_r enters, and y_s, the first
-// that it drives to 0, leaves with it. (Dantzig's self-dual simplex method; since the game is its own dual, variables
-// and prices are one tableau, and half of that is enough.)
+// for t so large that q + t d >= 0, and lowers t to 0: where y_r is the first to reach 0, x_r enters, and y_s, the
+// first that it drives to 0, leaves with it. (Dantzig's self-dual simplex method; since the game is its own dual,
+// variables and prices are one tableau, and half of that is enough.)
 //
 // Ties are broken as if action k had an advantage b_k over all others, b_0 >> b_1 >> ... > 0 and all too small to write
 // down. That makes every pivot unique, which excludes cycles, and the answer: of all minimax winners the one with the
@@ -48,16 +48,16 @@ struct pivot_progress {
 
 // Large tableaus keep a few pivots back, and take them in together: a pivot needs two columns only, and to change the
 // whole tableau for each would be waiting for memory.
-PREFER_HD int pivots_kept_back(std::int64_t n) { return n < 96 ? 1 : 8; }
+PREFER_HD int pivots_kept_back(std::int64_t n) { return n < 96 ? 1 : 4; }
 
 struct pivot_tableau {
   std::int64_t size = 0;  // actions
   std::int64_t step = 0;  // of rows
   double* entry = nullptr;
-  double *level = nullptr, *slope = nullptr;      // q and d
-  double *u = nullptr, *v = nullptr;              // pivots not yet in `entry`: rows of `step` numbers, v / T_rs
-  double* exact = nullptr;                        // columns of these pivots
-  std::int64_t* pairs = nullptr;                  // r and s of these pivots
+  double *level = nullptr, *slope = nullptr;  // q and d
+  double *u = nullptr, *v = nullptr;          // pivots not yet in `entry`: rows of `step` numbers, v / T_rs
+  double* exact = nullptr;                    // columns of these pivots
+  std::int64_t* pairs = nullptr;              // r and s of these pivots
   int kept = 0, most_kept = 1;
   double *policy = nullptr, *best = nullptr, *payoff = nullptr;
   std::uint8_t *plays = nullptr, *wanted = nullptr, *tied = nullptr;
@@ -202,21 +202,21 @@ struct pivoting {
     for (std::int64_t r = 0; r < n; ++r) {
       if (!missing(r)) continue;
       const double* const column = load_column(r);
-      const least_entry s = team.least(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
-        return i > r && missing(i) ? -math::abs(column[i]) : 0.0;
-      });
+      const least_entry s = team.least(
+          n, [&](std::int64_t i) PREFER_HD_LAMBDA { return i > r && missing(i) ? -math::abs(column[i]) : 0.0; });
       if (s.value < -pivot_least) pivot(r, s.index);
     }
   }
 
-  // Among the tied: the one whose key(i, 0), key(i, 1), ... comes first in the order of the alphabet, or -1 if these are
-  // not below 0 where they have to be.
+  // Among the tied: the one whose key(i, 0), key(i, 1), ... comes first in the order of the alphabet, or -1 if these
+  // are not below 0 where they have to be.
   template <class Key>
   PREFER_HD std::int64_t first_of_tied(double count, bool below_zero, const Key& key) {
     for (std::int64_t k = 0; k < t.size && (count > 1 || below_zero); ++k) {
-      const double least = team.least(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA {
-                                 return t.tied[i] ? key(i, k) : math::detail::infinity<double>();
-                               }).value;
+      const double least =
+          team.least(t.size, [&](std::int64_t i)
+                                 PREFER_HD_LAMBDA { return t.tied[i] ? key(i, k) : math::detail::infinity<double>(); })
+              .value;
       if (below_zero && least > pivot_tie) return -1;
       if (least < -pivot_tie) below_zero = false;
       const double limit = least + pivot_tie * (1 + math::abs(least));
@@ -241,8 +241,9 @@ struct pivoting {
       return t.tied[i] ? 1.0 : 0.0;
     });
     if (count == 0) return -1;
-    return first_of_tied(count, at_zero, [&](std::int64_t i, std::int64_t k)
-                                             PREFER_HD_LAMBDA { return t.advantage(i, k) / t.slope[i]; });
+    return first_of_tied(count, at_zero, [&](std::int64_t i, std::int64_t k) PREFER_HD_LAMBDA {
+      return t.advantage(i, k) / t.slope[i];
+    });
   }
 
   // What x_r drives to 0 first at t = now; -1 if nothing. Of those that tie, entries far below the largest are left
@@ -250,21 +251,22 @@ struct pivoting {
   PREFER_HD std::int64_t blocking(std::int64_t r, double now) {
     const double* const column = load_column(r);
     const auto entering = [&](std::int64_t i) PREFER_HD_LAMBDA { return -column[i]; };
-    const auto height = [&](std::int64_t i)
-                            PREFER_HD_LAMBDA { return math::max(t.level[i] + now * t.slope[i], 0.0); };
+    const auto height = [&](std::int64_t i) PREFER_HD_LAMBDA { return math::max(t.level[i] + now * t.slope[i], 0.0); };
     const double largest =
         -team.least(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(column[i]); }).value;
     const double usable = pivot_least * math::max(1.0, largest);
-    const double reach = team.least(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA {
-                               const double e = entering(i);
-                               return e > usable ? (height(i) + pivot_zero) / e : math::detail::infinity<double>();
-                             }).value;
+    const double reach =
+        team.least(t.size,
+                   [&](std::int64_t i) PREFER_HD_LAMBDA {
+                     const double e = entering(i);
+                     return e > usable ? (height(i) + pivot_zero) / e : math::detail::infinity<double>();
+                   })
+            .value;
     if (reach == math::detail::infinity<double>()) return -1;
     const auto ties = [&](std::int64_t i)
                           PREFER_HD_LAMBDA { return entering(i) > usable && height(i) <= reach * entering(i); };
-    const double steepest = -team.least(t.size, [&](std::int64_t i)
-                                                    PREFER_HD_LAMBDA { return ties(i) ? -entering(i) : 0.0; })
-                                 .value;
+    const double steepest =
+        -team.least(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return ties(i) ? -entering(i) : 0.0; }).value;
     const double count = team.total(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA {
       t.tied[i] = ties(i) && entering(i) >= pivot_small * steepest;
       return t.tied[i] ? 1.0 : 0.0;
@@ -307,7 +309,8 @@ struct pivoting {
   // The policy of the tableau, mended as long as that makes it better: the tableau says how the policy answers to the
   // gains that are left on what plays.
   PREFER_HD void certify() {
-    team.each(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA { t.policy[i] = t.plays[i] ? math::max(t.level[i], 0.0) : 0; });
+    team.each(t.size,
+              [&](std::int64_t i) PREFER_HD_LAMBDA { t.policy[i] = t.plays[i] ? math::max(t.level[i], 0.0) : 0; });
     normalize();
     for (double gap = measure(); gap < progress.gap; gap = measure()) {
       progress.gap = gap;

@@ -58,8 +58,8 @@ struct block_team {
     if (add) return {a.value + b.value, 0};
     return b.value < a.value || (b.value == a.value && b.index < a.index) ? b : a;
   }
-  // The results of all threads, in a fixed order. Not inlined: a solver has dozens of it, and a call is short beside its
-  // barriers.
+  // The results of all threads, in a fixed order. Not inlined: a solver has dozens of it, and a call is short beside
+  // its barriers.
   __device__ __noinline__ least_entry combine(least_entry mine, bool add) const {
     for (int step = 16; step > 0; step /= 2)
       mine = join(mine, {__shfl_xor_sync(~0u, mine.value, step), __shfl_xor_sync(~0u, mine.index, step)}, add);

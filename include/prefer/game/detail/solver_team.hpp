@@ -97,7 +97,7 @@ struct serial_team {
 #if defined(__CUDACC__)
     matrix_update<Body>::template run<base_level>(update);
 #else
-    run_at<matrix_update<Body>>(level, update);
+    run_at<matrix_update<Body> >(level, update);
 #endif
   }
 };
