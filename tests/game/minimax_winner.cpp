@@ -161,6 +161,17 @@ TEST_CASE("where several policies win, action 0 is played as often as possible, 
     for (std::int64_t j : {0, 2}) b(i, j) = 0.25, b(j, i) = -0.25;
   const Eigen::VectorXd p = only(b);
   CHECK((p[0] == 0 && p[1] == 1 && p[2] == 0 && p[3] == 0));
+  // Of larger games: no other winner, found with the actions in another order, comes before the answer.
+  noise random(11);
+  for (const std::int64_t n : {12, 40, 100}) {
+    const margins m = random_margins(n, game_kind::many_ties, random);
+    const Eigen::VectorXd answer = only(m);
+    for (int turn = 1; turn < 4; ++turn) {
+      Eigen::PermutationMatrix<Eigen::Dynamic> order(n);
+      for (std::int64_t i = 0; i < n; ++i) order.indices()[i] = static_cast<int>((i + turn * n / 4) % n);
+      CHECK(!lexicographically_above(order.transpose() * only(order * m * order.transpose()), answer));
+    }
+  }
   covers("minimax_winner", "identity");
 }
 

@@ -39,6 +39,7 @@ inline constexpr double pivot_small = 1e-5;         // after a pivot below this 
 inline constexpr double pivot_slope_least = 1e-10;  // no slope below this limits t
 inline constexpr double pivot_tie = 1e-9;           // of entries of the tableau, relative
 inline constexpr std::int64_t pivots_unchecked = 32;
+inline constexpr int most_mending = 5;
 
 // Where pivoting came to.
 struct pivot_progress {
@@ -307,23 +308,26 @@ struct pivoting {
   }
 
   // The policy of the tableau, mended as long as that makes it better: the tableau says how the policy answers to the
-  // gains that are left on what plays.
-  PREFER_HD void certify() {
+  // gains that are left on what plays. One that is good enough replaces any before.
+  PREFER_HD void certify(double tolerance) {
     team.each(t.size,
               [&](std::int64_t i) PREFER_HD_LAMBDA { t.policy[i] = t.plays[i] ? math::max(t.level[i], 0.0) : 0; });
-    normalize();
-    for (double gap = measure(); gap < progress.gap; gap = measure()) {
+    for (int round = 0; round < most_mending; ++round) {
+      normalize();
+      const double gap = measure();
+      if (round == 0 && gap <= tolerance) progress.gap = math::detail::infinity<double>();
+      if (!(gap < progress.gap)) return;
       progress.gap = gap;
       team.each(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA { t.best[i] = t.policy[i]; });
-      if (gap == 0) return;
-      team.each(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA {
-        double step = 0;
-        for (std::int64_t k = 0; k < t.size && t.plays[i]; ++k)
-          if (t.plays[k]) step += t.at(i, k) * t.payoff[k];
-        t.policy[i] = t.plays[i] ? math::max(t.policy[i] + step, 0.0) : 0;
-      });
-      normalize();
+      if (gap <= 0) return;
+      team.each(t.size, [&](std::int64_t i) PREFER_HD_LAMBDA { t.policy[i] = mended(i); });
     }
+  }
+  PREFER_HD double mended(std::int64_t i) const {
+    double p = t.policy[i];
+    for (std::int64_t k = 0; k < t.size && t.plays[i]; ++k)
+      if (t.plays[k]) p += t.at(i, k) * t.payoff[k];
+    return math::max(p, 0.0);
   }
 
   // The best first action: the one whose worst margin is largest. A Condorcet winner is the answer at once.
@@ -343,7 +347,7 @@ struct pivoting {
     build();
     for (int again = 0; again < 4; ++again) {
       descend(most);
-      certify();
+      certify(tolerance);
       if (progress.gap <= tolerance && progress.since_build <= pivots_unchecked) break;
       if (progress.since_build == 0 || progress.pivots >= most) break;
       rebuild();
