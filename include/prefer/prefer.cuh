@@ -8,8 +8,12 @@
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
+#include <prefer/game/duality_gap.cuh>
+#include <prefer/game/game.cuh>
 #include <prefer/game/minimax_winner.cuh>
+#include <prefer/game/preference.cuh>
 #include <prefer/game/regularized_equilibrium.cuh>
+#include <prefer/game/self_play.cuh>
 #include <prefer/game/tournament_scores.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>

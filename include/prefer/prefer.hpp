@@ -10,8 +10,13 @@
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
+#include <prefer/game/duality_gap.hpp>
+#include <prefer/game/game.hpp>
+#include <prefer/game/methods.hpp>
 #include <prefer/game/minimax_winner.hpp>
+#include <prefer/game/preference.hpp>
 #include <prefer/game/regularized_equilibrium.hpp>
+#include <prefer/game/self_play.hpp>
 #include <prefer/game/tournament_scores.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/evaluate_logits.hpp>

@@ -37,7 +37,7 @@ REQUIRED = {
     ("mdp", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
     ("game", "cpu"): [(s, "sizes") for s in ("double", "float")]
     + [("any", t) for t in ("golden", "identity", "strides", "masked", "threads", "allocation", "bad-argument")],
-    ("game", "cuda"): [(s, "sizes") for s in ("double", "float")] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
+    ("game", "cuda"): [("double", "sizes")] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
     ("list", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "masked", "accumulation", "allocation", "bad-argument")],
     ("list", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],

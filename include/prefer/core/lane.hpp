@@ -362,15 +362,15 @@ struct lane {
 
   // The sum of all elements, always in the same order: halves are added to each other, whole vectors first.
   PREFER_HD T sum() const {
-    lane r = *this;
-    for (int step = count / 2; step > 0; step /= 2)
-      for (int i = 0; i < step; ++i) r.v[i] = r.v[i] + r.v[i + step];
-    constexpr int left = width / count;
-    T a[left];
-    __builtin_memcpy(a, &r.v[0], sizeof(a));
-    for (int step = left / 2; step > 0; step /= 2)
-      for (int i = 0; i < step; ++i) a[i] += a[i + step];
+    T a[width];
+    store(a);
+    fold<width / 2>(a);
     return a[0];
+  }
+  template <int Half>
+  static PREFER_HD void fold(T* a) {
+    detail::unrolled<Half>([&](auto i) PREFER_HD_LAMBDA { a[i] += a[i + Half]; });
+    if constexpr (Half > 1) fold<Half / 2>(a);
   }
   // 0, 1, 2, ...
   static PREFER_HD lane index() {
