@@ -14,6 +14,7 @@
 #include <string>
 
 using namespace prefer;
+using prefer_test::array;
 using prefer_test::covers;
 using prefer_test::for_methods;
 using prefer_test::game_batch;
@@ -21,24 +22,6 @@ using prefer_test::numbers;
 using prefer_test::stream;
 
 namespace {
-
-// A vector on the device.
-template <class T>
-struct array {
-  T* data = nullptr;
-  std::size_t count;
-  explicit array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T) + 1) == cudaSuccess); }
-  explicit array(const std::vector<T>& from) : array(from.size()) {
-    REQUIRE(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  array(const array&) = delete;
-  ~array() { cudaFree(data); }
-  std::vector<T> fetch() const {
-    std::vector<T> to(count);
-    REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-    return to;
-  }
-};
 
 template <class T>
 void near(const T* got, const prefer_test::policy& exact, double tolerance) {

@@ -12,29 +12,12 @@
 #include <vector>
 
 using namespace prefer;
+using prefer_test::array;
 using prefer_test::covers;
 using prefer_test::random_mdp;
 using prefer_test::stream;
 
 namespace {
-
-// A vector on the device.
-template <class T>
-struct array {
-  T* data = nullptr;
-  std::size_t count;
-  explicit array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T) + 1) == cudaSuccess); }
-  explicit array(const std::vector<T>& from) : array(from.size()) {
-    REQUIRE(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  array(const array&) = delete;
-  ~array() { cudaFree(data); }
-  std::vector<T> fetch() const {
-    std::vector<T> to(count);
-    REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
-    return to;
-  }
-};
 
 void same(const std::vector<double>& got, const std::vector<double>& expected) {
   REQUIRE(got.size() == expected.size());

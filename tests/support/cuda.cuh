@@ -9,6 +9,9 @@
 
 #include <cuda_runtime.h>
 
+#include <cstddef>
+#include <vector>
+
 // Counters of API calls, there when the program runs under ptxrun (weak: the program also runs on a GPU).
 extern "C" {
 __attribute__((weak)) void ptxrun_mark_begin(const char*);
@@ -46,6 +49,24 @@ class device {
  private:
   buffer<S>* host_;
   void* bytes_ = nullptr;
+};
+
+// A vector on the device.
+template <class T>
+struct array {
+  T* data = nullptr;
+  std::size_t count;
+  explicit array(std::size_t n) : count(n) { REQUIRE(cudaMalloc(&data, n * sizeof(T) + 1) == cudaSuccess); }
+  explicit array(const std::vector<T>& from) : array(from.size()) {
+    REQUIRE(cudaMemcpy(data, from.data(), count * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
+  }
+  array(const array&) = delete;
+  ~array() { cudaFree(data); }
+  std::vector<T> fetch() const {
+    std::vector<T> to(count);
+    REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
+    return to;
+  }
 };
 
 struct stream {

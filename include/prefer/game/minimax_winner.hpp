@@ -133,9 +133,10 @@ inline std::size_t minimax_winner_workspace(const cpu&, std::int64_t batch, std:
 // for.
 //
 // Errors: shapes; a probability outside [0, 1], NaN, P + P' off from 1, no possible action (check_games; on CUDA the
-// game's numbers are NaN and the report says which game); options outside their range; no output. not_converged names
-// the first game that max_pivots or rounding left above the tolerance; its policy is NaN, its exploitability the best
-// that was reached, and all other games are answered. Preferences are read as (P - P') / 2 + 1/2.
+// game's numbers are NaN and the report names the entry, see game.cuh); options outside their range; no output.
+// not_converged names the first game that max_pivots or rounding left above the tolerance; its policy is NaN, its
+// exploitability the best that was reached, and all other games are answered. Preferences are read as (P - P') / 2 +
+// 1/2.
 template <class T = double, class Exec>
 status minimax_winner(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
                       const minimax_options& options,

@@ -5,6 +5,7 @@
 #include <prefer/backend/cuda/map_reduce.cuh>
 #include <prefer/game/detail/exact_solver.hpp>
 #include <prefer/game/detail/solver_team.cuh>
+#include <prefer/game/game.cuh>
 
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +44,6 @@ static __global__ void __launch_bounds__(solver_threads)
   typename Plan::memory_type m = Plan::template carve<block_team>(own, plan.games.width);
   for (std::int64_t b = blockIdx.x; b < plan.games.batch; b += gridDim.x) {
     const game_answer a = plan.solve(team, b, m);
-    if (threadIdx.x == 0 && !a.good) report_content(report, errc::bad_label, b);
     if (threadIdx.x == 0 && a.good && !a.solved) report_content(report, errc::not_converged, b);
   }
 }
@@ -59,6 +59,7 @@ status solve_games(const cuda& exec, const Plan& plan, const char* measure, doub
     if (const status s = lent.reserve(exec, needed); !s.ok()) return s;
     memory = lent.take<char>(needed - scratch_alignment);
   }
+  if (const status s = report_games(exec, plan.games); !s.ok()) return s;
   const auto blocks = static_cast<unsigned>(smaller(batch, needed > 0 ? solver_blocks : 65536));
   solve_kernel<Plan> < < <blocks, solver_threads, needed> 0 ? 0 : bytes,
       exec.stream.stream >>> (plan, memory, bytes, exec.report);

@@ -39,11 +39,10 @@ PREFER_HD double broken_action(const game_tables<T>& g, std::int64_t b, std::int
   return math::is_nan(w) || w == math::detail::infinity<double>() ? 1 : 0;
 }
 template <class T>
-PREFER_HD double broken_row(const game_margins& m, std::int64_t i) {
-  for (std::int64_t j = 0; j <= i; ++j) {
-    const double p = m.entry(i, j), off = p + m.entry(j, i) - 1;
-    if (!(p >= 0 && p <= 1 && math::abs(off) <= antisymmetry_tolerance<T>)) return 1;
-  }
+PREFER_HD double broken_row(const game_tables<T>& g, std::int64_t b, const std::int32_t* action, std::int64_t i) {
+  for (std::int64_t j = 0; j <= i; ++j)
+    if (entry_error(g, b, action[i], action[j]) != errc::ok || entry_error(g, b, action[j], action[i]) != errc::ok)
+      return 1;
   return 0;
 }
 
@@ -61,7 +60,7 @@ PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::
       team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return has_weight(g, b, i) ? 1.0 : 0.0; }));
   const double broken = team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
     return broken_action(g, b, i);
-  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row<T>(r.margins, i); });
+  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row(g, b, action, i); });
   r.good = r.margins.size > 0 && broken == 0;
   if (!r.good) return r;
   const double largest = -team.least(r.margins.size,
