@@ -61,8 +61,8 @@ status solve_games(const cuda& exec, const Plan& plan, const char* measure, doub
   }
   if (const status s = report_games(exec, plan.games); !s.ok()) return s;
   const auto blocks = static_cast<unsigned>(smaller(batch, needed > 0 ? solver_blocks : 65536));
-  solve_kernel<Plan> < < <blocks, solver_threads, needed> 0 ? 0 : bytes,
-      exec.stream.stream >>> (plan, memory, bytes, exec.report);
+  const std::size_t shared = needed > 0 ? 0 : bytes;
+  solve_kernel<Plan><<<blocks, solver_threads, shared, exec.stream.stream>>>(plan, memory, bytes, exec.report);
   return launch_status(measure);
 }
 
