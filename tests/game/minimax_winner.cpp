@@ -295,6 +295,15 @@ TEST_CASE("what is not certified is an error that names the game and how far it 
   CHECK(r.pivots[1] == 2);
 }
 
+TEST_CASE("with a loose tolerance the exploitability is that of the policy that is answered") {
+  noise random(12);
+  const game_batch<> game{random_margins(20, game_kind::continuous, random)};
+  answers<> r(1, 20);
+  check(minimax_winner(r.exec(), game.view(), {.tolerance = 0.5, .max_pivots = 3}, r.out()));
+  CHECK(r.exploitability[0] > 1e-3);
+  CHECK(r.exploitability[0] == doctest::Approx(exploitability_of(game.of(0), r.of(0))).epsilon(1e-12));
+}
+
 TEST_CASE("what is wrong with a call is named, and nothing is written") {
   noise random(10);
   game_batch<> games(4);

@@ -252,6 +252,22 @@ TEST_CASE("what is not solved is an error that names the game and how far it cam
   CHECK(r.log_of(1).array().isNaN().all());
 }
 
+TEST_CASE("with a loose tolerance gap and residual are those of the policy that is answered") {
+  noise random(9);
+  for (const double tau : {2.0, 0.3}) {
+    const game_batch<> game{random_margins(8, game_kind::continuous, random)};
+    const Eigen::VectorXd mu = random_reference(8, 1, random);
+    equilibria<> r(1, 8);
+    auto in = game.view();
+    in.reference = {mu.data(), 1, 8};
+    check(regularized_equilibrium(r.exec(), in, tau, {.tolerance = 0.05}, r.out()));
+    const distance d(game.of(0), mu, r.log_of(0), tau);
+    CHECK((d.residual > 1e-7 && d.gap > 1e-14));
+    CHECK(r.residual[0] == doctest::Approx(d.residual).epsilon(1e-6));
+    CHECK(r.gap[0] == doctest::Approx(d.gap).epsilon(1e-3));
+  }
+}
+
 TEST_CASE("what is wrong with a call is named, and nothing is written") {
   noise random(8);
   game_batch<> games{random_margins(4, game_kind::continuous, random)};
