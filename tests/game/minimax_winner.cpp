@@ -272,6 +272,8 @@ TEST_CASE("a batch is its games one by one, bit for bit and for any number of th
   CHECK(allocation_count() == before);
   CHECK(s.ok());
   covers("minimax_winner", "allocation");
+  CHECK(minimax_winner(exec, {.preference = {nullptr, 0, 4, 4}}, {}, {.exploitability = {r.exploitability.data(), 0}})
+            .ok());
 }
 
 TEST_CASE("what is not certified is an error that names the game and how far it came, and no policy") {

@@ -77,9 +77,10 @@ struct minimax_plan {
     pivot_progress at;
     if (loaded.good) {
       m.tableau.size = loaded.margins.size;
-      pivoting<Team> work{team, loaded.margins, m.tableau};
-      at = work.solve(options.max_pivots > 0 ? options.max_pivots : 50 * m.tableau.size + 100,
-                      options.tolerance * loaded.margins.scale);
+      pivoting<Team> work{team, loaded.margins, m.tableau,
+                          options.max_pivots > 0 ? options.max_pivots : 50 * m.tableau.size + 100,
+                          options.tolerance * loaded.margins.scale};
+      at = Team::apart(work);
     }
     const double gap = loaded.good ? math::max(at.gap / loaded.margins.scale, 0.0) : nan;
     const bool solved = gap <= options.tolerance;

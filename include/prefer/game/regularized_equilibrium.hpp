@@ -76,8 +76,8 @@ struct equilibrium_plan {
     if (loaded.good) {
       team.each(loaded.margins.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { m.newton.reference[i] = games.log_weight(b, m.action[i]); });
-      equilibrium_newton<Team> work{team, loaded.margins, m.newton};
-      r = work.solve(temperature, limit(), options.max_steps);
+      equilibrium_newton<Team> work{team, loaded.margins, m.newton, temperature, limit(), options.max_steps};
+      r = Team::apart(work);
     }
     const bool solved = r.residual <= limit();
     const double elsewhere = solved ? -math::detail::infinity<double>() : nan;

@@ -18,8 +18,8 @@
 // from the equation itself, dx = log br - x + A dpi / tau - c, which has all its digits for rare actions, too. The size
 // of a step is sqrt(sum_i pi_i dx_i^2), with the larger of pi before and after.
 //
-// A small tau is reached from tau = 1 in stages. A stage that needs a step above 1, or whose steps do not at least
-// halve, is taken back and a smaller one tried. What rounding leaves of log br - x is about 1e-16 (1 + 1 / tau): A pi,
+// A small tau is reached from tau = 1 in stages. A stage that needs a step above 1, or does not settle within a
+// dozen, is taken back and a smaller one tried. What rounding leaves of log br - x is about 1e-16 (1 + 1 / tau): A pi,
 // where large terms cancel, is added up in two doubles.
 namespace prefer {
 inline namespace PREFER_ABI {
@@ -73,6 +73,8 @@ struct equilibrium_newton {
   const Team& team;
   const game_margins& margins;
   equilibrium_memory& m;
+  double tau, tolerance;
+  std::int64_t most;  // steps
   equilibrium_result result = {};
   std::int64_t size = margins.size;
   double held = 0;  // actions that the last step moved less than it wanted
@@ -107,13 +109,13 @@ struct equilibrium_newton {
   }
 
   // x becomes log pi; pi, sqrt(pi), and how far the best response is from it.
-  PREFER_HD void evaluate(double tau) {
+  PREFER_HD void evaluate(double at) {
     subtract(m.x, log_sum_exp(m.x));
     team.each(size, [&](std::int64_t i) PREFER_HD_LAMBDA {
       m.probability[i] = math::exp(m.x[i]), m.root[i] = math::exp(0.5 * m.x[i]);
     });
     team.each(size, [&](std::int64_t i)
-                        PREFER_HD_LAMBDA { m.rest[i] = m.reference[i] - m.x[i] + gain(i, m.probability) / tau; });
+                        PREFER_HD_LAMBDA { m.rest[i] = m.reference[i] - m.x[i] + gain(i, m.probability) / at; });
     // log sum br, relative to x: sum pi e^rest
     const double top = -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -(m.x[i] + m.rest[i]); }).value;
     const double total =
@@ -122,7 +124,7 @@ struct equilibrium_newton {
   }
 
   // Remembers the best x so far. The duality gap is 2 tau KL(pi | br).
-  PREFER_HD void measure(double tau) {
+  PREFER_HD void measure() {
     const double residual =
         -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(m.rest[i]); }).value;
     if (!(residual < result.residual)) return;
@@ -135,12 +137,12 @@ struct equilibrium_newton {
     copy(m.x, m.best);
   }
 
-  PREFER_HD void fill(double tau) {
+  PREFER_HD void fill(double at) {
     team.each(size, [&](std::int64_t i) PREFER_HD_LAMBDA {
       double* const row = m.matrix + i * m.step;
       for (std::int64_t j = 0; j < size; ++j) row[j] = -m.root[i] * margins.at(i, j) * m.root[j];
-      row[i] = tau;
-      row[size] = m.root[i] * tau * m.rest[i];
+      row[i] = at;
+      row[size] = m.root[i] * at * m.rest[i];
       row[size + 1] = m.root[i];
     });
   }
@@ -170,9 +172,9 @@ struct equilibrium_newton {
   }
 
   // One step of Newton; returns its size, NaN if there is none.
-  PREFER_HD double improve(double tau) {
+  PREFER_HD double improve(double at) {
     ++result.steps;
-    fill(tau);
+    fill(at);
     if (!eliminate()) return math::detail::not_a_number<double>();
     const auto sum = [&](std::int64_t column) PREFER_HD_LAMBDA {
       return team.total(size,
@@ -184,13 +186,13 @@ struct equilibrium_newton {
       m.change[i] = m.root[i] * (row[size] - shift * row[size + 1]);
     });
     copy(m.x, m.previous);
-    const double negligible = math::log(0.1 * tau);
+    const double negligible = math::log(0.1 * at);
     held = team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      const double dx = m.rest[i] + (gain(i, m.change) - shift) / tau;
+      const double dx = m.rest[i] + (gain(i, m.change) - shift) / at;
       m.x[i] = moved(m.x[i], dx, negligible);
       return m.x[i] < m.previous[i] + dx - 0.5 ? 1.0 : 0.0;
     });
-    evaluate(tau);
+    evaluate(at);
     return math::sqrt(team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const double change = m.x[i] - m.previous[i];
       return math::max(m.probability[i], math::exp(m.previous[i])) * change * change;
@@ -198,16 +200,16 @@ struct equilibrium_newton {
   }
 
   // Close to the equilibrium of a stage, from close to that of the last one?
-  PREFER_HD bool reach(double tau) {
+  PREFER_HD bool reach(double at) {
     for (int k = 0; k < stage_steps; ++k) {
-      const double now = improve(tau);
+      const double now = improve(at);
       if (!(now <= 1)) return false;
       if (now <= 0.05 && held == 0) return true;
     }
     return false;
   }
 
-  PREFER_HD void descend(double tau, std::int64_t most) {
+  PREFER_HD void descend() {
     double stage = 1, ratio = 0.25;
     evaluate(math::max(tau, stage));
     if (tau < stage && !reach(stage)) return;
@@ -225,16 +227,16 @@ struct equilibrium_newton {
   }
 
   // m.reference holds log-weights; leaves log pi in m.best.
-  PREFER_HD equilibrium_result solve(double tau, double tolerance, std::int64_t most) {
+  PREFER_HD equilibrium_result solve() {
     subtract(m.reference, log_sum_exp(m.reference));
     copy(m.reference, m.x);
-    descend(tau, most);
+    descend();
     evaluate(tau);
-    measure(tau);
+    measure();
     for (int stale = 0; !(result.residual <= tolerance) && stale < 10 && result.steps < most;) {
       const double before = result.residual;
       if (math::is_nan(improve(tau))) return result;
-      measure(tau);
+      measure();
       stale = result.residual < 0.5 * before ? 0 : stale + 1;
     }
     return result;

@@ -132,6 +132,8 @@ struct pivoting {
   const Team& team;
   const game_margins& margins;
   pivot_tableau& t;
+  std::int64_t most;  // pivots
+  double tolerance;   // in units of the margins
   pivot_progress progress = {};
 
   // The tableau of the policy that plays `start` only.
@@ -279,7 +281,7 @@ struct pivoting {
   }
 
   // Pivots until t is 0, or until nothing can be done.
-  PREFER_HD void descend(std::int64_t most) {
+  PREFER_HD void descend() {
     double now = 0;
     while (progress.pivots < most) {
       const std::int64_t r = next_limit(now);
@@ -309,7 +311,7 @@ struct pivoting {
 
   // The policy of the tableau, mended as long as that makes it better: the tableau says how the policy answers to the
   // gains that are left on what plays. One that is good enough replaces any before.
-  PREFER_HD void certify(double tolerance) {
+  PREFER_HD void certify() {
     team.each(t.size,
               [&](std::int64_t i) PREFER_HD_LAMBDA { t.policy[i] = t.plays[i] ? math::max(t.level[i], 0.0) : 0; });
     for (int round = 0; round < most_mending; ++round) {
@@ -342,12 +344,12 @@ struct pivoting {
   }
 
   // Leaves the policy in `best`.
-  PREFER_HD pivot_progress solve(std::int64_t most, double tolerance) {
+  PREFER_HD pivot_progress solve() {
     choose_start();
     build();
     for (int again = 0; again < 4; ++again) {
-      descend(most);
-      certify(tolerance);
+      descend();
+      certify();
       if (progress.gap <= tolerance && progress.since_build <= pivots_unchecked) break;
       if (progress.since_build == 0 || progress.pivots >= most) break;
       rebuild();

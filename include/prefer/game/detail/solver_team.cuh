@@ -52,6 +52,10 @@ struct block_team {
       }
     __syncthreads();
   }
+  template <class Work>
+  static __device__ __noinline__ auto apart(Work& work) {
+    return work.solve();
+  }
 
  private:
   static __device__ least_entry join(const least_entry& a, const least_entry& b, bool add) {

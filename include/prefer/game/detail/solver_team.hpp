@@ -14,6 +14,7 @@
 //   least(n, f)    the smallest f(i) and the first i that has it, the same on every thread; {infinity, 0} for n = 0
 //   total(n, f)    the sum of f(i), in an order that depends on n and the team alone
 //   update(u)      see matrix_update
+//   apart(work)    work.solve(), in a function of its own: it is long, and does not depend on what tables are made of
 //
 // All threads of a team take the same decisions, since they see the same numbers.
 namespace prefer {
@@ -94,11 +95,19 @@ struct serial_team {
   }
   template <class Body>
   PREFER_HD void update(const matrix_update<Body>& update) const {
+    using work = matrix_update<Body>;
 #if defined(__CUDACC__)
-    matrix_update<Body>::template run<base_level>(update);
+    work::template run<base_level>(update);
 #else
-    run_at<matrix_update<Body> >(level, update);
+    run_at<work>(level, update);
 #endif
+  }
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class Work>
+  static __attribute__((noinline)) auto apart(Work& work) {
+    return work.solve();
   }
 };
 
