@@ -10,8 +10,11 @@
 #include <prefer/core/validate.cuh>
 #include <prefer/game/duality_gap.cuh>
 #include <prefer/game/game.cuh>
+#include <prefer/game/minimax_winner.cuh>
 #include <prefer/game/preference.cuh>
+#include <prefer/game/regularized_equilibrium.cuh>
 #include <prefer/game/self_play.cuh>
+#include <prefer/game/tournament_scores.cuh>
 #include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>

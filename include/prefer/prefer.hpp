@@ -13,8 +13,11 @@
 #include <prefer/game/duality_gap.hpp>
 #include <prefer/game/game.hpp>
 #include <prefer/game/methods.hpp>
+#include <prefer/game/minimax_winner.hpp>
 #include <prefer/game/preference.hpp>
+#include <prefer/game/regularized_equilibrium.hpp>
 #include <prefer/game/self_play.hpp>
+#include <prefer/game/tournament_scores.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/evaluate_logits.hpp>

@@ -9,6 +9,9 @@
 
 #include <cuda_runtime.h>
 
+#include <cstddef>
+#include <vector>
+
 // Counters of API calls, there when the program runs under ptxrun (weak: the program also runs on a GPU).
 extern "C" {
 __attribute__((weak)) void ptxrun_mark_begin(const char*);
