@@ -272,20 +272,12 @@ template <class Exec>
 status check_token_content(const Exec&, const token_softmax&, const token_arguments&, const row_reduce_arguments&) {
   return {};
 }
-inline status check_token_row(const row_reduce_arguments& a, std::int64_t row) {
-  for (std::int64_t v = 0; v < a.columns; ++v)
-    if (math::is_nan(load_element<double>(a.x.data, a.x.type, row * a.x.row_stride + v * a.x.stride)))
-      return require::fail(errc::not_a_number, "logits", "numbers, but this row has a NaN", 0, 0, row);
-  return {};
-}
 inline status check_token_content(const cpu& exec, const token_softmax& options, const token_arguments& io,
                                   const row_reduce_arguments& a) {
   if (exec.content == content::none) return {};
   for (std::int64_t i = 0; i < a.items; ++i) {
     const std::int64_t row = row_of(a, i);
-    if (row < 0)
-      return require::fail(errc::bad_index, "rows", "ascending rows of the logits",
-                           static_cast<double>(load_index(a.index.data, a.index.type, i * a.index.stride)), 0, i);
+    if (row < 0) return bad_listed_row(a, i);
     const std::int64_t target =
         io.target.data == nullptr ? 0 : load_index(io.target.data, io.target.type, i * io.target.stride);
     if (io.target.data != nullptr && target == options.ignore_index) continue;
@@ -293,7 +285,7 @@ inline status check_token_content(const cpu& exec, const token_softmax& options,
       return require::fail(errc::bad_index, "target", "ignore_index, or 0 or above and below the vocabulary's size",
                            static_cast<double>(target), 0, i);
     if (exec.content == content::all)
-      if (const status s = check_token_row(a, row); !s.ok()) return s;
+      if (const status s = check_row_of_numbers(a, "logits", row); !s.ok()) return s;
   }
   return {};
 }

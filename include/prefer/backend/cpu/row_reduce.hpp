@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_reduce.hpp>
+#include <prefer/core/checks.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -37,13 +38,14 @@ struct row_reduce_job {
 
 // What is done once per tile or row is compiled once, for the baseline, so that it rounds alike wherever it is called.
 template <class Body>
-__attribute__((noinline)) void append_tile(row_state<Body::sums>& to, const row_state<Body::sums>& tile) {
-  append<Body>(to, tile);
+__attribute__((noinline)) void append_tile(const Body& body, row_state<Body::sums>& to,
+                                           const row_state<Body::sums>& tile) {
+  append(body, to, tile);
 }
 
 template <class Body>
-__attribute__((noinline)) void rebase_tile(row_state<Body::sums>& tile, double max) {
-  rebase_to<Body>(max, tile.max, tile.sum);
+__attribute__((noinline)) void rebase_tile(const Body& body, row_state<Body::sums>& tile, double max) {
+  rebase_to(body, max, tile.max, tile.sum);
   tile.max = max;
 }
 
@@ -55,7 +57,7 @@ __attribute__((noinline)) void finish_row(const Body& body, const row_reduce_arg
   const row_plan plan = plan_of(body, item, row);
   row_state<Body::sums> state;
   if (plan.reduces)
-    for (std::int64_t c = 0; c < cut.count; ++c) append<Body>(state, states[c]);
+    for (std::int64_t c = 0; c < cut.count; ++c) append(body, state, states[c]);
   const bool reads = plan.left_out >= 0 && (plan.reduces || plan.slopes);
   const std::int64_t at = row * a.x.row_stride + plan.left_out * a.x.stride;
   const double left_out = reads ? static_cast<double>(body.value(load_element<T>(a.x.data, a.x.type, at))) : 0;
@@ -217,9 +219,9 @@ struct row_reduce_work {
         again = max > none && seen > max + T(2);
       }
       part.max = static_cast<double>(max);
-      if (seen > max) rebase_tile<Body>(part, max = seen);
+      if (seen > max) rebase_tile(body, part, max = seen);
       if (a.arg && part.max > answer.max) part.arg = first + find<V>(body, t.from, padded, max);
-      append_tile<Body>(answer, part);
+      append_tile(body, answer, part);
     }
   }
 
@@ -274,6 +276,18 @@ struct row_reduce_work {
     }
   }
 };
+
+// Checks of content, for the calls that check before they write.
+inline status bad_listed_row(const row_reduce_arguments& a, std::int64_t item) {
+  return require::fail(errc::bad_index, "rows", "ascending rows of the logits",
+                       static_cast<double>(load_index(a.index.data, a.index.type, item * a.index.stride)), 0, item);
+}
+inline status check_row_of_numbers(const row_reduce_arguments& a, const char* name, std::int64_t row) {
+  for (std::int64_t v = 0; v < a.columns; ++v)
+    if (math::is_nan(load_element<double>(a.x.data, a.x.type, row * a.x.row_stride + v * a.x.stride)))
+      return require::fail(errc::not_a_number, name, "numbers, but this row has a NaN", 0, 0, row);
+  return {};
+}
 
 }  // namespace detail
 

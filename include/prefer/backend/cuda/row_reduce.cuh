@@ -169,7 +169,7 @@ struct row_team {
           top = math::max(z[u][i], top);
         }
       if (top > part.max) {
-        rebase_to<Body>(top, part.max, part.sum);
+        rebase_to(body, top, part.max, part.sum);
         part.max = top;
         if (find) part.arg = first_of<group>(z, top, at + rank * group, stride);
       }
@@ -205,7 +205,7 @@ struct row_team {
   }
 
   // The parts of all threads, in a fixed order; valid in the team's first thread.
-  __device__ row_state<sums> combine(const row_part<T, Body>& part) const {
+  __device__ row_state<sums> combine(const Body& body, const row_part<T, Body>& part) const {
     double top = static_cast<double>(part.max);
     std::int64_t arg = part.arg;
     const int warp = rank / 32, count = threads / 32;
@@ -223,7 +223,7 @@ struct row_team {
     state.max = top;
     state.arg = arg;
     for (int r = 0; r < sums; ++r) state.sum[r] = static_cast<double>(part.sum[r]);
-    rebase_to<Body>(top, static_cast<double>(part.max), state.sum);
+    rebase_to(body, top, static_cast<double>(part.max), state.sum);
     for (int r = 0; r < sums; ++r)
       for (int step = 16; step > 0; step /= 2)
         state.sum[r] += __shfl_down_sync(0xffffffffu, state.sum[r], static_cast<unsigned>(step));
@@ -329,8 +329,8 @@ static __global__ void __launch_bounds__(reduce_threads)
       for (std::int64_t k = from; k < to; ++k) {
         row_part<T, Body> part;
         team.reduce(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, part);
-        const row_state<Body::sums> chunk = team.combine(part);
-        if (team.rank == 0) append<Body>(state, chunk);
+        const row_state<Body::sums> chunk = team.combine(body, part);
+        if (team.rank == 0) append(body, state, chunk);
       }
     if (team.rank == 0) {
       if (kind == row_launch::reduce) {
@@ -345,7 +345,7 @@ static __global__ void __launch_bounds__(reduce_threads)
             next.max = parts[k].max;
             next.arg = parts[k].arg;
             for (int r = 0; r < Body::sums; ++r) next.sum[r] = parts[k].sum[r];
-            append<Body>(all, next);
+            append(body, all, next);
           }
           exchange.answers[item] = finish_on_device<T>(body, x, item, plan, all, exchange.report);
         }
