@@ -72,7 +72,8 @@ void check_density(const density_row& r, isa level) {
     CHECK(std::fabs(c.slope[0] - r.by_x) <= unit<T>(3) * (std::fabs(r.by_x) * (1 + 2 * lost)));
     CHECK(std::fabs(c.slope[1] - r.by_mean) <= unit<T>(3) * (std::fabs(r.by_mean) * (1 + 2 * lost)));
     const long double by = logs ? r.by_log_sigma : r.by_sigma;
-    CHECK(std::fabs(c.slope[2] - by) <= unit<T>(4) * ((z * z + std::fabs(z)) / (logs ? 1 : r.sigma) * (1 + 2 * lost) + std::fabs(by)));
+    CHECK(std::fabs(c.slope[2] - by) <=
+          unit<T>(4) * ((z * z + std::fabs(z)) / (logs ? 1 : r.sigma) * (1 + 2 * lost) + std::fabs(by)));
   }
 }
 
@@ -128,9 +129,7 @@ struct gaussians {
             .normalizer = 1.0};
   }
   row_scored_outputs<space::host, gaussian_density_gradients<space::host>> density_outputs() {
-    return {.loss = loss.view(),
-            .grad = {grad[0].view(), grad[1].view(), grad[2].view()},
-            .losses = losses.view()};
+    return {.loss = loss.view(), .grad = {grad[0].view(), grad[1].view(), grad[2].view()}, .losses = losses.view()};
   }
   row_response_inputs<gaussian_log_ratio, space::host> ratio() {
     return {.rows = {in[0].read(), in[1].read(), in[2].read(), in[3].read(), in[4].read()},
@@ -175,9 +174,11 @@ void check_sizes() {
     gaussians<S> g(d == 513 ? 2 : 5, d, d % 3);
     const bool mean = d == 17;
     const long double scale = mean ? 1.0L / 17 : 1;
-    REQUIRE(evaluate_rows<compute_of<S>>(cpu{}, gaussian_logp{.mean = mean}, itself, g.density(), g.density_outputs()).ok());
+    REQUIRE(evaluate_rows<compute_of<S>>(cpu{}, gaussian_logp{.mean = mean}, itself, g.density(), g.density_outputs())
+                .ok());
     check_rows(g, density_of, {0, 1, 2}, scale);
-    REQUIRE(evaluate_rows<compute_of<S>>(cpu{}, gaussian_log_ratio{.mean = mean}, itself, g.ratio(), g.ratio_outputs()).ok());
+    REQUIRE(evaluate_rows<compute_of<S>>(cpu{}, gaussian_log_ratio{.mean = mean}, itself, g.ratio(), g.ratio_outputs())
+                .ok());
     check_rows(g, ratio_of, {1, 2}, scale);
   }
   covers<S>("gaussian_logp", "sizes"), covers<S>("gaussian_log_ratio", "sizes");
@@ -210,7 +211,8 @@ TEST_CASE("gaussian_logp: one sigma, one per item and one per element are stride
     for (std::int64_t i = 0; i < n; ++i)
       for (std::int64_t e = 0; e < d; ++e) filled[i * d + e] = s.sigma.data[i * s.row + e * s.stride];
     const auto run = [&](view<const double, 2> sigma, double* out) {
-      check(evaluate_rows<double>(cpu{}, gaussian_logp{}, itself, {.rows = {g.in[0].read(), g.in[1].read(), sigma}, .normalizer = 1.0},
+      check(evaluate_rows<double>(cpu{}, gaussian_logp{}, itself,
+                                  {.rows = {g.in[0].read(), g.in[1].read(), sigma}, .normalizer = 1.0},
                                   {.grad = {.sigma = {grad, n, d}}, .losses = {out, n}}));
     };
     run({filled, n, d}, expected), run(s.sigma, losses);
@@ -226,7 +228,9 @@ TEST_CASE("gaussian_logp: one sigma, one per item and one per element are stride
   CHECK(by_item[1] == doctest::Approx(grad[5] + grad[6] + grad[7] + grad[8] + grad[9]).epsilon(1e-14));
 }
 
-TEST_CASE("gaussian_log_ratio: a policy near its reference keeps its digits; equal ones are 0; logs or not, one sigma or two") {
+TEST_CASE(
+    "gaussian_log_ratio: a policy near its reference keeps its digits; equal ones are 0; logs or not, one sigma or "
+    "two") {
   constexpr std::int64_t n = 1, d = 64;
   for (float step : {1e-2f, 1e-4f, 1e-6f}) {
     gaussians<float> g(n, d);
@@ -251,11 +255,14 @@ TEST_CASE("gaussian_log_ratio: a policy near its reference keeps its digits; equ
     for (std::int64_t i = 0; i < 4; ++i)
       for (std::int64_t e = 0; e < 9; ++e) logs.in[k].set(i, e, std::log(g.in[k].get(i, e)));
   REQUIRE(evaluate_rows<double>(cpu{}, gaussian_log_ratio{}, itself, g.ratio(), g.ratio_outputs()).ok());
-  REQUIRE(evaluate_rows<double>(cpu{}, gaussian_log_ratio{.log_sigma = true}, itself, logs.ratio(), logs.ratio_outputs()).ok());
+  REQUIRE(
+      evaluate_rows<double>(cpu{}, gaussian_log_ratio{.log_sigma = true}, itself, logs.ratio(), logs.ratio_outputs())
+          .ok());
   for (std::int64_t i = 0; i < 4; ++i) {
     CHECK(g.losses.get(i) == doctest::Approx(logs.losses.get(i)).epsilon(1e-13));
     for (std::int64_t e = 0; e < 9; ++e)
-      CHECK(g.grad[1].get(i, e) * g.in[2].get(i, e) == doctest::Approx(logs.grad[1].get(i, e)).epsilon(1e-12).scale(1e-2));
+      CHECK(g.grad[1].get(i, e) * g.in[2].get(i, e) ==
+            doctest::Approx(logs.grad[1].get(i, e)).epsilon(1e-12).scale(1e-2));
   }
   // One sigma: the other's, and the derivative of both.
   auto in = g.ratio();
@@ -275,7 +282,8 @@ TEST_CASE("gaussian_log_ratio: a policy near its reference keeps its digits; equ
 
 TEST_CASE("gaussian_log_ratio: steps given by their means are those of denoising_step, under D3PO too") {
   constexpr std::int64_t n = 2, d = 11;
-  std::vector<matrix<double>> m(8, matrix<double>(n, d, 0));  // state, next, prediction, reference; the means; gradients
+  std::vector<matrix<double>> m(8,
+                                matrix<double>(n, d, 0));  // state, next, prediction, reference; the means; gradients
   prefer_test::noise random(41);
   for (std::size_t k = 0; k < 4; ++k) m[k].fill(random, -1, 1);
   const double state = 0.9, by_noise = -0.3, sigma = 0.2;
@@ -296,12 +304,11 @@ TEST_CASE("gaussian_log_ratio: steps given by their means are those of denoising
     for (std::int64_t e = 0; e < d; ++e)
       CHECK(m[6].get(i, e) == doctest::Approx(by_noise * m[7].get(i, e)).epsilon(1e-12));
   }
-  check(evaluate_rows<double>(
-      cpu{}, denoising_step{}, d3po{},
-      {.chosen = {m[0].read(), m[1].read(), m[2].read(), m[3].read()},
-       .rejected = {m[0].read(), m[2].read(), m[2].read(), m[3].read()},
-       .step = {{&state, n, 0}, {&by_noise, n, 0}, {&sigma, n, 0}}},
-      {.loss = {&loss_of_steps, 1}}));
+  check(evaluate_rows<double>(cpu{}, denoising_step{}, d3po{},
+                              {.chosen = {m[0].read(), m[1].read(), m[2].read(), m[3].read()},
+                               .rejected = {m[0].read(), m[2].read(), m[2].read(), m[3].read()},
+                               .step = {{&state, n, 0}, {&by_noise, n, 0}, {&sigma, n, 0}}},
+                              {.loss = {&loss_of_steps, 1}}));
   check(evaluate_rows<double>(cpu{}, score, d3po{},
                               {.chosen = {m[1].read(), m[4].read(), width, m[5].read()},
                                .rejected = {m[2].read(), m[4].read(), width, m[5].read()}},

@@ -82,12 +82,12 @@ void check_rows(std::int64_t n, std::int64_t d, std::int64_t gap) {
   s.wait(), dlosses.fetch();
   check_answers(r, losses, mask, prefer_test::density_of, {0, 1, 2});
   prefer_test::enqueues_only("ratio", 1, [&] {
-    REQUIRE(evaluate_rows<T>(exec, gaussian_log_ratio{}, itself,
-                             {.rows = {r.read(0), r.read(1), r.read(2), r.read(3), r.read(4)},
-                              .mask = dmask.read(),
-                              .normalizer = 1.0},
-                             {.grad = {r.write(0), r.write(1)}, .losses = dlosses.view()})
-                .ok());
+    REQUIRE(
+        evaluate_rows<T>(
+            exec, gaussian_log_ratio{}, itself,
+            {.rows = {r.read(0), r.read(1), r.read(2), r.read(3), r.read(4)}, .mask = dmask.read(), .normalizer = 1.0},
+            {.grad = {r.write(0), r.write(1)}, .losses = dlosses.view()})
+            .ok());
   });
   s.wait(), dlosses.fetch();
   check_answers(r, losses, mask, prefer_test::ratio_of, {1, 2});
@@ -123,8 +123,8 @@ TEST_CASE("gaussian_logp on CUDA: captured and replayed on other rows, with one 
   const cuda exec{.stream = s.handle, .workspace = memory.get()};
   const row_response_inputs<gaussian_logp, space::device> density = {.rows = {r.read(0), r.read(1), one},
                                                                      .normalizer = 1.0};
-  const row_response_inputs<gaussian_log_ratio, space::device> ratio = {
-      .rows = {r.read(0), r.read(1), one, r.read(3)}, .normalizer = 1.0};
+  const row_response_inputs<gaussian_log_ratio, space::device> ratio = {.rows = {r.read(0), r.read(1), one, r.read(3)},
+                                                                        .normalizer = 1.0};
   const gaussian_log_ratio score{.one_sigma = true};
   const row_scored_outputs<space::device, gaussian_ratio_gradients<space::device>> ratio_out = {
       .grad = {.mean = r.write(1)}, .losses = dlosses.view()};
@@ -145,8 +145,9 @@ TEST_CASE("gaussian_logp on CUDA: captured and replayed on other rows, with one 
   }
   cudaGraphExecDestroy(graph);
   const prefer_test::device_workspace little(64);
-  CHECK(evaluate_rows<float>(cuda{.stream = s.handle, .workspace = little.get()}, score, itself, ratio, ratio_out).code ==
-        errc::small_workspace);
+  CHECK(
+      evaluate_rows<float>(cuda{.stream = s.handle, .workspace = little.get()}, score, itself, ratio, ratio_out).code ==
+      errc::small_workspace);
   auto odd = ratio;
   odd.rows.mean.extent[1] = d - 1;
   CHECK(std::string(evaluate_rows<float>(exec, score, itself, odd, ratio_out).argument) == "rows.mean");

@@ -42,11 +42,12 @@ void check_golden() {
                                     .beta = static_cast<double>(g.options[0]),
                                     .temperature = static_cast<double>(g.options[1])};
     divergence_memory<S> c(1, 6);
-    for (int v = 0; v < 6; ++v)
-      c.p.set(0, v, static_cast<double>(g.p[v])), c.q.set(0, v, static_cast<double>(g.q[v]));
+    for (int v = 0; v < 6; ++v) c.p.set(0, v, static_cast<double>(g.p[v])), c.q.set(0, v, static_cast<double>(g.q[v]));
     divergence_truth t = c.truth(0, options);
     // The oracle of the other tests is itself held against the table.
-    const auto alike = [](long double a, long double b) { return a == b || std::fabs(a - b) <= 1e-15L * (1 + std::fabs(b)); };
+    const auto alike = [](long double a, long double b) {
+      return a == b || std::fabs(a - b) <= 1e-15L * (1 + std::fabs(b));
+    };
     CHECK((alike(t.value, g.answer[0]) && alike(t.to_p, g.answer[1]) && alike(t.to_q, g.answer[2])));
     for (std::size_t v = 0; v < 6; ++v) CHECK((alike(t.by_p[v], g.by_p[v]) && alike(t.by_q[v], g.by_q[v])));
     t.value = g.answer[0], t.to_p = g.answer[1], t.to_q = g.answer[2];
@@ -55,7 +56,8 @@ void check_golden() {
       INFO("row " << (&g - golden) << ": " << static_cast<double>(t.value));
       REQUIRE(token_divergence<compute_of<S>>(cpu{.isa = level}, options, c.inputs(), c.outputs(options)).ok());
       CHECK(divergence_row_is<compute_of<S>>(c, 0, t, options.mixes()));
-      REQUIRE(token_divergence_gradient<compute_of<S>>(cpu{.isa = level}, options, c.saved(options), c.gradients()).ok());
+      REQUIRE(
+          token_divergence_gradient<compute_of<S>>(cpu{.isa = level}, options, c.saved(options), c.gradients()).ok());
       CHECK(divergence_row_is<compute_of<S>>(c, 0, t, options.mixes(), prefer_test::saved_statistics));
     }
   }
@@ -171,7 +173,8 @@ TEST_CASE("token_divergence: what all logits of a row have in common changes not
       divergence_memory<float> c(1, v);
       prefer_test::noise random(3);
       for (std::int64_t e = 0; e < v; ++e)  // eighths are exact at 1e6
-        c.p.set(0, e, std::round(8 * random.uniform(-4, 4)) / 8), c.q.set(0, e, std::round(8 * random.uniform(-4, 4)) / 8);
+        c.p.set(0, e, std::round(8 * random.uniform(-4, 4)) / 8),
+            c.q.set(0, e, std::round(8 * random.uniform(-4, 4)) / 8);
       const divergence_truth t = c.truth(0, options);
       for (double offset : {-1e6, -1e4, 0.0, 1e4, 1e6}) {
         divergence_memory<float> moved = c;
@@ -373,12 +376,9 @@ TEST_CASE("token_divergence: statistics kept as floats serve the gradients, and 
   float value[2], a[2], b[2], d[2], e[2];
   for (divergence_kind kind : {divergence_kind::forward_kl, divergence_kind::reverse_kl}) {
     const row_divergence options = {.kind = kind};
-    REQUIRE(token_divergence<float>(cpu{}, options, {.p_logits = c.p.read(), .q_logits = c.q.read()},
-                                    {.divergence = {value, 2},
-                                     .p_max = {a, 2},
-                                     .p_log_sum = {b, 2},
-                                     .q_max = {d, 2},
-                                     .q_log_sum = {e, 2}})
+    REQUIRE(token_divergence<float>(
+                cpu{}, options, {.p_logits = c.p.read(), .q_logits = c.q.read()},
+                {.divergence = {value, 2}, .p_max = {a, 2}, .p_log_sum = {b, 2}, .q_max = {d, 2}, .q_log_sum = {e, 2}})
                 .ok());
     token_divergence_gradient_inputs<space::host> in = {.p_logits = c.p.read(),
                                                         .q_logits = c.q.read(),
@@ -442,16 +442,16 @@ TEST_CASE("token_divergence: what is wrong is named, and nothing is written") {
   refused(errc::bad_element, "mask", [](inputs& in, outputs&) { in.mask.type = element::f32; });
   refused(errc::bad_extent, "grad_divergence", [](inputs& in, outputs&) { in.grad_divergence.extent[0] = 5; });
   refused(errc::missing_input, "grad_divergence", [](inputs& in, outputs&) { in.grad_divergence = {}; });
-  refused(errc::unused_input, "grad_divergence", [](inputs&, outputs& out) { out.grad_p_logits = out.grad_q_logits = {}; });
+  refused(errc::unused_input, "grad_divergence",
+          [](inputs&, outputs& out) { out.grad_p_logits = out.grad_q_logits = {}; });
   refused(errc::bad_parameter, "grad_scale", [](inputs& in, outputs&) { in.grad_scale = not_a_number; });
   refused(errc::missing_output, "q_max", [](inputs&, outputs& out) { out.q_max = {}; });
   refused(errc::bad_element, "p_log_sum", [](inputs&, outputs& out) { out.p_log_sum.type = element::f16; });
   refused(errc::bad_stride, "grad_q_logits", [](inputs&, outputs& out) { out.grad_q_logits.stride[0] = 9; });
   refused(errc::bad_extent, "grad_p_logits", [](inputs&, outputs& out) { out.grad_p_logits.extent[0] = 3; });
   refused(errc::unavailable_output, "p_to_mixture", [](inputs&, outputs& out) { out.p_to_mixture = out.divergence; });
-  refused(errc::overlap, "grad_p_logits", [](inputs& in, outputs& out) {
-    out.grad_p_logits.data = const_cast<void*>(in.q_logits.data);
-  });
+  refused(errc::overlap, "grad_p_logits",
+          [](inputs& in, outputs& out) { out.grad_p_logits.data = const_cast<void*>(in.q_logits.data); });
   refused(errc::overlap, "q_log_sum", [](inputs&, outputs& out) { out.q_log_sum = out.p_max; });
   refused(errc::bad_parameter, "temperature", nothing, {.temperature = 0.0});
   for (double beta : {0.0, 1.0, -0.5, not_a_number})

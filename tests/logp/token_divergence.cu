@@ -123,9 +123,8 @@ void check_random(std::int64_t v, const row_divergence& options, std::int64_t ga
     CHECK((c.value.get(1) == 0 && c.p_max.get(1) == 0 && c.p_log_sum.get(1) == 0));
     CHECK(c.intact());
   };
-  prefer_test::enqueues_only("divergence", 3, [&] {
-    REQUIRE(token_divergence<T>(exec, options, d.inputs(), d.outputs(options)).ok());
-  });
+  prefer_test::enqueues_only("divergence", 3,
+                             [&] { REQUIRE(token_divergence<T>(exec, options, d.inputs(), d.outputs(options)).ok()); });
   check_rows(0);
   prefer_test::enqueues_only("gradient", 1, [&] {
     REQUIRE(token_divergence_gradient<T>(exec, options, d.saved(options), d.gradients()).ok());
@@ -179,9 +178,10 @@ TEST_CASE("token_divergence on CUDA: near rows keep digits, offsets change nothi
   for (std::int64_t i = 0; i < 5; ++i)
     for (std::int64_t e = 0; e < v; ++e) {
       c.p.set(i, e, std::round(8 * random.uniform(-4, 4)) / 8);
-      c.q.set(i, e, i == 0   ? c.p.get(i, e) + random.uniform(-1e-4, 1e-4)
-                    : i == 1 ? c.p.get(i, e) + 1e6
-                             : random.uniform(-3, 3));
+      c.q.set(i, e,
+              i == 0   ? c.p.get(i, e) + random.uniform(-1e-4, 1e-4)
+              : i == 1 ? c.p.get(i, e) + 1e6
+                       : random.uniform(-3, 3));
     }
   c.q.set(2, 5, -inf), c.p.set(3, 7, not_a_number);
   on_device<float> d(c);

@@ -33,7 +33,8 @@ inline long double kl_textbook(const numbers& lp, const numbers& lq) {
 }
 inline numbers log_mixture(const numbers& lp, const numbers& lq, long double beta) {
   numbers lm;
-  for (std::size_t v = 0; v < lp.size(); ++v) lm.push_back(std::log(beta * std::exp(lp[v]) + (1 - beta) * std::exp(lq[v])));
+  for (std::size_t v = 0; v < lp.size(); ++v)
+    lm.push_back(std::log(beta * std::exp(lp[v]) + (1 - beta) * std::exp(lq[v])));
   return lm;
 }
 
@@ -192,7 +193,8 @@ bool divergence_row_is(divergence_memory<S>& c, std::int64_t i, const divergence
   const auto gradient = [&](token_matrix<S>& g, const numbers& by, const numbers& size) {
     for (std::size_t v = 0; v < by.size(); ++v) {
       const long double got = g.get(i, static_cast<std::int64_t>(v)), exact = w * by[v];
-      right = right && std::fabs(got - exact) <= (unit * size[v] + saved) * std::fabs(w) + rounding<S>(exact) * 1.01L + floor;
+      right = right &&
+              std::fabs(got - exact) <= (unit * size[v] + saved) * std::fabs(w) + rounding<S>(exact) * 1.01L + floor;
     }
   };
   gradient(c.grad_p, t.by_p, t.size_p), gradient(c.grad_q, t.by_q, t.size_q);

@@ -78,8 +78,7 @@ PREFER_HD V difference_of(const V& x, const V& y, V& lost) {
   return difference;
 }
 
-// log(1 + t) - t, negated, for t from -1/2 to 1: 2 atanh(s) = log(1 + t) with s = t / (2 + t), whose first term is taken
-// off exactly.
+// t - log(1 + t) for t from -1/2 to 1: log(1 + t) = 2 atanh(s) with s = t / (2 + t), and t - 2 s = s t exactly.
 template <class V>
 PREFER_HD V minus_log1p(const V& t) {
   const V s = t / (V(2) + t), square = s * s;
@@ -89,10 +88,10 @@ PREFER_HD V minus_log1p(const V& t) {
 // The smaller of two probabilities over the larger, e^y, in forms that keep their digits near y = 0 and at -infinity.
 template <class V>
 struct probability_ratio {
-  V y;          // 0 or below
-  V grown;      // e^y - 1
-  V of_larger;  // e^y - 1 - y, 0 or above: what a divergence from the larger to the smaller adds up
-  V of_smaller; // 1 - e^y (1 - y), 0 or above: the other way round, over the larger
+  V y;           // 0 or below
+  V grown;       // e^y - 1
+  V of_larger;   // e^y - 1 - y, 0 or above: what a divergence from the larger to the smaller adds up
+  V of_smaller;  // 1 - e^y (1 - y), 0 or above: the other way round, over the larger
 
   PREFER_HD explicit probability_ratio(const V& log_ratio) : y(-math::abs(log_ratio)) {
     grown = math::expm1(y);
@@ -108,8 +107,7 @@ struct mixture_ratio {
   V of_larger;   // t - log(1 + t), 0 or above
   V of_smaller;  // the same for the smaller, over the larger
 
-  PREFER_HD mixture_ratio(const probability_ratio<V>& r, const V& larger_weight)
-      : t((V(1) - larger_weight) * r.grown) {
+  PREFER_HD mixture_ratio(const probability_ratio<V>& r, const V& larger_weight) : t((V(1) - larger_weight) * r.grown) {
     const V ratio = V(1) + r.grown, mixture = V(1) + t, log_mixture = math::log(mixture);
     of_larger = math::select(t > V(-0.5), minus_log1p(t), t - log_mixture);
     const V above = -larger_weight * r.grown / ratio;  // mixture / smaller - 1
@@ -144,7 +142,8 @@ struct divergence_score {
     double top[2], rest[2];
     for (int k = 0; k < 2; ++k) top[k] = read_item<double>(max[k], item), rest[k] = read_item<double>(log_sum[k], item);
     double lost;
-    const double gap = difference_of(top[0], top[1], lost), by_rest = (rest[0] - rest[1]) / static_cast<double>(f[scale]);
+    const double gap = difference_of(top[0], top[1], lost),
+                 by_rest = (rest[0] - rest[1]) / static_cast<double>(f[scale]);
     f[max_p] = static_cast<T>(top[0]), f[max_q] = static_cast<T>(top[1]);
     f[log_sum_p] = static_cast<T>(rest[0]), f[log_sum_q] = static_cast<T>(rest[1]);
     f[apart] = static_cast<T>(gap + by_rest);
@@ -180,8 +179,8 @@ struct divergence_score {
     } else {
       term[0] = math::share(larger, math::select(p_leads, r.of_larger, r.of_smaller));
     }
-    term[1] = math::share(larger, math::select(p_leads, r.grown, -r.grown));         // q - p
-    term[2] = math::share(larger, math::select(p_leads, V(1), V(1) + r.grown));      // p
+    term[1] = math::share(larger, math::select(p_leads, r.grown, -r.grown));     // q - p
+    term[2] = math::share(larger, math::select(p_leads, V(1), V(1) + r.grown));  // p
   }
 
   PREFER_HD double finish(std::int64_t item, const double (&sum)[sums], double (&k)[kept]) const {
@@ -247,7 +246,8 @@ struct divergence_score {
 
 // An item of both passes: its derivative goes back to the rows, its answers to memory.
 struct divergence_body {
-  static constexpr int inputs = 6, outputs = 6, sums = 1;  // the divergence, its score's answers, the upstream derivative
+  // Inputs are the divergence, its score's answers and the upstream derivative.
+  static constexpr int inputs = 6, outputs = 6, sums = 1;
   scalar grad_scale = 1.0;
 
   PREFER_HD divergence_body ready(double) const { return {grad_scale.as<double>()}; }

@@ -9,15 +9,15 @@
 // actions, diffusion steps given by their means.
 namespace prefer {
 
-// Rows of one Gaussian: n x D each. What rows or elements share has stride 0 there: a sigma of stride 0 within its row
-// is one per item, of row stride 0 one per element for all items, of both one number.
+// Rows of one Gaussian: n x D each. What rows or elements share has stride 0: a sigma of stride 0 within its row is one
+// per item, of row stride 0 one per element for all items, of both one number.
 template <space S>
 struct gaussian_density_rows {
   input_view<2, S> x = {}, mean = {};
   input_view<2, S> sigma = {};  // standard deviations, or their logarithms
 };
-// One number per element, of a shared sigma too: `sum_rows` adds them up over items, and over elements if the strides of
-// its input are changed over.
+// One number per element, of a shared sigma too: `sum_rows` adds them up over items, and over elements if the strides
+// of its input are changed over.
 template <space S>
 struct gaussian_density_gradients {
   output_view<2, S> x = {}, mean = {}, sigma = {};
@@ -37,8 +37,8 @@ struct gaussian_ratio_gradients {
 inline namespace PREFER_ABI {
 namespace detail {
 
-// log N(x; policy) - log N(x; reference) without the logarithms of the sigmas, from the policy's standard residual z and
-// the reference's, z + gap: (z + gap)^2 / 2 - z^2 / 2 without subtracting squares.
+// log N(x; policy) - log N(x; reference) without the logarithms of the sigmas, from the policy's standard residual z
+// and the reference's, z + gap: (z + gap)^2 / 2 - z^2 / 2 without subtracting squares.
 template <class V>
 PREFER_HD V gap_of_squares(const V& z, const V& gap) {
   return gap * (z + V(0.5) * gap);
@@ -63,10 +63,10 @@ struct gaussian_width {
 //   d score / d mean = z / sigma = -d score / d x,   d score / d sigma = (z^2 - 1) / sigma,   by log sigma z^2 - 1
 //
 // With log_sigma, `sigma` holds logarithms and its gradient is by them. With mean = true everything is divided by D.
-// `reward_linear` with slope 1 makes `losses` the log-probabilities and `loss` their mean; weights are the derivatives of
-// an objective by them. Errors: a sigma of 0 makes its item infinite or NaN, one below 0 NaN. Computed in Compute: in
-// float, log-sigmas beyond +-88 overflow. Source: the density of the normal distribution; shared, state-independent
-// log-sigmas as in Schulman et al. 2017 (PPO), arXiv 1707.06347, section 6.
+// `reward_linear` with slope 1 makes `losses` the log-probabilities and `loss` their mean; weights are the derivatives
+// of an objective by them. Errors: a sigma of 0 makes its item infinite or NaN, one below 0 NaN. Computed in Compute:
+// in float, log-sigmas beyond +-88 overflow. Source: the density of the normal distribution; log-sigmas that all states
+// share are those of Schulman et al. 2015 and 2017 (TRPO, PPO), arXiv 1502.05477 and 1707.06347.
 struct gaussian_logp {
   bool log_sigma = false;
   bool mean = false;
@@ -120,7 +120,7 @@ struct gaussian_logp {
 
 // The log-ratio of two diagonal Gaussians at the same x, the policy's over the reference's.
 //
-//   z = (x - mean) / sigma,   gap = (mean - reference_mean) / reference_sigma + z (sigma - reference_sigma) / reference_sigma
+//   z = (x - mean) / sigma,   gap = (mean - reference_mean + z (sigma - reference_sigma)) / reference_sigma
 //   score = sum over elements of gap (z + gap / 2) - log(sigma / reference_sigma)
 //   d score / d mean = z / sigma,   d score / d sigma = (z^2 - 1) / sigma,   by log sigma z^2 - 1
 //

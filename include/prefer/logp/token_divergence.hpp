@@ -23,9 +23,9 @@ enum class divergence_kind : std::uint8_t { forward_kl, reverse_kl, jensen_shann
 //   reverse_kl       KL(q || p)
 //   jensen_shannon   beta KL(p || m) + (1 - beta) KL(q || m),   m = beta p + (1 - beta) q
 //
-// In distillation p is the teacher and q the student: then beta is that of GKD, eq. 1 there. Its limits: jensen_shannon /
-// beta goes to KL(p || q) for beta to 0, and jensen_shannon / (1 - beta) to KL(q || p) for beta to 1; the value itself
-// goes to 0 at both ends, which is why beta must be inside. (TRL's beta 0 and 1 mean the two KLs, not divided.)
+// In distillation p is the teacher and q the student; then beta is that of GKD. Its limits: jensen_shannon / beta goes
+// to KL(p || q) for beta to 0, and jensen_shannon / (1 - beta) to KL(q || p) for beta to 1. The value itself goes to 0
+// at both ends, which is why beta must be inside; where a framework lets beta 0 and 1 mean the two KLs, ask for those.
 // beta = 1/2 is the symmetric one, at most log 2. Errors: temperature above 0; beta above 0 and below 1.
 // Sources: Agarwal et al. 2023 (GKD), arXiv 2306.13649; Lin 1991, doi 10.1109/18.61115.
 struct row_divergence {
@@ -57,9 +57,9 @@ struct token_divergence_inputs {
 template <space S>
 struct token_divergence_outputs {
   output_view<1, S> divergence = {};                                         // float or double
-  output_view<1, S> p_max = {}, p_log_sum = {}, q_max = {}, q_log_sum = {};  // of logits; of e^((x - max) / temperature)
-  output_view<1, S> p_to_mixture = {}, q_to_mixture = {};          // KL(p || m), KL(q || m); jensen_shannon only
-  output_view<2, S> grad_p_logits = {}, grad_q_logits = {};        // [M, V]; may be the logits of the same side
+  output_view<1, S> p_max = {}, p_log_sum = {}, q_max = {}, q_log_sum = {};  // the largest logit; log sum_v e^(z - max)
+  output_view<1, S> p_to_mixture = {}, q_to_mixture = {};    // KL(p || m), KL(q || m); jensen_shannon only
+  output_view<2, S> grad_p_logits = {}, grad_q_logits = {};  // [M, V]; may be the logits of the same side
 };
 
 // What token_divergence answered: `divergence` for a KL and the logits of its first distribution only; for
@@ -300,8 +300,8 @@ status check_divergence_content(const cpu& exec, const Call& call, const source&
     const std::int64_t row = row_of(side[0], i);
     if (row < 0) return bad_listed_row(side[0], i);
     if (exec.content != content::all || !selects(mask, i)) continue;
-    if (const status s = first_error(check_row_of_numbers(side[0], "p_logits", row),
-                                     check_row_of_numbers(side[1], "q_logits", row));
+    if (const status s =
+            first_error(check_row_of_numbers(side[0], "p_logits", row), check_row_of_numbers(side[1], "q_logits", row));
         !s.ok())
       return s;
   }
@@ -352,14 +352,15 @@ status run_token_divergence(const Exec& exec, const row_divergence& options, con
 //
 // Rows: a logit of -inf has probability 0. p_v = 0 adds 0 to KL(p || q); q_v = 0 where p_v > 0 makes it +inf, with the
 // gradient by q's logits still q - p (negative at v) and the one by p's logits 0. Jensen-Shannon is finite there. A
-// probability below e^-87 (float) or e^-708 (double) counts as 0. A NaN or +inf anywhere, or nothing but -inf, on either
-// side makes the row's answers and gradients NaN (the maxima may be numbers). Rows that the mask leaves out: zeros.
+// probability below e^-87 (float) or e^-708 (double) counts as 0. A NaN or +inf anywhere, or nothing but -inf, on
+// either side makes the row's answers and gradients NaN (the maxima may be numbers). Rows that the mask leaves out:
+// zeros.
 //
 // The divergence is never negative, and its error is relative to itself: at most u (150 + 2 log V + 4 D) of it, u the
 // rounding unit of Compute and D the largest |log p_v| or |log q_v| that counts, however near p and q are
-// (docs/logp/token_divergence.md has the reasons, and the gradients). Cost: four exponentials per pair of logits, two or
-// three more for the gradients. Workspace: none on the CPU; on CUDA token_divergence_workspace(M, V) bytes, else taken in
-// stream order; three launches, five for few long rows.
+// (docs/logp/token_divergence.md has the reasons, and the gradients). Cost: four exponentials per pair of logits, two
+// or three more for the gradients. Workspace: none on the CPU; on CUDA token_divergence_workspace(M, V) bytes, else
+// taken in stream order. Launches: three.
 //
 // Errors: shapes, element types, memory that overlaps (a gradient may lie over its own logits), what is missing or not
 // used, parameters. Rows that do not ascend are errors on the CPU; on CUDA their answers are NaN and they are reported.

@@ -39,8 +39,7 @@ struct row_work {
     alignas(64) T gradient[Score::gradients][tile_items];
   };
 
-  static void load(const arguments& a, int side, std::int64_t row, std::int64_t first, int count, int padded,
-                   tile& t) {
+  static void load(const arguments& a, int side, std::int64_t row, std::int64_t first, int count, int padded, tile& t) {
     for (int k = 0; k < Score::arrays; ++k) {
       const row_source& r = a.row[side][k];
       const auto* from = static_cast<const char*>(r.data) + row * r.row_stride * size_of(r.type);
