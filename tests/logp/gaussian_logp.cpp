@@ -4,7 +4,6 @@
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/logp/denoising_step.hpp>
-#include <prefer/loss/d3po.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
@@ -24,6 +23,8 @@ using prefer_test::log_normal;
 using prefer_test::matrix;
 using prefer_test::ratio_of;
 using prefer_test::storage;
+using prefer_test::wide;
+using prefer_test::wide_tolerance;
 
 namespace {
 
@@ -188,19 +189,19 @@ void check_sizes() {
 
 TEST_CASE("gaussian_logp: densities, log-ratios and their derivatives at 50 digits, deep tails included") {
   check_golden<float>();
-  check_golden<double>();
+  check_golden<wide>();
 }
 
 TEST_CASE("gaussian_logp: rows of every length and storage type agree with the textbook and its differences") {
   SUBCASE("float") { check_sizes<float>(); }
-  SUBCASE("double") { check_sizes<double>(); }
+  SUBCASE("double") { check_sizes<wide>(); }
   SUBCASE("half") { check_sizes<half>(); }
   SUBCASE("bfloat16") { check_sizes<bfloat16>(); }
 }
 
 TEST_CASE("gaussian_logp: one sigma, one per item and one per element are strides; their gradients are sums of rows") {
   constexpr std::int64_t n = 3, d = 5;
-  gaussians<double> g(n, d);
+  gaussians<wide> g(n, d);
   const double one[] = {0.7}, per_item[] = {0.5, 1, 2}, per_element[] = {1, 2, 3, 0.5, 0.25};
   double filled[n * d], grad[n * d], losses[n], expected[n];
   const struct {
@@ -211,9 +212,9 @@ TEST_CASE("gaussian_logp: one sigma, one per item and one per element are stride
     for (std::int64_t i = 0; i < n; ++i)
       for (std::int64_t e = 0; e < d; ++e) filled[i * d + e] = s.sigma.data[i * s.row + e * s.stride];
     const auto run = [&](view<const double, 2> sigma, double* out) {
-      check(evaluate_rows<double>(cpu{}, gaussian_logp{}, itself,
-                                  {.rows = {g.in[0].read(), g.in[1].read(), sigma}, .normalizer = 1.0},
-                                  {.grad = {.sigma = {grad, n, d}}, .losses = {out, n}}));
+      check(evaluate_rows<wide>(cpu{}, gaussian_logp{}, itself,
+                                {.rows = {g.in[0].read(), g.in[1].read(), sigma}, .normalizer = 1.0},
+                                {.grad = {.sigma = {grad, n, d}}, .losses = {out, n}}));
     };
     run({filled, n, d}, expected), run(s.sigma, losses);
     for (std::size_t i = 0; i < n; ++i) CHECK(losses[i] == expected[i]);
@@ -224,8 +225,8 @@ TEST_CASE("gaussian_logp: one sigma, one per item and one per element are stride
   double sum = 0, other = 0;
   for (double x : by_element) sum += x;
   for (double x : by_item) other += x;
-  CHECK(sum == doctest::Approx(other).epsilon(1e-13));
-  CHECK(by_item[1] == doctest::Approx(grad[5] + grad[6] + grad[7] + grad[8] + grad[9]).epsilon(1e-14));
+  CHECK(sum == doctest::Approx(other).epsilon(wide_tolerance(1e-13)));
+  CHECK(by_item[1] == doctest::Approx(grad[5] + grad[6] + grad[7] + grad[8] + grad[9]).epsilon(wide_tolerance(1e-14)));
 }
 
 TEST_CASE(
@@ -250,19 +251,18 @@ TEST_CASE(
     REQUIRE(evaluate_rows<float>(cpu{}, gaussian_log_ratio{}, itself, in, g.ratio_outputs()).ok());
     CHECK(g.losses.get(0) == 0);
   }
-  gaussians<double> g(4, 9), logs(4, 9);
+  gaussians<wide> g(4, 9), logs(4, 9);
   for (std::size_t k : {2u, 4u})
     for (std::int64_t i = 0; i < 4; ++i)
       for (std::int64_t e = 0; e < 9; ++e) logs.in[k].set(i, e, std::log(g.in[k].get(i, e)));
-  REQUIRE(evaluate_rows<double>(cpu{}, gaussian_log_ratio{}, itself, g.ratio(), g.ratio_outputs()).ok());
-  REQUIRE(
-      evaluate_rows<double>(cpu{}, gaussian_log_ratio{.log_sigma = true}, itself, logs.ratio(), logs.ratio_outputs())
-          .ok());
+  REQUIRE(evaluate_rows<wide>(cpu{}, gaussian_log_ratio{}, itself, g.ratio(), g.ratio_outputs()).ok());
+  REQUIRE(evaluate_rows<wide>(cpu{}, gaussian_log_ratio{.log_sigma = true}, itself, logs.ratio(), logs.ratio_outputs())
+              .ok());
   for (std::int64_t i = 0; i < 4; ++i) {
-    CHECK(g.losses.get(i) == doctest::Approx(logs.losses.get(i)).epsilon(1e-13));
+    CHECK(g.losses.get(i) == doctest::Approx(logs.losses.get(i)).epsilon(wide_tolerance(1e-13)));
     for (std::int64_t e = 0; e < 9; ++e)
       CHECK(g.grad[1].get(i, e) * g.in[2].get(i, e) ==
-            doctest::Approx(logs.grad[1].get(i, e)).epsilon(1e-12).scale(1e-2));
+            doctest::Approx(logs.grad[1].get(i, e)).epsilon(wide_tolerance(1e-12)).scale(1e-2));
   }
   // One sigma: the other's, and the derivative of both.
   auto in = g.ratio();
@@ -271,49 +271,39 @@ TEST_CASE(
     auto& from = log_sigma ? logs : g;
     in.rows.sigma = from.in[2].read();
     const gaussian_log_ratio score{.log_sigma = log_sigma, .one_sigma = true};
-    REQUIRE(evaluate_rows<double>(cpu{}, score, itself, in, from.ratio_outputs()).ok());
+    REQUIRE(evaluate_rows<wide>(cpu{}, score, itself, in, from.ratio_outputs()).ok());
     const auto both = [](const long double(&x)[5]) {
       return log_normal(x[0], x[1], x[2]) - log_normal(x[0], x[3], x[2]);
     };
     if (!log_sigma) check_rows(g, both, {1, 2}, 1);
   }
-  for (std::int64_t i = 0; i < 4; ++i) CHECK(g.losses.get(i) == doctest::Approx(logs.losses.get(i)).epsilon(1e-13));
+  for (std::int64_t i = 0; i < 4; ++i)
+    CHECK(g.losses.get(i) == doctest::Approx(logs.losses.get(i)).epsilon(wide_tolerance(1e-13)));
 }
 
-TEST_CASE("gaussian_log_ratio: steps given by their means are those of denoising_step, under D3PO too") {
+TEST_CASE("gaussian_log_ratio: steps given by their means are those of denoising_step") {
   constexpr std::int64_t n = 2, d = 11;
-  std::vector<matrix<double>> m(8,
-                                matrix<double>(n, d, 0));  // state, next, prediction, reference; the means; gradients
+  std::vector<matrix<wide>> m(8, matrix<wide>(n, d, 0));  // state, next, prediction, reference; the means; gradients
   prefer_test::noise random(41);
   for (std::size_t k = 0; k < 4; ++k) m[k].fill(random, -1, 1);
   const double state = 0.9, by_noise = -0.3, sigma = 0.2;
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t e = 0; e < d; ++e)
       for (std::size_t k : {2u, 3u}) m[k + 2].set(i, e, state * m[0].get(i, e) + by_noise * m[k].get(i, e));
-  double steps[n], means[n], loss_of_steps = 0, loss_of_means = 0;
+  double steps[n], means[n];
   const view<const double, 2> width(&sigma, n, d, 0, 0);
-  check(evaluate_rows<double>(cpu{}, denoising_step{}, itself,
-                              {.rows = {m[0].read(), m[1].read(), m[2].read(), m[3].read()},
-                               .step = {{&state, n, 0}, {&by_noise, n, 0}, {&sigma, n, 0}}},
-                              {.grad = {.prediction = m[6].view()}, .losses = {steps, n}}));
+  check(evaluate_rows<wide>(cpu{}, denoising_step{}, itself,
+                            {.rows = {m[0].read(), m[1].read(), m[2].read(), m[3].read()},
+                             .step = {{&state, n, 0}, {&by_noise, n, 0}, {&sigma, n, 0}}},
+                            {.grad = {.prediction = m[6].view()}, .losses = {steps, n}}));
   const gaussian_log_ratio score{.one_sigma = true, .mean = true};
-  check(evaluate_rows<double>(cpu{}, score, itself, {.rows = {m[1].read(), m[4].read(), width, m[5].read()}},
-                              {.grad = {.mean = m[7].view()}, .losses = {means, n}}));
+  check(evaluate_rows<wide>(cpu{}, score, itself, {.rows = {m[1].read(), m[4].read(), width, m[5].read()}},
+                            {.grad = {.mean = m[7].view()}, .losses = {means, n}}));
   for (std::int64_t i = 0; i < n; ++i) {
-    CHECK(steps[i] == doctest::Approx(means[i]).epsilon(1e-12));
+    CHECK(steps[i] == doctest::Approx(means[i]).epsilon(wide_tolerance(1e-12)));
     for (std::int64_t e = 0; e < d; ++e)
-      CHECK(m[6].get(i, e) == doctest::Approx(by_noise * m[7].get(i, e)).epsilon(1e-12));
+      CHECK(m[6].get(i, e) == doctest::Approx(by_noise * m[7].get(i, e)).epsilon(wide_tolerance(1e-12)));
   }
-  check(evaluate_rows<double>(cpu{}, denoising_step{}, d3po{},
-                              {.chosen = {m[0].read(), m[1].read(), m[2].read(), m[3].read()},
-                               .rejected = {m[0].read(), m[2].read(), m[2].read(), m[3].read()},
-                               .step = {{&state, n, 0}, {&by_noise, n, 0}, {&sigma, n, 0}}},
-                              {.loss = {&loss_of_steps, 1}}));
-  check(evaluate_rows<double>(cpu{}, score, d3po{},
-                              {.chosen = {m[1].read(), m[4].read(), width, m[5].read()},
-                               .rejected = {m[2].read(), m[4].read(), width, m[5].read()}},
-                              {.loss = {&loss_of_means, 1}}));
-  CHECK(loss_of_steps == doctest::Approx(loss_of_means).epsilon(1e-13));
 }
 
 TEST_CASE("gaussian_logp: the same bits for any threads, masked rows unread, nothing allocated") {
@@ -353,7 +343,7 @@ TEST_CASE("gaussian_logp: the same bits for any threads, masked rows unread, not
 }
 
 TEST_CASE("gaussian_logp: what is wrong is named, and nothing is written; a sigma below 0 is NaN in its item alone") {
-  gaussians<double> g(4, 10);
+  gaussians<wide> g(4, 10);
   const auto named = [](const status& s, errc code, const char* argument) {
     INFO(message(s).c_str() << " expected for " << argument);
     CHECK(s.code == code);
@@ -363,7 +353,7 @@ TEST_CASE("gaussian_logp: what is wrong is named, and nothing is written; a sigm
     auto in = g.density();
     auto out = g.density_outputs();
     change(in, out);
-    return evaluate_rows<double>(cpu{}, gaussian_logp{}, itself, in, out);
+    return evaluate_rows<wide>(cpu{}, gaussian_logp{}, itself, in, out);
   };
   named(density([](auto& in, auto&) { in.rows.sigma = {}; }), errc::missing_input, "rows.sigma");
   named(density([](auto& in, auto&) { in.rows.mean.extent[1] = 9; }), errc::bad_extent, "rows.mean");
@@ -373,7 +363,7 @@ TEST_CASE("gaussian_logp: what is wrong is named, and nothing is written; a sigm
     auto in = g.ratio();
     auto out = g.ratio_outputs();
     change(in, out);
-    return evaluate_rows<double>(cpu{}, score, itself, in, out);
+    return evaluate_rows<wide>(cpu{}, score, itself, in, out);
   };
   named(ratio({}, [](auto& in, auto&) { in.rows.reference_sigma = {}; }), errc::missing_input, "rows.reference_sigma");
   named(ratio({.one_sigma = true}, [](auto&, auto&) {}), errc::unused_input, "rows.reference_sigma");

@@ -16,7 +16,8 @@ using prefer_test::compute_of;
 using prefer_test::divergence_memory;
 using prefer_test::divergence_row_is;
 using prefer_test::divergence_truth;
-using prefer_test::storage;
+using prefer_test::wide;
+using prefer_test::wide_tolerance;
 
 namespace {
 
@@ -123,7 +124,7 @@ long double close_kl(const std::vector<double>& x, const std::vector<double>& y)
 
 TEST_CASE("token_divergence: golden rows at 50 digits, every storage type and level, both ways to the gradients") {
   SUBCASE("float") { check_golden<float>(); }
-  SUBCASE("double") { check_golden<double>(); }
+  SUBCASE("double") { check_golden<wide>(); }
   SUBCASE("half") { check_golden<half>(); }
   SUBCASE("bfloat16") { check_golden<bfloat16>(); }
   prefer_test::covers("token_divergence", "golden");
@@ -131,7 +132,7 @@ TEST_CASE("token_divergence: golden rows at 50 digits, every storage type and le
 
 TEST_CASE("token_divergence: rows of every length agree with the textbook; in place, strided and misaligned alike") {
   SUBCASE("float") { check_sizes<float>(); }
-  SUBCASE("double") { check_sizes<double>(); }
+  SUBCASE("double") { check_sizes<wide>(); }
   SUBCASE("half") { check_sizes<half>(); }
   SUBCASE("bfloat16") { check_sizes<bfloat16>(); }
 }
@@ -248,13 +249,13 @@ TEST_CASE("token_divergence: NaN, infinity or nothing at all on either side make
 TEST_CASE("token_divergence: the gradients are the finite differences of the textbook, times any derivative") {
   for (divergence_kind kind : kinds) {
     const row_divergence options = {.kind = kind, .beta = 0.3, .temperature = 1.5};
-    divergence_memory<double> c(1, 9);
+    divergence_memory<wide> c(1, 9);
     prefer_test::noise random(3);
     c.p.fill(random, -4, 4), c.q.fill(random, -4, 4);
     c.upstream.set(0, -0.5);
     auto in = c.inputs();
     in.grad_scale = 3.0;
-    REQUIRE(token_divergence<double>(cpu{}, options, in, c.outputs(options)).ok());
+    REQUIRE(token_divergence<wide>(cpu{}, options, in, c.outputs(options)).ok());
     for (auto* side : {&c.p, &c.q}) {
       for (std::int64_t e = 0; e < 9; ++e) {
         const double x = side->get(0, e), h = 0x1p-12;
@@ -266,7 +267,9 @@ TEST_CASE("token_divergence: the gradients are the finite differences of the tex
         };
         const long double slope = (8 * (at(x + h) - at(x - h)) - (at(x + 2 * h) - at(x - 2 * h))) / (12 * h);
         const double got = (side == &c.p ? c.grad_p : c.grad_q).get(0, e);
-        CHECK(got == doctest::Approx(static_cast<double>(-1.5L * slope)).epsilon(1e-9).scale(1e-4));
+        CHECK(got == doctest::Approx(static_cast<double>(-1.5L * slope))
+                         .epsilon(wide_tolerance(1e-9))
+                         .scale(wide_tolerance(1e-4)));
       }
     }
   }
@@ -274,14 +277,14 @@ TEST_CASE("token_divergence: the gradients are the finite differences of the tex
 
 TEST_CASE("token_divergence: reversed it is the other KL; Jensen-Shannon is symmetric, bounded, and goes to the KLs") {
   constexpr std::int64_t m = 4, v = 257;
-  divergence_memory<double> c(m, v), swapped(m, v), other(m, v);
+  divergence_memory<wide> c(m, v), swapped(m, v), other(m, v);
   prefer_test::noise random(8);
   c.p.fill(random, -5, 5), c.q.fill(random, -5, 5);
   for (std::int64_t e = 0; e < v; ++e) (e < 100 ? c.p : c.q).set(3, e, -inf);  // nothing in common
   for (std::int64_t i = 0; i < m; ++i)
     for (std::int64_t e = 0; e < v; ++e) swapped.p.set(i, e, c.q.get(i, e)), swapped.q.set(i, e, c.p.get(i, e));
-  const auto run = [&](divergence_memory<double>& x, const row_divergence& o) {
-    REQUIRE(token_divergence<double>(cpu{}, o, x.inputs(), x.outputs(o)).ok());
+  const auto run = [&](divergence_memory<wide>& x, const row_divergence& o) {
+    REQUIRE(token_divergence<wide>(cpu{}, o, x.inputs(), x.outputs(o)).ok());
     return x.value.values();
   };
   const auto forward = run(c, {}), reverse = run(c, {.kind = divergence_kind::reverse_kl});
@@ -290,12 +293,12 @@ TEST_CASE("token_divergence: reversed it is the other KL; Jensen-Shannon is symm
   const auto quarter = run(c, js(0.25)), mirrored = run(swapped, js(0.75)), half_way = run(c, js(0.5));
   for (std::size_t i = 0; i < m; ++i) {
     const auto at = static_cast<std::int64_t>(i);
-    CHECK(quarter[i] == doctest::Approx(mirrored[i]).epsilon(1e-13));
-    CHECK((half_way[i] > 0 && half_way[i] <= std::log(2.0) * (1 + 1e-13)));
+    CHECK(quarter[i] == doctest::Approx(mirrored[i]).epsilon(wide_tolerance(1e-13)));
+    CHECK((half_way[i] > 0 && half_way[i] <= std::log(2.0) * (1 + wide_tolerance(1e-13))));
     run(c, js(0.25));
-    CHECK(quarter[i] == doctest::Approx(0.25 * c.to_p.get(at) + 0.75 * c.to_q.get(at)).epsilon(1e-13));
+    CHECK(quarter[i] == doctest::Approx(0.25 * c.to_p.get(at) + 0.75 * c.to_q.get(at)).epsilon(wide_tolerance(1e-13)));
   }
-  CHECK(half_way[3] == doctest::Approx(std::log(2.0)).epsilon(1e-14));
+  CHECK(half_way[3] == doctest::Approx(std::log(2.0)).epsilon(wide_tolerance(1e-14)));
   const auto to_forward = run(c, js(1e-5)), to_reverse = run(c, js(1 - 1e-5));
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(to_forward[i] / 1e-5 == doctest::Approx(forward[i]).epsilon(1e-2));
