@@ -4,14 +4,15 @@
 #include "support/levels.hpp"
 
 #include <prefer/core/sum_rows.hpp>
+#include <prefer/logp/gaussian_logp.hpp>
 #include <prefer/loss/cosine.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
 #include <prefer/loss/latent_sample.hpp>
 
 #include <string>
 
-// What works on rows of embeddings and latents, in float: 512 rows of 512 elements, which stay in a cache, and 32768,
-// which do not. An item of the table is one element of one array.
+// What works on rows of embeddings, latents and Gaussians, in float: 512 rows of 512 elements, which stay in a cache,
+// and 32768, which do not. An item of the table is one element of one array.
 namespace {
 
 constexpr std::int64_t d = 512;
@@ -47,6 +48,18 @@ int main(int argc, char** argv) {
     float loss = 0;
     return evaluate_rows<float>(exec, gaussian_kl{}, reward_linear{}, {.rows = {in(0), in(1), in(2), in(3)}},
                                 {.loss = {&loss, 1}, .grad = {out(0), out(1), out(2), out(3)}});
+  });
+  add("gaussian_logp", 3, 3, [](const cpu& exec, auto in, auto out) {
+    float loss = 0;
+    return evaluate_rows<float>(exec, gaussian_logp{.log_sigma = true}, reward_linear{},
+                                {.rows = {in(0), in(1), in(2)}},
+                                {.loss = {&loss, 1}, .grad = {out(0), out(1), out(2)}});
+  });
+  add("gaussian_log_ratio", 5, 2, [](const cpu& exec, auto in, auto out) {
+    float loss = 0;
+    return evaluate_rows<float>(exec, gaussian_log_ratio{.log_sigma = true}, reward_linear{},
+                                {.rows = {in(0), in(1), in(2), in(3), in(4)}},
+                                {.loss = {&loss, 1}, .grad = {out(0), out(1)}});
   });
   add("latent_sample", 3, 1, [](const cpu& exec, auto in, auto out) {
     return sample_latent<float>(exec, {.sphere = true}, {in(0), in(1), in(2)}, {out(0)});

@@ -18,7 +18,9 @@
 #include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>
+#include <prefer/logp/gaussian_logp.cuh>
 #include <prefer/logp/noise_error.cuh>
+#include <prefer/logp/token_divergence.cuh>
 #include <prefer/logp/token_logp.cuh>
 #include <prefer/logp/token_logp_chunks.cuh>
 #include <prefer/logp/token_shards.cuh>

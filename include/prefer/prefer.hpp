@@ -20,8 +20,11 @@
 #include <prefer/game/tournament_scores.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
+#include <prefer/logp/divergence_score.hpp>
 #include <prefer/logp/evaluate_logits.hpp>
+#include <prefer/logp/gaussian_logp.hpp>
 #include <prefer/logp/noise_error.hpp>
+#include <prefer/logp/token_divergence.hpp>
 #include <prefer/logp/token_logp.hpp>
 #include <prefer/logp/token_logp_chunks.hpp>
 #include <prefer/logp/token_shards.hpp>

@@ -41,7 +41,7 @@ struct spread_body {
     term[2] = math::select(present, V(1), V(0));
   }
   template <class V>
-  static PREFER_HD void rebase(V (&sum)[sums], const V& by) {
+  PREFER_HD void rebase(V (&sum)[sums], const V& by) const {
     sum[0] += by * (V(2) * sum[1] + by * sum[2]);
     sum[1] += by * sum[2];
   }
@@ -125,14 +125,14 @@ TEST_CASE("row_reduce: states without a number merge into nothing, NaN and infin
   using body = spread_body<double>;
   row_state<3> nothing, some, merged;
   some.max = 3, some.arg = 7, some.sum[2] = 2, some.sum[1] = -1, some.sum[0] = 1;
-  detail::append<body>(merged, nothing);
+  detail::append(body{}, merged, nothing);
   CHECK((merged.max == -HUGE_VAL && merged.arg == -1 && merged.sum[2] == 0));
-  detail::append<body>(merged, some);
-  detail::append<body>(merged, nothing);
+  detail::append(body{}, merged, some);
+  detail::append(body{}, merged, nothing);
   CHECK((merged.max == 3 && merged.arg == 7 && merged.sum[0] == 1 && merged.sum[1] == -1 && merged.sum[2] == 2));
   row_state<3> larger = some;
   larger.max = 5, larger.arg = 9;
-  detail::append<body>(merged, larger);
+  detail::append(body{}, merged, larger);
   CHECK((merged.max == 5 && merged.arg == 9 && merged.sum[2] == 4));
   CHECK(merged.sum[0] == 1 + (4 + 9));  // distances 0 and -1 became -2 and -3
 }

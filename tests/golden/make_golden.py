@@ -158,10 +158,11 @@ TABLES = {
 }
 
 def all_tables():
+    import divergences
     import losses
     import tokens
 
-    return TABLES | losses.TABLES | tokens.TABLES
+    return TABLES | divergences.TABLES | losses.TABLES | tokens.TABLES
 
 
 def write(folder, name):

@@ -26,7 +26,7 @@
 //     row_plan begin(std::int64_t item) const;                         // what is to be done with a row
 //     template <class V> V value(const V& x) const;                    // what a column counts as; -inf stays -inf
 //     template <class V> void terms(const V& d, V (&term)[sums]) const;           // d = value - maximum, 0 or below
-//     template <class V> static void rebase(V (&sum)[sums], const V& by);         // sums of d + by; by is negative
+//     template <class V> void rebase(V (&sum)[sums], const V& by) const;          // sums of d + by; by is negative
 //     coefficients finish(std::int64_t item, const row_plan&, const row_state<sums>&, double left_out) const;
 //     template <class V> V slope(const V& x, const coefficients&) const;          // of a column
 //     T slope_left_out(T x, const coefficients&) const;                           // of the column that was left out
@@ -138,19 +138,19 @@ namespace detail {
 
 // The sums of a part, relative to a larger maximum.
 template <class Body, class T>
-PREFER_HD void rebase_to(T top, T max, T (&sum)[Body::sums]) {
+PREFER_HD void rebase_to(const Body& body, T top, T max, T (&sum)[Body::sums]) {
   // Nothing to move: no change, no column yet, or an infinity whose row is NaN anyway.
   if (top == max || !(max > -math::detail::infinity<T>()) || !(top < math::detail::infinity<T>())) return;
-  Body::rebase(sum, max - top);
+  body.rebase(sum, max - top);
 }
 
 template <class Body>
-PREFER_HD void append(row_state<Body::sums>& to, const row_state<Body::sums>& part) {
+PREFER_HD void append(const Body& body, row_state<Body::sums>& to, const row_state<Body::sums>& part) {
   const double top = math::max(part.max, to.max);
   double moved[Body::sums];
   for (int r = 0; r < Body::sums; ++r) moved[r] = part.sum[r];
-  rebase_to<Body>(top, part.max, moved);
-  rebase_to<Body>(top, to.max, to.sum);
+  rebase_to(body, top, part.max, moved);
+  rebase_to(body, top, to.max, to.sum);
   if (part.max > to.max || to.arg < 0 || (part.max == to.max && part.arg >= 0 && part.arg < to.arg)) to.arg = part.arg;
   to.max = top;
   for (int r = 0; r < Body::sums; ++r) to.sum[r] += moved[r];
@@ -167,16 +167,19 @@ PREFER_HD void append_number(const Body& body, row_state<Body::sums>& to, T x) {
   row_state<Body::sums> one;
   one.max = static_cast<double>(body.value(x));
   body.terms(one.max > -math::detail::infinity<double>() ? 0.0 : one.max, one.sum);
-  append<Body>(to, one);
+  append(body, to, one);
 }
 
 // The row of an item, or -1 if the index is wrong there.
 PREFER_HD std::int64_t row_of(const row_reduce_arguments& a, std::int64_t item) {
-  if (a.index.data == nullptr) return item;
-  const auto at = [&](std::int64_t i)
-                      PREFER_HD_LAMBDA { return load_index(a.index.data, a.index.type, i * a.index.stride); };
-  const std::int64_t row = at(item);
-  return row < 0 || row >= a.rows || (item > 0 && row <= at(item - 1)) ? -1 : row;
+  return listed_row(a.index, a.rows, item);
+}
+
+// What rounding a maximum to its storage loses. It goes to what is relative to the maximum, so that the two always
+// belong together.
+PREFER_HD double lost_by(const sink& s, double max) {
+  const double stored = s.type == element::f32 ? static_cast<double>(static_cast<float>(max)) : max;
+  return stored - stored == 0 ? max - stored : 0;
 }
 
 // The plan of an item whose row is known.

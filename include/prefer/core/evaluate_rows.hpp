@@ -437,9 +437,9 @@ class row_call {
 }  // namespace detail
 
 // Value of `loss` over n items whose scores come from rows of D elements, and its gradient by the rows: `score` is
-// noise_error (Diffusion-DPO, SePPO, Diffusion-KTO), denoising_step (D3PO, step-aware SPO), cosine (triplets,
-// identity), gaussian_kl, or a class of that shape. The score of a side is what a loss over pairs and responses knows
-// as policy minus reference, and a loss over reward_pair and scored as the score.
+// noise_error (Diffusion-DPO, SePPO, Diffusion-KTO), denoising_step (D3PO, step-aware SPO), gaussian_log_ratio and
+// gaussian_logp, cosine (triplets, identity), gaussian_kl, or a class of that shape. The score of a side is what a loss
+// over pairs and responses knows as policy minus reference, and a loss over reward_pair and scored as the score.
 //
 //   evaluate_rows<float>(cpu{}, noise_error{}, diffusion_dpo{}, {.chosen = {.prediction = {p, n, D}, ...}, ...},
 //                        {.loss = {&loss, 1}, .grad_chosen = {.prediction = {g, n, D}}, ...});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/core/evaluate_rows.hpp>
+#include <prefer/logp/gaussian_logp.hpp>
 
 #include <cmath>
 
@@ -74,16 +75,22 @@ struct denoising_step {
   PREFER_HD V term(const V (&x)[arrays], const V (&f)[factors]) const {
     const V s = guidance.as<V>();
     const V e = x[4] + s * (x[2] - x[4]), e_ref = x[5] + s * (x[3] - x[5]);
-    const V rest = (x[1] - f[0] * x[0]) - V(0.5) * f[1] * (e + e_ref);
-    return (f[1] * (e - e_ref) / f[2]) * (rest / f[2]);
+    return detail::gap_of_squares(residual(x, f, e), f[1] * (e - e_ref) / f[2]);
   }
   template <class V>
   PREFER_HD void slopes(const V (&x)[arrays], const V (&f)[factors], V (&slope)[gradients]) const {
     const V s = guidance.as<V>();
     const V e = x[4] + s * (x[2] - x[4]);
-    const V by_noise = (f[1] / f[2]) * (((x[1] - f[0] * x[0]) - f[1] * e) / f[2]);
+    const V by_noise = (f[1] / f[2]) * residual(x, f, e);
     slope[0] = s * by_noise;
     slope[1] = (V(1) - s) * by_noise;
+  }
+
+ private:
+  // (next - m) / sigma
+  template <class V>
+  static PREFER_HD V residual(const V (&x)[arrays], const V (&f)[factors], const V& e) {
+    return ((x[1] - f[0] * x[0]) - f[1] * e) / f[2];
   }
 };
 

@@ -53,11 +53,17 @@ inline status check_token(std::int64_t token, std::int64_t vocabulary, const cha
                        static_cast<double>(token), 0, item);
 }
 
-// Looks for NaN in a row of `a`, which is row `name` of the logits.
-inline status check_logit_row(const row_reduce_arguments& a, std::int64_t row, std::int64_t name) {
+inline status bad_listed_row(const row_reduce_arguments& a, std::int64_t item) {
+  return require::fail(errc::bad_index, "rows", "ascending rows of the logits",
+                       static_cast<double>(load_index(a.index.data, a.index.type, item * a.index.stride)), 0, item);
+}
+
+// Looks for NaN in a row of `a`, which is row `number` of the argument `name`.
+inline status check_logit_row(const row_reduce_arguments& a, std::int64_t row, std::int64_t number,
+                              const char* name = "logits") {
   for (std::int64_t v = 0; v < a.columns; ++v)
     if (math::is_nan(load_element<double>(a.x.data, a.x.type, row * a.x.row_stride + v * a.x.stride)))
-      return require::fail(errc::not_a_number, "logits", "numbers, but this row has a NaN", 0, 0, name);
+      return require::fail(errc::not_a_number, name, "numbers, but this row has a NaN", 0, 0, number);
   return {};
 }
 
@@ -71,9 +77,7 @@ status check_logit_rows(const cpu& exec, const row_reduce_arguments& a, const Lo
   if (exec.content == content::none) return {};
   for (std::int64_t i = 0; i < a.items; ++i) {
     const std::int64_t row = row_of(a, i);
-    if (row < 0)
-      return require::fail(errc::bad_index, "rows", "ascending rows of the logits",
-                           static_cast<double>(load_index(a.index.data, a.index.type, i * a.index.stride)), 0, i);
+    if (row < 0) return bad_listed_row(a, i);
     const item_look seen = look(i);
     if (!seen.wrong.ok()) return seen.wrong;
     if (!seen.reads || exec.content != content::all) continue;

@@ -66,7 +66,7 @@ struct picked_body : token_body<T, Capped, false> {
   // The row's answers.
   PREFER_HD coefficients answer_row(std::int64_t item, const token_row& r) const {
     write_item(call.max, item, true, r.max, false);
-    write_item(call.log_sum, item, true, r.log_sum + softmax::lost_by(call.max, r.max), false);
+    write_item(call.log_sum, item, true, r.log_sum + lost_by(call.max, r.max), false);
     coefficients c{};
     c.max = r.max, c.log_sum = r.log_sum;
     return c;

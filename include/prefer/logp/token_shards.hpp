@@ -44,7 +44,7 @@ struct token_merge {
       row_state<1> part;
       part.max = at(max, k, row);
       part.sum[0] = at(sum, k, row);
-      append<token_body<double, false, false>>(all, part);
+      append(body, all, part);
       const double here = at(own, k, row);
       z = here > z || math::is_nan(here) ? here : z;
     }

@@ -130,7 +130,7 @@ struct token_body {
     }
   }
   template <class V>
-  static PREFER_HD void rebase(V (&sum)[sums], const V& by) {
+  PREFER_HD void rebase(V (&sum)[sums], const V& by) const {
     const V factor = math::exp_decay(by);
     if constexpr (Full) {
       sum[1] = math::share(factor, sum[1] + by * sum[0]);
@@ -186,7 +186,7 @@ struct token_body {
       const bool present = z > -inf;
       double sum[sums];
       for (int k = 0; k < sums; ++k) sum[k] = s.sum[k];
-      rebase_to<token_body>(r.max, s.max, sum);
+      rebase_to(*this, r.max, s.max, sum);
       const double behind = present ? z - r.max : 0;
       r.choices = sum[3] + (present ? 1 : 0);
       r.mean = (sum[2] + behind) / r.choices - r.log_sum;
@@ -209,13 +209,6 @@ struct token_body {
   PREFER_HD double loss_of(const token_row& r) const {
     const double all = r.log_sum_exp();
     return math::share(z_loss, all * all) - math::share(1 - smoothing, r.logp) - math::share(smoothing, r.mean);
-  }
-
-  // What rounding a maximum to its storage loses. It goes to what is relative to the maximum, so that the two always
-  // belong together.
-  static PREFER_HD double lost_by(const sink& s, double max) {
-    const double stored = s.type == element::f32 ? static_cast<double>(static_cast<float>(max)) : max;
-    return stored - stored == 0 ? max - stored : 0;
   }
 
   PREFER_HD void answer(std::int64_t item, const token_row& r) const {

@@ -28,6 +28,7 @@ struct row_work {
   using job_type = row_job<T, Score, Body, Sides>;
   using arguments = row_arguments<Score, Body, Sides>;
   using shape = row_sums<Score>;
+  static constexpr int answers = answers_of<Score>;
 
   // One tile of a side's rows: in place where they are contiguous and of the compute type, else in a buffer, the rest
   // of the last lane filled with zeros. Gradients likewise.
@@ -38,16 +39,15 @@ struct row_work {
     alignas(64) T gradient[Score::gradients][tile_items];
   };
 
-  static void load(const arguments& a, int side, std::int64_t item, std::int64_t first, int count, int padded,
-                   tile& t) {
+  static void load(const arguments& a, int side, std::int64_t row, std::int64_t first, int count, int padded, tile& t) {
     for (int k = 0; k < Score::arrays; ++k) {
       const row_source& r = a.row[side][k];
-      const auto* row = static_cast<const char*>(r.data) + item * r.row_stride * size_of(r.type);
+      const auto* from = static_cast<const char*>(r.data) + row * r.row_stride * size_of(r.type);
       if (r.data != nullptr && r.stride == 1 && r.type == element_of<T>() && count == padded) {
-        t.from[k] = reinterpret_cast<const T*>(row) + first;
+        t.from[k] = reinterpret_cast<const T*>(from) + first;
         continue;
       }
-      if (r.data != nullptr) load_strided(source{row, r.stride, r.type}, first, count, t.x[k]);
+      if (r.data != nullptr) load_strided(source{from, r.stride, r.type}, first, count, t.x[k]);
       for (int i = r.data != nullptr ? count : 0; i < padded; ++i) t.x[k][i] = T(0);
       t.from[k] = t.x[k];
     }
@@ -65,13 +65,15 @@ struct row_work {
 
   template <class V>
   static inline __attribute__((always_inline)) double score_of(const Score& score, const arguments& a, int side,
-                                                               std::int64_t item, const V (&factor)[Score::factors],
+                                                               std::int64_t item, std::int64_t row,
+                                                               const V (&factor)[Score::factors],
                                                                double (&keep)[shape::kept], tile& t) {
     double total[shape::sums] = {};
-    for (std::int64_t first = 0; first < a.elements; first += tile_items) {
-      const int count = static_cast<int>(smaller(tile_items, a.elements - first));
+    const std::int64_t elements = has_sums(score) ? a.elements : 0;
+    for (std::int64_t first = 0; first < elements; first += tile_items) {
+      const int count = static_cast<int>(smaller(tile_items, elements - first));
       const int padded = (count + V::width - 1) / V::width * V::width;
-      load(a, side, item, first, count, padded, t);
+      load(a, side, row, first, count, padded, t);
       V sum[shape::sums] = {};
       for (int g = 0; g < padded; g += V::width) {
         V x[Score::arrays], term[shape::sums];
@@ -84,12 +86,12 @@ struct row_work {
       }
       for (int r = 0; r < shape::sums; ++r) total[r] += static_cast<double>(sum[r].sum());
     }
-    return shape::finish(score, total, keep) * a.scale;
+    return shape::finish(score, item, total, keep) * a.scale;
   }
 
   template <class V>
   static inline __attribute__((always_inline)) void spread(const Score& score, const arguments& a, int side,
-                                                           std::int64_t item, const V (&factor)[Score::factors],
+                                                           std::int64_t row, const V (&factor)[Score::factors],
                                                            const double (&keep)[shape::kept], bool selected,
                                                            double coefficient, tile& t) {
     const V c = V(static_cast<T>(coefficient * a.scale));
@@ -98,11 +100,11 @@ struct row_work {
     for (std::int64_t first = 0; first < a.elements; first += tile_items) {
       const int count = static_cast<int>(smaller(tile_items, a.elements - first));
       const int padded = (count + V::width - 1) / V::width * V::width;
-      if (selected) load(a, side, item, first, count, padded, t);
+      if (selected) load(a, side, row, first, count, padded, t);
       for (int m = 0; m < Score::gradients; ++m) {
         const row_sink& r = a.gradient[side][m];
-        auto* row = static_cast<char*>(r.data) + item * r.row_stride * size_of(r.type);
-        t.to[m] = direct(a, r, count, padded) ? reinterpret_cast<T*>(row) + first : t.gradient[m];
+        auto* to = static_cast<char*>(r.data) + row * r.row_stride * size_of(r.type);
+        t.to[m] = direct(a, r, count, padded) ? reinterpret_cast<T*>(to) + first : t.gradient[m];
       }
       for (int g = 0; g < padded; g += V::width) {
         V x[Score::arrays], slope[Score::gradients] = {};
@@ -113,14 +115,14 @@ struct row_work {
         unrolled<Score::gradients>([&](auto m) PREFER_HD_LAMBDA { (c * slope[m]).store(t.to[m] + g); });
       }
       for (int m = 0; m < Score::gradients; ++m)
-        if (t.to[m] == t.gradient[m]) store(a, a.gradient[side][m], item, first, count, selected, t.gradient[m]);
+        if (t.to[m] == t.gradient[m]) store(a, a.gradient[side][m], row, first, count, selected, t.gradient[m]);
     }
   }
 
-  static void store(const arguments& a, const row_sink& r, std::int64_t item, std::int64_t first, int count,
+  static void store(const arguments& a, const row_sink& r, std::int64_t row, std::int64_t first, int count,
                     bool selected, const T* x) {
     if (r.data == nullptr || (a.items.accumulate && !selected)) return;
-    const sink s{static_cast<char*>(r.data) + item * r.row_stride * size_of(r.type), r.stride, r.type};
+    const sink s{static_cast<char*>(r.data) + row * r.row_stride * size_of(r.type), r.stride, r.type};
     store_strided(s, first, count, x, nullptr, a.items.accumulate);
   }
 
@@ -128,20 +130,29 @@ struct row_work {
   static inline __attribute__((always_inline)) void run_item(const job_type& job, std::int64_t item, double* sums,
                                                              tile& t) {
     const arguments& a = *job.arguments;
-    const bool selected = selects(a.items.mask, item);
+    const std::int64_t row = listed_row(a.index, a.rows, item);
+    const bool wanted = selects(a.items.mask, item), selected = wanted && row >= 0;
     double in[Body::inputs] = {}, out[Body::outputs] = {}, part[Body::sums] = {};
     double keep[Sides][shape::kept] = {};
     V factor[Score::factors] = {};
     if (selected) {
-      for (int k = 0; k < Score::factors; ++k) factor[k] = V(read_item<T>(a.factor[k], item));
+      T numbers[Score::factors];
+      read_factors(*job.score, a.factor, item, numbers);
+      for (int k = 0; k < Score::factors; ++k) factor[k] = V(numbers[k]);
       for (int k = a.computed; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
-      for (int side = 0; side < Sides; ++side) in[side] = score_of(*job.score, a, side, item, factor, keep[side], t);
+      for (int side = 0; side < Sides; ++side) {
+        in[side] = score_of(*job.score, a, side, item, row, factor, keep[side], t);
+        for (int k = 0; k < answers; ++k) in[Sides + side * answers + k] = keep[side][k];
+      }
       (*job.body)(in, out, part);
       for (int r = 0; r < Body::sums; ++r) sums[r] += part[r];
     }
     for (int side = 0; side < Sides; ++side)
-      if (a.wants_gradient(side)) spread(*job.score, a, side, item, factor, keep[side], selected, out[side], t);
-    for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], item, selected, out[m], a.items.accumulate);
+      if (a.wants_gradient(side) && row >= 0)
+        spread(*job.score, a, side, row, factor, keep[side], selected, out[side], t);
+    for (double& x : out)
+      if (wanted && row < 0) x = math::detail::not_a_number<double>();
+    for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], item, wanted, out[m], a.items.accumulate);
   }
 
   template <class Level>

@@ -39,13 +39,14 @@ struct row_reduce_job {
 
 // What is done once per tile or row is compiled once, for the baseline, so that it rounds alike wherever it is called.
 template <class Body>
-__attribute__((noinline)) void append_tile(row_state<Body::sums>& to, const row_state<Body::sums>& tile) {
-  append<Body>(to, tile);
+__attribute__((noinline)) void append_tile(const Body& body, row_state<Body::sums>& to,
+                                           const row_state<Body::sums>& tile) {
+  append(body, to, tile);
 }
 
 template <class Body>
-__attribute__((noinline)) void rebase_tile(row_state<Body::sums>& tile, double max) {
-  rebase_to<Body>(max, tile.max, tile.sum);
+__attribute__((noinline)) void rebase_tile(const Body& body, row_state<Body::sums>& tile, double max) {
+  rebase_to(body, max, tile.max, tile.sum);
   tile.max = max;
 }
 
@@ -76,7 +77,7 @@ template <class T, class Body>
 void append_chunks(const Body& body, const row_part_state<Body>* states, std::int64_t count, row_plan& plan,
                    row_part_state<Body>& to) {
   for (std::int64_t c = 0; c < count; ++c) {
-    append<Body>(to, states[c]);
+    append(body, to, states[c]);
     if constexpr (keeps_columns<Body>) {
       const auto& part = states[c].list;
       for (int k = 0; k < body.picks() && part.column[k] != no_column; ++k) {
@@ -349,9 +350,9 @@ struct row_reduce_work {
         again = max > none && seen > max + T(2);
       }
       part.max = static_cast<double>(max);
-      if (seen > max) rebase_tile<Body>(part, max = seen);
+      if (seen > max) rebase_tile(body, part, max = seen);
       if (a.arg && part.max > answer.max) part.arg = first + find<V>(body, t.from, padded, max);
-      append_tile<Body>(answer, part);
+      append_tile(body, answer, part);
     }
   }
 

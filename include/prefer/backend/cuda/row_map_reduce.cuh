@@ -26,20 +26,21 @@ struct device_rows {
 
   const Score& score;
   const row_arguments<Score, Body, Sides>& a;
-  std::int64_t item;
+  std::int64_t item, row;
   T factor[Score::factors];
 
   __device__ void load(int side, std::int64_t e, T (&x)[Score::arrays]) const {
 #pragma unroll
     for (int k = 0; k < Score::arrays; ++k) {
       const row_source& r = a.row[side][k];
-      x[k] = r.data == nullptr ? T(0) : load_element<T>(r.data, r.type, item * r.row_stride + e * r.stride);
+      x[k] = r.data == nullptr ? T(0) : load_element<T>(r.data, r.type, row * r.row_stride + e * r.stride);
     }
   }
   // Valid in thread 0, which also writes what the slopes need.
   __device__ double score_of(int side, double* shared, double (&keep)[shape::kept]) const {
     double sum[shape::sums] = {};
-    for (std::int64_t e = threadIdx.x; e < a.elements; e += row_threads) {
+    const std::int64_t elements = has_sums(score) ? a.elements : 0;
+    for (std::int64_t e = threadIdx.x; e < elements; e += row_threads) {
       T x[Score::arrays], term[shape::sums];
       load(side, e, x);
       shape::terms(score, x, factor, term);
@@ -47,10 +48,10 @@ struct device_rows {
       for (int r = 0; r < shape::sums; ++r) sum[r] += static_cast<double>(term[r]);
     }
     for (int r = 0; r < shape::sums; ++r) sum[r] = block_sum(sum[r], shared);
-    return threadIdx.x == 0 ? shape::finish(score, sum, keep) * a.scale : 0;
+    return threadIdx.x == 0 ? shape::finish(score, item, sum, keep) * a.scale : 0;
   }
   __device__ void spread(int side, bool selected, double coefficient, const double (&keep)[shape::kept]) const {
-    if (!a.wants_gradient(side) || (a.items.accumulate && !selected)) return;
+    if (!a.wants_gradient(side) || row < 0 || (a.items.accumulate && !selected)) return;
     const T c = static_cast<T>(coefficient * a.scale);
     T kept[shape::kept];
     for (int k = 0; k < shape::kept; ++k) kept[k] = selected ? static_cast<T>(keep[k]) : T(0);
@@ -64,24 +65,27 @@ struct device_rows {
       for (int m = 0; m < Score::gradients; ++m) {
         const row_sink& r = a.gradient[side][m];
         if (r.data != nullptr)
-          store_element(r.data, r.type, item * r.row_stride + e * r.stride, selected ? c * slope[m] : T(0),
+          store_element(r.data, r.type, row * r.row_stride + e * r.stride, selected ? c * slope[m] : T(0),
                         a.items.accumulate);
       }
     }
   }
 };
 
-// By thread 0: the body on one item; its outputs for the item are stored, the derivatives by the scores returned.
+// By thread 0: the body on one item; its outputs for the item are stored, the derivatives by the scores returned. An
+// item without a row is NaN.
 template <class Body, int Sides, class Arguments>
-__device__ void evaluate_row_item(const Body& body, const Arguments& a, std::int64_t item, bool selected,
+__device__ void evaluate_row_item(const Body& body, const Arguments& a, std::int64_t item, bool selected, bool has_row,
                                   double (&in)[Body::inputs], double* coefficient, double (&sums)[Body::sums],
                                   content_report* report) {
   double out[Body::outputs] = {}, part[Body::sums] = {};
   if (selected) {
-    for (int k = a.computed; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
-    body(in, out, part);
-    errc code = errc::ok;
-    if constexpr (requires { body.invalid(in); }) code = body.invalid(in);
+    errc code = has_row ? errc::ok : errc::bad_index;
+    if (has_row) {
+      for (int k = a.computed; k < Body::inputs; ++k) in[k] = read_item<double>(a.items.in[k], item);
+      body(in, out, part);
+      if constexpr (requires { body.invalid(in); }) code = body.invalid(in);
+    }
     if (code != errc::ok) {
       report_content(report, code, item);
       for (double& x : out) x = math::detail::not_a_number<double>();
@@ -104,14 +108,19 @@ static __global__ void __launch_bounds__(row_threads)
 
   double sums[Body::sums] = {};
   for (std::int64_t item = blockIdx.x; item < a.items.n; item += gridDim.x) {
-    const bool selected = selects(a.items.mask, item);
-    device_rows<T, Score, Body, Sides> rows{score, a, item, {}};
-    for (int k = 0; k < Score::factors; ++k) rows.factor[k] = read_item<T>(a.factor[k], item);
+    const std::int64_t row = listed_row(a.index, a.rows, item);
+    const bool wanted = selects(a.items.mask, item), selected = wanted && row >= 0;
+    device_rows<T, Score, Body, Sides> rows{score, a, item, row, {}};
+    read_factors(score, a.factor, item, rows.factor);
     double in[Body::inputs] = {};
     if (selected)
-      for (int side = 0; side < Sides; ++side) in[side] = rows.score_of(side, shared, keep[side]);
+      for (int side = 0; side < Sides; ++side) {
+        in[side] = rows.score_of(side, shared, keep[side]);
+        for (int k = 0; k < answers_of<Score> && threadIdx.x == 0; ++k)
+          in[Sides + side * answers_of<Score> + k] = keep[side][k];
+      }
     if (threadIdx.x == 0)
-      evaluate_row_item<Body, Sides>(body, a, item, selected, in, coefficient, sums, exchange.report);
+      evaluate_row_item<Body, Sides>(body, a, item, wanted, row >= 0, in, coefficient, sums, exchange.report);
     __syncthreads();
     for (int side = 0; side < Sides; ++side) rows.spread(side, selected, coefficient[side], keep[side]);
     __syncthreads();

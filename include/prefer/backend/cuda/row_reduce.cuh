@@ -263,7 +263,7 @@ static __device__ void append_chunk(const Body& body, row_state<Body::sums>& to,
     take_in_largest<double>(body, to.max, to.sum);
   else
     take_in_largest<double>(body, part.max, part.sum);
-  append<Body>(to, part);
+  append(body, to, part);
 }
 
 // The threads that share a row.
@@ -328,7 +328,7 @@ struct row_team {
         }
       if (top > part.max) {
         take_in_largest<T>(body, part.max, part.sum);
-        rebase_to<Body>(top, part.max, part.sum);
+        rebase_to(body, top, part.max, part.sum);
         part.max = top;
         if (find || keeps_columns<Body>) part.arg = first_of<group>(z, top, at + rank * group, stride);
         if constexpr (keeps_columns<Body>) leave_out<group>(z, part.arg, at + rank * group, stride);
@@ -394,7 +394,7 @@ struct row_team {
     state.arg = arg;
     for (int r = 0; r < sums; ++r) state.sum[r] = static_cast<double>(part.sum[r]);
     if (part.arg != arg) take_in_largest(body, static_cast<double>(part.max), state.sum);
-    rebase_to<Body>(top, static_cast<double>(part.max), state.sum);
+    rebase_to(body, top, static_cast<double>(part.max), state.sum);
     for (int r = 0; r < sums; ++r)
       for (int step = 16; step > 0; step /= 2)
         state.sum[r] += __shfl_down_sync(0xffffffffu, state.sum[r], static_cast<unsigned>(step));

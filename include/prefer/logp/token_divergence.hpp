@@ -1,0 +1,385 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/row_map_reduce.hpp>
+#include <prefer/backend/cpu/row_reduce.hpp>
+#include <prefer/core/checks.hpp>
+#include <prefer/logp/divergence_score.hpp>
+#include <prefer/logp/logit_rows.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+
+// Divergences between two models' distributions of the next token, row by row, and their gradients by both models'
+// logits: distillation, penalties of a policy against its reference over the whole vocabulary.
+namespace prefer {
+
+enum class divergence_kind : std::uint8_t { forward_kl, reverse_kl, jensen_shannon };
+
+// Which divergence of p = softmax(p_logits / temperature) and q = softmax(q_logits / temperature), in nats:
+//
+//   forward_kl       KL(p || q) = sum_v p_v log(p_v / q_v)
+//   reverse_kl       KL(q || p)
+//   jensen_shannon   beta KL(p || m) + (1 - beta) KL(q || m),   m = beta p + (1 - beta) q
+//
+// In distillation p is the teacher and q the student; then beta is that of GKD. Its limits: jensen_shannon / beta goes
+// to KL(p || q) for beta to 0, and jensen_shannon / (1 - beta) to KL(q || p) for beta to 1. The value itself goes to 0
+// at both ends, which is why beta must be inside; where a framework lets beta 0 and 1 mean the two KLs, ask for those.
+// beta = 1/2 is the symmetric one, at most log 2. Errors: temperature above 0; beta above 0 and below 1.
+// Sources: Agarwal et al. 2023 (GKD), arXiv 2306.13649; Lin 1991, doi 10.1109/18.61115.
+struct row_divergence {
+  divergence_kind kind = divergence_kind::forward_kl;
+  scalar beta = 0.5;  // of jensen_shannon
+  scalar temperature = 1.0;
+
+  constexpr bool mixes() const { return kind == divergence_kind::jensen_shannon; }
+  constexpr status check() const {
+    const bool inside = beta.by_pointer() || (beta.value64 > 0 && beta.value64 < 1);
+    return first_error(require::that(kind <= divergence_kind::jensen_shannon, "kind", static_cast<double>(kind),
+                                     "one of divergence_kind"),
+                       require::positive(temperature, "temperature"),
+                       require::that(inside || !mixes(), "beta", beta.value64, "above 0 and below 1"));
+  }
+};
+
+// grad_divergence: the derivative of the caller's objective by a row's divergence, times grad_scale: any sign; stride 0
+// gives one number to all rows.
+template <space S>
+struct token_divergence_inputs {
+  input_view<2, S> p_logits = {}, q_logits = {};  // [M, V] each, of any types, row strides and alignments
+  input_view<1, S> mask = {};                     // [M] rows that count; others are not read, and get zeros
+  input_view<1, S> rows = {};                     // [R] ascending rows: all other vectors then have R elements
+  input_view<1, S> grad_divergence = {};
+  scalar grad_scale = 1.0;
+};
+// The statistics are needed by the second pass, so they are not optional: float or double (double keeps more).
+template <space S>
+struct token_divergence_outputs {
+  output_view<1, S> divergence = {};                                         // float or double
+  output_view<1, S> p_max = {}, p_log_sum = {}, q_max = {}, q_log_sum = {};  // the largest logit; log sum_v e^(z - max)
+  output_view<1, S> p_to_mixture = {}, q_to_mixture = {};    // KL(p || m), KL(q || m); jensen_shannon only
+  output_view<2, S> grad_p_logits = {}, grad_q_logits = {};  // [M, V]; may be the logits of the same side
+};
+
+// What token_divergence answered: `divergence` for a KL and the logits of its first distribution only; for
+// jensen_shannon the ..._to_mixture of each side whose gradient is asked for.
+template <space S>
+struct token_divergence_gradient_inputs {
+  input_view<2, S> p_logits = {}, q_logits = {};
+  input_view<1, S> mask = {};
+  input_view<1, S> rows = {};
+  input_view<1, S> p_max = {}, p_log_sum = {}, q_max = {}, q_log_sum = {};
+  input_view<1, S> divergence = {}, p_to_mixture = {}, q_to_mixture = {};
+  input_view<1, S> grad_divergence = {};
+  scalar grad_scale = 1.0;
+};
+template <space S>
+struct token_divergence_gradient_outputs {
+  output_view<2, S> grad_p_logits = {}, grad_q_logits = {};
+};
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+template <int Rank, bool Mutable, space S>
+auto place_of(const erased_view<Mutable, Rank, S>& v) {
+  using one = std::conditional_t<Mutable, sink, source>;
+  using row = std::conditional_t<Mutable, row_sink, row_source>;
+  if constexpr (Rank == 1)
+    return v.given() ? one{v.data, v.stride[0], v.type} : one{};
+  else
+    return v.given() ? row{v.data, v.stride[0], v.stride[1], v.type} : row{};
+}
+
+// One call: what is wrong with it, and its arguments for the primitives.
+template <class Inputs, class Outputs>
+class divergence_call {
+ public:
+  static constexpr bool saved = requires(const Inputs& in) { in.p_max; };
+
+  divergence_call(const row_divergence& options, const Inputs& in, const Outputs& out)
+      : options_(options), in_(in), out_(out), items_(in.rows.given() ? in.rows.extent[0] : in.p_logits.extent[0]) {}
+
+  status check() const {
+    status s = first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
+    if (s.ok()) s = check_vectors();
+    if (s.ok()) s = check_gradients();
+    if (s.ok()) s = check_needs();
+    return s.ok() ? check_overlap() : s;
+  }
+
+  std::int64_t items() const { return items_; }
+  divergence_body body() const { return {in_.grad_scale}; }
+
+  // The statistics of one side.
+  row_reduce_arguments side(const row_source& x) const {
+    row_reduce_arguments a;
+    a.items = items_;
+    a.rows = in_.p_logits.extent[0];
+    a.columns = in_.p_logits.extent[1];
+    a.x = x;
+    a.index = place_of(in_.rows);
+    return a;
+  }
+  template <class T>
+  row_normalizer_body<T> normalizer(const sink& max, const sink& log_sum) const {
+    row_normalizer_body<T> b;
+    b.temperature = options_.temperature;
+    b.mask = place_of(in_.mask);
+    b.max = max, b.log_sum = log_sum;
+    return b;
+  }
+
+  template <bool Mixture>
+  divergence_score<Mixture> score() const {
+    divergence_score<Mixture> s;
+    s.temperature = options_.temperature;
+    s.weight_of_p = options_.beta;
+    s.is_saved = saved;
+    const auto& from = statistics();
+    const auto stored = [](const auto& v) { return source{v.data, v.stride[0], v.type}; };
+    const int p = first_is_q() ? 1 : 0;
+    s.max[p] = stored(from.p_max), s.log_sum[p] = stored(from.p_log_sum);
+    s.max[1 - p] = stored(from.q_max), s.log_sum[1 - p] = stored(from.q_log_sum);
+    if constexpr (saved) {
+      s.saved[0] = place_of(Mixture ? in_.p_to_mixture : in_.divergence);
+      if (Mixture) s.saved[1] = place_of(in_.q_to_mixture);
+    }
+    return s;
+  }
+  template <bool Mixture>
+  row_arguments<divergence_score<Mixture>, divergence_body, 1> pairs() const {
+    row_arguments<divergence_score<Mixture>, divergence_body, 1> a;
+    a.items.n = items_;
+    a.items.mask = place_of(in_.mask);
+    a.items.normalizer = 1.0;
+    a.items.in[5] = place_of(in_.grad_divergence);
+    a.computed = 5;
+    a.elements = in_.p_logits.extent[1];
+    a.rows = in_.p_logits.extent[0];
+    a.index = place_of(in_.rows);
+    const int p = first_is_q() ? 1 : 0;
+    a.row[0][p] = place_of(in_.p_logits), a.row[0][1 - p] = place_of(in_.q_logits);
+    a.gradient[0][p] = place_of(out_.grad_p_logits), a.gradient[0][1 - p] = place_of(out_.grad_q_logits);
+    if constexpr (!saved) {
+      a.items.out[1] = place_of(out_.divergence);
+      a.items.out[2 + p] = place_of(out_.p_log_sum), a.items.out[3 - p] = place_of(out_.q_log_sum);
+      if (Mixture) a.items.out[4] = place_of(out_.p_to_mixture), a.items.out[5] = place_of(out_.q_to_mixture);
+    }
+    return a;
+  }
+
+ private:
+  const row_divergence& options_;
+  const Inputs& in_;
+  const Outputs& out_;
+  std::int64_t items_;
+
+  // KL(q || p) is the forward one with the two changed over.
+  bool first_is_q() const { return options_.kind == divergence_kind::reverse_kl; }
+  const auto& statistics() const {
+    if constexpr (saved)
+      return in_;
+    else
+      return out_;
+  }
+  template <class F>
+  void each_statistic(F f) const {
+    const auto& s = statistics();
+    f("p_max", s.p_max), f("p_log_sum", s.p_log_sum), f("q_max", s.q_max), f("q_log_sum", s.q_log_sum);
+  }
+  template <class F>
+  void each_value(F f) const {
+    const auto& s = statistics();
+    f("divergence", s.divergence), f("p_to_mixture", s.p_to_mixture), f("q_to_mixture", s.q_to_mixture);
+  }
+  bool any_gradient() const { return out_.grad_p_logits.given() || out_.grad_q_logits.given(); }
+
+  status check_matrices() const {
+    const auto& p = in_.p_logits;
+    if (!p.given()) return require::fail(errc::missing_input, "p_logits", "a matrix of one row per token");
+    if (!in_.q_logits.given()) return require::fail(errc::missing_input, "q_logits", "a matrix of one row per token");
+    for (int r = 0; r < 2; ++r)
+      if (p.extent[r] < 0)
+        return require::fail(errc::bad_extent, "p_logits", "at least", static_cast<double>(p.extent[r]), 0);
+    return first_error(require::matrix("p_logits", p, p.extent[0], p.extent[1]),
+                       require::matrix("q_logits", in_.q_logits, p.extent[0], p.extent[1]),
+                       gradient("grad_p_logits", out_.grad_p_logits), gradient("grad_q_logits", out_.grad_q_logits));
+  }
+  template <class View>
+  status gradient(const char* name, const View& g) const {
+    return g.given() ? require::matrix(name, g, in_.p_logits.extent[0], in_.p_logits.extent[1]) : status{};
+  }
+
+  status check_vectors() const {
+    static constexpr const char* whose = "one per row of logits (or of rows):";
+    status first;
+    const auto look = [&](const char* name, const auto& v, require::holds what) {
+      if (first.ok() && v.given()) first = require::vector(name, v, items_, whose, what);
+    };
+    look("rows", in_.rows, require::holds::indices);
+    look("mask", in_.mask, require::holds::flags);
+    look("grad_divergence", in_.grad_divergence, require::holds::numbers);
+    const auto number = [&](const char* name, const auto& v) { look(name, v, require::holds::totals); };
+    each_statistic([&](const char* name, const auto& v) {
+      if (first.ok() && !v.given())
+        first = saved ? require::fail(errc::missing_input, name, "what token_divergence answered")
+                      : require::fail(errc::missing_output, name, "memory for what the second pass reads");
+      number(name, v);
+    });
+    each_value(number);
+    return first;
+  }
+
+  status check_gradients() const {
+    if (any_gradient() && !in_.grad_divergence.given())
+      return require::fail(errc::missing_input, "grad_divergence", "the derivative by the divergence of each row");
+    if (!any_gradient() && in_.grad_divergence.given())
+      return require::fail(errc::unused_input, "grad_divergence", "to be left out, since no gradient is asked for");
+    return {};
+  }
+
+  // Values are outputs of one call and inputs of the other.
+  status check_needs() const {
+    const bool mixes = options_.mixes(), p = out_.grad_p_logits.given(), q = out_.grad_q_logits.given();
+    if constexpr (saved) {
+      if (!p && !q) return require::fail(errc::missing_output, "outputs", "at least one gradient to write");
+      const auto need = [](const char* name, const auto& v, bool wanted) {
+        if (v.given() == wanted) return status{};
+        return wanted ? require::fail(errc::missing_input, name, "what token_divergence answered")
+                      : require::fail(errc::unused_input, name, "to be left out, since this gradient does not read it");
+      };
+      return first_error(need("divergence", in_.divergence, !mixes && (first_is_q() ? q : p)),
+                         need("p_to_mixture", in_.p_to_mixture, mixes && p),
+                         need("q_to_mixture", in_.q_to_mixture, mixes && q));
+    } else {
+      const auto refuse = [](const char* name) {
+        return require::fail(errc::unavailable_output, name, "to be left out, since a KL has no mixture");
+      };
+      if (!mixes && out_.p_to_mixture.given()) return refuse("p_to_mixture");
+      if (!mixes && out_.q_to_mixture.given()) return refuse("q_to_mixture");
+      return {};
+    }
+  }
+
+  status check_overlap() const {
+    require::footprints<12, 9> all;
+    const auto alike = [](const auto& g, const auto& x) {
+      return g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] &&
+             g.stride[1] == x.stride[1];
+    };
+    const auto reads = [&](const char* name, const auto& v) {
+      if (v.given()) all.read(require::footprint_of(name, v));
+    };
+    const auto writes = [&](const char* name, const auto& v) {
+      if (v.given()) all.write(require::footprint_of(name, v));
+    };
+    if (!alike(out_.grad_p_logits, in_.p_logits)) reads("p_logits", in_.p_logits);
+    if (!alike(out_.grad_q_logits, in_.q_logits)) reads("q_logits", in_.q_logits);
+    reads("mask", in_.mask), reads("rows", in_.rows), reads("grad_divergence", in_.grad_divergence);
+    if constexpr (saved)
+      each_statistic(reads), each_value(reads);
+    else
+      each_statistic(writes), each_value(writes);
+    writes("grad_p_logits", out_.grad_p_logits), writes("grad_q_logits", out_.grad_q_logits);
+    return all.check();
+  }
+};
+
+// Content of a call on the CPU, before anything is written; on CUDA the kernels guard themselves.
+template <class Exec, class Call>
+status check_divergence_content(const Exec&, const Call&, const source&, const row_source (&)[2]) {
+  return {};
+}
+template <class Call>
+status check_divergence_content(const cpu& exec, const Call& call, const source& mask, const row_source (&x)[2]) {
+  if (exec.content == content::none) return {};
+  const row_reduce_arguments side[2] = {call.side(x[0]), call.side(x[1])};
+  for (std::int64_t i = 0; i < call.items(); ++i) {
+    const std::int64_t row = row_of(side[0], i);
+    if (row < 0) return bad_listed_row(side[0], i);
+    if (exec.content != content::all || !selects(mask, i)) continue;
+    if (const status s =
+            first_error(check_logit_row(side[0], row, row, "p_logits"), check_logit_row(side[1], row, row, "q_logits"));
+        !s.ok())
+      return s;
+  }
+  return {};
+}
+
+template <class T, bool Mixture, class Exec, class Inputs, class Outputs>
+status run_divergence(const Exec& exec, const divergence_call<Inputs, Outputs>& call, const row_source (&x)[2],
+                      [[maybe_unused]] const Outputs& out) {
+  if constexpr (!divergence_call<Inputs, Outputs>::saved) {
+    const auto p = call.template normalizer<T>(place_of(out.p_max), place_of(out.p_log_sum));
+    const auto q = call.template normalizer<T>(place_of(out.q_max), place_of(out.q_log_sum));
+    if (const status s = row_reduce<T>(exec, p, call.side(x[0])); !s.ok()) return s;
+    if (const status s = row_reduce<T>(exec, q, call.side(x[1])); !s.ok()) return s;
+  }
+  return row_map_reduce<T>(exec, call.template score<Mixture>(), call.body(), call.template pairs<Mixture>());
+}
+
+template <class T, class Exec, class Inputs, class Outputs>
+status run_token_divergence(const Exec& exec, const row_divergence& options, const Inputs& in, const Outputs& out) {
+  static_assert(std::same_as<T, float> || std::same_as<T, double>,
+                "prefer: token_divergence<Compute> computes in float or double; the views choose their own types");
+  const divergence_call<Inputs, Outputs> call(options, in, out);
+  if (const status s = call.check(); !s.ok()) return s;
+  const row_source x[2] = {place_of(in.p_logits), place_of(in.q_logits)};
+  if (const status s = check_divergence_content(exec, call, place_of(in.mask), x); !s.ok()) return s;
+  return options.mixes() ? run_divergence<T, true>(exec, call, x, out) : run_divergence<T, false>(exec, call, x, out);
+}
+
+}  // namespace detail
+
+// The divergence of M rows of V logits from M others, and whatever else `out` asks for; with grad_p_logits or
+// grad_q_logits also the gradient of the caller's objective, whose derivative by each divergence is in `in`:
+//
+//   token_divergence<float>(cpu{}, row_divergence{}, {.p_logits = {teacher, M, V}, .q_logits = {student, M, V}},
+//       {.divergence = {d, M}, .p_max = {a, M}, .p_log_sum = {b, M}, .q_max = {c, M}, .q_log_sum = {e, M}});
+//
+// With z = logits / temperature:
+//
+//   KL(p || q)      d / d z_p,v = p_v (log(p_v / q_v) - KL)                d / d z_q,v = q_v - p_v
+//   jensen_shannon  d / d z_p,v = beta p_v (log(p_v / m_v) - KL(p || m))   d / d z_q,v = (1 - beta) q_v (log(q_v / m_v)
+//                                                                                            - KL(q || m))
+//
+// Memory: each row is read once for its statistics, and both together once more for the divergence and, from a cache if
+// two rows fit, for the gradients, which are written once. Columns are computed in Compute, rows in double. Why two
+// passes: log p_v - log q_v needs both normalisers, and one joint pass would have to form a small divergence as the
+// difference of large sums.
+//
+// Rows: a logit of -inf has probability 0. p_v = 0 adds 0 to KL(p || q); q_v = 0 where p_v > 0 makes it +inf, with the
+// gradient by q's logits still q - p (negative at v) and the one by p's logits 0. Jensen-Shannon is finite there. A
+// probability below e^-87 (float) or e^-708 (double) counts as 0. A NaN or +inf anywhere, or nothing but -inf, on
+// either side makes the row's answers and gradients NaN (the maxima may be numbers). Rows that the mask leaves out:
+// zeros.
+//
+// The divergence is never negative, and its error is relative to itself: at most u (150 + 2 log V + 4 D) of it, u the
+// rounding unit of Compute and D the largest |log p_v| or |log q_v| that counts, however near p and q are
+// (docs/logp/token_divergence.md has the reasons, and the gradients). Cost: four exponentials per pair of logits, two
+// or three more for the gradients. Workspace: none on the CPU; on CUDA token_divergence_workspace(M, V) bytes, else
+// taken in stream order. Launches: three.
+//
+// Errors: shapes, element types, memory that overlaps (a gradient may lie over its own logits), what is missing or not
+// used, parameters. Rows that do not ascend are errors on the CPU; on CUDA their answers are NaN and they are reported.
+template <class Compute, class Exec>
+status token_divergence(const Exec& exec, const row_divergence& options,
+                        const std::type_identity_t<token_divergence_inputs<Exec::memory>>& in,
+                        const std::type_identity_t<token_divergence_outputs<Exec::memory>>& out) {
+  return detail::run_token_divergence<Compute>(exec, options, in, out);
+}
+
+// The gradients alone, from both rows of logits and what token_divergence answered for them: one read of each row, one
+// write of each gradient, one launch.
+template <class Compute, class Exec>
+status token_divergence_gradient(const Exec& exec, const row_divergence& options,
+                                 const std::type_identity_t<token_divergence_gradient_inputs<Exec::memory>>& in,
+                                 const std::type_identity_t<token_divergence_gradient_outputs<Exec::memory>>& out) {
+  return detail::run_token_divergence<Compute>(exec, options, in, out);
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer
