@@ -189,7 +189,8 @@ void tune(arm& a, const std::vector<std::string>& lines, const exam& held_out, c
       pairs.add(with_mistake(line, mistakes[random.below(kinds_of_mistakes)], random));
     }
     learn_preferences(a.model, reference, pairs, loss, 1e-3f);
-    if (step % (o.tuning_steps / examinations) == 0) examine(step, log_probabilities(a.model, held_out.lines()));
+    if (step % (o.tuning_steps / examinations) == 0 || step == o.tuning_steps)
+      examine(step, log_probabilities(a.model, held_out.lines()));
     after_step();
   }
 }
