@@ -1,19 +1,20 @@
 # SPDX-FileCopyrightText: 2026 the prefer authors
 # SPDX-License-Identifier: Apache-2.0
-"""torch_logits.py: log-probabilities of targets from logits, and their gradient, beside PyTorch in one run.
+"""torch_logits.py [THREADS...]: log-probabilities of targets from logits, and their gradient, beside PyTorch in one run.
 
 PyTorch's are log_softmax and gather, eager and compiled, in the type of the logits; the gradient is that of the negative
 mean. Nanoseconds per logit, of the processor with one thread and of the wall with more, best of several rounds in which
 the contestants take turns; the same shapes and number of threads. Needs torch (2.13 was used), best in an environment of its own, and the programs that benchmarks/run.sh builds.
 """
 import os
+import sys
 
 import torch
 
 from program import run
 from turns import best_of_rounds, print_row, seconds
 
-SHAPES, THREADS = ((512, 32000), (256, 131072)), (1, 2)
+SHAPES = ((512, 32000), (256, 131072))
 
 
 def logp(logits, target):
@@ -64,7 +65,7 @@ def main():
     for shape in SHAPES:
         for kind in ("float32", "bfloat16"):
             for what in ("logp", "both"):
-                for threads in THREADS:
+                for threads in [int(a) for a in sys.argv[1:]] or [1, 2]:
                     best = compare(what, kind, shape, threads)
                     label = f"{shape[0]} x {shape[1]:<6} {kind:8} {what:4} threads {threads} load {os.getloadavg()[0]:4.1f}"
                     print_row(label, best, ("eager", "compiled"))
