@@ -4,7 +4,8 @@
 
 PyTorch's are log_softmax and gather, eager and compiled, in the type of the logits; the gradient is that of the negative
 mean. Nanoseconds per logit, of the processor with one thread and of the wall with more, best of several rounds in which
-the contestants take turns; the same shapes and number of threads. Needs torch (2.13 was used), best in an environment of its own, and the programs that benchmarks/run.sh builds.
+the contestants take turns; the same shapes and number of threads. Needs torch (2.13 was used), best in an environment of
+its own, and the programs that benchmarks/run.sh builds.
 """
 import os
 import sys
