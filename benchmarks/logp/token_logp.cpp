@@ -111,7 +111,7 @@ void token_logp(benchmark::State& state, prefer::isa level, int threads, mode wh
     });
 
   for (auto _ : state) {
-    const std::vector<double> best = bench::interleaved(threads, candidates);
+    const std::vector<double> best = bench::interleaved(candidates, threads);
     double memory = best[2];
     for (std::size_t p = 3; p < best.size(); ++p) memory = std::min(memory, best[p]);
     state.SetIterationTime(best[0]);

@@ -16,9 +16,10 @@ inline double seconds_now(int threads) {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Seconds per call of each candidate, which uses so many threads: the best of five repetitions, in which the candidates
-// take turns, so that what disturbs the machine disturbs them alike. A repetition lasts at least `shortest` seconds.
-inline std::vector<double> interleaved(int threads, const std::vector<std::function<void()>>& candidates) {
+// Seconds per call of each candidate: the best of five repetitions, in which the candidates take turns, so that what
+// disturbs the machine disturbs them alike. A repetition lasts at least `shortest` seconds. `threads` is what all of
+// them use, if that is known to be 1.
+inline std::vector<double> interleaved(const std::vector<std::function<void()>>& candidates, int threads = 2) {
   constexpr double shortest = 0.004;
   constexpr int repetitions = 5;
   std::vector<double> best(candidates.size(), std::numeric_limits<double>::infinity());
