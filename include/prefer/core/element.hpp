@@ -121,10 +121,10 @@ PREFER_HD constexpr float to_float(half x) {
 // Round to nearest, ties to even; overflow gives infinity, NaN stays NaN.
 PREFER_HD constexpr bfloat16 to_bfloat16(float x) {
   const std::uint32_t u = detail::bits_as<std::uint32_t>(x);
-  // All of it in 32 bits and without a choice between 16-bit numbers, which compilers would widen again.
-  const std::uint32_t is_nan = static_cast<std::int32_t>(u & 0x7fffffffu) > 0x7f800000 ? ~0u : 0u;
-  const std::uint32_t half_unit = 0x7fffu + ((u >> 16) & 1u);
-  return {static_cast<std::uint16_t>(((u + (half_unit & ~is_nan)) | (is_nan & 0x400000u)) >> 16)};
+  const std::uint32_t rounded = u + 0x7fffu + ((u >> 16) & 1u);
+  const bool is_nan = static_cast<std::int32_t>(u & 0x7fffffffu) > 0x7f800000;
+  // The choice is between 32-bit numbers: compilers would widen 16-bit ones again to choose.
+  return {static_cast<std::uint16_t>((is_nan ? u | 0x400000u : rounded) >> 16)};
 }
 
 PREFER_HD constexpr half to_half(float x) {
