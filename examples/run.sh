@@ -44,6 +44,7 @@ fi
 for example in regret_gridworld diffusion_toy intransitive; do
   [ -x "$bin/$example" ] && run_suite "$example" "$bin/$example" $quick --output "$pictures"
 done
+[ -x "$bin/tiny_lm" ] && run_suite tiny_lm "$bin/tiny_lm" $quick --output "$pictures" "$root/docs"
 for example in leaderboard align; do
   [ -x "$bin/$example" ] || continue
   if [ $# -gt 0 ]; then

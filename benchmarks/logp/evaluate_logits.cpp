@@ -134,7 +134,7 @@ void evaluate_logits(benchmark::State& state, int threads, mode what, std::int64
       [&] { what == mode::chunks ? c.in_chunks(exec) : c.whole(exec, gradient); }, [&] { c.passes(exec, gradient); },
       [&] { pool(threads, probe); }};
   for (auto _ : state) {
-    const std::vector<double> best = bench::interleaved(candidates);
+    const std::vector<double> best = bench::interleaved(candidates, threads);
     state.SetIterationTime(best[0]);
     state.counters["ns_per_item"] = best[0] / static_cast<double>(count) * 1e9;
     state.counters["GB_per_s"] = static_cast<double>(bytes) * (gradient ? 3 : 1) / best[0] * 1e-9;

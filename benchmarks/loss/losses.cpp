@@ -24,7 +24,7 @@ void sweep(benchmark::State& state, const Loss& loss, prefer::isa level) {
   const auto out = call.template make_outputs<prefer::cpu>(n, array, &total);
   for (auto _ : state) {
     const double seconds = bench::interleaved(
-        {[&] { prefer::check(prefer::evaluate<float>(prefer::cpu{.isa = level}, loss, in, out)); }})[0];
+        {[&] { prefer::check(prefer::evaluate<float>(prefer::cpu{.isa = level}, loss, in, out)); }}, 1)[0];
     state.SetIterationTime(seconds);
     state.counters["items_per_second"] = static_cast<double>(n) / seconds;
     state.counters["arrays"] = call.inputs() + call.outputs();

@@ -45,12 +45,11 @@ void beside_probe(benchmark::State& state, place where, arrays<T>& a, int inputs
   std::vector<std::function<void()>> candidates = {[&] { prefer::check(call(exec)); }};
   for (const probe_job& p : probes)
     candidates.push_back([&] {
-      pool(where.threads, [&](std::int64_t task) {
-        benchmark::DoNotOptimize(probe_part(p, where.level, task, where.threads));
-      });
+      pool(where.threads,
+           [&](std::int64_t task) { benchmark::DoNotOptimize(probe_part(p, where.level, task, where.threads)); });
     });
   for (auto _ : state) {
-    const std::vector<double> best = interleaved(candidates);
+    const std::vector<double> best = interleaved(candidates, where.threads);
     double fastest = 0;
     for (std::size_t p = 0; p < probes.size(); ++p) fastest = std::max(fastest, useful_bytes(probes[p]) / best[p + 1]);
     const auto moved = static_cast<double>((inputs + outputs) * bytes + masks);

@@ -132,7 +132,7 @@ figures measure(const configuration& c) {
       pool(c.threads, [&](std::int64_t task) { benchmark::DoNotOptimize(probe_part(p, c.level, task, c.threads)); });
     });
 
-  const std::vector<double> best = interleaved(candidates);
+  const std::vector<double> best = interleaved(candidates, c.threads);
   figures f{};
   f.kernel = best[0];
   const std::int64_t tiles = (work / c.threads + 255) / 256 * 256 * c.threads;

@@ -10,10 +10,9 @@
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <support/comparisons_csv.hpp>
 #include <support/gnuplot.hpp>
+#include <support/progress.hpp>
 
 #include <CLI/CLI.hpp>
-
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdio>
@@ -160,15 +159,6 @@ struct record {
   double loss, disagreement;
 };
 
-void show_progress(int step, int steps, const record& r) {
-  if (isatty(STDERR_FILENO) == 0) return;
-  const int done = 30 * step / steps;
-  std::fprintf(stderr, "\r[%s%s] step %d of %d, loss %.6f, rewards off by %.1e ",
-               std::string(static_cast<std::size_t>(done), '#').c_str(),
-               std::string(static_cast<std::size_t>(30 - done), '.').c_str(), step, steps, r.loss, r.disagreement);
-  if (step == steps) std::fputc('\n', stderr);
-}
-
 std::vector<record> train(const preferences& p, const column& fitted, const options& o) {
   const std::size_t items = fitted.size();
   softmax_policy policy(items);
@@ -184,7 +174,7 @@ std::vector<record> train(const preferences& p, const column& fitted, const opti
     history.push_back({step, loss, disagreement(reward, fitted)});
     const column slope = policy.pull_back(grad);
     const bool flat = std::all_of(slope.begin(), slope.end(), [](double g) { return std::fabs(g) < 1e-14; });
-    if (step % 10 == 0 || step == o.steps || flat) show_progress(flat ? o.steps : step, o.steps, history.back());
+    show_progress("step", flat ? o.steps : step, o.steps, "loss " + std::to_string(loss));
     if (flat) break;
     steps.move(policy.logits, slope);
   }

@@ -2,37 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/core/random.hpp>
-#include <prefer/logp/denoising_step.hpp>
+#include "support/perceptron.hpp"
+#include "support/random.hpp"
 
-#include <Eigen/Dense>
+#include <prefer/logp/denoising_step.hpp>
 
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
-// A small denoiser of points in the plane: a perceptron with two hidden layers, trained by Adam. Batches are matrices
-// with one point per column.
-using Eigen::MatrixXf;
-
-// Reproducible random numbers from one counter.
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : seed_(seed) {}
-  double uniform() { return prefer::to_uniform(prefer::draw_pair(seed_, 1, count_++).first); }
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(uniform() * static_cast<double>(n)); }
-  float normal() {
-    const prefer::random_pair p = prefer::draw_pair(seed_, 2, count_++);
-    return static_cast<float>(std::sqrt(-2 * std::log(prefer::to_uniform(p.first))) *
-                              std::cos(6.283185307179586 * prefer::to_uniform(p.second)));
-  }
-  MatrixXf normals(Eigen::Index rows, Eigen::Index columns) {
-    return MatrixXf::NullaryExpr(rows, columns, [this] { return normal(); });
-  }
-
- private:
-  std::uint64_t seed_, count_ = 0;
-};
+// A small denoiser of points in the plane. Batches are matrices with one point per column.
 
 // The noise schedule: alpha_bar falls from nearly 1 to nearly 0 in `steps` steps.
 struct schedule {
@@ -49,62 +28,19 @@ inline const schedule times;
 
 class denoiser {
  public:
-  static constexpr int inputs = 8, hidden = 64;
-
-  explicit denoiser(std::uint64_t seed) {
-    dice random(seed);
-    const int sizes[] = {inputs, hidden, hidden, 2};
-    for (int l = 0; l < 3; ++l) {
-      layer_[l].weight = random.normals(sizes[l + 1], sizes[l]) / std::sqrt(static_cast<float>(sizes[l]));
-      layer_[l].bias = MatrixXf::Zero(sizes[l + 1], 1);
-      layer_[l].reset();
-    }
-  }
+  explicit denoiser(std::uint64_t seed) : denoiser(dice(seed)) {}
 
   // The predicted noise of points x at the times t.
-  MatrixXf predict(const MatrixXf& x, const std::vector<int>& t) {
-    activation_[0] = features(x, t);
-    for (int l = 0; l < 3; ++l) {
-      MatrixXf z = layer_[l].weight * activation_[l];
-      z.colwise() += layer_[l].bias.col(0);
-      activation_[l + 1] = l < 2 ? MatrixXf(z.array().tanh()) : z;
-    }
-    return activation_[3];
-  }
-
+  MatrixXf predict(const MatrixXf& x, const std::vector<int>& t) { return layers_.forward(features(x, t)); }
   // One step of Adam along the gradient of a loss by the last prediction.
-  void learn(const MatrixXf& by_prediction, float rate) {
-    ++step_;
-    MatrixXf delta = by_prediction;
-    for (int l = 2; l >= 0; --l) {
-      const MatrixXf by_weight = delta * activation_[l].transpose(), by_bias = delta.rowwise().sum();
-      if (l > 0)
-        delta = ((layer_[l].weight.transpose() * delta).array() * (1 - activation_[l].array().square())).matrix();
-      adam(layer_[l].weight, layer_[l].state[0], by_weight, rate);
-      adam(layer_[l].bias, layer_[l].state[1], by_bias, rate);
-    }
-  }
-
-  void forget_moments() {
-    step_ = 0;
-    for (auto& l : layer_) l.reset();
-  }
+  void learn(const MatrixXf& by_prediction, float rate) { layers_.learn(by_prediction, rate); }
+  void forget_moments() { layers_.forget_moments(); }
 
  private:
-  struct moments {
-    MatrixXf first, second;
-  };
-  struct layer {
-    MatrixXf weight, bias;
-    moments state[2];
-    void reset() {
-      state[0] = {MatrixXf::Zero(weight.rows(), weight.cols()), MatrixXf::Zero(weight.rows(), weight.cols())};
-      state[1] = {MatrixXf::Zero(bias.rows(), 1), MatrixXf::Zero(bias.rows(), 1)};
-    }
-  };
-  layer layer_[3];
-  MatrixXf activation_[4];
-  int step_ = 0;
+  static constexpr int inputs = 8, hidden = 64;
+  perceptron layers_;
+
+  explicit denoiser(dice random) : layers_({inputs, hidden, hidden, 2}, random) {}
 
   static MatrixXf features(const MatrixXf& x, const std::vector<int>& t) {
     MatrixXf f(inputs, x.cols());
@@ -118,13 +54,6 @@ class denoiser {
       }
     }
     return f;
-  }
-  void adam(MatrixXf& x, moments& m, const MatrixXf& g, float rate) const {
-    m.first = 0.9f * m.first + 0.1f * g;
-    m.second = 0.999f * m.second + 0.001f * MatrixXf(g.array().square());
-    const float first = 1 - std::pow(0.9f, static_cast<float>(step_));
-    const float second = 1 - std::pow(0.999f, static_cast<float>(step_));
-    x.array() -= rate * (m.first.array() / first) / ((m.second.array() / second).sqrt() + 1e-8f);
   }
 };
 

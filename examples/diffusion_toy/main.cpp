@@ -6,6 +6,7 @@
 #include "denoiser.hpp"
 
 #include "support/gnuplot.hpp"
+#include "support/progress.hpp"
 
 #include <prefer/interop/eigen.hpp>
 #include <prefer/logp/noise_error.hpp>
@@ -58,11 +59,6 @@ std::vector<int> random_times(int n, dice& random) {
 prefer::view<const float, 2> rows(const MatrixXf& m) { return {m.data(), m.cols(), m.rows()}; }
 prefer::view<float, 2> rows(MatrixXf& m) { return {m.data(), m.cols(), m.rows()}; }
 
-void progress(const char* what, int step, int steps) {
-  if (step % 20 == 0 || step + 1 == steps) std::fprintf(stderr, "\r%-14s %d of %d", what, step + 1, steps);
-  if (step + 1 == steps) std::fprintf(stderr, "\n");
-}
-
 void pretrain(denoiser& model, int steps) {
   dice random(1);
   for (int i = 0; i < steps; ++i) {
@@ -70,7 +66,7 @@ void pretrain(denoiser& model, int steps) {
     const std::vector<int> t = random_times(batch, random);
     const MatrixXf gap = model.predict(noised(x, noise, t), t) - noise;
     model.learn(gap * (1.0f / batch), i < steps / 2 ? 3e-3f : 5e-4f);
-    progress("denoiser", i, steps);
+    show_progress("denoiser", i + 1, steps);
   }
 }
 
@@ -104,7 +100,7 @@ void tune_diffusion_dpo(denoiser& model, const denoiser& base, int steps) {
   for (int i = 0; i < steps; ++i) {
     learn_from_errors(model, reference, prefer::diffusion_dpo{.beta = 10.0}, data(batch, random, 1),
                       data(batch, random, -1), random, 2e-4f);
-    progress("Diffusion-DPO", i, steps);
+    show_progress("Diffusion-DPO", i + 1, steps);
   }
 }
 
@@ -123,7 +119,7 @@ void tune_seppo(denoiser& model, const denoiser& base, int steps) {
     learn_from_errors(model, saved[static_cast<std::size_t>(which)], prefer::seppo{.beta = 10.0},
                       data(batch, random, 1), pool, random, 2e-4f);
     if (i % 100 == 99) saved.push_back(model);
-    progress("SePPO", i, steps);
+    show_progress("SePPO", i + 1, steps);
   }
 }
 
@@ -170,7 +166,7 @@ void tune_d3po(denoiser& model, const denoiser& base, int rounds) {
            .grad_rejected = {.prediction = {grad.data() + 2 * batch, batch, 2}}}));
       model.learn(grad, 2e-4f);
     }
-    progress("D3PO", r, rounds);
+    show_progress("D3PO", r + 1, rounds);
   }
 }
 

@@ -6,6 +6,8 @@
 #include "delivery.hpp"
 
 #include "support/gnuplot.hpp"
+#include "support/interval.hpp"
+#include "support/progress.hpp"
 
 #include <prefer/core/random.hpp>
 #include <prefer/core/thread_pool.hpp>
@@ -232,20 +234,13 @@ struct arm {
   std::vector<weights> mean_weights;  // scaled to a largest weight of 1, per number of preferences
 };
 
-// Wilson's interval for a share of runs.
-std::array<double, 2> interval(int hits, int runs) {
-  const double z = 1.96, n = runs, p = hits / n, centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-  const double half = z / (1 + z * z / n) * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  return {centre - half, centre + half};
-}
-
 void draw(const std::string& folder, const std::vector<int>& sizes, int runs, const arm (&arms)[2]) {
   static const char* const name[] = {"regret", "partial return"};
   std::string data;
   for (int a = 0; a < 2; ++a) {
     data += "$arm" + std::to_string(a) + " << EOD\n";
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-      const auto range = interval(arms[a].near_optimal[i], runs);
+      const auto range = share_interval(arms[a].near_optimal[i], runs);
       data += std::to_string(sizes[i]) + " " + std::to_string(arms[a].near_optimal[i] / double(runs)) + " " +
               std::to_string(range[0]) + " " + std::to_string(range[1]) + "\n";
     }
@@ -310,9 +305,8 @@ int main(int argc, char** argv) {
     learned[at] = learn(p, regret ? &successor : nullptr, seed, effort);
     const double reached = mean_return(best_behaviour(learned[at]).policy);
     good[at] = (reached - random) / (best - random) >= 0.9;
-    std::fprintf(stderr, "\rrun %d of %zu", ++done, learned.size());
+    show_progress("run", ++done, static_cast<std::int64_t>(learned.size()));
   });
-  std::fprintf(stderr, "\n");
 
   std::printf("%12s %18s %18s\n", "preferences", "regret", "partial return");
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -329,13 +323,14 @@ int main(int argc, char** argv) {
       arms[a].near_optimal.push_back(hits);
       arms[a].mean_weights.push_back(mean);
     }
-    const auto r = interval(arms[0].near_optimal[i], runs), p = interval(arms[1].near_optimal[i], runs);
+    const auto r = share_interval(arms[0].near_optimal[i], runs), p = share_interval(arms[1].near_optimal[i], runs);
     std::printf("%12d %3d/%d [%.2f, %.2f] %3d/%d [%.2f, %.2f]\n", sizes[i], arms[0].near_optimal[i], runs, r[0], r[1],
                 arms[1].near_optimal[i], runs, p[0], p[1]);
   }
   draw(output, sizes, runs, arms);
   const std::size_t judged = quick ? 0 : 1;  // 100 preferences
-  const bool apart = interval(arms[0].near_optimal[judged], runs)[0] > interval(arms[1].near_optimal[judged], runs)[1];
+  const bool apart =
+      share_interval(arms[0].near_optimal[judged], runs)[0] > share_interval(arms[1].near_optimal[judged], runs)[1];
   const bool beaten = quick ? arms[0].near_optimal[0] >= arms[1].near_optimal[0] : apart;
   std::printf("With %d preferences the regret model is %s.\n", sizes[judged],
               !beaten ? "NOT better, against the publication"

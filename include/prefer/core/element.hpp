@@ -121,9 +121,10 @@ PREFER_HD constexpr float to_float(half x) {
 // Round to nearest, ties to even; overflow gives infinity, NaN stays NaN.
 PREFER_HD constexpr bfloat16 to_bfloat16(float x) {
   const std::uint32_t u = detail::bits_as<std::uint32_t>(x);
-  const std::uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-  const std::uint32_t nan = (u >> 16) | 0x40u;
-  return {static_cast<std::uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? nan : rounded)};
+  const std::uint32_t rounded = u + 0x7fffu + ((u >> 16) & 1u);
+  const bool is_nan = static_cast<std::int32_t>(u & 0x7fffffffu) > 0x7f800000;
+  // The choice is between 32-bit numbers: compilers would widen 16-bit ones again to choose.
+  return {static_cast<std::uint16_t>((is_nan ? u | 0x400000u : rounded) >> 16)};
 }
 
 PREFER_HD constexpr half to_half(float x) {
