@@ -8,8 +8,11 @@
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
 #include <prefer/core/validate.cuh>
+#include <prefer/game/split_reward.cuh>
+#include <prefer/game/win_rate.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>
+#include <prefer/logp/logp_mixture.cuh>
 #include <prefer/logp/noise_error.cuh>
 #include <prefer/logp/token_logp.cuh>
 #include <prefer/logp/token_logp_chunks.cuh>

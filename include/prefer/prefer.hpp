@@ -10,8 +10,11 @@
 #include <prefer/core/sum_rows.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/core/validate.hpp>
+#include <prefer/game/split_reward.hpp>
+#include <prefer/game/win_rate.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/evaluate_logits.hpp>
+#include <prefer/logp/logp_mixture.hpp>
 #include <prefer/logp/noise_error.hpp>
 #include <prefer/logp/token_logp.hpp>
 #include <prefer/logp/token_logp_chunks.hpp>
