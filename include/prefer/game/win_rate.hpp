@@ -254,28 +254,49 @@ struct win_rate_job {
 struct win_rate_work {
   struct tile {
     std::int64_t first;
-    int count;
-    const std::uint8_t* keep;  // null: all of them
+    int count, kept;
+    const std::uint8_t* keep;  // of each entry, 0 or 1, zeros up to a whole lane; null: all are kept
     alignas(64) std::uint8_t flags[tile_items];
     alignas(64) double x[tile_items];
     alignas(64) double games[tile_items];
   };
+  // `sum` is of rates, or the number of entries that are none.
   struct row_sum {
-    double sum = 0, met = 0, bad = 0;
+    double sum = 0, met = 0;
   };
 
+  // Eight flags at a time, of which those that are not 0 become 1.
+  static std::uint64_t as_ones(std::uint64_t flags) {
+    constexpr std::uint64_t low = 0x7f7f7f7f7f7f7f7f, one = 0x0101010101010101;
+    return (((flags & low) + low) | flags) >> 7 & one;
+  }
+  static std::uint64_t flags_at(const source& mask, std::int64_t first, int count) {
+    std::uint64_t word = 0;
+    const auto* from = static_cast<const std::uint8_t*>(mask.data) + first * mask.stride;
+    if (mask.stride == 1 && count == 8)
+      __builtin_memcpy(&word, from, 8);
+    else
+      for (int k = 0; k < count; ++k) word |= std::uint64_t{from[k * mask.stride]} << 8 * k;
+    return as_ones(word);
+  }
+
   static void set_tile(const win_rate_tables& w, std::int64_t b, std::int64_t self, std::int64_t first,
-                       std::int64_t end, tile& t) {
+                       std::int64_t end, bool flagged, tile& t) {
     t.first = first;
-    t.count = static_cast<int>(smaller(tile_items, end - first));
+    t.count = t.kept = static_cast<int>(smaller(tile_items, end - first));
     const bool has_self = self >= first && self < first + t.count, masked = w.opponent_mask.data != nullptr;
-    t.keep = has_self || masked || t.count % 8 != 0 ? t.flags : nullptr;
+    t.keep = flagged || has_self || masked || t.count % 8 != 0 ? t.flags : nullptr;
     if (t.keep == nullptr) return;
-    for (int k = 0; k < t.count; ++k) t.flags[k] = 1;
-    if (masked) load_strided(w.opponent_mask.row(b), first, t.count, t.x);
-    for (int k = 0; masked && k < t.count; ++k) t.flags[k] = t.x[k] != 0;
-    if (has_self) t.flags[self - first] = 0;
-    for (int k = t.count; k % 8 != 0; ++k) t.flags[k] = 0;
+    constexpr std::uint64_t one = 0x0101010101010101;
+    const source mask = w.opponent_mask.row(b);
+    t.kept = 0;
+    for (int k = 0; k < t.count; k += 8) {
+      const int here = t.count - k < 8 ? t.count - k : 8;
+      std::uint64_t flags = masked ? flags_at(mask, first + k, here) : here == 8 ? one : one >> (64 - 8 * here);
+      if (has_self && self - first >= k && self - first < k + 8) flags &= ~(std::uint64_t{1} << 8 * (self - first - k));
+      __builtin_memcpy(t.flags + k, &flags, 8);
+      t.kept += static_cast<int>(flags * one >> 56);
+    }
   }
 
   static source row_source_of(const win_rate_cube& c, std::int64_t b, std::int64_t i) {
@@ -286,45 +307,63 @@ struct win_rate_work {
     for (int k = t.count; k % 8 != 0; ++k) to[k] = 0;
   }
 
-  template <bool Checks, class V>
-  static inline __attribute__((always_inline)) void add_lane(const V& x, const double* games, const tile& t, int g,
-                                                             V (&part)[3]) {
-    typename V::mask kept = true;
-    if (t.keep != nullptr) kept = V::mask::load(t.keep + g);
-    V rate = x, most = V(1);
-    if (games != nullptr) {
-      most = V::load(games + g);
-      rate = rate_of(x, most);
-      if constexpr (Checks) part[2] += select(kept & !(most >= V(0)), V(1), V(0));
-      kept = kept & (most > V(0));
-    }
-    if constexpr (Checks) {
-      part[2] += select(kept & !((x >= V(0)) & (x <= most)), V(1), V(0));
+  // What an entry adds to a row's sum: its rate or, in a check, 1 if it is none. Choices inside choices: compilers take
+  // conditions that are combined apart.
+  template <bool Checks, bool Games, class V>
+  static inline __attribute__((always_inline)) V term(const V& x, const V& games) {
+    if constexpr (!Checks) return Games ? rate_of(x, games) : x;
+    const V most = Games ? games : V(1);
+    const V bad = select(x >= V(0), select(x <= most, V(0), V(1)), V(1));
+    return Games ? select(games > V(0), bad, select(games == V(0), V(0), V(1))) : bad;
+  }
+
+  template <bool Checks, bool Games, bool All, class V, class S>
+  static inline __attribute__((always_inline)) void add_lane(const S* x, const tile& t, int g, V& sum, V& played) {
+    V games(1), here = V(1);
+    if constexpr (Games) games = V::load(t.games + g), here = select(games > V(0), V(1), V(0));
+    const V rate = term<Checks, Games>(V::load(x), games);
+    if constexpr (All) {
+      sum += rate.settled();
+      if constexpr (Games) played += here;
     } else {
-      part[0] += select(kept, rate, V(0)).settled();
-      part[1] += select(kept, V(1), V(0));
+      const auto kept = V::mask::load(t.keep + g);
+      sum += select(kept, rate.settled(), V(0));
+      if constexpr (Games) played += select(kept, here, V(0));
     }
   }
 
   // Numbers in place but for the last few, which are copied so that no lane reads behind the row.
-  template <bool Checks, class V, class S>
-  static inline __attribute__((always_inline)) void add_tile(const S* x, const double* games, const tile& t,
-                                                             row_sum& answer) {
-    V part[2][3] = {};
+  template <bool Checks, bool Games, bool All, class V, class S>
+  static inline __attribute__((always_inline)) void add_lanes(const S* x, const tile& t, row_sum& answer) {
+    V even(0), odd(0), played(0);
     int g = 0;
     for (; g + 16 <= t.count; g += 16) {
       __builtin_prefetch(x + g + tile_items);
-      add_lane<Checks>(V::load(x + g), games, t, g, part[0]);
-      add_lane<Checks>(V::load(x + g + 8), games, t, g + 8, part[1]);
+      add_lane<Checks, Games, All>(x + g, t, g, even, played);
+      add_lane<Checks, Games, All>(x + g + 8, t, g + 8, odd, played);
     }
-    for (int k = 0; g < t.count; g += 8, ++k) {
-      S rest[8] = {};
-      for (int m = 0; m < 8 && g + m < t.count; ++m) rest[m] = x[g + m];
-      add_lane<Checks>(V::load(rest), games, t, g, part[k]);
+    if (g + 8 <= t.count) {
+      add_lane<Checks, Games, All>(x + g, t, g, even, played);
+      g += 8;
     }
-    answer.sum += (part[0][0] + part[1][0]).sum();
-    answer.met += (part[0][1] + part[1][1]).sum();
-    answer.bad += (part[0][2] + part[1][2]).sum();
+    if constexpr (!All) {
+      if (g < t.count) {
+        S rest[8] = {};
+        for (int k = 0; g + k < t.count; ++k) rest[k] = x[g + k];
+        add_lane<Checks, Games, All>(rest, t, g, odd, played);
+      }
+    }
+    answer.sum += (even + odd).sum();
+    answer.met += Games ? played.sum() : t.kept;
+  }
+  template <bool Checks, class V, class S>
+  static inline __attribute__((always_inline)) void add_tile(const S* x, bool games, const tile& t, row_sum& answer) {
+    if (games)
+      add_lanes<Checks, true, false, V>(x, t, answer);
+    else if (t.keep != nullptr)
+      add_lanes<Checks, false, false, V>(x, t, answer);
+    else
+      add_lanes<Checks, false, true, V>(x, t, answer);
   }
 
   template <bool Checks, class V>
@@ -333,10 +372,10 @@ struct win_rate_work {
     row_sum answer;
     const std::int64_t end = w.opponents_of(b);
     const source s = row_source_of(w.preference, b, i);
+    const bool games = w.games.data != nullptr;
     for (std::int64_t first = 0; first < end; first += tile_items) {
-      set_tile(w, b, w.self(i), first, end, t);
-      const double* games = w.games.data != nullptr ? t.games : nullptr;
-      if (games != nullptr) stage(row_source_of(w.games, b, i), t, level, t.games);
+      set_tile(w, b, w.self(i), first, end, games, t);
+      if (games) stage(row_source_of(w.games, b, i), t, level, t.games);
       if (s.stride == 1 && s.type == element::f32) {
         add_tile<Checks, V>(static_cast<const float*>(s.data) + first, games, t, answer);
       } else if (s.stride == 1 && s.type == element::f64) {
@@ -357,11 +396,11 @@ struct win_rate_work {
     const double slope = present ? w.slope(b, i, all) : 0;
     const std::int64_t there = present ? w.opponents_of(b) : 0;
     for (std::int64_t first = 0; first < w.opponents; first += tile_items) {
-      set_tile(w, b, w.self(i), first, w.opponents, t);
+      set_tile(w, b, w.self(i), first, w.opponents, true, t);
       const int most = static_cast<int>(smaller(t.count, there > first ? there - first : 0));
       if (w.games.data != nullptr) stage(row_source_of(w.games, b, i), t, level, t.games);
       for (int k = 0; k < t.count; ++k) {
-        const bool met = k < most && (t.keep == nullptr || t.keep[k] != 0);
+        const bool met = k < most && t.keep[k] != 0;
         t.x[k] = !met ? 0 : w.games.data != nullptr ? (t.games[k] > 0 ? slope / t.games[k] : 0) : slope;
       }
       store_strided(out, first, t.count, t.x, nullptr, false, level);
@@ -377,7 +416,7 @@ struct win_rate_work {
       const std::int64_t b = r / w.samples, i = r % w.samples;
       const bool present = w.has_sample(b, i);
       if (job.checks) {
-        if (present && add_row<true, V>(w, b, i, isa_of<Level>, t).bad > 0) job.bad = r;
+        if (present && add_row<true, V>(w, b, i, isa_of<Level>, t).sum > 0) job.bad = r;
         continue;
       }
       double all = 0;
