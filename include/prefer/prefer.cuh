@@ -4,6 +4,7 @@
 
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/core/evaluate_indexed.cuh>
+#include <prefer/core/evaluate_to_go.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>

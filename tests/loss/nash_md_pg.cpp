@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <loss/cases/nash_md_pg.hpp>
 #include <loss/small_game.hpp>
-#include <prefer/core/evaluate_tokens.hpp>
+#include <prefer/core/evaluate_to_go.hpp>
 
 #include <doctest/doctest.h>
 
@@ -114,7 +114,7 @@ TEST_CASE("from tokens: the gradient of the divergence of sequences, which one o
   const two_tokens model;
   const numbers logits = {0.3L, -0.2L, 1.1L, 0.1L, -0.7L, 0.4L}, win_rate = {0.7L, 0.2L, 0.9L, 0.35L};
   const numbers logp = model.logp(logits), log_reference = model.logp({-0.5L, 0.6L, 0.2L, 0.9L, 0.1L, -1.3L});
-  double policy[8], reference[8], label[4], weight[4], grad[8];
+  double policy[8], reference[8], label[4], weight[4], grad[8], to_go[8];
   for (std::size_t s = 0; s < 4; ++s) {
     label[s] = static_cast<double>(win_rate[s]);
     weight[s] = static_cast<double>(std::exp(logp[model.at(s, 0)] + logp[model.at(s, 1)]));
@@ -124,14 +124,14 @@ TEST_CASE("from tokens: the gradient of the divergence of sequences, which one o
     }
   }
   const std::int32_t offsets[] = {0, 2, 4, 6, 8};
-  check(evaluate_tokens(cpu{}, nash_md_pg{.tau = tau},
-                        {.policy = {policy, 8},
-                         .reference = {reference, 8},
-                         .offsets = {offsets, 5},
-                         .label = {label, 4},
-                         .weight = {weight, 4},
-                         .normalizer = 1.0},
-                        {.grad_policy = {grad, 8}}));
+  const response_token_inputs<space::host> in = {.policy = {policy, 8},
+                                                 .reference = {reference, 8},
+                                                 .offsets = {offsets, 5},
+                                                 .label = {label, 4},
+                                                 .weight = {weight, 4},
+                                                 .normalizer = 1.0};
+  check(evaluate_tokens(cpu{}, nash_md_pg{.tau = tau}, in, {.grad_policy = {grad, 8}}));
+  check(evaluate_to_go(cpu{}, nash_md_pg{.tau = tau}, in, {.grad_policy = {to_go, 8}}));
   const auto objective = [&](const numbers& x) {
     const numbers l = model.logp(x);
     long double sum = 0;
@@ -147,17 +147,13 @@ TEST_CASE("from tokens: the gradient of the divergence of sequences, which one o
 
   // The log-ratios from a token on have the same mean; those of the token alone, the detached product of TRL, do not:
   // the first choice does not see what it does to the second.
-  numbers onwards, alone;
+  CHECK(prefer_test::distance(model.gradient(numbers(to_go, to_go + 8), logp), exact) < 1e-11);
+  CHECK((to_go[1] != grad[1] && to_go[0] == doctest::Approx(grad[0])));
+  numbers alone;
   for (std::size_t k = 0; k < 8; ++k) {
-    const std::size_t s = k / 2;
-    const long double own = policy[k] - reference[k], next = k % 2 == 0 ? policy[k + 1] - reference[k + 1] : 0;
-    const auto slope = [&](long double ratio) {
-      return -weight[s] * (win_rate[s] - 0.5L - static_cast<long double>(tau) * ratio);
-    };
-    onwards.push_back(slope(own + next));
-    alone.push_back(slope(own));
+    const long double ratio = policy[k] - reference[k];
+    alone.push_back(-weight[k / 2] * (win_rate[k / 2] - 0.5L - static_cast<long double>(tau) * ratio));
   }
-  CHECK(prefer_test::distance(model.gradient(onwards, logp), exact) < 1e-11);
   const numbers wrong = model.gradient(alone, logp);
   CHECK(std::fabs(wrong[0] - exact[0]) > 0.1 * std::fabs(exact[0]));
   CHECK(std::fabs(wrong[0] - exact[0]) > 1e-3);

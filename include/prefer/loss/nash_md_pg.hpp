@@ -24,8 +24,9 @@ namespace prefer {
 // infinite. Responses drawn from another policy need their importance ratio as `weight`.
 //
 // From tokens (evaluate_tokens) every token of a response gets the weight of the whole response, which is the gradient
-// of the divergence of sequences. A loss that multiplies each token's log-ratio with the same token's log-probability
-// is not that: it loses what a token does to the divergence of those behind it (docs/loss/game_losses.md).
+// of the divergence of sequences; with evaluate_to_go the log-ratio from the token on, which has the same mean and less
+// variance. A loss that multiplies each token's log-ratio with the same token's log-probability is not that: it loses
+// what a token does to the divergence of those behind it (docs/loss/game_losses.md).
 //
 // Errors: tau must be finite and not negative; a label outside [0, 1].
 // Source: Munos et al. 2023, arXiv 2312.00886, section 7 (from a third-party summary); expectation derived and tested
