@@ -30,6 +30,15 @@ static __device__ inline double scan_block(double x, double* shared, double& tot
   return ahead + x;
 }
 
+// The body at one token, whose sums (by input) are those of the tokens from it on.
+template <class Body>
+static __device__ void evaluate_token(const Body& body, const segmented_arguments_of<Body>& a,
+                                      const double (&in)[Body::inputs], std::int64_t token, bool keep) {
+  double out[Body::outputs] = {}, part[Body::sums];
+  if (keep) body(in, out, part);
+  for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], token, keep, out[m], a.items.accumulate);
+}
+
 template <class Body>
 static __device__ void evaluate_block_to_go(const Body& body, const segmented_arguments_of<Body>& a, std::int64_t item,
                                             content_report* report, double* shared) {

@@ -31,31 +31,63 @@ status check_to_go(const segmented_call<Loss, S>& call) {
                        "1: every token counts once");
 }
 
-// The body at one token, whose sums (by input) are those of the tokens from it on.
+// One response on the CPU: tiles of its tokens from the last to the first, walked from the end.
 template <class Body>
-PREFER_HD void evaluate_token(const Body& body, const segmented_arguments_of<Body>& a, const double (&in)[Body::inputs],
-                              std::int64_t token, bool keep) {
-  double out[Body::outputs] = {}, part[Body::sums];
-  if (keep) body(in, out, part);
-  for (int m = 0; m < Body::outputs; ++m) write_item(a.items.out[m], token, keep, out[m], a.items.accumulate);
-}
+struct to_go_walk {
+  const Body& body;
+  const segmented_arguments_of<Body>& a;
+  double in[Body::inputs] = {};  // what the body sees at the present token
+  double x[Body::inputs][tile_items];
+  double out[Body::outputs][tile_items];
+  double mask[tile_items];
+  bool keep[tile_items];
 
-template <class Body>
-void evaluate_item_to_go(const Body& body, const segmented_arguments_of<Body>& a, std::int64_t item) {
-  const bool selected = selects(a.items.mask, item);
-  double in[Body::inputs] = {};
-  for (int k = 0; selected && k < Body::inputs; ++k)
-    if (Body::input_role(k).role == role::item) in[k] = read_item<double>(a.items.in[k], item);
-  const token_range range = range_of(a.segment[0], item);
-  for (std::int64_t t = range.end; t-- > range.begin;) {
-    const bool keep = selected && selects(a.segment[0].mask, t);
-    for (int k = 0; keep && k < Body::inputs; ++k) {
-      if (Body::input_role(k).role == role::tokens) in[k] += read_item<double>(a.items.in[k], t);
-      if (Body::input_role(k).role == role::length) in[k] += 1;
-    }
-    evaluate_token(body, a, in, t, keep);
+  to_go_walk(const Body& b, const segmented_arguments_of<Body>& arguments) : body(b), a(arguments) {}
+
+  void begin(std::int64_t item, bool selected) {
+    for (int k = 0; k < Body::inputs; ++k)
+      in[k] = selected && Body::input_role(k).role == role::item ? read_item<double>(a.items.in[k], item) : 0;
   }
-}
+  void load(std::int64_t first, int count) {
+    for (int k = 0; k < Body::inputs; ++k)
+      if (Body::input_role(k).role == role::tokens && a.items.in[k].data != nullptr)
+        load_strided(a.items.in[k], first, count, x[k]);
+    const source& flags = a.segment[0].mask;
+    if (flags.data != nullptr) load_strided(flags, first, count, mask);
+    for (int t = 0; t < count; ++t) keep[t] = flags.data == nullptr || mask[t] != 0;
+  }
+  void step(int t) {
+    unrolled<Body::inputs>([&](auto i) PREFER_HD_LAMBDA {
+      constexpr int k = decltype(i)::value;
+      constexpr role what = Body::input_role(k).role;
+      if constexpr (what == role::tokens) in[k] += a.items.in[k].data != nullptr ? x[k][t] : a.items.in[k].neutral;
+      if constexpr (what == role::length) in[k] += 1;
+    });
+    double answer[Body::outputs], part[Body::sums];
+    body(in, answer, part);
+    for (int m = 0; m < Body::outputs; ++m) out[m][t] = answer[m];
+  }
+  void store(std::int64_t first, int count) const {
+    for (int m = 0; m < Body::outputs; ++m)
+      if (a.items.out[m].data != nullptr)
+        store_strided(a.items.out[m], first, count, out[m], keep, a.items.accumulate);
+  }
+  void run(std::int64_t item) {
+    const bool selected = selects(a.items.mask, item);
+    const token_range range = range_of(a.segment[0], item);
+    begin(item, selected);
+    for (std::int64_t end = range.end; end > range.begin; end -= tile_items) {
+      const int count = static_cast<int>(smaller(tile_items, end - range.begin));
+      if (selected) load(end - count, count);
+      for (int t = count; t-- > 0;) {
+        keep[t] = selected && keep[t];
+        for (int m = 0; m < Body::outputs && !keep[t]; ++m) out[m][t] = 0;
+        if (keep[t]) step(t);
+      }
+      store(end - count, count);
+    }
+  }
+};
 
 template <class Exec, class Body>
 status run_to_go(const Exec&, const Body&, const segmented_arguments_of<Body>&) {
@@ -68,7 +100,8 @@ status run_to_go(const cpu& exec, const Body& body, const segmented_arguments_of
   const std::int64_t n = a.items.n, blocks = smaller(n, max_blocks);
   const Body ready = body.ready(resolve_normalizer(a.items.normalizer, a.items.mask, n));
   for_blocks(exec, blocks, a.segment[0].tokens, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = n * first / blocks; i < n * last / blocks; ++i) evaluate_item_to_go(ready, a, i);
+    to_go_walk<Body> walk(ready, a);
+    for (std::int64_t i = n * first / blocks; i < n * last / blocks; ++i) walk.run(i);
   });
   return {};
 }
