@@ -88,6 +88,30 @@ TEST_CASE("antisymmetric preferences: rewards have the mean 1/2, and oneself shr
   covers("win_rate", "identity");
 }
 
+TEST_CASE("the mean policy gradient of batch win rates is that of self-play, for preferences of any kind") {
+  // Four trajectories of two steps with two actions each: 00, 01, 10, 11. They are judged as a whole and not for sure:
+  // 00 beats 01 beats 11 beats 00, which is no sum over steps and no reward at all.
+  const double judge[4][4] = {{0.5, 0.9, 0.5, 0.3}, {0.1, 0.5, 0.4, 0.8}, {0.5, 0.6, 0.5, 0.9}, {0.7, 0.2, 0.1, 0.5}};
+  const double policy[4] = {0.4, 0.3, 0.2, 0.1};
+  constexpr std::int64_t batches = 64, n = 3;  // all that three draws can be
+  double preference[batches * n * n], advantage[batches * n], gradient[4] = {}, expected[4] = {};
+  for (std::size_t b = 0; b < batches; ++b)
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) preference[(b * n + i) * n + j] = judge[b >> 2 * i & 3][b >> 2 * j & 3];
+  check(win_rates(cpu{}, {}, {.preference = {preference, batches, n, n}}, {.advantage = {advantage, batches, n}}));
+  for (std::size_t b = 0; b < batches; ++b)
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t k = 0; k < 4; ++k) {
+        const double chance = policy[b & 3] * policy[b >> 2 & 3] * policy[b >> 4 & 3];
+        const double slope = ((b >> 2 * i & 3) == k ? 1 : 0) - policy[k];  // of the log-probability by logit k
+        gradient[k] += chance * advantage[b * n + i] * slope / n;
+      }
+  for (std::size_t k = 0; k < 4; ++k)
+    for (std::size_t j = 0; j < 4; ++j) expected[k] += policy[k] * policy[j] * (judge[k][j] - 0.5);
+  for (std::size_t k = 0; k < 4; ++k) CHECK(gradient[k] == doctest::Approx(expected[k]).epsilon(1e-13).scale(1));
+  CHECK(std::fabs(expected[0]) > 0.01);
+}
+
 TEST_CASE("the gradient by preferences is that of the objective by differences") {
   win_rate_case<double> c({.batch = 2, .samples = 6, .opponents = 6, .masks = true, .games = true});
   REQUIRE(win_rates(cpu{}, c.options(), c.inputs(), c.outputs()).ok());

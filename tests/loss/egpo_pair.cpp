@@ -23,18 +23,12 @@ constexpr double beta = 0.4;
 numbers expected_gradient(const small_game& game, const numbers& logp, const numbers& opponent) {
   const numbers g = game.win_rates(opponent);
   const auto share = 1 / static_cast<long double>(game.n * game.n);
-  numbers by_logp(game.n, 0);
-  for (std::size_t i = 0; i < game.n; ++i)
-    for (std::size_t j = 0; j < game.n; ++j) {
-      const auto in_double = [](long double x) { return static_cast<double>(x); };
-      const auto t = ask(egpo_pair{.beta = beta}, {.policy_chosen = in_double(logp[i]),
-                                                   .policy_rejected = in_double(logp[j]),
-                                                   .reference_chosen = in_double(game.log_reference[i]),
-                                                   .reference_rejected = in_double(game.log_reference[j]),
-                                                   .column = {in_double(g[i]), in_double(g[j])}});
-      by_logp[i] += share * t.d_chosen, by_logp[j] += share * t.d_rejected;
-    }
-  return prefer_test::to_logits(by_logp, logp);
+  return prefer_test::pair_gradient(logp, [&](std::size_t i, std::size_t j) -> prefer_test::pair_slopes {
+    pair<double> p = prefer_test::pair_of(logp, game.log_reference, i, j);
+    p.column[0] = static_cast<double>(g[i]), p.column[1] = static_cast<double>(g[j]);
+    const auto t = ask(egpo_pair{.beta = beta}, p);
+    return {share, t.d_chosen, t.d_rejected};
+  });
 }
 
 }  // namespace

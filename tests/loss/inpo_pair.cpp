@@ -21,20 +21,13 @@ constexpr double eta = 0.6, tau = 0.2;
 
 // Pairs that `before` draws, the winner drawn by the game's preference: the mean gradient by logits.
 numbers expected_gradient(const small_game& game, const numbers& logp, const numbers& before) {
-  numbers by_logp(game.n, 0);
-  for (std::size_t i = 0; i < game.n; ++i)
-    for (std::size_t j = 0; j < game.n; ++j) {
-      const auto in_double = [](long double x) { return static_cast<double>(x); };
-      const auto t = ask(inpo_pair{.eta = eta, .tau = tau}, {.policy_chosen = in_double(logp[i]),
-                                                             .policy_rejected = in_double(logp[j]),
-                                                             .reference_chosen = in_double(game.log_reference[i]),
-                                                             .reference_rejected = in_double(game.log_reference[j]),
-                                                             .label = 1,
-                                                             .column = {in_double(before[i]), in_double(before[j])}});
-      const long double share = 2 * game.preference[i][j] * std::exp(before[i] + before[j]);
-      by_logp[i] += share * t.d_chosen, by_logp[j] += share * t.d_rejected;
-    }
-  return prefer_test::to_logits(by_logp, logp);
+  return prefer_test::pair_gradient(logp, [&](std::size_t i, std::size_t j) -> prefer_test::pair_slopes {
+    pair<double> p = prefer_test::pair_of(logp, game.log_reference, i, j);
+    p.label = 1;
+    p.column[0] = static_cast<double>(before[i]), p.column[1] = static_cast<double>(before[j]);
+    const auto t = ask(inpo_pair{.eta = eta, .tau = tau}, p);
+    return {2 * game.preference[i][j] * std::exp(before[i] + before[j]), t.d_chosen, t.d_rejected};
+  });
 }
 
 }  // namespace
@@ -65,14 +58,10 @@ TEST_CASE("INPO: the reward of the step is the win rate; with tau = eta the last
   for (std::size_t i = 0; i < game.n; ++i)
     step.push_back((1 - s) * before[i] + s * game.log_reference[i] + p[i] / eta);
   step = prefer_test::log_softmax(step);
-  const auto d = [](long double x) { return static_cast<double>(x); };
-  const auto t = inpo_pair{.eta = eta, .tau = tau}(pair<double>{.policy_chosen = d(step[0]),
-                                                                .policy_rejected = d(step[3]),
-                                                                .reference_chosen = d(game.log_reference[0]),
-                                                                .reference_rejected = d(game.log_reference[3]),
-                                                                .label = 1,
-                                                                .column = {d(before[0]), d(before[3])}});
-  CHECK(t.reward_chosen - t.reward_rejected == doctest::Approx(d(p[0] - p[3])).epsilon(1e-13));
+  pair<double> p03 = prefer_test::pair_of(step, game.log_reference, 0, 3);
+  p03.column[0] = static_cast<double>(before[0]), p03.column[1] = static_cast<double>(before[3]);
+  const auto t = inpo_pair{.eta = eta, .tau = tau}(p03);
+  CHECK(t.reward_chosen - t.reward_rejected == doctest::Approx(static_cast<double>(p[0] - p[3])).epsilon(1e-13));
   const pair<double> x = {
       .policy_chosen = -3, .policy_rejected = -4.5, .reference_chosen = -2, .label = 1, .column = {-7, 5}};
   const double expected = ask(ipo{.tau = 0.5}, x).value;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/pair.hpp>
 #include <support/numbers.hpp>
 
 #include <cmath>
@@ -46,6 +47,30 @@ numbers slopes_of(const F& f, numbers at) {
     at[k] = x;
   }
   return d;
+}
+
+// The gradient by logits of a mean over ordered pairs of actions: slopes(i, j) has the derivatives by both
+// log-probabilities and the share of the pair.
+struct pair_slopes {
+  long double share, chosen, rejected;
+};
+template <class F>
+numbers pair_gradient(const numbers& logp, const F& slopes) {
+  numbers by_logp(logp.size(), 0);
+  for (std::size_t i = 0; i < logp.size(); ++i)
+    for (std::size_t j = 0; j < logp.size(); ++j) {
+      const pair_slopes s = slopes(i, j);
+      by_logp[i] += s.share * s.chosen, by_logp[j] += s.share * s.rejected;
+    }
+  return to_logits(by_logp, logp);
+}
+
+// Two actions as a pair of responses, in double.
+inline prefer::pair<double> pair_of(const numbers& logp, const numbers& log_reference, std::size_t i, std::size_t j) {
+  return {.policy_chosen = static_cast<double>(logp[i]),
+          .policy_rejected = static_cast<double>(logp[j]),
+          .reference_chosen = static_cast<double>(log_reference[i]),
+          .reference_rejected = static_cast<double>(log_reference[j])};
 }
 
 inline long double distance(const numbers& a, const numbers& b) {
