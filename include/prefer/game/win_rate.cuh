@@ -38,16 +38,22 @@ template <class S>
 static __device__ void add_opponents(const win_rate_tables& w, std::int64_t b, std::int64_t i, int rank, int team,
                                      double& sum, double& met) {
   const S* const row = static_cast<const S*>(w.preference.data) + w.preference.row(b, i);
-  const std::int64_t end = w.opponents_of(b), stride = w.preference.stride[2];
+  const std::int64_t end = w.opponents_of(b), stride = w.preference.stride[2], self = w.self(i);
+  if (w.opponent_mask.data == nullptr && w.games.data == nullptr) {
 #pragma unroll 4
+    for (std::int64_t j = rank; j < end; j += team) {
+      const bool meets = j != self;
+      sum += meets ? static_cast<double>(widen(row[j * stride])) : 0;
+      met += meets ? 1 : 0;
+    }
+    return;
+  }
   for (std::int64_t j = rank; j < end; j += team) {
     if (!w.meets(b, i, j)) continue;
     const double x = static_cast<double>(widen(row[j * stride]));
-    if (w.games.data == nullptr) {
-      sum += x, met += 1;
-      continue;
-    }
-    const double games = load_element<double>(w.games.data, w.games.type, w.games.row(b, i) + j * w.games.stride[2]);
+    const double games = w.games.data == nullptr ? 1
+                                                 : load_element<double>(w.games.data, w.games.type,
+                                                                        w.games.row(b, i) + j * w.games.stride[2]);
     sum += rate_of(x, games), met += games > 0 ? 1 : 0;
   }
 }

@@ -156,13 +156,24 @@ struct row_columns {
       }
     }
   }
-  // The same where x is contiguous and 16 bytes lie together.
+  // Whether both rows lie in memory alike.
+  __device__ __forceinline__ bool alike() const {
+    return other.type == element_tag<S> && other.stride == 1 &&
+           (reinterpret_cast<std::uintptr_t>(y.data) - reinterpret_cast<std::uintptr_t>(x.data)) % 16 == 0;
+  }
+  static __device__ __forceinline__ row_words words_at(const S* p) { return *reinterpret_cast<const row_words*>(p); }
+  // The group of columns that begins at `column` where x is contiguous and 16 bytes lie together; `both`: y as well.
   template <class T>
-  __device__ __forceinline__ void load_aligned(std::int64_t column, T (&z)[group_of<S>]) const {
-    const row_words words = *reinterpret_cast<const row_words*>(x.data + column);
+  __device__ __forceinline__ void load_aligned(std::int64_t column, bool both, T (&z)[group_of<S>]) const {
+    const row_words words = words_at(x.data + column);
 #pragma unroll
-    for (int i = 0; i < group_of<S>; ++i)
-      z[i] = join(static_cast<T>(widen(element_in<S>(words, i))), column + i);
+    for (int i = 0; i < group_of<S>; ++i) z[i] = static_cast<T>(widen(element_in<S>(words, i)));
+    if constexpr (joins_rows<Body>) {
+      const row_words more = both ? words_at(y.data + column) : row_words{};
+#pragma unroll
+      for (int i = 0; i < group_of<S>; ++i)
+        z[i] = both ? body.join(z[i], static_cast<T>(widen(element_in<S>(more, i)))) : join(z[i], column + i);
+    }
   }
 };
 
@@ -313,6 +324,7 @@ struct row_team {
     const std::int64_t head = static_cast<std::int64_t>((16 - address % 16) % 16 / sizeof(S));
     const std::int64_t first = !alike || begin + head > end ? end : begin + head;
     const std::int64_t last = first + (end - first) / group * group;
+    const bool both = joins_rows<Body> && columns.alike();
     for (std::int64_t v = begin + rank; v < first; v += threads) single(v);
     for (std::int64_t v = first + rank * group; v < last; v += static_cast<std::int64_t>(threads) * group) {
       union {
@@ -321,7 +333,7 @@ struct row_team {
       } out;
       if (plan.slopes) {
         T in[group];
-        columns.load_aligned(v, in);
+        columns.load_aligned(v, both, in);
 #pragma unroll
         for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(slope(in[i], false));
         if (in_group(plan.left_out, v, group)) {
