@@ -123,6 +123,24 @@ TEST_CASE("a token that a policy never does: not in the mixture, unless that pol
   for (int k = 6; k < 12; ++k) CHECK(!std::isnan(other[static_cast<std::size_t>(k)]));
 }
 
+TEST_CASE("NaN is looked for on request, where the matrices are and nowhere else") {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> x(64, none), y(12), z(12);
+  const auto at = [](std::size_t i, std::size_t v) { return 3 + i * 17 + v * 4; };  // everything between is NaN
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t v = 0; v < 4; ++v) x[at(i, v)] = static_cast<double>(v);
+  const auto mix = [&] {
+    return mix_logp<double>(cpu{.content = content::all}, {},
+                            {.policy = {x.data() + 3, 3, 4, 17, 4}, .reference = {y.data(), 3, 4}},
+                            {.logp = {z.data(), 3, 4}});
+  };
+  CHECK(mix().ok());
+  for (double e : z) CHECK(e < 0);
+  x[at(2, 1)] = none;
+  const status s = mix();
+  CHECK((s.code == errc::not_a_number && s.index == 2 && std::string(s.argument) == "policy"));
+}
+
 TEST_CASE("the product of mixtures of tokens is not the mixture of sequences") {
   // Two tokens of two kinds; after the first kind the policy has a favourite, the reference never has.
   const double first[] = {std::log(0.5), std::log(0.5)}, second[] = {std::log(0.9), std::log(0.1)}, even[] = {0, 0};

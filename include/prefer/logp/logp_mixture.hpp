@@ -75,12 +75,9 @@ struct mixture_body {
   PREFER_HD row_plan begin(std::int64_t) const { return {}; }
   PREFER_HD coefficients finish(std::int64_t, const row_plan&, const row_state<sums>& s, double) const {
     constexpr double inf = math::detail::format<double>::infinity, nan = math::detail::format<double>::nan;
-    coefficients c;
-    c.shift = static_cast<T>(s.max);
-    // An infinite maximum, or none, leaves no distribution.
+    // An infinite maximum, or none, leaves no distribution. The maximum is one of the columns, and exact in T.
     const bool any = s.max < inf && s.max > -inf;
-    c.log_sum = static_cast<T>(any ? math::log(s.sum[0]) + (s.max - static_cast<double>(c.shift)) : nan);
-    return c;
+    return {static_cast<T>(s.max), static_cast<T>(any ? math::log(s.sum[0]) : nan)};
   }
   template <class V>
   PREFER_HD V slope(const V& z, const coefficients& c) const {
