@@ -23,7 +23,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build
 mkdir -p "$build"
 . "$root/tests/tooling/install.sh"
-need_packages g++ cmake ninja-build ccache binutils doctest-dev python3-mpmath libeigen3-dev libxtensor-dev clang-14
+need_packages g++ cmake ninja-build ccache binutils doctest-dev python3-mpmath libeigen3-dev libxtensor-dev libbenchmark-dev clang-14
 
 cuda=$(nvcc_home)
 options=()
@@ -49,7 +49,7 @@ build_and_test() {
   while [ "$1" != -- ]; do ctest_options+=("$1"); shift; done
   shift
   cmake -S "$root" -B "$build/$name" -G Ninja -DPREFER_BUILD_TESTS=ON -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 \
-    -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache \
+    -DCMAKE_CUDA_FLAGS_RELEASE=-O1 -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache \
     -DPREFER_GOLDEN="$build/golden" "$@" >"$build/$name.log" || { cat "$build/$name.log"; return 1; }
   nice cmake --build "$build/$name" >"$build/$name.log" 2>&1 || { tail -n 60 "$build/$name.log"; return 1; }
   nice ctest --test-dir "$build/$name" --output-on-failure -j 2 "${ctest_options[@]}"

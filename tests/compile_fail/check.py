@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 
-source, command = sys.argv[1], sys.argv[2:] + ["-c", "-o", os.devnull, sys.argv[1]]
+source = sys.argv[1]
+command = [*sys.argv[2:], *(["-c", "-o", os.devnull] if source.endswith(".cu") else ["-fsyntax-only"]), source]
 expected = re.search(r"// expect: (.*)", open(source).read()).group(1)
 good = subprocess.run(command, capture_output=True, text=True)
 bad = subprocess.run(command + ["-DPREFER_FAIL"], capture_output=True, text=True)

@@ -4,6 +4,7 @@
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>
 #include <prefer/loss/dpo.cuh>
+#include <support/cuda.cuh>
 #include <support/loss_suite.cuh>
 #include <support/losses.hpp>
 

@@ -5,9 +5,13 @@
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/loss/cpl.cuh>
 #include <prefer/loss/regret.cuh>
+#include <support/cuda.cuh>
 #include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>
+
+#include <map>
+#include <vector>
 
 using namespace prefer_test;
 

@@ -7,6 +7,7 @@
 #include <prefer/loss/diffusion_kto.cuh>
 #include <prefer/loss/kto.cuh>
 #include <prefer/loss/unpaired.cuh>
+#include <support/cuda.cuh>
 #include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>

@@ -3,9 +3,13 @@
 #include <loss/cases/wpo.hpp>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/loss/wpo.cuh>
+#include <support/cuda.cuh>
 #include <support/golden_cases.cuh>
 
 #include <doctest/doctest.h>
+
+#include <map>
+#include <vector>
 
 using namespace prefer_test;
 

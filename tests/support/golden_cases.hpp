@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/pair.hpp>
 #include <support/loss_suite.hpp>
+
+#include <doctest/doctest.h>
 
 #include <iterator>
 #include <string>
@@ -42,72 +45,28 @@ const Row* same_parameters(const Row* first, const Row* last) {
   return r;
 }
 
-// A call on rows that share their parameters, as memory.
-template <class S, class Loss, class Row>
-loss_call<Loss, S> golden_call(const Loss& loss, const Row* first, const Row* last) {
-  loss_call<Loss, S> c(loss, last - first);
-  c.divisor = 1;
-  for (std::int64_t i = 0; i < c.n; ++i) {
-    c.weight.set(i, 1);
-    c.mask.at(i) = true;
-    for (int k = 0; k < Row::inputs; ++k) c.in[c.at(k)].set(i, static_cast<double>(first[i].in[k]));
-  }
-  return c;
-}
+// Rows that share their parameters, in every storage type and at every level; compiled once per kind, in
+// golden_cases.cpp.
+template <class Kind, class Row>
+void check_golden(const char* name, double roundings, const cpu_subject<Kind>& loss, const Row* first, const Row* last);
 
-template <class S>
-void check_number(const char* what, double got, const golden_number& g, double roundings) {
-  const long double largest = largest_of<S>;
-  INFO(what << ": " << got << " for " << static_cast<double>(g.exact));
-  if (std::fabs(g.exact) > largest) {
-    CHECK((std::fabs(got) > 0.99L * largest && (got > 0) == (g.exact > 0)));
-    return;
-  }
-  const long double bound = std::ldexp(roundings * g.size, 1 - storage<compute_for<S>>::digits) +
-                            std::ldexp(std::fabs(g.exact), 1 - storage<S>::digits) +
-                            std::ldexp(4.0L, storage<S>::least_exponent);  // a few roundings below the normal numbers
-  CHECK(std::fabs(got - g.exact) <= bound);
-}
-
-template <class Loss, class S, class Row>
-void check_golden_call(loss_call<Loss, S>& c, const Row* first, double roundings) {
-  using kind = prefer::kind_of<Loss>;
-  for (std::int64_t i = 0; i < c.n; ++i) {
-    INFO("row " << i << " of its parameters");
-    int reward = 0;
-    for (int m = 0; m < output_count<Loss>; ++m) {
-      const std::string_view name = kind::output_fields[m];
-      const golden_number* expected = name == "losses"                                     ? &first[i].value
-                                      : m < Row::derivatives                               ? &first[i].derivative[m]
-                                      : name.starts_with("grad") || reward == Row::rewards ? nullptr
-                                                                                           : &first[i].reward[reward++];
-      if (expected != nullptr && c.traits.provides[m])
-        check_number<S>(kind::output_fields[m], c.out[c.at(m)].get(i), *expected, roundings);
-    }
-  }
-}
-
-template <class Cases, class S>
-void check_golden() {
+// check(loss, first, last) for every run of rows that share their parameters.
+template <class Cases, class Check>
+void each_golden_loss(Check check) {
   const auto* last = std::begin(Cases::rows);
   for (const auto* first = last; first != std::end(Cases::rows); first = last) {
     last = same_parameters(first, std::end(Cases::rows));
-    auto c = golden_call<S>(Cases::make(first->parameter), first, last);
-    for (prefer::isa level : levels()) {
-      REQUIRE(run(prefer::cpu{.isa = level}, c, true, false).ok());
-      check_golden_call(c, first, Cases::roundings);
-    }
+    check(Cases::make(first->parameter), first, last);
   }
-  for (const char* tag : {"golden", "tails"}) covers<S>(Cases::name, tag);
 }
 
 template <class Cases>
 void loss_tests() {
   SUBCASE("golden values and gradients in both tails, in every storage type and at every level") {
-    check_golden<Cases, float>();
-    check_golden<Cases, double>();
-    check_golden<Cases, prefer::half>();
-    check_golden<Cases, prefer::bfloat16>();
+    each_golden_loss<Cases>([](const auto& loss, const auto* first, const auto* last) {
+      using kind = prefer::kind_of<std::remove_cvref_t<decltype(loss)>>;
+      check_golden(Cases::name, Cases::roundings, cpu_subject<kind>(loss), first, last);
+    });
   }
   loss_suite(Cases::name, Cases::typical());
 }

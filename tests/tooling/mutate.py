@@ -60,16 +60,28 @@ def mutants(text, name):
             yield changed, changed[line:changed.index("\n", at)].strip()
 
 
-def survives(files, changed):
+COMPILE = ["g++", "-std=c++20", "-O0", "-march=native"]
+INCLUDES = ["-I", str(root / "include"), "-I", str(root / "tests"), "-I", str(golden)]
+
+
+def compile_support(folder):
+    """The suites, compiled once: they do not see the header that changes."""
+    sources = sorted((root / "tests/support").glob("*.cpp"))
+    objects = [str(pathlib.Path(folder) / f"{s.stem}.o") for s in sources]
+    for source, made in zip(sources, objects):
+        subprocess.run([*COMPILE, *INCLUDES, "-c", str(source), "-o", made], check=True)
+    return objects
+
+
+def survives(support, files, changed):
     """Compiles and runs the test with the changed header in front of the include path."""
     with tempfile.TemporaryDirectory() as folder:
         header = pathlib.Path(folder) / "prefer" / f"{files}.hpp"
         header.parent.mkdir(parents=True)
         header.write_text(changed, encoding="utf-8")
         program = pathlib.Path(folder) / "test"
-        sources = [root / "tests" / f"{files}.cpp", *(root / "tests/support").glob("*.cpp")]
-        command = ["g++", "-std=c++20", "-O0", "-march=native", "-I", folder, "-I", str(root / "include"), "-I", str(root / "tests")]
-        build = subprocess.run([*command, "-I", str(golden), *map(str, sources), "-o", str(program), "-lpthread"], capture_output=True)
+        test = str(root / "tests" / f"{files}.cpp")
+        build = subprocess.run([*COMPILE, "-I", folder, *INCLUDES, test, *support, "-o", str(program), "-lpthread"], capture_output=True)
         if build.returncode != 0:
             return False
         return subprocess.run([str(program)], capture_output=True).returncode == 0
@@ -78,13 +90,15 @@ def survives(files, changed):
 with open(root / "tests/algorithms.csv", encoding="utf-8", newline="") as file:
     losses = [a for a in csv.DictReader(file) if (a["algorithm"] in sys.argv[3:] if len(sys.argv) > 3 else a["kind"] == "loss")]
 survivors = 0
-with concurrent.futures.ThreadPoolExecutor(2) as pool:
+with tempfile.TemporaryDirectory() as made, concurrent.futures.ThreadPoolExecutor(2) as pool:
+    support = compile_support(made)
     for a in losses:
         text = (root / "include/prefer" / f"{a['files']}.hpp").read_text(encoding="utf-8")
-        if survives(a["files"], text + "#error\n") or not survives(a["files"], text):
+        if survives(support, a["files"], text + "#error\n") or not survives(support, a["files"], text):
             sys.exit(f"{a['algorithm']}: the test does not pass unchanged, or does not use the changed header")
         tried = list(mutants(text, a["algorithm"]))
-        alive = [line for (_, line), passed in zip(tried, pool.map(lambda m: survives(a["files"], m[0]), tried)) if passed]
+        passed = pool.map(lambda m: survives(support, a["files"], m[0]), tried)
+        alive = [line for (_, line), alive in zip(tried, passed) if alive]
         survivors += len(alive)
         print(f"{a['algorithm']}: {len(tried)} mutants, {len(alive)} survive", *alive, sep="\n  ", flush=True)
 sys.exit(survivors > 0)

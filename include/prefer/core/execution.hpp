@@ -38,7 +38,11 @@ struct task_runner {
       : context(const_cast<void*>(static_cast<const void*>(&f))),
         run([](void* self, std::int64_t tasks, task call, void* argument) {
           (*static_cast<F*>(self))(tasks, [=](std::int64_t index) { call(argument, index); });
-        }) {}
+        }) {
+    static_assert(
+        requires(F & f) { f(std::int64_t{}, [](std::int64_t) {}); },
+        "prefer: what runs tasks is a prefer::thread_pool or a callable f(std::int64_t tasks, auto task)");
+  }
 
   constexpr explicit operator bool() const { return run != nullptr; }
 };
