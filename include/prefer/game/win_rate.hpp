@@ -307,29 +307,30 @@ struct win_rate_work {
     for (int k = t.count; k % 8 != 0; ++k) to[k] = 0;
   }
 
-  // What an entry adds to a row's sum: its rate or, in a check, 1 if it is none. Choices inside choices: compilers take
-  // conditions that are combined apart.
+  // What an entry adds to a row's sum: its rate or, in a check, more than 0 if it is none. One choice per condition,
+  // added up and settled: g++ takes conditions that it can combine apart into elements.
   template <bool Checks, bool Games, class V>
   static inline __attribute__((always_inline)) V term(const V& x, const V& games) {
     if constexpr (!Checks) return Games ? rate_of(x, games) : x;
     const V most = Games ? games : V(1);
-    const V bad = select(x >= V(0), select(x <= most, V(0), V(1)), V(1));
-    return Games ? select(games > V(0), bad, select(games == V(0), V(0), V(1))) : bad;
+    const V bad = (select(x >= V(0), V(0), V(1)).settled() + select(x <= most, V(0), V(1))).settled();
+    return Games ? select(games > V(0), bad, V(0)).settled() + select(games >= V(0), V(0), V(1)) : bad;
   }
 
   template <bool Checks, bool Games, bool All, class V, class S>
   static inline __attribute__((always_inline)) void add_lane(const S* x, const tile& t, int g, V& sum, V& played) {
     V games(1), here = V(1);
     if constexpr (Games) games = V::load(t.games + g), here = select(games > V(0), V(1), V(0));
-    const V rate = term<Checks, Games>(V::load(x), games);
+    V rate = V::load(x);
     if constexpr (All) {
-      sum += rate.settled();
-      if constexpr (Games) played += here;
+      sum += term<Checks, Games>(rate, games).settled();
     } else {
       const auto kept = V::mask::load(t.keep + g);
-      sum += select(kept, rate.settled(), V(0));
-      if constexpr (Games) played += select(kept, here, V(0));
+      if constexpr (Games) games = select(kept, games, V(0)).settled(), here = select(kept, here, V(0));
+      rate = select(kept, rate, V(0)).settled();
+      sum += term<Checks, Games>(rate, games).settled();
     }
+    if constexpr (Games) played += here;
   }
 
   // Numbers in place but for the last few, which are copied so that no lane reads behind the row.
