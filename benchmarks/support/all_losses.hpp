@@ -16,13 +16,17 @@
 #include <prefer/loss/discopop.hpp>
 #include <prefer/loss/dpo.hpp>
 #include <prefer/loss/dpop.hpp>
+#include <prefer/loss/egpo_pair.hpp>
 #include <prefer/loss/exo.hpp>
 #include <prefer/loss/f_dpo.hpp>
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/hinge.hpp>
+#include <prefer/loss/inpo_pair.hpp>
 #include <prefer/loss/ipo.hpp>
+#include <prefer/loss/ipo_md.hpp>
 #include <prefer/loss/iql.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
+#include <prefer/loss/nash_md_pg.hpp>
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
@@ -80,6 +84,10 @@ void each_loss(F f) {
   f("bco_unpaired", prefer::bco_unpaired{});
   f("sppo_soft", prefer::sppo_soft{});
   f("diffusion_kto", prefer::diffusion_kto{});
+  f("nash_md_pg", prefer::nash_md_pg{});
+  f("ipo_md", prefer::ipo_md{});
+  f("egpo_pair", prefer::egpo_pair{});
+  f("inpo_pair", prefer::inpo_pair{});
   f("partial_return", prefer::partial_return{});
   f("regret", prefer::regret{});
   f("weighted_return", prefer::weighted_return{});

@@ -4,6 +4,7 @@
 
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/core/evaluate_indexed.cuh>
+#include <prefer/core/evaluate_to_go.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/core/pair_plan.cuh>
 #include <prefer/core/sum_rows.cuh>
@@ -14,11 +15,14 @@
 #include <prefer/game/preference.cuh>
 #include <prefer/game/regularized_equilibrium.cuh>
 #include <prefer/game/self_play.cuh>
+#include <prefer/game/split_reward.cuh>
 #include <prefer/game/tournament_scores.cuh>
+#include <prefer/game/win_rate.cuh>
 #include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>
 #include <prefer/logp/evaluate_logits.cuh>
 #include <prefer/logp/gaussian_logp.cuh>
+#include <prefer/logp/logp_mixture.cuh>
 #include <prefer/logp/noise_error.cuh>
 #include <prefer/logp/token_divergence.cuh>
 #include <prefer/logp/token_logp.cuh>
@@ -40,17 +44,21 @@
 #include <prefer/loss/discopop.cuh>
 #include <prefer/loss/dpo.cuh>
 #include <prefer/loss/dpop.cuh>
+#include <prefer/loss/egpo_pair.cuh>
 #include <prefer/loss/exo.cuh>
 #include <prefer/loss/f_dpo.cuh>
 #include <prefer/loss/focal_ranking.cuh>
 #include <prefer/loss/gaussian_kl.cuh>
 #include <prefer/loss/hinge.cuh>
+#include <prefer/loss/inpo_pair.cuh>
 #include <prefer/loss/ipo.cuh>
+#include <prefer/loss/ipo_md.cuh>
 #include <prefer/loss/iql.cuh>
 #include <prefer/loss/kto.cuh>
 #include <prefer/loss/latent_sample.cuh>
 #include <prefer/loss/length_normalized_dpo.cuh>
 #include <prefer/loss/lists.cuh>
+#include <prefer/loss/nash_md_pg.cuh>
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>

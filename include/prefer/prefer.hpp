@@ -4,6 +4,7 @@
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/core/evaluate_indexed.hpp>
+#include <prefer/core/evaluate_to_go.hpp>
 #include <prefer/core/evaluate_tokens.hpp>
 #include <prefer/core/random.hpp>
 #include <prefer/core/reducer.hpp>
@@ -17,12 +18,15 @@
 #include <prefer/game/preference.hpp>
 #include <prefer/game/regularized_equilibrium.hpp>
 #include <prefer/game/self_play.hpp>
+#include <prefer/game/split_reward.hpp>
 #include <prefer/game/tournament_scores.hpp>
+#include <prefer/game/win_rate.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
 #include <prefer/logp/divergence_score.hpp>
 #include <prefer/logp/evaluate_logits.hpp>
 #include <prefer/logp/gaussian_logp.hpp>
+#include <prefer/logp/logp_mixture.hpp>
 #include <prefer/logp/noise_error.hpp>
 #include <prefer/logp/token_divergence.hpp>
 #include <prefer/logp/token_logp.hpp>
@@ -46,17 +50,21 @@
 #include <prefer/loss/discopop.hpp>
 #include <prefer/loss/dpo.hpp>
 #include <prefer/loss/dpop.hpp>
+#include <prefer/loss/egpo_pair.hpp>
 #include <prefer/loss/exo.hpp>
 #include <prefer/loss/f_dpo.hpp>
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
 #include <prefer/loss/hinge.hpp>
+#include <prefer/loss/inpo_pair.hpp>
 #include <prefer/loss/ipo.hpp>
+#include <prefer/loss/ipo_md.hpp>
 #include <prefer/loss/iql.hpp>
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/latent_sample.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
 #include <prefer/loss/lists.hpp>
+#include <prefer/loss/nash_md_pg.hpp>
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>

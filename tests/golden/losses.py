@@ -65,8 +65,9 @@ class Item:
             self.e = self.p - self.r
 
 
-def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair", beside=None):
-    """`terms` and `slope_terms`: the sizes of what value and d policy_chosen add up, where they exceed the result."""
+def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair", beside=None, constant=None):
+    """`terms` and `slope_terms`: the sizes of what value and d policy_chosen add up, where they exceed the result.
+    `constant`: what the formula takes as its last argument and derivatives do not see."""
     from make_golden import number
 
     fields, derivatives, usual = KINDS[kind]
@@ -76,8 +77,9 @@ def rows(formula, parameters, items, terms=None, slope_terms=None, kind="pair", 
         parameter = [mpf(p) for p in parameter]
         for item in items:
             x = [mpf(item.get(name, neutral)) for name, neutral in fields.items()]
-            value = lambda x: formula(Item(fields, x), *parameter)
-            slope = lambda x, k: diff(lambda t: value(x[:k] + [t] + x[k + 1:]), x[k])
+            fixed = lambda x: [constant(Item(fields, x), *parameter)] if constant else []
+            value = lambda x, at=None: formula(Item(fields, x), *parameter, *fixed(at or x))
+            slope = lambda x, k: diff(lambda t: value(x[:k] + [t] + x[k + 1:], x), x[k])
 
             def size(f):
                 moved = lambda k: x[:k] + [x[k] * (1 + mpf("1e-12"))] + x[k + 1:]
@@ -155,6 +157,15 @@ def diffusion_kto_terms(i, beta, baseline, utility):
 
 def wpo(log_probability, log_collision, length, aligned):
     return (log_probability - aligned * log_collision) / max(length, 1)
+
+
+def nash_weight(i, tau):
+    return i.label - mpf(1) / 2 - tau * i.e
+
+
+def ipo_md(i, tau, form):
+    h = i.a - i.c
+    return tau * h ** 2 - (2 * i.label - 1) * (i.pc - i.pr) if form else (h - (2 * i.label - 1) / (2 * tau)) ** 2
 
 
 def stated(z, label, uniform):
@@ -281,6 +292,23 @@ TABLES = {
         kind="response"),
     "sppo_soft": lambda: rows(
         lambda i, b: (i.e - (i.label - 0.5) / b) ** 2, [(EIGHTH,), (mpf(2) ** -10,)], RESPONSES, kind="response"),
+    "nash_md_pg": lambda: rows(
+        lambda i, tau, w: -w * i.p, [(EIGHTH,), (mpf(2) ** -7 * 3,), (0,)], RESPONSES, kind="response", constant=nash_weight,
+        beside=lambda i, tau: (nash_weight(i, tau),)),
+    "ipo_md": lambda: rows(
+        ipo_md, [(EIGHTH, 0), (1.375, 0), (1.375, 1)], [dict(x, label=y) for x in Z for y in (1, 0.375, 0)],
+        lambda i, tau, form: form * abs((2 * i.label - 1) * (i.pc - i.pr)),
+        slope_terms=lambda i, tau, form: form * abs(2 * tau * (i.a - i.c)),
+        beside=lambda i, tau, form: (tau * i.a, tau * i.c)),
+    "egpo_pair": lambda: rows(
+        lambda i, b: (i.a - i.c - (i.k0 - i.k1) / b) ** 2, [(EIGHTH,), (1.375,)],
+        [dict(x, k0=p, k1=q) for x in Z for p, q in ((1, 0), (0.375, 0.875))]),
+    "inpo_pair": lambda: rows(
+        lambda i, eta, tau: (i.pc - i.pr - tau / eta * (i.rc - i.rr) - (eta - tau) / eta * (i.k0 - i.k1)
+                             - (2 * i.label - 1) / (2 * eta)) ** 2,
+        [(EIGHTH, 0.046875), (1.375, 0), (0.25, 0.25)],
+        [dict(x, k0=k, k1=l, label=y) for x in Z for k, l in ((0, 0), (-1.5, 0.75)) for y in (1, 0.375)],
+        beside=lambda i, eta, tau: (eta * (i.pc - i.k0) + tau * (i.k0 - i.rc), eta * (i.pr - i.k1) + tau * (i.k1 - i.rr))),
     "cpl": lambda: rows(
         cpl, [(EIGHTH, 0.5, 0), (2, 1, 0), (EIGHTH, 0.75, 1)], [dict(x, label=y) for x in Z for y in (1, 0.25)],
         beside=lambda i, alpha, bias, relative: (alpha * i.a, alpha * i.c) if relative else (alpha * i.pc, alpha * i.pr)),

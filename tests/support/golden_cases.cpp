@@ -30,11 +30,17 @@ void check_golden(const char* name, double roundings, const cpu_subject<Kind>& l
   check_golden_in<prefer::bfloat16>(name, roundings, loss, first, last);
 }
 
-template void check_golden(const char*, double, const cpu_subject<prefer::pair_kind>&, const pair_row*, const pair_row*);
-template void check_golden(const char*, double, const cpu_subject<prefer::reward_pair_kind>&, const reward_pair_row*, const reward_pair_row*);
-template void check_golden(const char*, double, const cpu_subject<prefer::response_kind>&, const response_row*, const response_row*);
-template void check_golden(const char*, double, const cpu_subject<prefer::segment_pair_kind>&, const segment_pair_row*, const segment_pair_row*);
-template void check_golden(const char*, double, const cpu_subject<prefer::scored_kind>&, const scored_row*, const scored_row*);
-template void check_golden(const char*, double, const cpu_subject<prefer::transition_kind>&, const transition_row*, const transition_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::pair_kind>&,
+                           const pair_row*, const pair_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::reward_pair_kind>&,
+                           const reward_pair_row*, const reward_pair_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::response_kind>&,
+                           const response_row*, const response_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::segment_pair_kind>&,
+                           const segment_pair_row*, const segment_pair_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::scored_kind>&,
+                           const scored_row*, const scored_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::transition_kind>&,
+                           const transition_row*, const transition_row*);
 
 }  // namespace prefer_test

@@ -100,7 +100,8 @@ void check_bad_arguments_on_cuda(const char* name, const cuda_subject<Kind>& los
         CHECK(std::string(st.argument) == argument);
       });
   const device_workspace little(64);
-  CHECK(run(loss, prefer::cuda{.stream = s.handle, .workspace = little.get()}, d).code == prefer::errc::small_workspace);
+  const prefer::cuda cramped{.stream = s.handle, .workspace = little.get()};
+  CHECK(run(loss, cramped, d).code == prefer::errc::small_workspace);
   s.wait();
   d.fetch();
   CHECK(c.untouched());

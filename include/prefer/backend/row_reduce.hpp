@@ -30,6 +30,7 @@
 //     coefficients finish(std::int64_t item, const row_plan&, const row_state<sums>&, double left_out) const;
 //     template <class V> V slope(const V& x, const coefficients&) const;          // of a column
 //     T slope_left_out(T x, const coefficients&) const;                           // of the column that was left out
+//     template <class V> V join(const V& x, const V& y) const;                    // of a body of two matrices
 //   };
 //
 // A body may also pick columns of a row, at most a few hundred, and answer them one by one once the row is finished:
@@ -40,6 +41,8 @@
 //     T slope_picked(std::int64_t item, int k, T x, const coefficients&) const;  // in place of slope(x)
 //     static constexpr int most_kept;                                  // or they are the K largest, K at most that
 //
+// * A body that has `join` makes its columns of two matrices, which lie apart and may differ in type: what value and
+//   slope are given is join(x, y). It leaves no column out, and join(-inf, -inf) is -inf.
 // * A plan may leave one column out of the state (the target of a log-probability): `finish` gets its value apart. Of
 //   picked columns it is the largest.
 // * The K largest are in descending order of x as a T, equal ones in the order of their columns; NaN is not among them,
@@ -53,8 +56,9 @@
 //   ascend is not touched, and its plan's code says so.
 // * The state of a row is combined in an order that depends on V alone (and on T and the storage type on CUDA): bitwise
 //   the same for any number of rows and threads, any grid and any alignment.
-// * The gradient may be the matrix itself. Nothing is allocated on the CPU. On CUDA few long rows need scratch memory,
-//   row_reduce_workspace<Body>(M, V) bytes, else none is used; one launch, two for the gradient of few long rows.
+// * The gradient may be the matrix itself, or either of the two. Nothing is allocated on the CPU. On CUDA few long rows
+//   need scratch memory, row_reduce_workspace<Body>(M, V) bytes, else none is used; one launch, two for the gradient of
+//   few long rows.
 namespace prefer {
 
 // The answer of some columns of a row: what is later is merged into what is earlier by `append`.
@@ -128,6 +132,7 @@ requires(Body::most_kept > 0) struct row_part_state<Body> : row_state<Body::sums
 struct row_reduce_arguments {
   std::int64_t items = 0, rows = 0, columns = 0;  // items and rows differ with an index only
   row_source x;
+  row_source y;  // of a body that joins
   row_sink gradient;
   source index;
   bool arg = false;  // whether the state's arg is looked for
@@ -135,6 +140,11 @@ struct row_reduce_arguments {
 
 inline namespace PREFER_ABI {
 namespace detail {
+
+template <class Body>
+concept joins_rows = requires(const Body& body, const float& x) {
+  body.join(x, x);
+};
 
 // The sums of a part, relative to a larger maximum.
 template <class Body, class T>

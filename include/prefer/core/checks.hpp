@@ -83,6 +83,27 @@ constexpr status matrix(const char* name, const erased_view<Mutable, 2, S>& v, s
   return {};
 }
 
+// A batch of matrices, of any element type where it is an input. What an output touches lies in the order of its
+// indices: elements of a row, rows of a matrix, matrices.
+template <bool Mutable, space S>
+constexpr status batch(const char* name, const erased_view<Mutable, 3, S>& v, const std::int64_t (&expected)[3]) {
+  if (Mutable)
+    if (const status s = element_type(name, v.type, holds::numbers); !s.ok()) return s;
+  std::int64_t least = Mutable ? 1 : 0;
+  const bool empty = expected[0] * expected[1] * expected[2] == 0;
+  for (int r = 3; r-- > 0;) {
+    if (v.extent[r] != expected[r])
+      return fail(errc::bad_extent, name, "the shape that the other arguments have:", static_cast<double>(v.extent[r]),
+                  static_cast<double>(expected[r]));
+    const std::int64_t needed = expected[r] > 1 && !empty ? least : 0;
+    if (v.stride[r] < needed)
+      return fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[r]), static_cast<double>(needed));
+    if (Mutable && !empty) least += (expected[r] - 1) * v.stride[r];
+  }
+  return v.data == nullptr && !empty ? fail(errc::null_data, name, "a pointer to its elements, but it is null")
+                                           : status{};
+}
+
 // The bytes that a vector touches, for the overlap test.
 struct footprint {
   const char* name;
@@ -119,6 +140,15 @@ footprint footprint_of(const char* name, const erased_view<Mutable, 2, S>& v) {
   return {name, begin, v.extent[0] > 0 ? begin + (v.extent[0] - 1) * step + row : begin, step, row};
 }
 
+template <bool Mutable, space S>
+footprint footprint_of(const char* name, const erased_view<Mutable, 3, S>& v) {
+  std::int64_t elements = 1;
+  for (int r = 0; r < 3; ++r)
+    elements = v.extent[r] > 0 && elements > 0 ? elements + (v.extent[r] - 1) * v.stride[r] : 0;
+  const auto begin = reinterpret_cast<std::intptr_t>(v.data);
+  return {name, begin, begin + elements * size_of(v.type), 0, size_of(v.type)};
+}
+
 // Exact for two vectors of the same stride (the columns of one matrix, say), by address range otherwise.
 inline bool overlap(const footprint& a, const footprint& b) {
   if (a.end <= b.begin || b.end <= a.begin || a.begin == a.end || b.begin == b.end) return false;
@@ -151,7 +181,7 @@ struct footprints {
     if (a.given()) write(footprint_of(a.name, *a.view, a.group));
   }
   status check() const {
-    for (int i = 0; i < write_count; ++i) {
+    for (int i = 0; i < write_count && i < Outputs; ++i) {  // the second is what compilers see
       for (int j = 0; j < read_count; ++j)
         if (overlap(writes[i], reads[j]))
           return fail(errc::overlap, writes[i].name, "memory of its own, not shared with an input");

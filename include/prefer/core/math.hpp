@@ -262,6 +262,15 @@ PREFER_HD V abs(const V& x) {
     return detail::without_sign(x);
 }
 
+// x as a constant: a number that carries a derivative (the tests have one) loses it here.
+template <class V>
+PREFER_HD V detach(const V& x) {
+  if constexpr (requires { V::detach(x); })
+    return V::detach(x);
+  else
+    return x;
+}
+
 // The larger of two; NaN in x gives y.
 template <class V>
 PREFER_HD V max(const V& x, const V& y) {

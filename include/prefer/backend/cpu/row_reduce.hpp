@@ -184,25 +184,42 @@ struct row_reduce_work {
     with_output(const_cast<void*>(data), type, f);  // the storage types of numbers only
   }
 
-  // One tile's columns: in place if they are contiguous, of type T and whole lanes, else in the buffer with the rest of
-  // the last lanes at -inf. A column that is left out becomes -inf.
-  static inline __attribute__((always_inline)) void load(const row_source& r, std::int64_t row, std::int64_t first,
-                                                         int count, int padded, std::int64_t left_out, tile& t) {
-    const int size = size_of(r.type);
-    const auto* columns = static_cast<const char*>(r.data) + (row * r.row_stride + first * r.stride) * size;
+  static inline __attribute__((always_inline)) const char* columns_of(const row_source& r, std::int64_t row,
+                                                                      std::int64_t first) {
+    return static_cast<const char*>(r.data) + (row * r.row_stride + first * r.stride) * size_of(r.type);
+  }
+
+  // One tile's columns of a matrix: in place if they are contiguous, of type T and whole lanes, else in the buffer with
+  // the rest of the last lanes at -inf. A column that is left out becomes -inf.
+  static inline __attribute__((always_inline)) const T* load(const row_source& r, std::int64_t row, std::int64_t first,
+                                                             int count, int padded, std::int64_t left_out, T* buffer) {
+    const char* columns = columns_of(r, row, first);
     const bool apart = left_out >= first && left_out < first + count;
-    t.ahead = reinterpret_cast<std::uintptr_t>(columns) + static_cast<std::uintptr_t>(row_tile * size);
-    t.from = t.x;
-    if (r.stride == 1 && r.type == element_of<T>() && count == padded && !apart) {
-      t.from = reinterpret_cast<const T*>(columns);
-      return;
-    }
+    if (r.stride == 1 && r.type == element_of<T>() && count == padded && !apart)
+      return reinterpret_cast<const T*>(columns);
     if (r.stride != 1)
-      load_strided(source{columns, r.stride, r.type}, 0, count, t.x);
+      load_strided(source{columns, r.stride, r.type}, 0, count, buffer);
     else
-      with_numbers(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, t.x); });
-    for (int i = count; i < padded; ++i) t.x[i] = -math::detail::infinity<T>();
-    if (apart) t.x[left_out - first] = -math::detail::infinity<T>();
+      with_numbers(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, buffer); });
+    for (int i = count; i < padded; ++i) buffer[i] = -math::detail::infinity<T>();
+    if (apart) buffer[left_out - first] = -math::detail::infinity<T>();
+    return buffer;
+  }
+
+  // The columns that the body sees; what is to be written has no use for its buffer yet.
+  template <class V>
+  static inline __attribute__((always_inline)) void load(const Body& body, const row_reduce_arguments& a,
+                                                         std::int64_t row, std::int64_t first, int count, int padded,
+                                                         std::int64_t left_out, tile& t) {
+    t.ahead = reinterpret_cast<std::uintptr_t>(columns_of(a.x, row, first)) +
+              static_cast<std::uintptr_t>(row_tile * size_of(a.x.type));
+    t.from = load(a.x, row, first, count, padded, left_out, t.x);
+    if constexpr (joins_rows<Body>) {
+      const T* other = load(a.y, row, first, count, padded, left_out, t.out);
+      for (int g = 0; g < padded; g += V::width)
+        body.join(V::load(t.from + g), V::load(other + g)).store(t.x + g);
+      t.from = t.x;
+    }
   }
 
   static inline __attribute__((always_inline)) void store(const row_sink& r, std::int64_t row, std::int64_t first,
@@ -338,7 +355,7 @@ struct row_reduce_work {
     for (std::int64_t first = begin; first < end; first += row_tile) {
       const int count = static_cast<int>(smaller(row_tile, end - first));
       const int padded = (count + step - 1) / step * step, line = size_of(a.x.type);
-      load(a.x, row, first, count, padded, plan.left_out, t);
+      load<V>(body, a, row, first, count, padded, plan.left_out, t);
       if constexpr (keeps_columns<Body>) keep<V>(body, first, count, padded, t, answer.list);
       row_state<sums> part;
       T max = static_cast<T>(answer.max);
@@ -372,7 +389,7 @@ struct row_reduce_work {
       T apart = T(0);  // the slope of the column that was left out
       const bool has_apart = plan.slopes && plan.left_out >= first && plan.left_out < first + count;
       if (plan.slopes) {
-        load(a.x, row, first, count, padded, -1, t);
+        load<V>(body, a, row, first, count, padded, -1, t);
         if (has_apart) apart = body.slope_left_out(t.from[plan.left_out - first], c);
         for (int g = 0; g < padded; g += V::width) body.slope(V::load(t.from + g), c).store(out + g);
       } else {

@@ -121,6 +121,70 @@ struct row_memory {
   }
 };
 
+// The columns that a body sees: a row's own, or joined with those of the other matrix, which may be of another type.
+template <class S, class Body>
+struct row_columns {
+  const Body& body;
+  row_memory<S> x, y;  // y if it has the type of x
+  const row_source& other;
+  std::int64_t row;
+
+  __device__ row_columns(const Body& b, const row_reduce_arguments& a, std::int64_t r)
+      : body(b), x(memory_of(a.x, r, a.columns)), y(memory_of(a.y, r, a.columns)), other(a.y), row(r) {}
+  static __device__ row_memory<S> memory_of(const row_source& r, std::int64_t row, std::int64_t columns) {
+    return {static_cast<const S*>(r.data) + row * r.row_stride, r.stride, columns};
+  }
+
+  template <class T>
+  __device__ __forceinline__ T join(T number, std::int64_t v) const {
+    if constexpr (joins_rows<Body>)
+      return body.join(number, load_element<T>(other.data, other.type, row * other.row_stride + v * other.stride));
+    else
+      return number;
+  }
+  template <class T>
+  __device__ __forceinline__ T at(std::int64_t v) const {
+    return join(static_cast<T>(widen(x.data[v * x.stride])), v);
+  }
+
+  // The group of columns that begins at `column`, as in row_memory.
+  template <class T>
+  __device__ __forceinline__ void load(std::int64_t column, std::int64_t end, T (&z)[group_of<S>]) const {
+    x.template load<T>(column, end, z);
+    if constexpr (joins_rows<Body>) {
+      T more[group_of<S>];
+      if (other.type == element_tag<S>) {
+        y.template load<T>(column, end, more);
+#pragma unroll
+        for (int i = 0; i < group_of<S>; ++i) z[i] = body.join(z[i], more[i]);
+      } else {
+#pragma unroll
+        for (int i = 0; i < group_of<S>; ++i)
+          if (column + i < end) z[i] = join(z[i], column + i);
+      }
+    }
+  }
+  // Whether both rows lie in memory alike.
+  __device__ __forceinline__ bool alike() const {
+    return other.type == element_tag<S> && other.stride == 1 &&
+           (reinterpret_cast<std::uintptr_t>(y.data) - reinterpret_cast<std::uintptr_t>(x.data)) % 16 == 0;
+  }
+  static __device__ __forceinline__ row_words words_at(const S* p) { return *reinterpret_cast<const row_words*>(p); }
+  // The group of columns that begins at `column` where x is contiguous and 16 bytes lie together; `both`: y as well.
+  template <class T>
+  __device__ __forceinline__ void load_aligned(std::int64_t column, bool both, T (&z)[group_of<S>]) const {
+    const row_words words = words_at(x.data + column);
+#pragma unroll
+    for (int i = 0; i < group_of<S>; ++i) z[i] = static_cast<T>(widen(element_in<S>(words, i)));
+    if constexpr (joins_rows<Body>) {
+      const row_words more = both ? words_at(y.data + column) : row_words{};
+#pragma unroll
+      for (int i = 0; i < group_of<S>; ++i)
+        z[i] = both ? body.join(z[i], static_cast<T>(widen(element_in<S>(more, i)))) : join(z[i], column + i);
+    }
+  }
+};
+
 // What one thread has seen of a chunk.
 template <class T, class Body>
 struct row_part {
@@ -301,7 +365,7 @@ struct row_team {
   }
 
   template <class S>
-  __device__ void reduce(const Body& body, const row_memory<S>& x, std::int64_t begin, std::int64_t end,
+  __device__ void reduce(const Body& body, const row_columns<S, Body>& x, std::int64_t begin, std::int64_t end,
                          std::int64_t left_out, bool find, row_part<T, Body>& part, list_type& list) const {
     constexpr int group = group_of<S>, unroll = 4;
     const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
@@ -411,7 +475,7 @@ struct row_team {
 
   // The state of columns [begin, end), valid in the team's first thread.
   template <class S>
-  __device__ row_state<sums> reduce_chunk(const Body& body, const row_memory<S>& x, std::int64_t begin,
+  __device__ row_state<sums> reduce_chunk(const Body& body, const row_columns<S, Body>& x, std::int64_t begin,
                                           std::int64_t end, std::int64_t left_out, bool find, list_type& list) const {
     row_part<T, Body> part;
     reduce(body, x, begin, end, left_out, find, part, list);
@@ -490,9 +554,9 @@ struct row_team {
 
   // Columns [begin, end) of the gradient. Each thread finds its picked columns' before anything is overwritten.
   template <class S>
-  __device__ void write_all(const Body& body, const row_reduce_arguments& a, const row_memory<S>& x, std::int64_t item,
-                            std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
-                            const typename Body::coefficients& c) const {
+  __device__ void write_all(const Body& body, const row_reduce_arguments& a, const row_columns<S, Body>& x,
+                            std::int64_t item, std::int64_t row, std::int64_t begin, std::int64_t end,
+                            const row_plan& plan, const typename Body::coefficients& c) const {
     if constexpr (!picks_columns<Body>) {
       write(body, a, x, row, begin, end, plan, c);
     } else {
@@ -504,7 +568,7 @@ struct row_team {
           if (const std::int64_t column = body.picked(item, k); column >= begin && column < end) f(k, column, slope[n]);
       };
       each([&](int k, std::int64_t column, T& y) {
-        y = body.slope_picked(item, k, static_cast<T>(widen(x.data[column * x.stride])), c);
+        y = body.slope_picked(item, k, x.template at<T>(column), c);
       });
       sync();
       write(body, a, x, row, begin, end, plan, c);
@@ -519,17 +583,17 @@ struct row_team {
   // Columns [begin, end) of the gradient. Where it lies like the row, in groups of 16 bytes with single columns before
   // and behind; each thread reads what it overwrites.
   template <class S>
-  __device__ void write(const Body& body, const row_reduce_arguments& a, const row_memory<S>& x, std::int64_t row,
-                        std::int64_t begin, std::int64_t end, const row_plan& plan,
+  __device__ void write(const Body& body, const row_reduce_arguments& a, const row_columns<S, Body>& columns,
+                        std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
                         const typename Body::coefficients& c) const {
     constexpr int group = group_of<S>;
+    const row_memory<S>& x = columns.x;
     S* const to = static_cast<S*>(a.gradient.data) + row * a.gradient.row_stride;  // if it is of the row's type
-    const auto slope = [&](S element, bool apart) {
-      const T number = static_cast<T>(widen(element));
+    const auto slope = [&](T number, bool apart) {
       return apart ? body.slope_left_out(number, c) : body.slope(number, c);
     };
     const auto single = [&](std::int64_t v) {
-      const T y = plan.slopes ? slope(x.data[v * x.stride], v == plan.left_out) : static_cast<T>(plan.fill);
+      const T y = plan.slopes ? slope(columns.template at<T>(v), v == plan.left_out) : static_cast<T>(plan.fill);
       store_element(a.gradient.data, a.gradient.type, row * a.gradient.row_stride + v * a.gradient.stride, y, false);
     };
     const auto address = reinterpret_cast<std::uintptr_t>(x.data + begin);
@@ -538,6 +602,7 @@ struct row_team {
     const std::int64_t head = static_cast<std::int64_t>((16 - address % 16) % 16 / sizeof(S));
     const std::int64_t first = !alike || begin + head > end ? end : begin + head;
     const std::int64_t last = first + (end - first) / group * group;
+    const bool both = joins_rows<Body> && columns.alike();
     for (std::int64_t v = begin + rank; v < first; v += threads) single(v);
     for (std::int64_t v = first + rank * group; v < last; v += static_cast<std::int64_t>(threads) * group) {
       union {
@@ -545,13 +610,14 @@ struct row_team {
         S element[group];
       } out;
       if (plan.slopes) {
-        const row_words in = *reinterpret_cast<const row_words*>(x.data + v);
+        T in[group];
+        columns.load_aligned(v, both, in);
 #pragma unroll
-        for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(slope(element_in<S>(in, i), false));
+        for (int i = 0; i < group; ++i) out.element[i] = narrow<S>::from(slope(in[i], false));
         if (in_group(plan.left_out, v, group)) {
 #pragma unroll
           for (int i = 0; i < group; ++i)
-            if (v + i == plan.left_out) out.element[i] = narrow<S>::from(slope(element_in<S>(in, i), true));
+            if (v + i == plan.left_out) out.element[i] = narrow<S>::from(slope(in[i], true));
         }
       } else {
 #pragma unroll
@@ -588,7 +654,6 @@ static __global__ void __launch_bounds__(reduce_threads)
   const team_type team{memory[nth], threads, static_cast<int>(threadIdx.x) % threads, lists};
   const bool whole = kind == row_launch::whole;
   const std::int64_t pieces = whole ? 1 : cut.count;
-  const auto* const logits = static_cast<const S*>(a.x.data);
 
   for (std::int64_t unit = static_cast<std::int64_t>(blockIdx.x) * teams + nth; unit < a.items * pieces;
        unit += static_cast<std::int64_t>(gridDim.x) * teams) {
@@ -601,7 +666,8 @@ static __global__ void __launch_bounds__(reduce_threads)
     team.sync();
     row_plan plan = team.memory.plan;
     const std::int64_t row = team.memory.row;
-    const row_memory<S> x{logits + (row < 0 ? 0 : row) * a.x.row_stride, a.x.stride, a.columns};
+    const row_columns<S, Body> columns(body, a, row < 0 ? 0 : row);
+    const row_memory<S>& x = columns.x;
     if constexpr (picks_columns<Body>)
       if (kind != row_launch::write && plan.reduces) plan.left_out = team.largest_pick(body, x, item);
 
@@ -609,7 +675,7 @@ static __global__ void __launch_bounds__(reduce_threads)
     typename team_type::list_type list = team.list(body);
     if (kind != row_launch::write && plan.reduces) {
       for (std::int64_t k = from; k < to; ++k) {
-        const auto chunk = team.reduce_chunk(body, x, cut.begin(k), cut.end(k), plan.left_out, a.arg, list);
+        const auto chunk = team.reduce_chunk(body, columns, cut.begin(k), cut.end(k), plan.left_out, a.arg, list);
         if (team.rank == 0) append_chunk(body, state, chunk);
       }
       if constexpr (keeps_columns<Body>) list.settle();
@@ -637,7 +703,7 @@ static __global__ void __launch_bounds__(reduce_threads)
     if (finishes) team.answer_picks(body, x, item, plan.reduces, team.memory.answer, list);
     if (kind != row_launch::reduce && a.gradient.data != nullptr && row >= 0) {
       const typename Body::coefficients c = team.memory.answer;
-      team.write_all(body, a, x, item, row, cut.begin(from), cut.end(to - 1), plan, c);
+      team.write_all(body, a, columns, item, row, cut.begin(from), cut.end(to - 1), plan, c);
     }
     team.sync();
   }
