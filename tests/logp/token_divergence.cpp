@@ -423,6 +423,18 @@ TEST_CASE("token_divergence: statistics kept as floats serve the gradients, and 
     }
   }
   CHECK(c.grad_p.memory.untouched());
+  // What a float cannot hold of a maximum goes to its log_sum.
+  divergence_memory<wide> far(2, 300);
+  far.p.fill(random, 995, 1005), far.q.fill(random, 995, 1005);
+  const row_divergence mixture = {.kind = divergence_kind::jensen_shannon, .temperature = 2.0};
+  REQUIRE(token_divergence<wide>(
+              cpu{}, mixture, {.p_logits = far.p.read(), .q_logits = far.q.read()},
+              {.divergence = {value, 2}, .p_max = {a, 2}, .p_log_sum = {b, 2}, .q_max = {d, 2}, .q_log_sum = {e, 2}})
+              .ok());
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const long double exact = far.truth(i, mixture).value;
+    CHECK(std::fabs(value[i] - exact) <= 1e-6L * exact);
+  }
 }
 
 TEST_CASE("token_divergence: nothing is allocated") {

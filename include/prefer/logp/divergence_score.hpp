@@ -89,14 +89,18 @@ PREFER_HD V minus_log1p(const V& t) {
 template <class V>
 struct probability_ratio {
   V y;           // 0 or below
+  V ratio;       // e^y
   V grown;       // e^y - 1
   V of_larger;   // e^y - 1 - y, 0 or above: what a divergence from the larger to the smaller adds up
   V of_smaller;  // 1 - e^y (1 - y), 0 or above: the other way round, over the larger
 
   PREFER_HD explicit probability_ratio(const V& log_ratio) : y(-math::abs(log_ratio)) {
-    grown = math::expm1(y);
-    of_larger = math::expm1_minus(y);
-    of_smaller = math::select(y > V(-0.34375), y * grown - of_larger, math::share(V(1) + grown, y) - grown);
+    const auto near = y > V(-0.34375);
+    const V series = y * y * math::detail::polynomial<typename math::detail::format_of<V>::exp_terms>(y);
+    ratio = math::exp_decay(y);
+    grown = math::select(near, y + series, ratio - V(1));
+    of_larger = math::select(near, series, grown - y);
+    of_smaller = math::select(near, y * grown - series, math::share(ratio, y) - grown);
   }
 };
 
@@ -108,11 +112,11 @@ struct mixture_ratio {
   V of_smaller;  // the same for the smaller, over the larger
 
   PREFER_HD mixture_ratio(const probability_ratio<V>& r, const V& larger_weight) : t((V(1) - larger_weight) * r.grown) {
-    const V ratio = V(1) + r.grown, mixture = V(1) + t, log_mixture = math::log(mixture);
+    const V log_mixture = math::log(V(1) + t);
     of_larger = math::select(t > V(-0.5), minus_log1p(t), t - log_mixture);
-    const V above = -larger_weight * r.grown / ratio;  // mixture / smaller - 1
-    of_smaller = math::select(above < V(1), ratio * minus_log1p(above),
-                              -larger_weight * r.grown - math::share(ratio, log_mixture - r.y));
+    const V above = -larger_weight * r.grown / r.ratio;  // mixture / smaller - 1
+    of_smaller = math::select(above < V(1), r.ratio * minus_log1p(above),
+                              -larger_weight * r.grown - math::share(r.ratio, log_mixture - r.y));
   }
 };
 
@@ -179,8 +183,8 @@ struct divergence_score {
     } else {
       term[0] = math::share(larger, math::select(p_leads, r.of_larger, r.of_smaller));
     }
-    term[1] = math::share(larger, math::select(p_leads, r.grown, -r.grown));     // q - p
-    term[2] = math::share(larger, math::select(p_leads, V(1), V(1) + r.grown));  // p
+    term[1] = math::share(larger, math::select(p_leads, r.grown, -r.grown));  // q - p
+    term[2] = math::share(larger, math::select(p_leads, V(1), r.ratio));      // p
   }
 
   PREFER_HD double finish(std::int64_t item, const double (&sum)[sums], double (&k)[kept]) const {
