@@ -52,8 +52,9 @@ struct block_team {
       }
     __syncthreads();
   }
+  // In place: what a solver keeps for itself then stays in registers.
   template <class Work>
-  static __device__ __noinline__ auto apart(Work& work) {
+  static __device__ auto apart(Work& work) {
     return work.solve();
   }
 

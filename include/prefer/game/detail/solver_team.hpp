@@ -14,7 +14,7 @@
 //   least(n, f)    the smallest f(i) and the first i that has it, the same on every thread; {infinity, 0} for n = 0
 //   total(n, f)    the sum of f(i), in an order that depends on n and the team alone
 //   update(u)      see matrix_update
-//   apart(work)    work.solve(), in a function of its own: it is long, and does not depend on what tables are made of
+//   apart(work)    work.solve(), which is long and does not depend on what tables are made of
 //
 // All threads of a team take the same decisions, since they see the same numbers.
 namespace prefer {
