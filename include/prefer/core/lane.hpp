@@ -369,7 +369,7 @@ struct lane {
   }
   template <int Half>
   static PREFER_HD void fold(T* a) {
-    detail::unrolled<Half>([&](auto i) PREFER_HD_LAMBDA { a[i] += a[i + Half]; });
+    detail::unrolled<Half>([&](int i) PREFER_HD_LAMBDA { a[i] += a[i + Half]; });
     if constexpr (Half > 1) fold<Half / 2>(a);
   }
   // 0, 1, 2, ...

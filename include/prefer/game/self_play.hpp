@@ -120,7 +120,7 @@ status check_log_weights(const cuda&, const char*, const game_tables<T>&, const 
 //
 // (the first is max_y [P_tau(y > pi)] - min_y [P_tau(pi > y)] of the regularised preference, written so that nothing
 // cancels; it is infinite where pi has mass and mu has none). A step costs `phases` products with the matrix, a
-// measurement one more. Vectors are double whatever T is; with float tables a product is summed in float over 1024
+// game_measurement one more. Vectors are double whatever T is; with float tables a product is summed in float over 1024
 // columns, so that win rates carry errors of about 1e-7.
 //
 // CPU: one game per thread, or, for one game or games of 1024 actions and more, game after game with the rows of each

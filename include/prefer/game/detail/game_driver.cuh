@@ -15,14 +15,14 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 inline constexpr std::int64_t copied_to_shared = 64;  // actions up to which a game's table is copied
-inline constexpr int large_threads = 256;
+inline constexpr int game_threads = 256;
 
-inline int threads_for(std::int64_t width) { return width <= 32 ? 32 : width <= 64 ? 64 : large_threads; }
+inline int game_threads_for(std::int64_t width) { return width <= 32 ? 32 : width <= 64 ? 64 : game_threads; }
 
 PREFER_HD std::int64_t table_pitch(std::int64_t n) { return n | 1; }  // rows of threads side by side in other banks
 
 // A block as a team: elements go round the threads, sums are combined in the order of warps.
-struct block_team {
+struct game_block {
   using value = double;
   std::int64_t n;
   double* shared;  // one double per warp
@@ -91,15 +91,15 @@ struct block_team {
   }
 };
 
-// What lane `lane` of a warp has of row i's product; see product_work.
+// What lane `lane` of a warp has of row i's product; see game_product_work.
 template <class T>
 PREFER_HD double lane_product(const game_tables<T>& g, std::int64_t b, std::int64_t i, std::int64_t n,
                               const double* weight, int lane) {
   const T* const row = g.row(b, i);
   const std::int64_t stride = g.preference.stride[2];
   double sum = 0;
-  for (std::int64_t from = lane; from < n; from += product_work<T>::tile) {
-    const std::int64_t to = n < from + product_work<T>::tile ? n : from + product_work<T>::tile;
+  for (std::int64_t from = lane; from < n; from += game_product_work<T>::tile) {
+    const std::int64_t to = n < from + game_product_work<T>::tile ? n : from + game_product_work<T>::tile;
     T part = 0;
     for (std::int64_t c = from; c < to; c += 32) {
       const T w = static_cast<T>(weight[c]);
@@ -107,19 +107,19 @@ PREFER_HD double lane_product(const game_tables<T>& g, std::int64_t b, std::int6
     }
     sum += static_cast<double>(part);
   }
-  return block_team::over_warp(sum, [](double x, double y) PREFER_HD_LAMBDA { return x + y; });
+  return game_block::over_warp(sum, [](double x, double y) PREFER_HD_LAMBDA { return x + y; });
 }
 
 // One game of a block: a run of play_game whose start is what is measured.
 template <class T>
-struct block_run {
+struct game_block_run {
   const game_plan<T>& plan;
   std::int64_t b, n;
-  block_team team;
+  game_block team;
   game_vectors v;
   T* table;  // a copy of the preferences, or null
 
-  PREFER_HD block_run(const game_plan<T>& p, std::int64_t game, double* shared, double* memory, T* copy)
+  PREFER_HD game_block_run(const game_plan<T>& p, std::int64_t game, double* shared, double* memory, T* copy)
       : plan(p),
         b(game),
         n(p.games.size(game)),
@@ -167,7 +167,7 @@ struct block_run {
     }
   }
   PREFER_HD void finish_measured(game_progress& at) {
-    const measurement m = measure_response(team, v, plan.temperature);
+    const game_measurement m = measure_response(team, v, plan.temperature);
     const std::int64_t best = plan.best_action(b, n, v);
     if (team.thread() == 0) plan.finish_game(b, at), plan.finish_measured(b, best, m);
     for (std::int64_t i = team.thread(); i < plan.games.width; i += team.threads())
@@ -176,11 +176,11 @@ struct block_run {
 };
 
 template <class T, class Method>
-struct block_play : block_run<T> {
+struct game_block_play : game_block_run<T> {
   static constexpr int phases = Method::phases;
   const Method& method;
 
-  PREFER_HD block_play(const Method& m, const block_run<T>& run) : block_run<T>(run), method(m) {}
+  PREFER_HD game_block_play(const Method& m, const game_block_run<T>& run) : game_block_run<T>(run), method(m) {}
 
   PREFER_HD void start(game_progress&) {
     this->load();
@@ -207,23 +207,23 @@ struct no_method {
 
 // All of a game in one block.
 template <class T, class Method>
-static __global__ void __launch_bounds__(large_threads)
+static __global__ void __launch_bounds__(game_threads)
     game_kernel(const game_plan<T> plan, const Method method, double* memory) {
   extern __shared__ double shared[];
   const std::int64_t width = plan.games.width, per_game = game_vector_count * padded_actions(width);
-  double* const rest = shared + large_threads / 32;
+  double* const rest = shared + game_threads / 32;
   T* const table =
       width > copied_to_shared ? nullptr : reinterpret_cast<T*>(rest + (memory == nullptr ? per_game : 0));
   for (std::int64_t b = blockIdx.x; b < plan.games.batch; b += gridDim.x) {
     double* const vectors = memory == nullptr ? rest : memory + b * per_game;
-    block_run<T> run(plan, b, shared, vectors, table);
+    game_block_run<T> run(plan, b, shared, vectors, table);
     if constexpr (std::is_same_v<Method, no_method>) {
       game_progress at;
       run.load();
       measure_game(run, at);
       run.finish_measured(at);
     } else {
-      block_play<T, Method> play(method, run);
+      game_block_play<T, Method> play(method, run);
       play_game(play, plan);
     }
     __syncthreads();
@@ -231,7 +231,7 @@ static __global__ void __launch_bounds__(large_threads)
 }
 
 // What one launch does between two products of a large game, in this order; -1 is nothing.
-struct large_pieces {
+struct large_game_pieces {
   bool start = false;
   int move = -1;  // phase
   bool measure = false, measured = false;
@@ -240,12 +240,12 @@ struct large_pieces {
 };
 
 template <class T, class Method>
-static __global__ void __launch_bounds__(large_threads)
+static __global__ void __launch_bounds__(game_threads)
     large_game_kernel(const game_plan<T> plan, const Method method, double* memory, game_progress* progress,
-                      const large_pieces pieces) {
-  __shared__ double shared[large_threads / 32];
+                      const large_game_pieces pieces) {
+  __shared__ double shared[game_threads / 32];
   const std::int64_t b = blockIdx.x;
-  block_run<T> run(plan, b, shared, memory + b * game_vector_count * padded_actions(plan.games.width), nullptr);
+  game_block_run<T> run(plan, b, shared, memory + b * game_vector_count * padded_actions(plan.games.width), nullptr);
   game_progress at;
   if (!pieces.start) at = progress[b];
   __syncthreads();
@@ -255,7 +255,7 @@ static __global__ void __launch_bounds__(large_threads)
     if (pieces.measure) run.measure(at);
     if (pieces.finish) run.finish_measured(at);
   } else {
-    block_play<T, Method> play(method, run);
+    game_block_play<T, Method> play(method, run);
     if (pieces.start) play.start(at);
     if (pieces.move >= 0 && !at.done) play.move_policy(pieces.move, at);
     if (pieces.measure && !at.done) play.measure(at);
@@ -268,9 +268,9 @@ static __global__ void __launch_bounds__(large_threads)
 
 // wins = P weight for all games that are not done: a warp per row.
 template <class T>
-static __global__ void __launch_bounds__(large_threads)
+static __global__ void __launch_bounds__(game_threads)
     large_product_kernel(const game_plan<T> plan, double* memory, const game_progress* progress) {
-  const std::int64_t b = blockIdx.y, n = plan.games.size(b), warps = large_threads / 32;
+  const std::int64_t b = blockIdx.y, n = plan.games.size(b), warps = game_threads / 32;
   if (progress[b].done) return;
   double* const mine = memory + b * game_vector_count * padded_actions(plan.games.width);
   const game_vectors v(mine, padded_actions(n > 0 ? n : 1));
@@ -311,15 +311,15 @@ class large_games {
     run({.move = Method::phases - 1, .measured = measured, .opponent = measured ? -1 : next});
     if (measured) multiply(), run({.measure = true, .opponent = next});
   }
-  void run(const large_pieces& pieces) {
-    large_game_kernel<T, Method><<<static_cast<unsigned>(plan_.games.batch), large_threads, 0, stream_>>>(
+  void run(const large_game_pieces& pieces) {
+    large_game_kernel<T, Method><<<static_cast<unsigned>(plan_.games.batch), game_threads, 0, stream_>>>(
         plan_, method_, memory_, progress_, pieces);
   }
   void multiply() {
-    constexpr std::int64_t warps = large_threads / 32;
+    constexpr std::int64_t warps = game_threads / 32;
     const dim3 grid(static_cast<unsigned>((plan_.games.width + warps - 1) / warps),
                     static_cast<unsigned>(plan_.games.batch));
-    large_product_kernel<T><<<grid, large_threads, 0, stream_>>>(plan_, memory_, progress_);
+    large_product_kernel<T><<<grid, game_threads, 0, stream_>>>(plan_, memory_, progress_);
   }
 
   cudaStream_t stream_;
@@ -351,11 +351,11 @@ status enqueue_games(const cuda& exec, const game_plan<T>& plan, const Method& m
     else
       games.play();
   } else {
-    std::size_t bytes = large_threads / 32 * sizeof(double);
+    std::size_t bytes = game_threads / 32 * sizeof(double);
     if (shared_vectors) bytes += static_cast<std::size_t>(vectors) * sizeof(double);
     if (width <= copied_to_shared) bytes += static_cast<std::size_t>(width * table_pitch(width)) * sizeof(T);
     const auto blocks = static_cast<unsigned>(smaller(batch, 65536));
-    game_kernel<T, Method><<<blocks, static_cast<unsigned>(threads_for(width)), bytes, exec.stream.stream>>>(
+    game_kernel<T, Method><<<blocks, static_cast<unsigned>(game_threads_for(width)), bytes, exec.stream.stream>>>(
         plan, method, vectors_at);
   }
   return launch_status("games");

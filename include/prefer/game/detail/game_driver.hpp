@@ -77,12 +77,12 @@ struct game_plan {
       if (games.can_play(b, i) && (best < 0 || v.wins[i] > v.wins[best])) best = i;
     return best;
   }
-  PREFER_HD void finish_measured(std::int64_t b, std::int64_t best, const measurement& m) const {
+  PREFER_HD void finish_measured(std::int64_t b, std::int64_t best, const game_measurement& m) const {
     if (exploitability.data != nullptr) exploitability.data[b * exploitability.stride[0]] = m.exploitability;
     if (action.data != nullptr) action.data[b * action.stride[0]] = best;
   }
   PREFER_HD void finish_response(std::int64_t b, std::int64_t i, std::int64_t n, const game_vectors& v,
-                                 std::int64_t best, const measurement& m) const {
+                                 std::int64_t best, const game_measurement& m) const {
     const double nan = math::detail::not_a_number<double>(), none = -math::detail::infinity<double>();
     store(wins, b, i, i < n ? v.wins[i] : n == 0 ? nan : 0);
     if (i >= n)
@@ -99,7 +99,7 @@ struct game_plan {
 
 // A team of one thread with lanes.
 template <class Level>
-struct lane_team {
+struct game_lanes {
   using value = lane<double, Level>;
   std::int64_t n;  // padded
 
@@ -130,18 +130,18 @@ struct lane_team {
 // wins(i) = sum_j P(i, j) weight(j) for rows first <= i < last of game b. What an action that is never played would
 // give is irrelevant, be it NaN.
 template <class T>
-struct product_job {
+struct game_product_job {
   const game_tables<T>* games;
   std::int64_t b, n, first, last;
   const T* weight;
   double* wins;
 };
 template <class T>
-struct product_work {
+struct game_product_work {
   static constexpr std::int64_t tile = 1024;  // columns whose sum is of type T
 
   template <class Level>
-  static PREFER_HD void run(product_job<T>& j) {
+  static PREFER_HD void run(game_product_job<T>& j) {
     if (j.games->preference.stride[2] != 1) return strided(j);
     constexpr int at_once = 8 / lane<T, Level>::count;  // as many as there are registers for
     std::int64_t i = j.first;
@@ -150,7 +150,7 @@ struct product_work {
   }
 
   template <class Level, int Rows>
-  static PREFER_HD void rows(product_job<T>& j, std::int64_t i) {
+  static PREFER_HD void rows(game_product_job<T>& j, std::int64_t i) {
     using V = lane<T, Level>;
     const T* p[Rows];
     double sum[Rows] = {};
@@ -159,10 +159,10 @@ struct product_work {
       const std::int64_t to = from + tile < j.n ? from + tile : j.n;
       const std::int64_t whole = from + (to - from) / V::width * V::width;
       V lanes[Rows];
-      unrolled<Rows>([&](auto r) PREFER_HD_LAMBDA { lanes[r] = V(0); });
+      unrolled<Rows>([&](int r) PREFER_HD_LAMBDA { lanes[r] = V(0); });
       for (std::int64_t c = from; c < whole; c += V::width) {
         const V w = V::load(j.weight + c);
-        unrolled<Rows>([&](auto r) PREFER_HD_LAMBDA {
+        unrolled<Rows>([&](int r) PREFER_HD_LAMBDA {
           lanes[r] = math::fma(math::select(w == V(0), V(0), V::load(p[r] + c)), w, lanes[r]);
         });
       }
@@ -175,7 +175,7 @@ struct product_work {
     for (int r = 0; r < Rows; ++r) j.wins[i + r] = j.games->can_play(j.b, i + r) ? sum[r] : 0;
   }
 
-  static PREFER_HD void strided(product_job<T>& j) {
+  static PREFER_HD void strided(game_product_job<T>& j) {
     for (std::int64_t i = j.first; i < j.last; ++i) {
       double sum = 0;
       for (std::int64_t c = 0; c < j.n; ++c)
@@ -187,31 +187,31 @@ struct product_work {
 
 // The same for a small game from a copy of its table, column after column and padded, in which what cannot be played is
 // 0: no sum over a lane, no remainder, any strides.
-struct column_job {
+struct game_column_job {
   const double* columns;
   std::int64_t n, padded;
   const double* weight;
   double* wins;
 };
-struct column_work {
+struct game_column_work {
   template <class Level>
-  static PREFER_HD void run(column_job& j) {
+  static PREFER_HD void run(game_column_job& j) {
     std::int64_t i = 0;
     passes<Level, 8 / lane<double, Level>::count>(j, i);
   }
   template <class Level, int Lanes>
-  static PREFER_HD void passes(const column_job& j, std::int64_t& i) {
+  static PREFER_HD void passes(const game_column_job& j, std::int64_t& i) {
     using V = lane<double, Level>;
     for (; i + Lanes * V::width <= j.padded; i += Lanes * V::width) {
       V sum[Lanes];
-      unrolled<Lanes>([&](auto l) PREFER_HD_LAMBDA { sum[l] = V(0); });
+      unrolled<Lanes>([&](int l) PREFER_HD_LAMBDA { sum[l] = V(0); });
       for (std::int64_t c = 0; c < j.n; ++c) {
         const V w(j.weight[c]);
-        unrolled<Lanes>([&](auto l) PREFER_HD_LAMBDA {
+        unrolled<Lanes>([&](int l) PREFER_HD_LAMBDA {
           sum[l] = math::fma(V::load(j.columns + c * j.padded + i + l * V::width), w, sum[l]);
         });
       }
-      unrolled<Lanes>([&](auto l) PREFER_HD_LAMBDA { sum[l].store(j.wins + i + l * V::width); });
+      unrolled<Lanes>([&](int l) PREFER_HD_LAMBDA { sum[l].store(j.wins + i + l * V::width); });
     }
     if constexpr (Lanes > 1) passes<Level, Lanes / 2>(j, i);
   }
@@ -225,7 +225,7 @@ void copy_columns(const game_tables<T>& g, std::int64_t b, std::int64_t n, std::
 }
 
 // The pieces that know the method, and those that do not, at one level each.
-struct piece_job {
+struct game_piece {
   enum kind { prepare, opponent, move, measured, gap, response } piece;
   const game_vectors* v;
   game_progress* at;
@@ -233,29 +233,29 @@ struct piece_job {
   int phase = 0;
   bool average = false;
   double temperature = 0;
-  measurement result = {};
+  game_measurement result = {};
 };
 template <class Method>
-struct method_job : piece_job {
+struct game_method_job : game_piece {
   const Method* method;
 };
 template <class Method>
-struct method_work {
+struct game_method_work {
   template <class Level>
-  static PREFER_HD void run(method_job<Method>& j) {
-    const lane_team<Level> team{j.padded};
-    if (j.piece == piece_job::prepare) prepare_method(team, *j.method, *j.v);
-    if (j.piece == piece_job::opponent) choose_opponent(team, *j.method, *j.v, j.phase, *j.at);
-    if (j.piece == piece_job::move) move_policy(team, *j.method, *j.v, j.phase, j.average, *j.at);
+  static PREFER_HD void run(game_method_job<Method>& j) {
+    const game_lanes<Level> team{j.padded};
+    if (j.piece == game_piece::prepare) prepare_method(team, *j.method, *j.v);
+    if (j.piece == game_piece::opponent) choose_opponent(team, *j.method, *j.v, j.phase, *j.at);
+    if (j.piece == game_piece::move) move_policy(team, *j.method, *j.v, j.phase, j.average, *j.at);
   }
 };
-struct measure_work {
+struct game_measure_work {
   template <class Level>
-  static PREFER_HD void run(piece_job& j) {
-    const lane_team<Level> team{j.padded};
-    if (j.piece == piece_job::measured) choose_measured(team, *j.v, j.average, *j.at);
-    if (j.piece == piece_job::gap) j.at->gap = measured_gap(team, *j.v, j.temperature);
-    if (j.piece == piece_job::response) j.result = measure_response(team, *j.v, j.temperature);
+  static PREFER_HD void run(game_piece& j) {
+    const game_lanes<Level> team{j.padded};
+    if (j.piece == game_piece::measured) choose_measured(team, *j.v, j.average, *j.at);
+    if (j.piece == game_piece::gap) j.at->gap = measured_gap(team, *j.v, j.temperature);
+    if (j.piece == game_piece::response) j.result = measure_response(team, *j.v, j.temperature);
   }
 };
 
@@ -312,7 +312,7 @@ struct measured_run {
     for (std::int64_t i = 0; i < padded; ++i) plan.start_action(b, i, n, v);
     if (copied()) copy_columns(plan.games, b, n, padded, after_vectors());
   }
-  piece_job job(piece_job::kind piece, game_progress& at) const {
+  game_piece job(game_piece::kind piece, game_progress& at) const {
     return {.piece = piece,
             .v = &v,
             .at = &at,
@@ -321,19 +321,19 @@ struct measured_run {
             .temperature = plan.temperature};
   }
   void choose_measured(game_progress& at) {
-    piece_job j = job(piece_job::measured, at);
-    run_at<measure_work>(level, j);
+    game_piece j = job(game_piece::measured, at);
+    run_at<game_measure_work>(level, j);
   }
   void measure(game_progress& at) {
-    piece_job j = job(piece_job::gap, at);
-    run_at<measure_work>(level, j);
+    game_piece j = job(game_piece::gap, at);
+    run_at<game_measure_work>(level, j);
     at.done = plan.ends(at.gap);
     plan.record(b, at);
   }
   void multiply() {
     if (copied()) {
-      column_job j{after_vectors(), n, padded, v.weight, v.wins};
-      return run_at<column_work>(level, j);
+      game_column_job j{after_vectors(), n, padded, v.weight, v.wins};
+      return run_at<game_column_work>(level, j);
     }
     const T* weight;
     if constexpr (std::is_same_v<T, double>) {
@@ -344,8 +344,8 @@ struct measured_run {
       weight = narrow;
     }
     const auto part = [&](std::int64_t first, std::int64_t last) {
-      product_job<T> j{&plan.games, b, n, first, last, weight, v.wins};
-      run_at<product_work<T>>(level, j);
+      game_product_job<T> j{&plan.games, b, n, first, last, weight, v.wins};
+      run_at<game_product_work<T>>(level, j);
     };
     split ? for_blocks(exec, n, n * n, part) : part(0, n);
   }
@@ -359,22 +359,22 @@ struct played_run : measured_run<T> {
   template <class... A>
   explicit played_run(const Method& m, const A&... a) : measured_run<T>(a...), method(m) {}
 
-  void method_piece(piece_job::kind piece, int phase, game_progress& at) {
-    method_job<Method> j{this->job(piece, at), &method};
+  void method_piece(game_piece::kind piece, int phase, game_progress& at) {
+    game_method_job<Method> j{this->job(piece, at), &method};
     j.phase = phase;
     j.average = this->plan.averaging;
-    run_at<method_work<Method>>(this->level, j);
+    run_at<game_method_work<Method>>(this->level, j);
   }
   void start(game_progress& at) {
     this->load();
-    method_piece(piece_job::prepare, 0, at);
+    method_piece(game_piece::prepare, 0, at);
   }
-  void choose_opponent(int phase, game_progress& at) { method_piece(piece_job::opponent, phase, at); }
-  void move_policy(int phase, game_progress& at) { method_piece(piece_job::move, phase, at); }
+  void choose_opponent(int phase, game_progress& at) { method_piece(game_piece::opponent, phase, at); }
+  void move_policy(int phase, game_progress& at) { method_piece(game_piece::move, phase, at); }
   void finish(game_progress& at) {
-    piece_job last = this->job(piece_job::measured, at);
+    game_piece last = this->job(game_piece::measured, at);
     last.average = false;
-    run_at<measure_work>(this->level, last);
+    run_at<game_measure_work>(this->level, last);
     this->plan.finish_game(this->b, at);
     for (std::int64_t i = 0; i < this->plan.games.width; ++i)
       this->plan.finish_action(this->b, i, this->n, this->v, at);
@@ -388,8 +388,8 @@ void measure_start(measured_run<T> run) {
   game_progress at;
   run.load();
   measure_game(run, at);
-  piece_job j = run.job(piece_job::response, at);
-  run_at<measure_work>(run.level, j);
+  game_piece j = run.job(game_piece::response, at);
+  run_at<game_measure_work>(run.level, j);
   const std::int64_t best = plan.best_action(run.b, run.n, run.v);
   plan.finish_game(run.b, at);
   plan.finish_measured(run.b, best, j.result);

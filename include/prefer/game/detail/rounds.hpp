@@ -52,7 +52,7 @@ struct game_progress {
 // log sum exp(x(i)), NaN if nothing has mass; keep(i, exp(x(i) - largest)) sees every term, `share` is what makes their
 // sum 1.
 template <class Team, class F, class Keep>
-PREFER_HD double log_sum_exp(const Team& team, const F& x, const Keep& keep, double& share) {
+PREFER_HD double game_log_sum_exp(const Team& team, const F& x, const Keep& keep, double& share) {
   using V = typename Team::value;
   const double top = team.largest(x);
   const double total = team.total([&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -69,7 +69,7 @@ template <class Team, class F>
 PREFER_HD double take_weights(const Team& team, double* weight, const F& log_weight) {
   using V = typename Team::value;
   double share;
-  const double normalizer = log_sum_exp(
+  const double normalizer = game_log_sum_exp(
       team, log_weight, [&](std::int64_t i, const V& w) PREFER_HD_LAMBDA { team.store(weight, i, w); }, share);
   team.each([&](std::int64_t i) PREFER_HD_LAMBDA { team.store(weight, i, team.load(weight, i) * V(share)); });
   return normalizer;
@@ -160,7 +160,7 @@ template <class Team>
 PREFER_HD double response_normalizer(const Team& team, const game_vectors& v, double temperature) {
   using V = typename Team::value;
   double share;
-  return log_sum_exp(
+  return game_log_sum_exp(
       team,
       [&](std::int64_t i)
           PREFER_HD_LAMBDA { return team.load(v.reference, i) + team.load(v.wins, i) * V(1 / temperature); },
@@ -181,12 +181,12 @@ PREFER_HD double measured_gap(const Team& team, const game_vectors& v, double te
 }
 
 // What else there is to say about weights whose product is in `wins`.
-struct measurement {
+struct game_measurement {
   double normalizer = 0;  // of the best response at the temperature
   double exploitability = math::detail::not_a_number<double>();
 };
 template <class Team>
-PREFER_HD measurement measure_response(const Team& team, const game_vectors& v, double temperature) {
+PREFER_HD game_measurement measure_response(const Team& team, const game_vectors& v, double temperature) {
   return {temperature > 0 ? response_normalizer(team, v, temperature) : 0, original_gap(team, v) / 2};
 }
 
@@ -221,6 +221,7 @@ PREFER_HD void play_game(Run& run, const Plan& plan) {
   }
   run.finish(at);
 }
+
 }  // namespace detail
 }  // namespace PREFER_ABI
 }  // namespace prefer
