@@ -91,7 +91,7 @@ TEST_CASE("of three actions in a cycle each is played as often as the other two 
   for (const double small : {0x1p-30, 0x1p-40}) {  // a margin that is almost a tie; exact in P
     const Eigen::VectorXd p = only(cycle_of_three(small, 0.25, 0.125));
     close(p, Eigen::Vector3d(0.25, 0.125, small) / (0.375 + small), 1e-15);
-    CHECK(p[2] == doctest::Approx(small / (0.375 + small)).epsilon(1e-9));
+    CHECK(p[2] * (0.375 + small) / small == doctest::Approx(1).epsilon(1e-9));
   }
   covers("minimax_winner", "golden");
 }

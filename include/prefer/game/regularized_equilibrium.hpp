@@ -129,8 +129,8 @@ inline std::size_t regularized_equilibrium_workspace(const cpu&, std::int64_t ba
 }
 
 // The regularised equilibria of all games at one temperature. Backends, workspace and errors as minimax_winner's
-// (minimax_winner.hpp); `residual` is what not_converged is about. Of two thousand random games, ties and copies of
-// actions among them, each down to tau = 1e-3 was solved; below, a game in a thousand may end in not_converged.
+// (minimax_winner.hpp); `residual` is what not_converged is about. Of 25000 random games, with ties, copies of actions
+// and tiny margins among them, each was solved at tau = 1e-3; at 1e-5 and below up to six in a thousand were not.
 template <class T = double, class Exec>
 status regularized_equilibrium(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
                                double temperature, const equilibrium_options& options,

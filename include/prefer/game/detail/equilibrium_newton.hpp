@@ -19,8 +19,7 @@
 // of a step is sqrt(sum_i pi_i dx_i^2), with the larger of pi before and after.
 //
 // A small tau is reached from tau = 1 in stages. A stage that needs a step above 1, or does not settle within a
-// dozen, is taken back and a smaller one tried. What rounding leaves of log br - x is about 1e-16 (1 + 1 / tau): A pi,
-// where large terms cancel, is added up in two doubles.
+// dozen, is taken back and a smaller one tried. What rounding leaves of log br - x is about 1e-16 (1 + 1 / tau).
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -79,23 +78,12 @@ struct equilibrium_newton {
   std::int64_t size = margins.size;
   double held = 0;  // actions that the last step moved less than it wanted
 
-  // (A weight)_i, with the errors of products and sums added to it (Dekker, Knuth).
+  // (A weight)_i
   PREFER_HD double gain(std::int64_t i, const double* weight) const {
-    double sum = 0, error = 0;
-    for (std::int64_t j = 0; j < size; ++j) {
-      if (weight[j] == 0) continue;
-      const double a = margins.at(i, j), b = weight[j], product = math::detail::opaque(a * b);
-      const double a_high = upper_half(a), b_high = upper_half(b);
-      error +=
-          (a_high * b_high - product) + a_high * (b - b_high) + (a - a_high) * b_high + (a - a_high) * (b - b_high);
-      const double next = math::detail::opaque(sum + product), back = math::detail::opaque(next - sum);
-      error += (sum - math::detail::opaque(next - back)) + (product - back);
-      sum = next;
-    }
-    return sum + error;
-  }
-  static PREFER_HD double upper_half(double x) {
-    return math::detail::bits_as<double>(math::detail::bits_as<std::uint64_t>(x) & ~((std::uint64_t{1} << 27) - 1));
+    double sum = 0;
+    for (std::int64_t j = 0; j < size; ++j)
+      if (weight[j] != 0) sum += margins.at(i, j) * weight[j];
+    return sum;
   }
   PREFER_HD double log_sum_exp(const double* x) const {
     const double top = -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -x[i]; }).value;
