@@ -40,7 +40,7 @@ struct task_runner {
           (*static_cast<F*>(self))(tasks, [=](std::int64_t index) { call(argument, index); });
         }) {
     static_assert(
-        requires(F & f) { f(std::int64_t{}, [](std::int64_t) {}); },
+        requires(F & runner) { runner(std::int64_t{}, [](std::int64_t) {}); },
         "prefer: what runs tasks is a prefer::thread_pool or a callable f(std::int64_t tasks, auto task)");
   }
 
