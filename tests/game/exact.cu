@@ -16,7 +16,7 @@
 
 // The exact solvers on CUDA: their answers are certified here on the host, from the preferences alone.
 using namespace prefer;
-using prefer_test::array;
+using prefer_test::device_array;
 using prefer_test::covers;
 using prefer_test::noise;
 using prefer_test::stream;

@@ -14,7 +14,6 @@
 #include <string>
 
 using namespace prefer;
-using prefer_test::array;
 using prefer_test::covers;
 using prefer_test::device_array;
 using prefer_test::for_methods;

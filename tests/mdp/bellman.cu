@@ -12,7 +12,6 @@
 #include <vector>
 
 using namespace prefer;
-using prefer_test::array;
 using prefer_test::covers;
 using prefer_test::device_array;
 using prefer_test::random_mdp;
