@@ -49,13 +49,14 @@ build_and_test() {
   while [ "$1" != -- ]; do ctest_options+=("$1"); shift; done
   shift
   cmake -S "$root" -B "$build/$name" -G Ninja -DPREFER_BUILD_TESTS=ON -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 \
-    -DCMAKE_CUDA_FLAGS_RELEASE=-O1 -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache \
+    -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache \
     -DPREFER_GOLDEN="$build/golden" "$@" >"$build/$name.log" || { cat "$build/$name.log"; return 1; }
   nice cmake --build "$build/$name" >"$build/$name.log" 2>&1 || { tail -n 60 "$build/$name.log"; return 1; }
   nice ctest --test-dir "$build/$name" --output-on-failure -j 2 "${ctest_options[@]}"
 }
 
-run_suite "g++" build_and_test gcc "$@" -- -DCMAKE_CXX_COMPILER=g++ -DPREFER_PTXRUN="$ptxrun"
+run_suite "g++" build_and_test gcc "$@" -- -DCMAKE_CXX_COMPILER=g++ -DPREFER_PTXRUN="$ptxrun" \
+  -DCMAKE_CUDA_FLAGS_RELEASE=-O1  # of host code
 if [ $fast -eq 0 ]; then
   run_suite "clang" build_and_test clang "$@" -- -DCMAKE_CXX_COMPILER=clang++-14 -DPREFER_SUITE=cpu -DCMAKE_CUDA_COMPILER=NOTFOUND
   run_suite "sanitize" build_and_test sanitize "$@" -- -DCMAKE_CXX_COMPILER=g++ -DPREFER_SUITE=memory -DCMAKE_CUDA_COMPILER=NOTFOUND \

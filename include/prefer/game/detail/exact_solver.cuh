@@ -21,7 +21,7 @@ inline constexpr std::int64_t solver_blocks = 264;             // with memory of
 template <class Plan>
 std::size_t solver_block_bytes(std::int64_t n) {
   arena measured;
-  Plan::template carve<block_team>(measured, n);
+  Plan::template carve<solver_block>(measured, n);
   return (measured.bytes() + scratch_alignment - 1) / scratch_alignment * scratch_alignment;
 }
 template <class Plan>
@@ -39,9 +39,9 @@ static __global__ void __launch_bounds__(solver_threads)
   extern __shared__ double dynamic_memory[];
   __shared__ double value[solver_warps];
   __shared__ std::int64_t index[solver_warps];
-  const block_team team{value, index};
+  const solver_block team{value, index};
   arena own(memory == nullptr ? static_cast<void*>(dynamic_memory) : memory + blockIdx.x * bytes);
-  typename Plan::memory_type m = Plan::template carve<block_team>(own, plan.games.width);
+  typename Plan::memory_type m = Plan::template carve<solver_block>(own, plan.games.width);
   for (std::int64_t b = blockIdx.x; b < plan.games.batch; b += gridDim.x) {
     const game_answer a = plan.solve(team, b, m);
     if (threadIdx.x == 0 && a.good && !a.solved) report_content(report, errc::not_converged, b);

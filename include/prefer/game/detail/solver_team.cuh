@@ -15,7 +15,7 @@ namespace detail {
 inline constexpr int solver_threads = 128;
 inline constexpr int solver_warps = solver_threads / 32;
 
-struct block_team {
+struct solver_block {
   double* value;        // one per warp, shared
   std::int64_t* index;  // one per warp, shared
 
