@@ -10,8 +10,9 @@ namespace prefer_test {
 // ends the list goes to the file named by PREFER_COVERAGE, where tests/tooling/check_algorithms.py finds it.
 void record(const char* algorithm, const char* backend, const char* storage, const char* tag);
 
+// Internal to each file: one of nvcc and one of the host compiler differ, and both may be in a program.
 template <class S = void>
-void covers(const char* algorithm, const char* tag) {
+static void covers(const char* algorithm, const char* tag) {
 #if defined(__CUDACC__)
   const char* backend = "cuda";
 #else
