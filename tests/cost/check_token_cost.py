@@ -5,7 +5,8 @@
 Logits are read once for the value and once for the gradient, which is written once, in at most 1.1 times the ideal number
 of 32-byte sectors; 1.2 where an odd number of 16-bit columns puts rows at odd addresses, since a warp then reads two more
 half sectors per 512 bytes, and where rows are so short that what is read per row shows: the counters take kernel parameters
-for loads of one sector (the gradient's kernel has more of them since a body may join two matrices). With DPO the reference's logits are read once. Nothing is copied, allocated or waited for.
+for loads of one sector (the gradient's kernel has more of them since a body may join two matrices, hence 1.25). With DPO
+the reference's logits are read once. Nothing is copied, allocated or waited for.
 """
 import re
 import subprocess
