@@ -63,10 +63,8 @@ static __device__ inline void write_gradient(const win_rate_tables& w, std::int6
   const std::int64_t there = present ? w.opponents_of(b) : 0;
   for (std::int64_t j = rank; j < w.opponents; j += team) {
     double x = j < there && w.meets(b, i, j) ? slope : 0;
-    if (w.games.data != nullptr && x != 0) {
-      const double games = load_element<double>(w.games.data, w.games.type, w.games.row(b, i) + j * w.games.stride[2]);
-      x = games > 0 ? x / games : 0;
-    }
+    if (w.games.data != nullptr && x != 0)
+      x = rate_of(x, load_element<double>(w.games.data, w.games.type, w.games.row(b, i) + j * w.games.stride[2]));
     store_element(const_cast<void*>(w.grad_preference.data), w.grad_preference.type,
                   w.grad_preference.row(b, i) + j * w.grad_preference.stride[2], x, false);
   }
@@ -87,7 +85,7 @@ static __global__ void __launch_bounds__(cuda_threads)
     double sum = 0, met = 0;
     if (present) add_opponents<S>(w, b, i, rank, team, sum, met);
     sum = team_sum(sum, team, shared), met = team_sum(met, team, shared);
-    const double all = met + (w.include_self ? 1 : 0), nan = math::detail::not_a_number<double>();
+    const double nan = math::detail::not_a_number<double>();
     if (mine && rank == 0) {
       if (present)
         w.finish(b, i, sum, met);
@@ -97,7 +95,7 @@ static __global__ void __launch_bounds__(cuda_threads)
         w.write(b, i, nan, nan, nan), report_content(report, errc::bad_index, b);
     }
     if (mine && w.grad_preference.data != nullptr)
-      write_gradient(w, b, i, present, present ? w.slope(b, i, all) : 0, rank, team);
+      write_gradient(w, b, i, present, present ? w.slope(b, i, w.with_self(met)) : 0, rank, team);
   }
 }
 

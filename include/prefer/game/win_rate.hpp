@@ -102,12 +102,12 @@ struct win_rate_tables {
     return j != self(i) && opponent_mask.selects(b, j);
   }
 
-  // The outputs of a sample whose preferences over `n` opponents add up to `sum`; the answer is n with oneself.
-  PREFER_HD double finish(std::int64_t b, std::int64_t i, double sum, double n) const {
-    const double all = n + (include_self ? 1 : 0), won = sum + (include_self ? 0.5 : 0);
+  PREFER_HD double with_self(double n) const { return n + (include_self ? 1 : 0); }
+  // The outputs of a sample whose preferences over `n` opponents add up to `sum`.
+  PREFER_HD void finish(std::int64_t b, std::int64_t i, double sum, double n) const {
+    const double all = with_self(n), won = sum + (include_self ? 0.5 : 0);
     const double rate = all > 0 ? won / all : 0.5;
     write(b, i, rate, rate - 0.5, all);
-    return all;
   }
   PREFER_HD void write(std::int64_t b, std::int64_t i, double rate, double above, double all) const {
     reward.write(b, i, rate), advantage.write(b, i, above), met.write(b, i, all);
@@ -120,7 +120,7 @@ struct win_rate_tables {
   }
 };
 
-// Wins of games; what was never played has no rate.
+// Wins of games, or a slope by them; what was never played has no rate.
 template <class V>
 PREFER_HD V rate_of(const V& wins, const V& games) {
   return math::select(games > V(0), wins / games, V(0));
@@ -402,7 +402,7 @@ struct win_rate_work {
       if (w.games.data != nullptr) stage(row_source_of(w.games, b, i), t, level, t.games);
       for (int k = 0; k < t.count; ++k) {
         const bool met = k < most && t.keep[k] != 0;
-        t.x[k] = !met ? 0 : w.games.data != nullptr ? (t.games[k] > 0 ? slope / t.games[k] : 0) : slope;
+        t.x[k] = !met ? 0 : w.games.data != nullptr ? rate_of(slope, t.games[k]) : slope;
       }
       store_strided(out, first, t.count, t.x, nullptr, false, level);
     }
@@ -423,7 +423,8 @@ struct win_rate_work {
       double all = 0;
       if (present) {
         const row_sum s = add_row<false, V>(w, b, i, isa_of<Level>, t);
-        all = w.finish(b, i, s.sum, s.met);
+        w.finish(b, i, s.sum, s.met);
+        all = w.with_self(s.met);
       } else {
         w.write(b, i, 0, 0, 0);
       }

@@ -191,7 +191,7 @@ struct gaussian_log_ratio {
     V log_growth;  // log(sigma / reference_sigma)
 
     PREFER_HD residuals(const gaussian_log_ratio& o, const V (&x)[arrays]) {
-      inverse = o.log_sigma ? math::exp(-x[2]) : V(1) / x[2];
+      inverse = detail::gaussian_width<V>(x[2], o.log_sigma).inverse;
       z = (x[0] - x[1]) * inverse;
       if (o.one_sigma) {
         gap = (x[1] - x[3]) * inverse;
