@@ -6,6 +6,7 @@
 #include <prefer/backend/map_reduce.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // The contract of the primitive `row_map_reduce`, one for all backends:
 //
@@ -84,6 +85,17 @@ struct row_arguments {
 
 inline namespace PREFER_ABI {
 namespace detail {
+
+// Where a vector or a matrix of a call lies, as primitives take it; nowhere if it is not given.
+template <int Rank, bool Mutable, space S>
+auto place_of(const erased_view<Mutable, Rank, S>& v) {
+  using one = std::conditional_t<Mutable, sink, source>;
+  using row = std::conditional_t<Mutable, row_sink, row_source>;
+  if constexpr (Rank == 1)
+    return v.given() ? one{v.data, v.stride[0], v.type} : one{};
+  else
+    return v.given() ? row{v.data, v.stride[0], v.stride[1], v.type} : row{};
+}
 
 // The row of an item: itself, what the index says, or -1 if that is wrong.
 PREFER_HD std::int64_t listed_row(const source& index, std::int64_t rows, std::int64_t item) {

@@ -87,14 +87,14 @@ class candidate_call {
     a.columns = in_.logits.extent[1];
     a.picks = static_cast<int>(in_.candidates.extent[1]);
     a.saved = saved;
-    a.candidates = picked_source(in_.candidates);
-    a.grad_logp = picked_source(in_.grad_logp);
-    a.grad_log_sum_exp = token_source(in_.grad_log_sum_exp);
+    a.candidates = place_of(in_.candidates);
+    a.grad_logp = place_of(in_.grad_logp);
+    a.grad_log_sum_exp = place_of(in_.grad_log_sum_exp);
     a.grad_scale = in_.grad_scale;
     if constexpr (saved)
-      a.saved_max = token_source(in_.max), a.saved_log_sum = token_source(in_.log_sum);
+      a.saved_max = place_of(in_.max), a.saved_log_sum = place_of(in_.log_sum);
     else
-      a.logp = picked_sink(out_.logp), a.max = token_sink(out_.max), a.log_sum = token_sink(out_.log_sum);
+      a.logp = place_of(out_.logp), a.max = place_of(out_.max), a.log_sum = place_of(out_.log_sum);
     return a;
   }
 

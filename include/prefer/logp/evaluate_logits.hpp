@@ -331,7 +331,7 @@ status run_logits(const Exec& exec, const Loss& loss, const typename Source::giv
       selection.segment[p] = call.arguments.segment[p];
       if (!masked[p]) selection.segment[p].mask = {};
     }
-    selection.target = token_source(given.target);
+    selection.target = place_of(given.target);
     selection.ignored = given.softmax.ignore_index;
     selection.targets = arrays.target, selection.counts = arrays.counts, selection.gradient = arrays.gradient;
     if (const status s = select_tokens(rest, selection); !s.ok()) return s;

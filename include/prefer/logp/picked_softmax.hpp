@@ -20,15 +20,6 @@ inline status check_picked_options(const token_softmax& o) {
                      require::that(o.z_loss.is_zero(), "z_loss", o.z_loss.value64, nothing));
 }
 
-template <class View>
-row_source picked_source(const View& v) {
-  return v.given() ? row_source{v.data, v.stride[0], v.stride[1], v.type} : row_source{};
-}
-template <class View>
-row_sink picked_sink(const View& v) {
-  return v.given() ? row_sink{v.data, v.stride[0], v.stride[1], v.type} : row_sink{};
-}
-
 // One call as the bodies see it.
 struct picked_arguments {
   std::int64_t columns = 0;

@@ -83,16 +83,6 @@ struct token_divergence_gradient_outputs {
 inline namespace PREFER_ABI {
 namespace detail {
 
-template <int Rank, bool Mutable, space S>
-auto place_of(const erased_view<Mutable, Rank, S>& v) {
-  using one = std::conditional_t<Mutable, sink, source>;
-  using row = std::conditional_t<Mutable, row_sink, row_source>;
-  if constexpr (Rank == 1)
-    return v.given() ? one{v.data, v.stride[0], v.type} : one{};
-  else
-    return v.given() ? row{v.data, v.stride[0], v.stride[1], v.type} : row{};
-}
-
 // One call: what is wrong with it, and its arguments for the primitives.
 template <class Inputs, class Outputs>
 class divergence_call {

@@ -128,20 +128,20 @@ class token_call {
     a.vocabulary = sharded() ? in_.shard.vocabulary : a.columns;
     a.saved = saved;
     a.answers = any_answer_;
-    a.target = token_source(in_.target);
+    a.target = place_of(in_.target);
     int k = 0;
-    each_upstream(in_, [&](const char*, const auto& v) { a.upstream[k++] = token_source(v); });
+    each_upstream(in_, [&](const char*, const auto& v) { a.upstream[k++] = place_of(v); });
     a.grad_scale = in_.grad_scale;
     if constexpr (saved) {
-      a.saved_logp = token_source(in_.logp), a.saved_max = token_source(in_.max);
-      a.saved_log_sum = token_source(in_.log_sum), a.saved_entropy = token_source(in_.entropy);
-      a.saved_choices = token_source(in_.choices);
+      a.saved_logp = place_of(in_.logp), a.saved_max = place_of(in_.max);
+      a.saved_log_sum = place_of(in_.log_sum), a.saved_entropy = place_of(in_.entropy);
+      a.saved_choices = place_of(in_.choices);
     } else {
-      a.logp = token_sink(out_.logp), a.loss = token_sink(out_.loss), a.max = token_sink(out_.max);
-      a.log_sum = token_sink(out_.log_sum), a.entropy = token_sink(out_.entropy);
-      a.choices = token_sink(out_.choices), a.argmax_prob = token_sink(out_.argmax_prob);
-      a.argmax = token_sink(out_.argmax), a.shard_max = token_sink(out_.shard_max);
-      a.shard_sum = token_sink(out_.shard_sum), a.shard_target = token_sink(out_.shard_target);
+      a.logp = place_of(out_.logp), a.loss = place_of(out_.loss), a.max = place_of(out_.max);
+      a.log_sum = place_of(out_.log_sum), a.entropy = place_of(out_.entropy);
+      a.choices = place_of(out_.choices), a.argmax_prob = place_of(out_.argmax_prob);
+      a.argmax = place_of(out_.argmax), a.shard_max = place_of(out_.shard_max);
+      a.shard_sum = place_of(out_.shard_sum), a.shard_target = place_of(out_.shard_target);
     }
     return a;
   }

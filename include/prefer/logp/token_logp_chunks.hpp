@@ -176,7 +176,7 @@ class chunked_call {
     if constexpr (memory == space::host) {
       cpu targets = exec_;
       if (targets.content == content::all) targets.content = content::structure;
-      all.target = token_source(in_.target);
+      all.target = place_of(in_.target);
       row_reduce_arguments rows;
       rows.items = rows.rows = chunks_.rows;
       return check_logit_rows(targets, rows, token_look{options_, all});

@@ -116,10 +116,10 @@ status combine_token_shards(const Exec& exec, const token_softmax& options,
   detail::token_merge merge;
   merge.shards = in.shard_max.extent[0], merge.rows = in.shard_max.extent[1];
   merge.max = matrix(in.shard_max), merge.sum = matrix(in.shard_sum), merge.own = matrix(in.shard_target);
-  merge.target = detail::token_source(in.target);
+  merge.target = detail::place_of(in.target);
   merge.ignore_index = options.ignore_index;
-  merge.body.io.logp = detail::token_sink(out.logp), merge.body.io.max = detail::token_sink(out.max);
-  merge.body.io.log_sum = detail::token_sink(out.log_sum);
+  merge.body.io.logp = detail::place_of(out.logp), merge.body.io.max = detail::place_of(out.max);
+  merge.body.io.log_sum = detail::place_of(out.log_sum);
   return run_token_merge(exec, merge);
 }
 

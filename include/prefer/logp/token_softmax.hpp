@@ -298,16 +298,6 @@ struct token_body {
   }
 };
 
-
-template <class View>
-source token_source(const View& v) {
-  return v.given() ? source{v.data, v.stride[0], v.type} : source{};
-}
-template <class View>
-sink token_sink(const View& v) {
-  return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
-}
-
 }  // namespace detail
 }  // namespace PREFER_ABI
 }  // namespace prefer

@@ -57,8 +57,8 @@ class top_k_call {
     picked_arguments a;
     a.columns = in_.logits.extent[1];
     a.picks = static_cast<int>(picks_);
-    a.logp = picked_sink(out_.logp), a.index = picked_sink(out_.index);
-    a.max = token_sink(out_.max), a.log_sum = token_sink(out_.log_sum);
+    a.logp = place_of(out_.logp), a.index = place_of(out_.index);
+    a.max = place_of(out_.max), a.log_sum = place_of(out_.log_sum);
     return a;
   }
 
