@@ -13,9 +13,9 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-// Whether a gradient is written over the logits.
-template <class Gradient, class Logits>
-bool lies_over(const Gradient& g, const Logits& x) {
+// Whether an output is an input's own elements, in which case each is read before it is written.
+template <class Output, class Logits>
+bool lies_over(const Output& g, const Logits& x) {
   return g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] && g.stride[1] == x.stride[1];
 }
 
@@ -35,9 +35,7 @@ row_reduce_arguments logit_rows(const Logits& x, const Rows& rows, const Gradien
   a.items = rows.given() ? rows.extent[0] : x.extent[0];
   a.rows = x.extent[0];
   a.columns = x.extent[1];
-  a.x = {x.data, x.stride[0], x.stride[1], x.type};
-  if (g.given()) a.gradient = {g.data, g.stride[0], g.stride[1], g.type};
-  if (rows.given()) a.index = {rows.data, rows.stride[0], rows.type};
+  a.x = place_of(x), a.gradient = place_of(g), a.index = place_of(rows);
   return a;
 }
 

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cpu/row_reduce.hpp>
 #include <prefer/core/checks.hpp>
+#include <prefer/logp/logit_rows.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -96,12 +97,6 @@ status check_logits_matrix(const char* name, const erased_view<Mutable, 2, S>& v
   return require::matrix(name, v, shape[0], shape[1]);
 }
 
-// Whether an output is an input's own elements, in which case each is read before it is written.
-template <space S>
-bool same_elements(const output_view<2, S>& out, const input_view<2, S>& in) {
-  return out.data == in.data && out.type == in.type && out.stride[0] == in.stride[0] && out.stride[1] == in.stride[1];
-}
-
 template <space S>
 status check_mixture(const logp_mixture_inputs<S>& in, const logp_mixture_outputs<S>& out) {
   const std::int64_t(&shape)[2] = in.policy.extent;
@@ -111,8 +106,8 @@ status check_mixture(const logp_mixture_inputs<S>& in, const logp_mixture_output
       !s.ok())
     return s;
   require::footprints<2, 1> all;
-  if (!same_elements(out.logp, in.policy)) all.read(require::footprint_of("policy", in.policy));
-  if (!same_elements(out.logp, in.reference)) all.read(require::footprint_of("reference", in.reference));
+  if (!lies_over(out.logp, in.policy)) all.read(require::footprint_of("policy", in.policy));
+  if (!lies_over(out.logp, in.reference)) all.read(require::footprint_of("reference", in.reference));
   all.write(require::footprint_of("logp", out.logp));
   return all.check();
 }

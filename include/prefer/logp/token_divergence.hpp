@@ -256,18 +256,14 @@ class divergence_call {
 
   status check_overlap() const {
     require::footprints<12, 9> all;
-    const auto alike = [](const auto& g, const auto& x) {
-      return g.given() && g.data == x.data && g.type == x.type && g.stride[0] == x.stride[0] &&
-             g.stride[1] == x.stride[1];
-    };
     const auto reads = [&](const char* name, const auto& v) {
       if (v.given()) all.read(require::footprint_of(name, v));
     };
     const auto writes = [&](const char* name, const auto& v) {
       if (v.given()) all.write(require::footprint_of(name, v));
     };
-    if (!alike(out_.grad_p_logits, in_.p_logits)) reads("p_logits", in_.p_logits);
-    if (!alike(out_.grad_q_logits, in_.q_logits)) reads("q_logits", in_.q_logits);
+    if (!lies_over(out_.grad_p_logits, in_.p_logits)) reads("p_logits", in_.p_logits);
+    if (!lies_over(out_.grad_q_logits, in_.q_logits)) reads("q_logits", in_.q_logits);
     reads("mask", in_.mask), reads("rows", in_.rows), reads("grad_divergence", in_.grad_divergence);
     if constexpr (saved)
       each_statistic(reads), each_value(reads);
