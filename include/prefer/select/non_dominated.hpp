@@ -159,7 +159,7 @@ class front_groups {
       std::uint64_t* const words = bits_ + front_words(g, b);
       for (std::int64_t w = 0; w < (g.count + 63) / 64; ++w) words[w] = 0;
     }
-    small_groups<T> small(level_, table_, bits_);
+    small_groups<T> small(level_, table_, method_, bits_);
     std::int64_t nan = -1;
     for (std::int64_t b = first; b < last; ++b) {
       const group_rows g = table_.group(b);
