@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/outputs.hpp>
+#include <prefer/select/detail/rank_search.hpp>
 #include <prefer/select/objectives.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -83,7 +86,118 @@ status run_non_dominated_ranks(const Exec&, const objective_table&, const non_do
   return {};
 }
 
+
+// The memory of a call on the CPU: ranks and numbers of fronts of all groups; what a search needs is carved for all
+// samples, and each task uses the part of its first group for all of its groups, which are no larger.
+template <class T>
+struct rank_plan {
+  static constexpr std::int64_t most_tasks = 64, samples_per_task = 2048;
+
+  std::int64_t tasks = 1;
+  std::int32_t* rank = nullptr;
+  std::int64_t* fronts = nullptr;
+  rank_memory<T> memory;
+
+  void carve(arena& from, const objective_table& t, rank_algorithm method) {
+    tasks = std::clamp<std::int64_t>(t.samples / samples_per_task, 1,
+                                     std::max<std::int64_t>(1, std::min(most_tasks, t.groups)));
+    rank = from.take<std::int32_t>(t.samples);
+    fronts = from.take<std::int64_t>(t.groups);
+    memory.carve(from, t.samples, t.count, t.count > 2 || method == rank_algorithm::fronts);
+  }
+};
+
+template <class T>
+struct rank_groups {
+  const cpu& exec;
+  isa level;
+  const objective_table& table;
+  const non_dominated_sorting& options;
+  rank_plan<T>& plan;
+
+  // The first sample that has a NaN, or -1.
+  std::int64_t run() const {
+    std::int64_t nan[rank_plan<T>::most_tasks];
+    auto task = [&](std::int64_t t) {
+      nan[t] = run_groups(table.groups * t / plan.tasks, table.groups * (t + 1) / plan.tasks, t);
+    };
+    run_tasks(exec, plan.tasks, task);
+    for (std::int64_t t = 0; t < plan.tasks; ++t)
+      if (nan[t] >= 0) return nan[t];
+    return -1;
+  }
+
+  std::int64_t run_groups(std::int64_t first, std::int64_t last, std::int64_t task) const {
+    std::int64_t nan = -1;
+    if (first == last) return nan;
+    const rank_memory<T> memory = plan.memory.part(table.group(first).first, task, table.count);
+    const rank_choice choice{options.most_fronts, options.method == rank_algorithm::fronts};
+    for (std::int64_t b = first; b < last; ++b) {
+      const group_rows g = table.group(b);
+      rank_search<T> search(level, table, choice, g, memory, plan.rank + g.first);
+      search.run();
+      plan.fronts[b] = search.fronts();
+      if (nan < 0 && search.first_nan() >= 0) nan = g.first + search.first_nan();
+    }
+    return nan;
+  }
+
+  void write(const rank_sinks& out) const {
+    for (std::int64_t b = 0; b < table.groups; ++b) store_index(out.fronts, b, plan.fronts[b]);
+    auto task = [&](std::int64_t t) {
+      for (std::int64_t b = table.groups * t / plan.tasks; b < table.groups * (t + 1) / plan.tasks; ++b) {
+        const group_rows g = table.group(b);
+        for (std::int64_t s = g.first; s < g.first + g.count; ++s) store_index(out.rank, s, plan.rank[s]);
+      }
+    };
+    if (out.rank.data != nullptr) run_tasks(exec, plan.tasks, task);
+  }
+};
+
+template <class T>
+status run_ranks_of(const cpu& exec, isa level, const objective_table& t, const non_dominated_sorting& options,
+                    const rank_sinks& out) {
+  rank_plan<T> plan;
+  arena measured;
+  plan.carve(measured, t, options.method);
+  host_scratch scratch;
+  if (const status s = scratch.provide(exec.workspace, measured.bytes()); !s.ok()) return s;
+  arena memory(scratch.data);
+  plan.carve(memory, t, options.method);
+  const rank_groups<T> groups{exec, level, t, options, plan};
+  const std::int64_t nan = groups.run();
+  if (nan >= 0 && t.nan == nan_policy::reject && exec.content != content::none) return nan_sample_of(t, nan);
+  groups.write(out);
+  return {};
+}
+
+inline status run_non_dominated_ranks(const cpu& exec, const objective_table& t, const non_dominated_sorting& options,
+                                      const rank_sinks& out) {
+  isa level;
+  if (const status s = first_error(resolve_isa(exec, level), check_runner(exec)); !s.ok()) return s;
+  if (exec.content != content::none)
+    if (const status s = check_group_offsets(t); !s.ok()) return s;
+  return t.needs_double() ? run_ranks_of<double>(exec, level, t, options, out)
+                          : run_ranks_of<float>(exec, level, t, options, out);
+}
+
 }  // namespace detail
+
+// Bytes of workspace of non_dominated_ranks on the CPU: linear in the elements of the samples. 0 for views that do not
+// fit together.
+template <space S>
+std::size_t non_dominated_ranks_workspace(const cpu&, const non_dominated_sorting& options,
+                                          const objective_samples<S>& in) {
+  detail::objective_table t;
+  if (!detail::make_objective_table(options.objectives, in, t).ok()) return 0;
+  const auto bytes = [&](auto key) {
+    detail::arena memory;
+    detail::rank_plan<decltype(key)> plan;
+    plan.carve(memory, t, options.method);
+    return memory.bytes();
+  };
+  return t.needs_double() ? bytes(double{}) : bytes(float{});
+}
 
 template <class Exec>
 status non_dominated_ranks(const Exec& exec, const non_dominated_sorting& options,
