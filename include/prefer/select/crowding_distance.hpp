@@ -3,8 +3,11 @@
 #pragma once
 
 #include <prefer/select/detail/outputs.hpp>
+#include <prefer/select/detail/present_rows.hpp>
+#include <prefer/select/detail/sort_entries.hpp>
 #include <prefer/select/objectives.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -84,6 +87,136 @@ status make_crowding_call(const crowding& options, const crowding_inputs<S>& in,
   return all.check();
 }
 
+// The memory of groups of n samples in all on the CPU.
+template <class T>
+struct crowding_memory {
+  double* distance = nullptr;  // of all samples, unlike the rest, which the groups of a task share
+  present_rows<T> present;
+  sort_entry *order = nullptr, *spare = nullptr;
+  double* sum = nullptr;
+
+  void carve(arena& memory, const objective_table& t) {
+    distance = memory.take<double>(t.samples);
+    present.carve(memory, t.samples, t.count);
+    order = memory.take<sort_entry>(t.samples);
+    spare = memory.take<sort_entry>(t.samples);
+    sum = memory.take<double>(t.samples);
+  }
+  crowding_memory part(std::int64_t first) const {
+    crowding_memory m = *this;
+    m.present = present.part(first);
+    m.order += first, m.spare += first, m.sum += first;
+    return m;
+  }
+};
+
+// The distances of one group.
+template <class T>
+class crowding_search {
+ public:
+  crowding_search(isa level, const crowding_call& call, const group_rows& group, const crowding_memory<T>& memory)
+      : level_(level), call_(call), group_(group), memory_(memory) {}
+
+  // The answer is the first sample of the group that has a NaN, or -1.
+  std::int64_t run() {
+    double* const distance = memory_.distance + group_.first;
+    std::fill_n(distance, group_.count, 0.0);
+    memory_.present.gather(level_, call_.table, group_);
+    const std::int64_t n = sort_by_front();
+    for (std::int64_t i = 0, end; i < n; i = end) {
+      const std::uint64_t front = memory_.order[i].key;
+      for (end = i + 1; end < n && memory_.order[end].key == front;) ++end;
+      measure(i, end);
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t at = memory_.order[i].at;
+      distance[memory_.present.index[at]] = memory_.sum[at];
+    }
+    return memory_.present.first_nan;
+  }
+
+ private:
+  const isa level_;
+  const crowding_call& call_;
+  const group_rows& group_;
+  crowding_memory<T> memory_;
+
+  // How many samples are in a front.
+  std::int64_t sort_by_front() {
+    std::int64_t n = 0;
+    for (std::int64_t i = 0; i < memory_.present.count; ++i) {
+      const std::int64_t front = call_.front_of(group_.first + memory_.present.index[i]);
+      if (front >= 0) memory_.order[n++] = {static_cast<std::uint64_t>(front), i};
+    }
+    if (call_.rank.data != nullptr) sort_by_key(memory_.order, memory_.spare, n);
+    return n;
+  }
+
+  T value(std::int64_t position, int k) const { return memory_.present.row(memory_.order[position].at)[k]; }
+
+  void measure(std::int64_t first, std::int64_t last) {
+    const double alone = last - first == 1 ? math::detail::infinity<double>() : 0;
+    for (std::int64_t i = first; i < last; ++i) memory_.sum[memory_.order[i].at] = alone;
+    for (int k = 0; k < call_.table.count && last - first > 1; ++k) {
+      sort_by_value(first, last, k);
+      add_gaps(first, last, k);
+    }
+  }
+
+  void sort_by_value(std::int64_t first, std::int64_t last, int k) {
+    for (std::int64_t i = first; i < last; ++i) memory_.order[i].key = descending(value(i, k));
+    if (last - first >= radix_from) return radix_sort(memory_.order + first, memory_.spare + first, last - first);
+    // Samples of equal values may come in any order.
+    std::sort(memory_.order + first, memory_.order + last,
+              [](const sort_entry& a, const sort_entry& b) { return a.key < b.key; });
+  }
+
+  void add_gaps(std::int64_t first, std::int64_t last, int k) {
+    const double largest = value(first, k), smallest = value(last - 1, k);
+    if (!(largest > smallest)) return;
+    for (std::int64_t i = first, end; i < last; i = end) {
+      for (end = i + 1; end < last && memory_.order[end].key == memory_.order[i].key;) ++end;
+      const bool inner = i > first && end < last;
+      const double gap = inner ? crowding_term(value(end, k), value(i - 1, k), smallest, largest,
+                                               static_cast<double>(end - i))
+                               : math::detail::infinity<double>();
+      for (std::int64_t j = i; j < end; ++j) memory_.sum[memory_.order[j].at] += gap;
+    }
+  }
+};
+
+template <class T>
+status run_crowding_of(const cpu& exec, isa level, const crowding_call& call) {
+  crowding_memory<T> memory;
+  arena measured;
+  memory.carve(measured, call.table);
+  host_scratch scratch;
+  if (const status s = scratch.provide(exec.workspace, measured.bytes()); !s.ok()) return s;
+  arena all(scratch.data);
+  memory.carve(all, call.table);
+  const objective_table& t = call.table;
+  const group_tasks tasks(t);
+  const std::int64_t nan = tasks.run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
+    const crowding_memory<T> part = memory.part(t.group(first).first);
+    std::int64_t found = -1;
+    for (std::int64_t b = first; b < end; ++b) {
+      const group_rows g = t.group(b);
+      const std::int64_t at = crowding_search<T>(level, call, g, part).run();
+      if (found < 0 && at >= 0) found = g.first + at;
+    }
+    return found;
+  });
+  if (nan >= 0 && t.nan == nan_policy::reject && exec.content != content::none) return nan_sample_of(t, nan);
+  tasks.run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
+    for (std::int64_t b = first; b < end; ++b) {
+      const group_rows g = t.group(b);
+      for (std::int64_t s = g.first; s < g.first + g.count; ++s) store_number(call.distance, s, memory.distance[s]);
+    }
+    return std::int64_t{-1};
+  });
+  return {};
+}
+
 template <class Exec>
 status run_crowding(const Exec&, const crowding_call&) {
   static_assert(sizeof(Exec) == 0,
@@ -91,7 +224,31 @@ status run_crowding(const Exec&, const crowding_call&) {
   return {};
 }
 
+inline status run_crowding(const cpu& exec, const crowding_call& call) {
+  isa level;
+  if (const status s = first_error(resolve_isa(exec, level), check_runner(exec)); !s.ok()) return s;
+  if (exec.content != content::none)
+    if (const status s = check_group_offsets(call.table); !s.ok()) return s;
+  return call.table.needs_double() ? run_crowding_of<double>(exec, level, call)
+                                   : run_crowding_of<float>(exec, level, call);
+}
+
 }  // namespace detail
+
+// Bytes of workspace of crowding_distances on the CPU: linear in the elements of the samples. 0 for views that do not
+// fit together.
+template <space S>
+std::size_t crowding_distances_workspace(const cpu&, const crowding& options, const crowding_inputs<S>& in) {
+  detail::objective_table t;
+  if (!detail::make_objective_table(options.objectives, in.samples, t).ok()) return 0;
+  t.stepped = false;
+  detail::arena memory;
+  if (t.needs_double())
+    detail::crowding_memory<double>().carve(memory, t);
+  else
+    detail::crowding_memory<float>().carve(memory, t);
+  return memory.bytes();
+}
 
 template <class Exec>
 status crowding_distances(const Exec& exec, const crowding& options,

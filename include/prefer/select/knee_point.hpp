@@ -3,8 +3,11 @@
 #pragma once
 
 #include <prefer/select/detail/outputs.hpp>
+#include <prefer/select/detail/present_rows.hpp>
 #include <prefer/select/objectives.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -90,7 +93,106 @@ status run_knee_point(const Exec&, const knee_call&) {
   return {};
 }
 
+// On the CPU: one group, in two passes.
+struct knee_answer {
+  std::int64_t sample = -1;
+  double distance = 0;
+};
+
+template <class T>
+class knee_search {
+ public:
+  knee_search(isa level, const knee_call& call, const group_rows& group)
+      : level_(level), call_(call), group_(group), violation_(least_violation(call.table, group)) {
+    std::fill_n(nadir_, call.table.count, math::detail::infinity<double>());
+    std::fill_n(ideal_, call.table.count, -math::detail::infinity<double>());
+  }
+
+  // The answer is the first sample of the group that has a NaN, or -1.
+  std::int64_t run(knee_answer& answer) {
+    const std::int64_t nan = each([&](const double* x, std::int64_t) { extend(x); });
+    int wide = 0;
+    for (int k = 0; k < call_.table.count; ++k) wide += ideal_[k] > nadir_[k] ? 1 : 0;
+    each([&](const double* x, std::int64_t sample) {
+      const double distance = wide > 0 ? (gains(x) - 1) / std::sqrt(static_cast<double>(wide)) : 0;
+      if (answer.sample < 0 || distance > answer.distance) answer = {sample, distance};
+    });
+    return nan;
+  }
+
+ private:
+  const isa level_;
+  const knee_call& call_;
+  const group_rows& group_;
+  const double violation_;
+  double nadir_[objectives::most], ideal_[objectives::most];
+
+  // f(keys, number) of the samples of the front.
+  template <class F>
+  std::int64_t each(F f) const {
+    return each_tile<T>(level_, call_.table, group_, violation_, [&](const objective_tile<T>& tile) {
+      each_present(tile, [&](int i) {
+        const std::int64_t sample = group_.first + tile.first + i;
+        if (!call_.in_front(sample)) return;
+        double x[objectives::most];
+        for (int k = 0; k < call_.table.count; ++k) x[k] = tile.keys[k * tile.stride + i];
+        f(x, sample);
+      });
+    });
+  }
+  void extend(const double* x) {
+    for (int k = 0; k < call_.table.count; ++k)
+      nadir_[k] = std::min(nadir_[k], x[k]), ideal_[k] = std::max(ideal_[k], x[k]);
+  }
+  double gains(const double* x) const {
+    double sum = 0;
+    for (int k = 0; k < call_.table.count; ++k) sum += scaled_gain(x[k], nadir_[k], ideal_[k]);
+    return sum;
+  }
+};
+
+// The memory: answers of all groups, since nothing is written before NaN is looked for.
+inline status run_knee_point(const cpu& exec, const knee_call& call) {
+  const objective_table& t = call.table;
+  isa level;
+  if (const status s = first_error(resolve_isa(exec, level), check_runner(exec)); !s.ok()) return s;
+  if (exec.content != content::none)
+    if (const status s = check_group_offsets(t); !s.ok()) return s;
+  arena measured;
+  measured.take<knee_answer>(t.groups);
+  host_scratch scratch;
+  if (const status s = scratch.provide(exec.workspace, measured.bytes()); !s.ok()) return s;
+  knee_answer* const answers = arena(scratch.data).take<knee_answer>(t.groups);
+  const std::int64_t nan = group_tasks(t).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
+    std::int64_t found = -1;
+    for (std::int64_t b = first; b < end; ++b) {
+      const group_rows g = t.group(b);
+      answers[b] = {};
+      const std::int64_t at = t.needs_double() ? knee_search<double>(level, call, g).run(answers[b])
+                                               : knee_search<float>(level, call, g).run(answers[b]);
+      if (found < 0 && at >= 0) found = g.first + at;
+    }
+    return found;
+  });
+  if (nan >= 0 && t.nan == nan_policy::reject && exec.content != content::none) return nan_sample_of(t, nan);
+  for (std::int64_t b = 0; b < t.groups; ++b) {
+    store_index(call.index, b, answers[b].sample);
+    store_number(call.distance, b, answers[b].distance);
+  }
+  return {};
+}
+
 }  // namespace detail
+
+// Bytes of workspace of knee_points on the CPU: 16 per group. 0 for views that do not fit together.
+template <space S>
+std::size_t knee_points_workspace(const cpu&, const knee_point& options, const knee_point_inputs<S>& in) {
+  detail::objective_table t;
+  if (!detail::make_objective_table(options.objectives, in.samples, t).ok()) return 0;
+  detail::arena memory;
+  memory.take<detail::knee_answer>(t.groups);
+  return memory.bytes();
+}
 
 template <class Exec>
 status knee_points(const Exec& exec, const knee_point& options,

@@ -7,7 +7,6 @@
 #include <prefer/select/detail/rank_search.hpp>
 #include <prefer/select/objectives.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -91,16 +90,11 @@ status run_non_dominated_ranks(const Exec&, const objective_table&, const non_do
 // samples, and each task uses the part of its first group for all of its groups, which are no larger.
 template <class T>
 struct rank_plan {
-  static constexpr std::int64_t most_tasks = 64, samples_per_task = 2048;
-
-  std::int64_t tasks = 1;
   std::int32_t* rank = nullptr;
   std::int64_t* fronts = nullptr;
   rank_memory<T> memory;
 
   void carve(arena& from, const objective_table& t, rank_algorithm method) {
-    tasks = std::clamp<std::int64_t>(t.samples / samples_per_task, 1,
-                                     std::max<std::int64_t>(1, std::min(most_tasks, t.groups)));
     rank = from.take<std::int32_t>(t.samples);
     fronts = from.take<std::int64_t>(t.groups);
     memory.carve(from, t.samples, t.count, t.count > 2 || method == rank_algorithm::fronts);
@@ -117,40 +111,30 @@ struct rank_groups {
 
   // The first sample that has a NaN, or -1.
   std::int64_t run() const {
-    std::int64_t nan[rank_plan<T>::most_tasks];
-    auto task = [&](std::int64_t t) {
-      nan[t] = run_groups(table.groups * t / plan.tasks, table.groups * (t + 1) / plan.tasks, t);
-    };
-    run_tasks(exec, plan.tasks, task);
-    for (std::int64_t t = 0; t < plan.tasks; ++t)
-      if (nan[t] >= 0) return nan[t];
-    return -1;
-  }
-
-  std::int64_t run_groups(std::int64_t first, std::int64_t last, std::int64_t task) const {
-    std::int64_t nan = -1;
-    if (first == last) return nan;
-    const rank_memory<T> memory = plan.memory.part(table.group(first).first, task, table.count);
-    const rank_choice choice{options.most_fronts, options.method == rank_algorithm::fronts};
-    for (std::int64_t b = first; b < last; ++b) {
-      const group_rows g = table.group(b);
-      rank_search<T> search(level, table, choice, g, memory, plan.rank + g.first);
-      search.run();
-      plan.fronts[b] = search.fronts();
-      if (nan < 0 && search.first_nan() >= 0) nan = g.first + search.first_nan();
-    }
-    return nan;
+    return group_tasks(table).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t task) {
+      const rank_choice choice{options.most_fronts, options.method == rank_algorithm::fronts};
+      const rank_memory<T> memory = plan.memory.part(table.group(first).first, task);
+      std::int64_t nan = -1;
+      for (std::int64_t b = first; b < end; ++b) {
+        const group_rows g = table.group(b);
+        rank_search<T> search(level, table, choice, g, memory, plan.rank + g.first);
+        search.run();
+        plan.fronts[b] = search.fronts();
+        if (nan < 0 && search.first_nan() >= 0) nan = g.first + search.first_nan();
+      }
+      return nan;
+    });
   }
 
   void write(const rank_sinks& out) const {
-    for (std::int64_t b = 0; b < table.groups; ++b) store_index(out.fronts, b, plan.fronts[b]);
-    auto task = [&](std::int64_t t) {
-      for (std::int64_t b = table.groups * t / plan.tasks; b < table.groups * (t + 1) / plan.tasks; ++b) {
+    group_tasks(table).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
+      for (std::int64_t b = first; b < end; ++b) {
         const group_rows g = table.group(b);
         for (std::int64_t s = g.first; s < g.first + g.count; ++s) store_index(out.rank, s, plan.rank[s]);
+        store_index(out.fronts, b, plan.fronts[b]);
       }
-    };
-    if (out.rank.data != nullptr) run_tasks(exec, plan.tasks, task);
+      return std::int64_t{-1};
+    });
   }
 };
 

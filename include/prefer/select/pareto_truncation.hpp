@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/outputs.hpp>
+#include <prefer/select/detail/present_rows.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -134,7 +137,58 @@ status run_truncation(const Exec&, const truncation_call&) {
   return {};
 }
 
+// On the CPU: the samples of a group that may be kept, in any order; the answer is how many.
+inline std::int64_t list_group(const truncation_call& call, const truncation_call::range& g, crowded* to) {
+  std::int64_t n = 0;
+  for (std::int64_t s = g.begin; s < g.end; ++s)
+    if (const std::int64_t rank = call.rank_of(s); rank >= 0) to[n++] = {rank, call.distance_of(s), s};
+  return n;
+}
+
+inline void truncate_group(const truncation_call& call, std::int64_t b, crowded* list) {
+  const truncation_call::range g = call.group(b);
+  const std::int64_t n = list_group(call, g, list), kept = std::min(n, call.budget);
+  if (kept < n) std::nth_element(list, list + kept, list + n);
+  std::sort(list, list + kept);
+  auto* const mask = static_cast<std::uint8_t*>(call.mask.data);
+  for (std::int64_t s = g.begin; mask != nullptr && s < g.end; ++s) mask[s * call.mask.stride] = 0;
+  for (std::int64_t i = 0; i < kept; ++i) {
+    if (mask != nullptr) mask[list[i].sample * call.mask.stride] = 1;
+    store_index(call.indices, b, i, list[i].sample);
+  }
+  for (std::int64_t i = kept; call.indices.data != nullptr && i < call.budget; ++i) store_index(call.indices, b, i, -1);
+  store_index(call.count, b, kept);
+}
+
+inline status run_truncation(const cpu& exec, const truncation_call& call) {
+  isa level;
+  if (const status s = first_error(resolve_isa(exec, level), check_runner(exec)); !s.ok()) return s;
+  if (exec.content != content::none) {
+    objective_table t;
+    t.offsets = call.offsets, t.groups = call.groups, t.samples = call.samples;
+    if (const status s = check_group_offsets(t); !s.ok()) return s;
+  }
+  arena measured;
+  measured.take<crowded>(call.samples);
+  host_scratch scratch;
+  if (const status s = scratch.provide(exec.workspace, measured.bytes()); !s.ok()) return s;
+  crowded* const list = arena(scratch.data).take<crowded>(call.samples);
+  group_tasks(call.groups, call.samples).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
+    for (std::int64_t b = first; b < end; ++b) truncate_group(call, b, list + call.group(b).begin);
+    return std::int64_t{-1};
+  });
+  return {};
+}
+
 }  // namespace detail
+
+// Bytes of workspace of truncate_fronts on the CPU: 24 per sample.
+template <space S>
+std::size_t truncate_fronts_workspace(const cpu&, const pareto_truncation&, const pareto_truncation_inputs<S>& in) {
+  detail::arena memory;
+  memory.take<detail::crowded>(in.rank.extent[0] < 0 ? 0 : in.rank.extent[0]);
+  return memory.bytes();
+}
 
 template <class Exec>
 status truncate_fronts(const Exec& exec, const pareto_truncation& options,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/select/detail/outputs.hpp>
+#include <prefer/select/detail/present_rows.hpp>
 #include <prefer/select/objectives.hpp>
 
 #include <cstddef>
@@ -76,22 +77,35 @@ struct pick_call {
   }
 };
 
-// The value of one sample or one lane of them: shown the keys of all objectives. W is V, or one number for all.
+// The value of one sample or one lane of them: shown the keys of all objectives.
 template <class V>
 struct scalarized_value {
   V least = V(math::detail::infinity<double>()), sum = V(0);
+  bool any = false;
 
-  template <class W>
-  PREFER_HD void see(const V& key, const W& origin, const W& weight) {
+  PREFER_HD void see(const V& key, double origin, double weight) {
+    if (!(weight > 0)) return;
     const V gain = (key - V(origin)) * V(weight);
-    sum = sum + gain;
-    least = math::select(gain < least, gain, least);
+    sum = any ? sum + gain : gain;
+    least = any ? math::select(gain < least, gain, least) : gain;
+    any = true;
   }
-  // Infinities of both signs make NaN, which no comparison takes for the largest.
+  // Opposite infinities make NaN, which better_pick takes for the least. 0 if all weights are.
   PREFER_HD V of(scalarization::rule rule, double augmentation) const {
-    if (rule == scalarization::rule::weighted_sum) return sum;
+    if (rule == scalarization::rule::weighted_sum || !any) return sum;
     if (rule == scalarization::rule::chebyshev || augmentation == 0) return least;
     return least + V(augmentation) * sum;
+  }
+};
+
+// The best so far of a pick. Samples come in the order of their numbers.
+struct best_pick {
+  double value = -math::detail::infinity<double>();
+  std::int64_t sample = -1;
+
+  PREFER_HD void see(double x, std::int64_t s) {
+    if (math::is_nan(x)) x = -math::detail::infinity<double>();
+    if (sample < 0 || x > value) value = x, sample = s;
   }
 };
 
@@ -145,7 +159,119 @@ status run_scalarized_pick(const Exec&, const pick_call&) {
   return {};
 }
 
+// On the CPU: values of one tile under the weights of one pick.
+template <class T>
+struct pick_job {
+  const objective_tile<T>* tile;
+  const pick_call* call;
+  const double *origin, *weight;  // [K]
+  double* value;                  // [tile samples]
+};
+template <class T>
+struct pick_work {
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(pick_job<T>& job) {
+    using V = lane<double, Level>;
+    const objective_tile<T>& tile = *job.tile;
+    for (int i = 0; i < tile.count; i += V::width) {
+      scalarized_value<V> value;
+      for (int k = 0; k < job.call->table.count; ++k)
+        value.see(V::load(tile.keys + k * tile.stride + i), job.origin[k], job.weight[k]);
+      value.of(job.call->rule, job.call->augmentation).store(job.value + i);
+    }
+  }
+};
+
+// The memory: the weights and origins of all picks as numbers, and the best of every group and pick.
+struct pick_memory {
+  double *weight = nullptr, *origin = nullptr;
+  best_pick* best = nullptr;
+
+  void carve(arena& memory, const pick_call& call) {
+    weight = memory.take<double>(call.picks * call.table.count);
+    origin = memory.take<double>(call.picks * call.table.count);
+    best = memory.take<best_pick>(call.picks * call.table.groups);
+  }
+};
+
+inline status check_pick_numbers(const pick_call& call, const pick_memory& memory) {
+  const int count = call.table.count;
+  for (std::int64_t i = 0; i < call.picks * count; ++i) {
+    if (!(memory.weight[i] >= 0 && require::finite(memory.weight[i])))
+      return require::fail(errc::bad_label, "weights", "a finite number, 0 or above", memory.weight[i], 0, i);
+    if (!require::finite(memory.origin[i]))
+      return require::fail(errc::bad_label, "reference", "a finite number", memory.origin[i], 0,
+                           call.reference_stride[0] == 0 ? i % count : i);
+  }
+  return {};
+}
+
+template <class T>
+std::int64_t pick_of_group(isa level, const pick_call& call, const pick_memory& memory, std::int64_t b) {
+  const objective_table& t = call.table;
+  const group_rows g = t.group(b);
+  best_pick* const best = memory.best + b * call.picks;
+  for (std::int64_t m = 0; m < call.picks; ++m) best[m] = {};
+  const std::int64_t nan = each_tile<T>(level, t, g, least_violation(t, g), [&](const objective_tile<T>& tile) {
+    alignas(64) double value[objective_tile<T>::most];
+    for (std::int64_t m = 0; m < call.picks; ++m) {
+      pick_job<T> job{&tile, &call, memory.origin + m * t.count, memory.weight + m * t.count, value};
+      run_at<pick_work<T>>(level, job);
+      each_present(tile, [&](int i) { best[m].see(value[i], g.first + tile.first + i); });
+    }
+  });
+  return nan < 0 ? nan : g.first + nan;
+}
+
+inline status run_scalarized_pick(const cpu& exec, const pick_call& call) {
+  const objective_table& t = call.table;
+  isa level;
+  if (const status s = first_error(resolve_isa(exec, level), check_runner(exec)); !s.ok()) return s;
+  if (exec.content != content::none)
+    if (const status s = check_group_offsets(t); !s.ok()) return s;
+  pick_memory memory;
+  arena measured;
+  memory.carve(measured, call);
+  host_scratch scratch;
+  if (const status s = scratch.provide(exec.workspace, measured.bytes()); !s.ok()) return s;
+  arena all(scratch.data);
+  memory.carve(all, call);
+  for (std::int64_t m = 0; m < call.picks; ++m)
+    for (int k = 0; k < t.count; ++k)
+      memory.weight[m * t.count + k] = call.weight(m, k), memory.origin[m * t.count + k] = call.origin(m, k);
+  if (exec.content != content::none)
+    if (const status s = check_pick_numbers(call, memory); !s.ok()) return s;
+  const std::int64_t nan = group_tasks(t).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
+    std::int64_t found = -1;
+    for (std::int64_t b = first; b < end; ++b) {
+      const std::int64_t at = t.needs_double() ? pick_of_group<double>(level, call, memory, b)
+                                               : pick_of_group<float>(level, call, memory, b);
+      if (found < 0) found = at;
+    }
+    return found;
+  });
+  if (nan >= 0 && t.nan == nan_policy::reject && exec.content != content::none) return nan_sample_of(t, nan);
+  for (std::int64_t b = 0; b < t.groups; ++b)
+    for (std::int64_t m = 0; m < call.picks; ++m) {
+      store_index(call.index, b, m, memory.best[b * call.picks + m].sample);
+      store_number(call.value, b, m, memory.best[b * call.picks + m].value);
+    }
+  return {};
+}
+
 }  // namespace detail
+
+// Bytes of workspace of scalarized_picks on the CPU: 16 per pick and objective, 16 per pick and group. 0 for views that
+// do not fit together.
+template <space S>
+std::size_t scalarized_picks_workspace(const cpu&, const scalarization& options, const scalarized_pick_inputs<S>& in,
+                                       const scalarized_pick_outputs<S>& out) {
+  detail::pick_call call;
+  if (!detail::make_pick_call(options, in, out, call).ok()) return 0;
+  detail::arena memory;
+  detail::pick_memory().carve(memory, call);
+  return memory.bytes();
+}
 
 template <class Exec>
 status scalarized_picks(const Exec& exec, const scalarization& options,

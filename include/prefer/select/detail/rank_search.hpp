@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/select/detail/front_forest.hpp>
-#include <prefer/select/detail/objective_tile.hpp>
+#include <prefer/select/detail/present_rows.hpp>
 #include <prefer/select/detail/sort_entries.hpp>
 
 #include <algorithm>
@@ -17,28 +17,25 @@ namespace detail {
 // The memory of groups of n samples in all.
 template <class T>
 struct rank_memory {
-  T* rows = nullptr;               // [n, K]: keys of the samples that take part
-  std::int32_t* index = nullptr;   // their numbers within the group
+  present_rows<T> present;
   sort_entry *order = nullptr, *spare = nullptr;
   T* stairs = nullptr;             // of two objectives: the largest second one per front
   front_forest<T> forest;          // of more
 
   void carve(arena& memory, std::int64_t n, int k, bool needs_forest) {
-    rows = memory.take<T>(n * k);
-    index = memory.take<std::int32_t>(n);
+    present.carve(memory, n, k);
     order = memory.take<sort_entry>(n);
     spare = memory.take<sort_entry>(n);
     stairs = memory.take<T>(k == 2 ? n : 0);
-    forest.carve(memory, needs_forest ? n : 0, most_parts, k);
+    forest.carve(memory, needs_forest ? n : 0, group_tasks::most, k);
   }
-  // Of groups that begin with the sample `first`. Parts are numbered.
-  static constexpr std::int64_t most_parts = 64;
-  rank_memory part(std::int64_t first, std::int64_t nth, int k) const {
+  // For groups that begin with this sample, of a task.
+  rank_memory part(std::int64_t first, std::int64_t task) const {
     rank_memory m = *this;
-    m.rows += first * k;
-    m.index += first, m.order += first, m.spare += first;
-    m.stairs += k == 2 ? first : 0;
-    if (forest.capacity > 0) m.forest = forest.part(first, nth);
+    m.present = present.part(first);
+    m.order += first, m.spare += first;
+    if (present.objectives == 2) m.stairs += first;
+    if (forest.capacity > 0) m.forest = forest.part(first, task);
     return m;
   }
 };
@@ -119,7 +116,9 @@ class rank_search {
 
   // Writes rank[0, group.count).
   void run() {
-    gather();
+    std::fill_n(rank_, group_.count, -1);
+    memory_.present.gather(level_, table_, group_);
+    rows_ = memory_.present.count;
     sort_by_violation();
     for (std::int64_t i = 0, end; i < rows_; i = end) {
       const std::uint64_t violation = memory_.order[i].key;
@@ -128,7 +127,7 @@ class rank_search {
     }
   }
   std::int64_t fronts() const { return fronts_; }
-  std::int64_t first_nan() const { return first_nan_; }  // of the group, -1 for none
+  std::int64_t first_nan() const { return memory_.present.first_nan; }  // of the group, -1 for none
 
  private:
   const isa level_;
@@ -137,37 +136,17 @@ class rank_search {
   const group_rows& group_;
   rank_memory<T> memory_;
   std::int32_t* const rank_;
-  std::int64_t rows_ = 0, fronts_ = 0, first_nan_ = -1;
+  std::int64_t rows_ = 0, fronts_ = 0;
 
   bool copies_queue() const { return table_.duplicates == duplicates::first; }
   bool strict() const { return table_.dominance == dominance::strict; }
-  const T* row(std::int64_t position) const { return memory_.rows + memory_.order[position].at * table_.count; }
-
-  // The samples that take part, in the order of their numbers.
-  void gather() {
-    alignas(64) T keys[(16 << 10) / sizeof(T) + 4 * objective_tile<T>::most];
-    objective_tile<T> tile;
-    tile.keys = keys, tile.stride = tile_samples(table_.count, sizeof(T));
-    std::fill_n(rank_, group_.count, -1);
-    for (tile.first = 0; tile.first < group_.count; tile.first += tile.stride) {
-      tile.count = static_cast<int>(std::min(tile.stride, group_.count - tile.first));
-      load_tile(level_, table_, group_, math::detail::infinity<double>(), tile);
-      if (first_nan_ < 0) first_nan_ = tile.first_nan;
-      for (int w = 0; 64 * w < tile.count; ++w)
-        for (std::uint64_t bits = tile.present[w]; bits != 0; bits &= bits - 1) take(tile, 64 * w + __builtin_ctzll(bits));
-    }
-  }
-  void take(const objective_tile<T>& tile, int i) {
-    T* const to = memory_.rows + rows_ * table_.count;
-    for (int k = 0; k < table_.count; ++k) to[k] = tile.keys[k * tile.stride + i];
-    memory_.index[rows_++] = static_cast<std::int32_t>(tile.first + i);
-  }
+  const T* row(std::int64_t position) const { return memory_.present.row(memory_.order[position].at); }
 
   void sort_by_violation() {
     const bool constraints = table_.violation.data != nullptr;
     for (std::int64_t i = 0; i < rows_; ++i)
-      memory_.order[i] = {constraints ? ~descending(table_.violation_of(group_.first + memory_.index[i])) : 0, i};
-    if (constraints) radix_sort(memory_.order, memory_.spare, rows_);
+      memory_.order[i] = {constraints ? ~descending(table_.violation_of(group_.first + memory_.present.index[i])) : 0, i};
+    if (constraints) sort_by_key(memory_.order, memory_.spare, rows_);
   }
 
   // Samples of equal violation, after the fronts so far; the answer is how many they add.
@@ -178,7 +157,7 @@ class rank_search {
     return table_.count == 1 ? count_values(first, last) : climb(first, last);
   }
   void set_rank(std::int64_t position, std::int64_t rank) {
-    rank_[memory_.index[memory_.order[position].at]] =
+    rank_[memory_.present.index[memory_.order[position].at]] =
         static_cast<std::int32_t>(std::min(fronts_ + rank, choice_.most_fronts));
   }
   std::int64_t added(std::int64_t fronts) const { return std::min(fronts, choice_.most_fronts - fronts_); }
@@ -226,7 +205,7 @@ class rank_search {
 
   std::int64_t bisect(std::int64_t first, std::int64_t last) {
     memory_.forest.clear();
-    bisect_job<T> job{memory_.rows, memory_.order, first, last, &memory_.forest, memory_.index, rank_, fronts_,
+    bisect_job<T> job{memory_.present.rows, memory_.order, first, last, &memory_.forest, memory_.present.index, rank_, fronts_,
                       choice_.most_fronts - fronts_, strict(), copies_queue()};
     run_at<bisect_work<T>>(level_, job);
     return memory_.forest.count;
@@ -241,7 +220,7 @@ class rank_search {
     for (std::int64_t i = first; i < last; ++i)
       memory_.order[i].key = curve ? curve_key(row(i), limit, along, bits) : first_keys(row(i));
     const auto before = [&](std::int64_t a, std::int64_t b) {
-      const T *const x = memory_.rows + a * table_.count, *const y = memory_.rows + b * table_.count;
+      const T *const x = memory_.present.row(a), *const y = memory_.present.row(b);
       for (int k = 0; k < table_.count; ++k)
         if (x[k] != y[k]) return x[k] > y[k];
       return a < b;
@@ -270,7 +249,7 @@ class rank_search {
     constexpr std::int64_t looks = 1024;
     T some[looks];
     const std::int64_t count = std::min(n, looks);
-    for (std::int64_t i = 0; i < count; ++i) some[i] = memory_.rows[order[n * i / count].at * table_.count + k];
+    for (std::int64_t i = 0; i < count; ++i) some[i] = memory_.present.row(order[n * i / count].at)[k];
     std::sort(some, some + count);
     for (std::int64_t q = 1; q < 1 << bits; ++q) limit[q - 1] = some[count * q >> bits];
   }
