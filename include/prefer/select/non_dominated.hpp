@@ -130,12 +130,9 @@ class front_groups {
       nan[t] = run_groups(table_.groups * t / tasks, table_.groups * (t + 1) / tasks);
     };
     run_tasks(exec_, tasks, task);
-    const auto found = [&](std::int64_t sample) {
-      if (sample >= 0 && (first_nan < 0 || sample < first_nan)) first_nan = sample;
-    };
-    for (std::int64_t t = 0; t < tasks; ++t) found(nan[t]);
+    for (std::int64_t t = 0; t < tasks; ++t) note(nan[t], first_nan);
     for (std::int64_t b = 0; b < table_.groups; ++b)
-      if (const group_rows g = table_.group(b); g.count >= huge) found(search(exec_, g, b));
+      if (const group_rows g = table_.group(b); g.count >= huge) note(search(exec_, g, b), first_nan);
     return first_nan;
   }
 
@@ -152,20 +149,26 @@ class front_groups {
   std::int64_t* const counts_;
   char* const large_;
 
+  static void note(std::int64_t sample, std::int64_t& first) {
+    if (sample >= 0 && (first < 0 || sample < first)) first = sample;
+  }
+
   std::int64_t run_groups(std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; ++b) {
       const group_rows g = table_.group(b);
       std::uint64_t* const words = bits_ + front_words(g, b);
       for (std::int64_t w = 0; w < (g.count + 63) / 64; ++w) words[w] = 0;
     }
-    small_groups_job<T> job{&table_, first, last, bits_, -1};
-    run_at<small_groups_work<T>>(level_, job);
-    std::int64_t nan = job.first_nan;
+    small_groups<T> small(level_, table_, bits_);
+    std::int64_t nan = -1;
     for (std::int64_t b = first; b < last; ++b) {
       const group_rows g = table_.group(b);
-      if (g.count <= plan_.small || g.count >= huge) continue;
-      const std::int64_t found = search({}, g, b);
-      if (found >= 0 && (nan < 0 || found < nan)) nan = found;
+      if (g.count == 0 || g.count >= huge) continue;
+      if (g.count > plan_.small) {
+        note(search({}, g, b), nan);
+      } else if (const std::int64_t found = small.run(g, b); found >= 0) {
+        note(g.first + found, nan);
+      }
     }
     return nan;
   }

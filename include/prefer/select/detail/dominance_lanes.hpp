@@ -31,7 +31,10 @@ struct key_lanes {
     if constexpr (std::is_same_v<Level, level::avx512>) {
       using word = std::conditional_t<sizeof(T) == 4, std::uint16_t, std::uint8_t>;
       auto m = static_cast<word>(all);
-      for (int k = 0; k < objectives && m != 0; ++k, w += stride) m = compare_in<Op>(w, x[k].v[0], m);
+      int k = 0;
+      for (; k + 4 <= objectives && m != 0; k += 4, w += 4 * stride)
+        unrolled<4>([&](auto j) PREFER_HD_LAMBDA { m = compare_in<Op>(w + j * stride, x[k + j].v[0], m); });
+      for (; k < objectives && m != 0; ++k, w += stride) m = compare_in<Op>(w, x[k].v[0], m);
       return m;
     }
 #endif

@@ -44,7 +44,7 @@ struct score_scale {
 // Good samples that others are compared with first.
 template <class T>
 struct pivot_list {
-  static constexpr int most = 16, most_keys = 256;
+  static constexpr int most = 8, most_keys = 256;
 
   T keys[most_keys];  // of pivot p from p * objectives on
   T score[most];
@@ -81,20 +81,41 @@ struct pivot_list {
 template <class T>
 struct filter_job {
   objective_tile<T>* tile;
-  const score_scale<T>* scale;
+  score_scale<T>* scale;
   const pivot_list<T>* pivots;
   int objectives;
   bool strict;
-  T* score;  // [tile samples]
+  T* score;         // [tile samples]
+  bool measures = false;  // the tile gives the scale
 };
 template <class T>
 struct filter_work {
+  using job_type = filter_job<T>;
+
+  template <class V>
+  static inline __attribute__((always_inline)) void measure(const job_type& job) {
+    const objective_tile<T>& tile = *job.tile;
+    const T far = std::numeric_limits<T>::max();
+    for (int k = 0; k < job.objectives; ++k) {
+      V lows(far), highs(-far);  // lanes behind the last sample hold zeros
+      for (int i = 0; i < tile.count; i += V::width) {
+        const V v = V::load(tile.keys + k * tile.stride + i);
+        lows = select(v < lows, v, lows), highs = select(v > highs, v, highs);
+      }
+      T low[V::width], high[V::width];
+      lows.store(low), highs.store(high);
+      for (int i = 1; i < V::width; ++i) low[0] = std::min(low[0], low[i]), high[0] = std::max(high[0], high[i]);
+      job.scale->set(k, low[0], high[0]);
+    }
+  }
+
   template <class Level>
-  static inline __attribute__((always_inline)) void run(filter_job<T>& job) {
+  static inline __attribute__((always_inline)) void run(job_type& job) {
     using V = lane<T, Level>;
     using lanes = key_lanes<T, Level>;
     constexpr int width = V::width;
     objective_tile<T>& tile = *job.tile;
+    if (job.measures) measure<V>(job);
     V pivot[pivot_list<T>::most_keys];
     for (int i = 0; i < job.pivots->count * job.objectives; ++i) pivot[i] = V(job.pivots->keys[i]);
     for (int i = 0; i < tile.count; i += width) {
@@ -104,8 +125,8 @@ struct filter_work {
       score.store(job.score + i);
       std::uint64_t& word = tile.present[i >> 6];
       const int shift = i & 63;
-      auto left = static_cast<std::uint32_t>(word >> shift) & lanes::all;
-      const std::uint32_t before = left;
+      const auto before = static_cast<std::uint32_t>(word >> shift) & lanes::all;
+      std::uint32_t left = before;
       for (int p = 0; p < job.pivots->count && left != 0; ++p) {
         const V* const keys = pivot + p * job.objectives;
         if (job.strict) {
@@ -155,6 +176,19 @@ struct survivors {
   }
 };
 
+// Rows by their first objective that differs, the larger one first, equal ones by number.
+template <class T>
+struct row_order {
+  const T* rows;
+  int objectives;
+  bool operator()(std::int64_t a, std::int64_t b) const {
+    const T *const x = rows + a * objectives, *const y = rows + b * objectives;
+    for (int k = 0; k < objectives; ++k)
+      if (x[k] != y[k]) return x[k] > y[k];
+    return a < b;
+  }
+};
+
 // Which of a run of samples, sorted so that none comes before one that dominates it, are in the set.
 enum : std::uint8_t { flag_dominated = 1, flag_strictly = 2, flag_repeats = 4 };
 
@@ -194,7 +228,7 @@ struct window_work {
 template <class T>
 struct front_memory {
   static constexpr std::int64_t huge = 1 << 16;  // samples of a group that all threads work on, in batches
-  static constexpr std::int64_t batch = 4096;
+  static constexpr std::int64_t batch = 2048;
 
   survivors<T> left;
   sort_entry *order = nullptr, *spare = nullptr;
@@ -231,9 +265,9 @@ struct front_answer {
 template <class T>
 class front_search {
  public:
-  front_search(const cpu& exec, isa level, const objective_table& table, const group_rows& group,
+  front_search(const cpu& exec, isa level, const objective_table& table, const group_rows& samples,
                front_memory<T>& memory)
-      : exec_(exec), level_(level), table_(table), group_(group), memory_(memory), pivots_(table.count) {}
+      : exec_(exec), level_(level), table_(table), group_(samples), memory_(memory), pivots_(table.count) {}
 
   void run(pareto_algorithm method, front_answer& answer) {
     violation_ = least_violation(table_, group_);
@@ -251,13 +285,13 @@ class front_search {
     else if (k == 3 && method == pareto_algorithm::automatic && left.count > sweep_from)
       sweep();
     else
-      window(method == pareto_algorithm::partitioned ||
-             (method == pareto_algorithm::automatic && left.count > partition_from));
+      window(method == pareto_algorithm::partitioned || (method == pareto_algorithm::automatic && mostly_front()));
     mark(answer);
   }
 
-  // More samples than that are swept, or sorted by parts, after the filter (docs/decisions/013_pareto_algorithms.md).
-  static constexpr std::int64_t sweep_from = 2048, partition_from = 8192;
+  // More samples than that are swept after the filter, or sorted by parts if most of them seem to stay
+  // (docs/decisions/013_pareto_algorithms.md).
+  static constexpr std::int64_t sweep_from = 2048, partition_from = 2048;
 
  private:
   static constexpr int most_chunks = 64;
@@ -286,8 +320,9 @@ class front_search {
     b.tile.count = static_cast<int>(count);
     load_tile(level_, table_, group_, violation_, b.tile);
   }
-  void score(buffers& b, const pivot_list<T>& pivots) const {
-    filter_job<T> job{&b.tile, &scale_, &pivots, table_.count, table_.dominance == dominance::strict, b.score};
+  void score(buffers& b, const pivot_list<T>& pivots) {
+    const bool strict = table_.dominance == dominance::strict;
+    filter_job<T> job{&b.tile, &scale_, &pivots, table_.count, strict, b.score};
     run_at<filter_work<T>>(level_, job);
   }
 
@@ -367,28 +402,32 @@ class front_search {
     return true;
   }
 
-  // Sorts by key(at), then so that what dominates comes first, then by number; finds repeated samples.
-  template <class Key>
-  void sort(Key key) {
+  // Sorts by keys that are set, then so that what dominates comes first, then by number; finds repeated samples.
+  void sort() {
     const std::int64_t n = memory_.left.count;
-    for (std::int64_t i = 0; i < n; ++i) memory_.order[i] = {key(i), i};
-    sort_entries(memory_.order, memory_.spare, n, [&](std::int64_t a, std::int64_t b) {
-      const T *const x = row(a), *const y = row(b);
-      for (int k = 0; k < table_.count; ++k)
-        if (x[k] != y[k]) return x[k] > y[k];
-      return a < b;
-    });
+    sort_entries(memory_.order, memory_.spare, n, row_order<T>{memory_.left.rows, table_.count});
     for (std::int64_t i = 0; i < n; ++i)
       memory_.flags[i] = i > 0 && same(memory_.order[i].at, memory_.order[i - 1].at) ? flag_repeats : 0;
   }
   void sort_by_objectives() {
-    sort([&](std::int64_t i) {
+    for (std::int64_t i = 0; i < memory_.left.count; ++i) {
       const T* const x = row(i);
       if constexpr (sizeof(T) == 4)
-        return std::uint64_t{descending(x[0])} << 32 | descending(x[1]);
+        memory_.order[i] = {std::uint64_t{descending(x[0])} << 32 | (table_.count > 1 ? descending(x[1]) : 0), i};
       else
-        return descending(x[0]);
-    });
+        memory_.order[i] = {descending(x[0]), i};
+    }
+    sort();
+  }
+  void sort_by_score() {
+    for (std::int64_t i = 0; i < memory_.left.count; ++i) {
+      const auto key = descending(memory_.left.score[i]);
+      if constexpr (sizeof(T) == 4)
+        memory_.order[i] = {std::uint64_t{key} << 32 | descending(row(i)[0]), i};
+      else
+        memory_.order[i] = {key, i};
+    }
+    sort();
   }
 
   // One objective.
@@ -465,10 +504,7 @@ class front_search {
 
   // More: every sample against those of the set that come before it.
   void window(bool by_parts) {
-    if (by_parts)
-      sort_by_parts();
-    else
-      sort([&](std::int64_t i) { return score_key(i); });
+    by_parts ? sort_by_parts() : sort_by_score();
     const std::int64_t n = memory_.left.count;
     const bool threads = exec_.pool || exec_.parallel_for;
     const std::int64_t batch = threads ? front_memory<T>::batch : n;
@@ -495,12 +531,6 @@ class front_search {
     window_job<T> job{memory_.left.rows, memory_.order, memory_.flags, first, last, &tree, table_.count, strict, grows};
     run_at<window_work<T>>(level_, job);
   }
-  std::uint64_t score_key(std::int64_t i) const {
-    if constexpr (sizeof(T) == 4)
-      return std::uint64_t{descending(memory_.left.score[i])} << 32 | descending(row(i)[0]);
-    else
-      return descending(memory_.left.score[i]);
-  }
 
   // Along a Z-curve over quantiles of the objectives, so that neighbours are alike and what dominates still comes first
   // (Lee et al. 2007): the bits of all objectives' quantiles in turn.
@@ -508,15 +538,17 @@ class front_search {
     const int curve = std::min(table_.count, 32), bits = std::clamp(32 / curve, 1, most_part_bits);
     T limit[most_limits];
     for (int k = 0; k < curve; ++k) quantiles(k, bits, limit + (k << bits));
-    sort([&](std::int64_t i) {
+    for (std::int64_t i = 0; i < memory_.left.count; ++i) {
       const T* const x = row(i);
       std::uint32_t part[32];
       for (int k = 0; k < curve; ++k) part[k] = part_of(x[k], limit + (k << bits), bits);
       std::uint32_t z = 0;
       for (int b = bits; b-- > 0;)
         for (int k = 0; k < curve; ++k) z = z << 1 | (part[k] >> b & 1);
-      return static_cast<std::uint64_t>(~z) << 32 | descending(static_cast<float>(memory_.left.score[i]));
-    });
+      const std::uint32_t score = descending(static_cast<float>(memory_.left.score[i]));
+      memory_.order[i] = {static_cast<std::uint64_t>(~z) << 32 | score, i};
+    }
+    sort();
   }
   static constexpr int most_part_bits = 8, most_limits = 8 << most_part_bits;  // for 4 objectives, or 32 of one bit
   void quantiles(int k, int bits, T* limit) const {
@@ -534,17 +566,34 @@ class front_search {
     return at;
   }
 
+  // Compares `count` samples, spread over those that are left, with each other; `stay` says which stay.
+  void pairs_of(std::int64_t count, std::uint32_t* stay) const {
+    const std::int64_t words = pair_bits<T>::words_of(count), stride = words * pair_bits<T>::width;
+    T* const keys = memory_.tree.level[0];
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T* const x = row(memory_.left.count * i / count);
+      for (int k = 0; k < table_.count; ++k) keys[k * stride + i] = x[k];
+    }
+    for (std::int64_t j = 0; j < words; ++j) stay[j] = pair_bits<T>::of_first(count - j * pair_bits<T>::width);
+    pairs_job<T> job{keys, stride, count, &table_, stay};
+    run_at<pairs_work<T>>(level_, job);
+  }
+  // Three quarters of some samples stay: then many will.
+  bool mostly_front() const {
+    constexpr std::int64_t some = 512;
+    if (memory_.left.count < partition_from) return false;
+    std::uint32_t stay[some / pair_bits<T>::width];
+    pairs_of(some, stay);
+    std::int64_t stays = 0;
+    for (const std::uint32_t bits : stay) stays += __builtin_popcount(bits);
+    return stays >= some * 3 / 4;
+  }
+
   // Every sample against every other.
   void pairs() {
     survivors<T>& left = memory_.left;
-    const std::int64_t words = pair_bits<T>::words_of(left.count), stride = words * pair_bits<T>::width;
-    T* const keys = memory_.tree.level[0];
-    for (std::int64_t i = 0; i < left.count; ++i)
-      for (int k = 0; k < table_.count; ++k) keys[k * stride + i] = row(i)[k];
     auto* const stay = reinterpret_cast<std::uint32_t*>(memory_.spare);
-    for (std::int64_t j = 0; j < words; ++j) stay[j] = pair_bits<T>::of_first(left.count - j * pair_bits<T>::width);
-    pairs_job<T> job{keys, stride, left.count, &table_, stay};
-    run_at<pairs_work<T>>(level_, job);
+    pairs_of(left.count, stay);
     // `stay` has settled equal samples too.
     std::int64_t kept = 0;
     for (std::int64_t i = 0; i < left.count; ++i)

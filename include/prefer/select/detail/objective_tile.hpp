@@ -206,12 +206,12 @@ struct load_tile_work {
   }
 };
 
-// Samples [tile.first, tile.first + tile.count) of a group.
+// Samples [tile.first, tile.first + tile.count) of a group. Compiled for two levels: at AVX-512 shuffles of AVX2 do.
 template <class T>
-void load_tile(isa level, const objective_table& t, const group_rows& g, double least_violation,
+void load_tile(isa at, const objective_table& t, const group_rows& g, double least_violation,
                objective_tile<T>& tile) {
   load_tile_job<T> job{&t, g, least_violation, &tile};
-  run_at<load_tile_work<T>>(level, job);
+  at == isa::base ? run_as<level::base, load_tile_work<T>>(job) : run_as<level::avx2, load_tile_work<T>>(job);
 }
 
 // The least violation among the samples of a group that take part: the others are dominated.
