@@ -18,11 +18,6 @@
 //   rank(b) = 1 + max { rank(a) : a dominates b },  0 without such an a.
 namespace prefer {
 
-// How to look for ranks; every choice has the same answer. `fronts`: samples are sorted so that none comes before one
-// that dominates it, and each looks for its front among those so far by bisection (Zhang et al. 2015, ENS-BS).
-// `all_pairs`: rounds of comparisons of all with all. `automatic` chooses (docs/select/ranks.md).
-enum class rank_algorithm : std::uint8_t { automatic, fronts, all_pairs };
-
 struct non_dominated_sorting {
   // With duplicates::first copies of a sample come one after the other: the first is in the front that it would be in
   // alone, each further one in the front after its predecessor's. duplicates::drop is refused: no front would ever have
@@ -112,7 +107,7 @@ struct rank_groups {
   // The first sample that has a NaN, or -1.
   std::int64_t run() const {
     return group_tasks(table).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t task) {
-      const rank_choice choice{options.most_fronts, options.method == rank_algorithm::fronts};
+      const rank_choice choice{options.most_fronts, options.method};
       const rank_memory<T> memory = plan.memory.part(table.group(first).first, task);
       std::int64_t nan = -1;
       for (std::int64_t b = first; b < end; ++b) {

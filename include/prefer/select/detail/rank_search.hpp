@@ -11,6 +11,13 @@
 
 // The ranks of one group on the CPU. What it costs: docs/select/ranks.md.
 namespace prefer {
+
+// How to look for ranks; every choice has the same answer. `fronts`: samples are sorted so that none comes before one
+// that dominates it, and each looks for its front among those so far by bisection (Zhang et al. 2015, ENS-BS).
+// `all_pairs`: every sample is compared with every other, n^2 K steps. `automatic` chooses by the number of objectives:
+// sorting alone for one and two, n log n steps, else `fronts` (docs/select/ranks.md).
+enum class rank_algorithm : std::uint8_t { automatic, fronts, all_pairs };
+
 inline namespace PREFER_ABI {
 namespace detail {
 
@@ -104,7 +111,7 @@ struct bisect_work {
 
 struct rank_choice {
   std::int64_t most_fronts;
-  bool bisects;  // also with one or two objectives
+  rank_algorithm method;
 };
 
 template <class T>
@@ -151,8 +158,10 @@ class rank_search {
 
   // Samples of equal violation, after the fronts so far; the answer is how many they add.
   std::int64_t rank_run(std::int64_t first, std::int64_t last) {
-    const bool bisects = choice_.bisects || table_.count > 2;
+    const bool pairs = choice_.method == rank_algorithm::all_pairs;
+    const bool bisects = !pairs && (choice_.method == rank_algorithm::fronts || table_.count > 2);
     sort_run(first, last, bisects && last - first >= curve_from);
+    if (pairs) return compare_all(first, last);
     if (bisects) return bisect(first, last);
     return table_.count == 1 ? count_values(first, last) : climb(first, last);
   }
@@ -209,6 +218,24 @@ class rank_search {
                       choice_.most_fronts - fronts_, strict(), copies_queue()};
     run_at<bisect_work<T>>(level_, job);
     return memory_.forest.count;
+  }
+
+  // The definition: the rank after the largest of those that dominate a sample, all of which come before it.
+  std::int64_t compare_all(std::int64_t first, std::int64_t last) {
+    std::int64_t fronts = 0;
+    for (std::int64_t i = first; i < last; ++i) {
+      std::int64_t rank = 0;
+      for (std::int64_t j = first; j < i; ++j) {
+        dominance_test<T> test;
+        for (int k = 0; k < table_.count; ++k) test.see(row(j)[k], row(i)[k]);
+        if (test.dominates(table_.dominance) || (copies_queue() && test.equal()))
+          rank = std::max(rank, memory_.spare[j].at + 1);
+      }
+      memory_.spare[i].at = rank;
+      set_rank(i, rank);
+      fronts = std::max(fronts, rank + 1);
+    }
+    return added(fronts);
   }
 
   // So that none comes before one that dominates it, copies side by side in the order of their numbers.
