@@ -67,15 +67,16 @@ struct front_forest {
     ++to.count;
   }
 
-  // Is x, one lane per objective, at most (for Op above: less than) some point of the front in every objective?
-  template <compare Op, class Level>
-  inline __attribute__((always_inline)) bool dominates(const front& f, const lane<T, Level>* x) const {
+  // Is x, one lane per objective, at most (strictly: less than) some point of the front in every objective?
+  template <class Level>
+  inline __attribute__((always_inline)) bool dominates(const front& f, const lane<T, Level>* x, bool strict) const {
     using lanes = key_lanes<T, Level>;
-    if (f.count <= width) {
-      const int places = capacity_of(f.count);
-      return (lanes::first(f.count) &
-              lanes::template every<Op>(leaf_keys + f.root * objectives, places, x, objectives)) != 0;
-    }
+    const auto above = [&](const T* keys, int stride) PREFER_HD_LAMBDA {
+      return strict ? lanes::template every<compare::above>(keys, stride, x, objectives)
+                    : lanes::template every<compare::at_least>(keys, stride, x, objectives);
+    };
+    if (f.count <= width)
+      return (lanes::first(f.count) & above(leaf_keys + f.root * objectives, capacity_of(f.count))) != 0;
     std::uint32_t open[most_levels];  // entries of the node at each level that are yet to visit
     std::int64_t at[most_levels], place[most_levels];
     const std::int64_t last = f.count - 1;
@@ -84,7 +85,7 @@ struct front_forest {
       const T* const keys = l == 0 ? leaf_keys + at[0] * objectives : node_keys + at[l] * width * objectives;
       const std::int64_t end = last >> (l * bits);  // the last entry of this level
       const auto there = place[l] == end >> bits ? lanes::first((end & (width - 1)) + 1) : lanes::all;
-      open[l] = there & lanes::template every<Op>(keys, width, x, objectives);
+      open[l] = there & above(keys, width);
     };
     int l = top;
     at[l] = f.root, place[l] = 0;

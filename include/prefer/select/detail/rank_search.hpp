@@ -63,13 +63,13 @@ struct bisect_job {
 };
 template <class T>
 struct bisect_work {
-  template <compare Op, class Level>
-  static inline __attribute__((always_inline)) std::int64_t find(const front_forest<T>& forest,
+  template <class Level>
+  static inline __attribute__((always_inline)) std::int64_t find(const front_forest<T>& forest, bool strict,
                                                                  const lane<T, Level>* x, std::int64_t hint) {
     std::int64_t low = 0, high = forest.count, step = 1;  // the answer is from low to high
     bool first = true, gallops = true, up = false;
     for (std::int64_t probe = std::min(hint, high - 1); low < high; step *= 2) {
-      const bool dominated = forest.template dominates<Op, Level>(forest.fronts[probe], x);
+      const bool dominated = forest.template dominates<Level>(forest.fronts[probe], x, strict);
       if (first) up = dominated;
       gallops = gallops && dominated == up;
       first = false;
@@ -82,8 +82,8 @@ struct bisect_work {
     return low;
   }
 
-  template <compare Op, class Level>
-  static inline __attribute__((always_inline)) void run_with(bisect_job<T>& job) {
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(bisect_job<T>& job) {
     front_forest<T> forest = *job.forest;
     const int objectives = forest.objectives;
     const auto row = [&](std::int64_t i) PREFER_HD_LAMBDA { return job.rows + job.order[i].at * objectives; };
@@ -93,7 +93,7 @@ struct bisect_work {
       const T* const here = row(i);
       for (end = i + 1; end < job.last && std::equal(here, here + objectives, row(end));) ++end;
       for (int k = 0; k < objectives; ++k) x[k] = lane<T, Level>(here[k]);
-      hint = find<Op, Level>(forest, x, hint);
+      hint = find<Level>(forest, job.strict, x, hint);
       for (std::int64_t j = i; j < end; ++j) {
         const std::int64_t rank = std::min(hint + (job.copies_queue ? j - i : 0), job.most);
         job.rank[job.index[job.order[j].at]] = static_cast<std::int32_t>(job.base + rank);
@@ -101,11 +101,6 @@ struct bisect_work {
       }
     }
     *job.forest = forest;
-  }
-
-  template <class Level>
-  static inline __attribute__((always_inline)) void run(bisect_job<T>& job) {
-    job.strict ? run_with<compare::above, Level>(job) : run_with<compare::at_least, Level>(job);
   }
 };
 
