@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/select/non_dominated.hpp>
-#include <select/pareto_oracle.hpp>
+#include <select/stored_case.hpp>
 #include <support/allocations.hpp>
-#include <support/buffer.hpp>
 #include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
@@ -15,67 +14,27 @@
 #include <utility>
 
 using namespace prefer;
+using prefer_test::all_points;
 using prefer_test::buffer;
 using prefer_test::covers;
+using prefer_test::draw;
 using prefer_test::make_points;
+using prefer_test::nan_value;
 using prefer_test::noise;
 using prefer_test::pareto_case;
 using prefer_test::points;
+using prefer_test::stored;
 
 namespace {
 
 using inputs = objective_samples<space::host>;
 using outputs = non_dominated_outputs<space::host>;
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
-constexpr points all_points[] = {points::uniform, points::anti_correlated, points::sphere, points::grid,
-                                 points::bits,    points::infinite,        points::equal,  points::chain,
-                                 points::one_above_all, points::collinear};
 constexpr pareto_algorithm all_methods[] = {pareto_algorithm::automatic, pareto_algorithm::all_pairs,
                                             pareto_algorithm::sorted, pareto_algorithm::partitioned};
 
 non_dominated options_of(const pareto_case& c, pareto_algorithm method = pareto_algorithm::automatic) {
-  non_dominated o{.method = method};
-  if (!c.directions.empty()) o.objectives.directions = {c.directions.data(), c.k};
-  if (!c.tolerances.empty()) o.objectives.tolerances = {c.tolerances.data(), c.k};
-  o.objectives.dominance = c.dominance;
-  o.objectives.duplicates = c.duplicates;
-  o.objectives.nan = c.nan;
-  return o;
+  return {.objectives = prefer_test::objectives_of(c), .method = method};
 }
-
-// Elements of type S with a stride between samples, and one between objectives.
-template <class S>
-struct stored {
-  std::int64_t row, along;
-  buffer<S> rewards, violation;
-  buffer<bool> mask;
-
-  explicit stored(pareto_case& c, std::int64_t gap = 0, bool transposed = false)
-      : row(transposed ? 1 : c.k + gap),
-        along(transposed ? c.n + gap : 1),
-        rewards((c.n + gap) * (c.k + gap), 1, gap),
-        violation(c.n, 1 + gap),
-        mask(c.n, 1 + gap) {
-    for (std::int64_t i = 0; i < rewards.size(); ++i) rewards.set(i, nan_value);  // between samples
-    for (std::int64_t i = 0; i < c.n; ++i) {
-      for (int j = 0; j < c.k; ++j) {
-        rewards.set(i * row + j * along, c.at(i, j));
-        c.rewards[static_cast<std::size_t>(i * c.k + j)] = rewards.get(i * row + j * along);
-      }
-      if (!c.violation.empty()) {
-        violation.set(i, c.violates(i));
-        c.violation[static_cast<std::size_t>(i)] = violation.get(i);
-      }
-      mask.at(i) = c.mask.empty() || c.mask[static_cast<std::size_t>(i)];
-    }
-  }
-  inputs in(const pareto_case& c) {
-    inputs x{.rewards = {rewards.data(), c.n, c.k, row, along}};
-    if (!c.violation.empty()) x.violation = violation.read();
-    if (!c.mask.empty()) x.mask = mask.read();
-    return x;
-  }
-};
 
 // All outputs of one call over groups of the same size, or of one.
 void check_call(const cpu& exec, const pareto_case& c, const non_dominated& o, const inputs& in,
@@ -107,32 +66,6 @@ void check_call(const cpu& exec, const pareto_case& c, const non_dominated& o, c
   CAPTURE(static_cast<int>(c.duplicates));
   CHECK(right);
   CHECK((mask.intact() && count.intact() && begins.intact() && indices.intact()));
-}
-
-// A case with every option drawn; NaN, a mask and violations in some.
-pareto_case draw(points kind, std::int64_t n, int k, noise& random) {
-  pareto_case c{.n = n, .k = k, .rewards = make_points(kind, n, k, random)};
-  const auto one_of = [&](int m) { return static_cast<int>(random.uniform(0, m)) % m; };
-  c.dominance = static_cast<dominance>(one_of(2));
-  c.duplicates = static_cast<duplicates>(one_of(3));
-  c.nan = one_of(2) == 0 ? nan_policy::ignore : nan_policy::worst;
-  for (int j = 0; j < k; ++j)
-    c.directions.push_back(one_of(2) == 0 ? direction::maximize : direction::minimize);
-  if (one_of(4) == 0)
-    for (int j = 0; j < k; ++j) c.tolerances.push_back(one_of(2) * 0.3);
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (one_of(4) == 0) c.rewards[static_cast<std::size_t>(i * k)] = c.rewards[0];
-    if (one_of(9) == 0)
-      std::copy_n(c.rewards.begin(), k, c.rewards.begin() + i * k);  // repeated
-  }
-  if (one_of(3) == 0)
-    for (std::int64_t i = 0; i < n; i += 1 + one_of(5))
-      c.rewards[static_cast<std::size_t>(i * k + one_of(k))] = nan_value;
-  if (one_of(4) == 0)
-    for (std::int64_t i = 0; i < n; ++i) c.mask.push_back(one_of(3) > 0);
-  if (one_of(4) == 0)
-    for (std::int64_t i = 0; i < n; ++i) c.violation.push_back(one_of(8) == 0 ? nan_value : one_of(4) - 2);
-  return c;
 }
 
 template <class S>

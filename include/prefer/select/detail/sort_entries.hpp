@@ -50,6 +50,14 @@ inline void radix_sort(sort_entry* entries, sort_entry* spare, std::int64_t n) {
   if (from != entries) std::copy_n(from, n, entries);
 }
 
+// Ascending by key; entries come in the order of their places and keep it where keys are equal.
+inline void sort_by_key(sort_entry* entries, sort_entry* spare, std::int64_t n) {
+  if (n >= radix_from) return radix_sort(entries, spare, n);
+  std::sort(entries, entries + n, [](const sort_entry& a, const sort_entry& b) {
+    return a.key != b.key ? a.key < b.key : a.at < b.at;
+  });
+}
+
 // Ascending by key; entries of equal keys by comes_before(at, at), which is a strict order.
 template <class Before>
 struct sort_entry_order {

@@ -1,0 +1,288 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/select/detail/front_forest.hpp>
+#include <prefer/select/detail/present_rows.hpp>
+#include <prefer/select/detail/sort_entries.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+// The ranks of one group on the CPU. What it costs: docs/select/ranks.md.
+namespace prefer {
+
+// How to look for ranks; every choice has the same answer. `fronts`: samples are sorted so that none comes before one
+// that dominates it, and each looks for its front among those so far by bisection (Zhang et al. 2015, ENS-BS).
+// `all_pairs`: every sample is compared with every other, n^2 K steps. `automatic` chooses by the number of objectives:
+// sorting alone for one and two, n log n steps, else `fronts` (docs/select/ranks.md).
+enum class rank_algorithm : std::uint8_t { automatic, fronts, all_pairs };
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+// The memory of groups of n samples in all.
+template <class T>
+struct rank_memory {
+  present_rows<T> present;
+  sort_entry *order = nullptr, *spare = nullptr;
+  T* stairs = nullptr;             // of two objectives: the largest second one per front
+  front_forest<T> forest;          // of more
+
+  void carve(arena& memory, std::int64_t n, int k, bool needs_forest) {
+    present.carve(memory, n, k);
+    order = memory.take<sort_entry>(n);
+    spare = memory.take<sort_entry>(n);
+    stairs = memory.take<T>(k == 2 ? n : 0);
+    forest.carve(memory, needs_forest ? n : 0, group_tasks::most, k);
+  }
+  // For groups that begin with this sample, of a task.
+  rank_memory part(std::int64_t first, std::int64_t task) const {
+    rank_memory m = *this;
+    m.present = present.part(first);
+    m.order += first, m.spare += first;
+    if (present.objectives == 2) m.stairs += first;
+    if (forest.capacity > 0) m.forest = forest.part(first, task);
+    return m;
+  }
+};
+
+// Samples in an order in which none comes before one that dominates it, each put into the first front that has none
+// above it. If a front has a sample above x then so has every front before it, so that bisection finds the first that
+// has not; it starts at the front of the sample before, since neighbours in the order are alike.
+template <class T>
+struct bisect_job {
+  const T* rows;
+  const sort_entry* order;
+  std::int64_t first, last;
+  front_forest<T>* forest;
+  const std::int32_t* index;  // of rows
+  std::int32_t* rank;         // of samples
+  std::int64_t base, most;    // the rank of the first front here, and how many may be found here
+  bool strict, copies_queue;
+};
+template <class T>
+struct bisect_work {
+  template <class Level>
+  static inline __attribute__((always_inline)) std::int64_t find(const front_forest<T>& forest, bool strict,
+                                                                 const lane<T, Level>* x, std::int64_t hint) {
+    std::int64_t low = 0, high = forest.count, step = 1;  // the answer is from low to high
+    bool first = true, gallops = true, up = false;
+    for (std::int64_t probe = std::min(hint, high - 1); low < high; step *= 2) {
+      const bool dominated = forest.template dominates<Level>(forest.fronts[probe], x, strict);
+      if (first) up = dominated;
+      gallops = gallops && dominated == up;
+      first = false;
+      (dominated ? low : high) = dominated ? probe + 1 : probe;
+      probe = up ? low + step - 1 : high - step;
+      if (gallops && probe >= low && probe < high) continue;
+      gallops = false;
+      probe = low + (high - low) / 2;
+    }
+    return low;
+  }
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(bisect_job<T>& job) {
+    front_forest<T> forest = *job.forest;
+    const int objectives = forest.objectives;
+    const auto row = [&](std::int64_t i) PREFER_HD_LAMBDA { return job.rows + job.order[i].at * objectives; };
+    lane<T, Level> x[objectives::most];
+    std::int64_t hint = 0;
+    for (std::int64_t i = job.first, end; i < job.last; i = end) {
+      const T* const here = row(i);
+      for (end = i + 1; end < job.last && std::equal(here, here + objectives, row(end));) ++end;
+      for (int k = 0; k < objectives; ++k) x[k] = lane<T, Level>(here[k]);
+      hint = find<Level>(forest, job.strict, x, hint);
+      for (std::int64_t j = i; j < end; ++j) {
+        const std::int64_t rank = std::min(hint + (job.copies_queue ? j - i : 0), job.most);
+        job.rank[job.index[job.order[j].at]] = static_cast<std::int32_t>(job.base + rank);
+        if (rank < job.most && (j == i || job.copies_queue)) forest.append(rank, here);
+      }
+    }
+    *job.forest = forest;
+  }
+};
+
+struct rank_choice {
+  std::int64_t most_fronts;
+  rank_algorithm method;
+};
+
+template <class T>
+class rank_search {
+ public:
+  rank_search(isa level, const objective_table& table, const rank_choice& choice, const group_rows& group,
+              const rank_memory<T>& memory, std::int32_t* rank)
+      : level_(level), table_(table), choice_(choice), group_(group), memory_(memory), rank_(rank) {}
+
+  // Writes rank[0, group.count).
+  void run() {
+    std::fill_n(rank_, group_.count, -1);
+    memory_.present.gather(level_, table_, group_);
+    rows_ = memory_.present.count;
+    sort_by_violation();
+    for (std::int64_t i = 0, end; i < rows_; i = end) {
+      const std::uint64_t violation = memory_.order[i].key;
+      for (end = i + 1; end < rows_ && memory_.order[end].key == violation;) ++end;
+      fronts_ += rank_run(i, end);
+    }
+  }
+  std::int64_t fronts() const { return fronts_; }
+  std::int64_t first_nan() const { return memory_.present.first_nan; }  // of the group, -1 for none
+
+ private:
+  const isa level_;
+  const objective_table& table_;
+  const rank_choice choice_;
+  const group_rows& group_;
+  rank_memory<T> memory_;
+  std::int32_t* const rank_;
+  std::int64_t rows_ = 0, fronts_ = 0;
+
+  bool copies_queue() const { return table_.duplicates == duplicates::first; }
+  bool strict() const { return table_.dominance == dominance::strict; }
+  const T* row(std::int64_t position) const { return memory_.present.row(memory_.order[position].at); }
+
+  void sort_by_violation() {
+    const bool constraints = table_.violation.data != nullptr;
+    for (std::int64_t i = 0; i < rows_; ++i)
+      memory_.order[i] = {constraints ? ~descending(table_.violation_of(group_.first + memory_.present.index[i])) : 0, i};
+    if (constraints) sort_by_key(memory_.order, memory_.spare, rows_);
+  }
+
+  // Samples of equal violation, after the fronts so far; the answer is how many they add.
+  std::int64_t rank_run(std::int64_t first, std::int64_t last) {
+    const bool pairs = choice_.method == rank_algorithm::all_pairs;
+    const bool bisects = !pairs && (choice_.method == rank_algorithm::fronts || table_.count > 2);
+    sort_run(first, last, bisects && last - first >= curve_from);
+    if (pairs) return compare_all(first, last);
+    if (bisects) return bisect(first, last);
+    return table_.count == 1 ? count_values(first, last) : climb(first, last);
+  }
+  void set_rank(std::int64_t position, std::int64_t rank) {
+    rank_[memory_.present.index[memory_.order[position].at]] =
+        static_cast<std::int32_t>(std::min(fronts_ + rank, choice_.most_fronts));
+  }
+  std::int64_t added(std::int64_t fronts) const { return std::min(fronts, choice_.most_fronts - fronts_); }
+  bool repeats(std::int64_t position, std::int64_t first) const {
+    return position > first && std::equal(row(position), row(position) + table_.count, row(position - 1));
+  }
+
+  // One objective.
+  std::int64_t count_values(std::int64_t first, std::int64_t last) {
+    std::int64_t rank = -1;
+    for (std::int64_t i = first; i < last; ++i) {
+      if (copies_queue() || !repeats(i, first)) ++rank;
+      set_rank(i, rank);
+    }
+    return added(rank + 1);
+  }
+
+  // Two: what comes before has at least the first objective, so that the second decides, of which each front needs
+  // only the largest. They decrease from front to front (Jensen 2003, of the two-objective case).
+  std::int64_t climb(std::int64_t first, std::int64_t last) {
+    T* const stairs = memory_.stairs;
+    std::int64_t fronts = 0;
+    for (std::int64_t i = first, end; i < last; i = end) {
+      // Copies, or strictly what is equal in the first objective, are looked at before any is put into its front.
+      for (end = i + 1; end < last && (strict() ? row(end)[0] == row(i)[0] : repeats(end, i));) ++end;
+      for (std::int64_t j = i; j < end; ++j)
+        memory_.spare[j].at = repeats(j, i) ? memory_.spare[j - 1].at + (copies_queue() ? 1 : 0)
+                                            : find_stair(stairs, fronts, row(j)[1]);
+      for (std::int64_t j = i; j < end; ++j) {
+        const std::int64_t rank = memory_.spare[j].at;
+        set_rank(j, rank);
+        stairs[rank] = rank < fronts ? std::max(stairs[rank], row(j)[1]) : row(j)[1];
+        fronts = std::max(fronts, rank + 1);
+      }
+    }
+    return added(fronts);
+  }
+  // The first front that has nothing above y.
+  std::int64_t find_stair(const T* stairs, std::int64_t fronts, T y) const {
+    const T* const end = stairs + fronts;
+    return (strict() ? std::partition_point(stairs, end, [&](T s) { return s > y; })
+                     : std::partition_point(stairs, end, [&](T s) { return s >= y; })) -
+           stairs;
+  }
+
+  std::int64_t bisect(std::int64_t first, std::int64_t last) {
+    memory_.forest.clear();
+    bisect_job<T> job{memory_.present.rows, memory_.order, first, last, &memory_.forest, memory_.present.index, rank_, fronts_,
+                      choice_.most_fronts - fronts_, strict(), copies_queue()};
+    run_at<bisect_work<T>>(level_, job);
+    return memory_.forest.count;
+  }
+
+  // The definition: the rank after the largest of those that dominate a sample, all of which come before it.
+  std::int64_t compare_all(std::int64_t first, std::int64_t last) {
+    std::int64_t fronts = 0;
+    for (std::int64_t i = first; i < last; ++i) {
+      std::int64_t rank = 0;
+      for (std::int64_t j = first; j < i; ++j) {
+        dominance_test<T> test;
+        for (int k = 0; k < table_.count; ++k) test.see(row(j)[k], row(i)[k]);
+        if (test.dominates(table_.dominance) || (copies_queue() && test.equal()))
+          rank = std::max(rank, memory_.spare[j].at + 1);
+      }
+      memory_.spare[i].at = rank;
+      set_rank(i, rank);
+      fronts = std::max(fronts, rank + 1);
+    }
+    return added(fronts);
+  }
+
+  // So that none comes before one that dominates it, copies side by side in the order of their numbers.
+  void sort_run(std::int64_t first, std::int64_t last, bool curve) {
+    sort_entry* const order = memory_.order + first;
+    T limit[most_limits];
+    const int along = std::min(table_.count, 32), bits = std::clamp(32 / along, 1, most_bits);
+    for (int k = 0; curve && k < along; ++k) quantiles(order, last - first, k, bits, limit + (k << bits));
+    for (std::int64_t i = first; i < last; ++i)
+      memory_.order[i].key = curve ? curve_key(row(i), limit, along, bits) : first_keys(row(i));
+    const auto before = [&](std::int64_t a, std::int64_t b) {
+      const T *const x = memory_.present.row(a), *const y = memory_.present.row(b);
+      for (int k = 0; k < table_.count; ++k)
+        if (x[k] != y[k]) return x[k] > y[k];
+      return a < b;
+    };
+    sort_entries(order, memory_.spare + first, last - first, before);
+  }
+  std::uint64_t first_keys(const T* x) const {
+    if constexpr (sizeof(T) == 4)
+      return std::uint64_t{descending(x[0])} << 32 | (table_.count > 1 ? descending(x[1]) : 0);
+    else
+      return descending(x[0]);
+  }
+
+  // Along a Z-curve over quantiles of the objectives, so that neighbours are alike and what dominates still comes first
+  // (Lee et al. 2007): the bits of all objectives' quantiles in turn.
+  static constexpr int most_bits = 8, most_limits = 8 << most_bits;  // for 4 objectives, or 32 of one bit
+  static constexpr std::int64_t curve_from = 512;                    // samples
+  std::uint64_t curve_key(const T* x, const T* limit, int along, int bits) const {
+    std::uint32_t part[32], z = 0;
+    for (int k = 0; k < along; ++k) part[k] = part_of(x[k], limit + (k << bits), bits);
+    for (int b = bits; b-- > 0;)
+      for (int k = 0; k < along; ++k) z = z << 1 | (part[k] >> b & 1);
+    return static_cast<std::uint64_t>(~z) << 32 | descending(static_cast<float>(x[0]));
+  }
+  void quantiles(const sort_entry* order, std::int64_t n, int k, int bits, T* limit) const {
+    constexpr std::int64_t looks = 1024;
+    T some[looks];
+    const std::int64_t count = std::min(n, looks);
+    for (std::int64_t i = 0; i < count; ++i) some[i] = memory_.present.row(order[n * i / count].at)[k];
+    std::sort(some, some + count);
+    for (std::int64_t q = 1; q < 1 << bits; ++q) limit[q - 1] = some[count * q >> bits];
+  }
+  // How many limits x reaches.
+  static std::uint32_t part_of(T x, const T* limit, int bits) {
+    std::uint32_t at = 0;
+    for (std::uint32_t half = 1u << (bits - 1); half > 0; half /= 2) at += x >= limit[at + half - 1] ? half : 0;
+    return at;
+  }
+};
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer
