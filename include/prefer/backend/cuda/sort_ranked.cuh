@@ -26,11 +26,11 @@ inline std::size_t sort_bytes(std::int64_t n) {
   return bytes;
 }
 
-// `scratch` has sort_bytes(n) bytes.
+// `scratch` has sort_bytes(n) bytes; keys have no bits from `bits` on.
 inline status sort_ranked(const cuda& exec, void* scratch, const ranked_arrays& from, const ranked_arrays& to,
-                          std::int64_t n) {
+                          std::int64_t n, int bits = 64) {
   std::size_t bytes = sort_bytes(n);
-  return cuda_status(cub::DeviceRadixSort::SortPairs(scratch, bytes, from.key, to.key, from.item, to.item, n, 0, 64,
+  return cuda_status(cub::DeviceRadixSort::SortPairs(scratch, bytes, from.key, to.key, from.item, to.item, n, 0, bits,
                                                      exec.stream.stream),
                      "cub::DeviceRadixSort");
 }
