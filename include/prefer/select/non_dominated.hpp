@@ -14,6 +14,8 @@
 // The non-dominated set (Pareto front, skyline) of samples with several rewards.
 namespace prefer {
 
+// What is not dominated, and how to look for it: all methods have the same answer. For small groups (see
+// non_dominated_set) there is one way, with a filter before it unless all_pairs is asked for.
 struct non_dominated {
   using algorithm = pareto_algorithm;
 
@@ -94,7 +96,7 @@ struct front_plan {
       large_groups = t.offsets.data == nullptr ? t.groups : std::min<std::int64_t>(t.groups, t.samples / (small + 1));
     // front_memory: rows, trees of a seventh more than their points, scores, places, flags, entries to sort.
     per_sample = k * size + k * size * 8 / 7 + k * size / 8 + size + 8 + 32 + 1 + (k == 3 ? size + 4 + 16 : 0);
-    per_group = 24 * arena::alignment * (k + 1) + 128;
+    per_group = 24 * static_cast<std::int64_t>(arena::alignment) * (k + 1) + 128;
   }
   std::int64_t large_bytes(std::int64_t samples, std::int64_t groups) const {
     return samples * per_sample + groups * per_group;
@@ -125,7 +127,8 @@ class front_groups {
       if (g.count > plan_.small) samples += g.count, ++groups;
     }
     std::int64_t nan[most_tasks];
-    const std::int64_t tasks = std::min<std::int64_t>(table_.groups, std::min<std::int64_t>(most_tasks, 1 + table_.samples / samples_per_task));
+    const std::int64_t wanted = std::min(most_tasks, 1 + table_.samples / samples_per_task);
+    const std::int64_t tasks = std::min(table_.groups, wanted);
     auto task = [&](std::int64_t t) {
       nan[t] = run_groups(table_.groups * t / tasks, table_.groups * (t + 1) / tasks);
     };
@@ -274,6 +277,36 @@ std::size_t non_dominated_workspace(const cpu&, const non_dominated& options, co
   return memory.bytes();
 }
 
+// The samples of every group that no other sample of it dominates (kept by the rules of prefer::objectives; masked
+// samples, and those with NaN unless it is `worst`, are never in it and keep nobody out):
+//
+//   a dominates b  <=>  a is feasible and b is not, or violates less;  or both violate alike and
+//                       a_k >= b_k for all k and a_k > b_k for some k   (strict: a_k > b_k for all k)
+//   set = {b : no a of the group dominates b}
+//
+// "Greater" is "better": the sign is turned where an objective is minimised, and with a tolerance t both sides are
+// floor(x / t). Comparisons are exact in the type of the elements; zeros of either sign are equal, infinite values are
+// values. Constant shifts and positive scales of an objective, or any increasing map, leave the set as it is.
+//
+// Edge cases: a group without samples has an empty set; one sample is its own set; with K = 1 the set has all largest
+// ones; of equal samples see `duplicates`. If the set does not fit into `indices`, it holds the first numbers, the
+// other outputs are complete, and the call returns bad_extent with the size that is needed.
+//
+// Cost on the CPU for n samples of a group: one pass in which a few good samples drop what they dominate, then for what
+// is left K = 1: a maximum; K = 2: sort and scan, O(n log n); K = 3: sort and sweep, O(n log n); more: each against
+// those of the set that come before it, in a tree, O(n |set| K) at worst and far less where it counts
+// (docs/decisions/013_pareto_algorithms.md). Groups whose keys fit into 16 KB are compared all with all. Memory is
+// linear in the elements: non_dominated_workspace bytes of the workspace, or one allocation. Threads share groups, and
+// groups of 65536 and more; the answer is the same for any number of them.
+//
+// Errors: shapes (K of 0 or above 256, directions or tolerances that are not one per objective), element types,
+// overlap, what is missing or not used; on the CPU also offsets that decrease or pass the end and, if NaN is rejected,
+// the first one (as sample * K + objective). Then nothing has been written.
+//
+// Sources: Pareto dominance and sets as in Kung, Luccio and Preparata 1975 (with their sweep for K = 3); constraints as
+// in Deb et al. 2002 (definition 1, with ties in violation compared by objectives); presorting as in SFS (Chomicki et
+// al. 2003), the curve as in ZSearch (Lee et al. 2007). That Parrot (arXiv 2401.05675) picks the set of a batch is the
+// reason for this call. Filter, tree and masks are this library's form.
 template <class Exec>
 status non_dominated_set(const Exec& exec, const non_dominated& options,
                          const std::type_identity_t<objective_samples<Exec::memory>>& in,
