@@ -14,6 +14,8 @@
 // The non-dominated set (Pareto front, skyline) of samples with several rewards.
 namespace prefer {
 
+// What is not dominated, and how to look for it: all methods have the same answer. For small groups (see
+// non_dominated_set) there is one way, with a filter before it unless all_pairs is asked for.
 struct non_dominated {
   using algorithm = pareto_algorithm;
 
@@ -159,7 +161,7 @@ class front_groups {
       std::uint64_t* const words = bits_ + front_words(g, b);
       for (std::int64_t w = 0; w < (g.count + 63) / 64; ++w) words[w] = 0;
     }
-    small_groups<T> small(level_, table_, bits_);
+    small_groups<T> small(level_, table_, method_, bits_);
     std::int64_t nan = -1;
     for (std::int64_t b = first; b < last; ++b) {
       const group_rows g = table_.group(b);
@@ -274,6 +276,36 @@ std::size_t non_dominated_workspace(const cpu&, const non_dominated& options, co
   return memory.bytes();
 }
 
+// The samples of every group that no other sample of it dominates (kept by the rules of prefer::objectives; masked
+// samples, and those with NaN unless it is `worst`, are never in it and keep nobody out):
+//
+//   a dominates b  <=>  a is feasible and b is not, or violates less;  or both violate alike and
+//                       a_k >= b_k for all k and a_k > b_k for some k   (strict: a_k > b_k for all k)
+//   set = {b : no a of the group dominates b}
+//
+// "Greater" is "better": the sign is turned where an objective is minimised, and with a tolerance t both sides are
+// floor(x / t). Comparisons are exact in the type of the elements; zeros of either sign are equal, infinite values are
+// values. Constant shifts and positive scales of an objective, or any increasing map, leave the set as it is.
+//
+// Edge cases: a group without samples has an empty set; one sample is its own set; with K = 1 the set has all largest
+// ones; of equal samples see `duplicates`. If the set does not fit into `indices`, it holds the first numbers, the
+// other outputs are complete, and the call returns bad_extent with the size that is needed.
+//
+// Cost on the CPU for n samples of a group: one pass in which a few good samples drop what they dominate, then for what
+// is left K = 1: a maximum; K = 2: sort and scan, O(n log n); K = 3: sort and sweep, O(n log n); more: each against
+// those of the set that come before it, in a tree, O(n |set| K) at worst and far less where it counts
+// (docs/decisions/013_pareto_algorithms.md). Groups whose keys fit into 16 KB are compared all with all. Memory is
+// linear in the elements: non_dominated_workspace bytes of the workspace, or one allocation. Threads share groups, and
+// groups of 65536 and more; the answer is the same for any number of them.
+//
+// Errors: shapes (K of 0 or above 256, directions or tolerances that are not one per objective), element types,
+// overlap, what is missing or not used; on the CPU also offsets that decrease or pass the end and, if NaN is rejected,
+// the first one (as sample * K + objective). Then nothing has been written.
+//
+// Sources: Pareto dominance and sets as in Kung, Luccio and Preparata 1975 (with their sweep for K = 3); constraints as
+// in Deb et al. 2002 (definition 1, with ties in violation compared by objectives); presorting as in SFS (Chomicki et
+// al. 2003), the curve as in ZSearch (Lee et al. 2007). That Parrot (arXiv 2401.05675) picks the set of a batch is the
+// reason for this call. Filter, tree and masks are this library's form.
 template <class Exec>
 status non_dominated_set(const Exec& exec, const non_dominated& options,
                          const std::type_identity_t<objective_samples<Exec::memory>>& in,

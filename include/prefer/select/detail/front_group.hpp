@@ -18,8 +18,8 @@ template <class T>
 class small_groups {
  public:
   // `words`: the bits of all groups, zeros before.
-  small_groups(isa level, const objective_table& table, std::uint64_t* words)
-      : level_(level), table_(table), words_(words) {
+  small_groups(isa level, const objective_table& table, pareto_algorithm method, std::uint64_t* words)
+      : level_(level), table_(table), filters_(method != pareto_algorithm::all_pairs), words_(words) {
     tile_.keys = keys_, tile_.stride = most();
   }
   int most() const { return tile_samples(table_.count, sizeof(T)); }
@@ -28,11 +28,11 @@ class small_groups {
   std::int64_t run(const group_rows& g, std::int64_t nth) {
     tile_.first = 0, tile_.count = static_cast<int>(g.count);
     load_tile(level_, table_, g, least_violation(table_, g), tile_);
-    if (g.count >= filter_from) filter();
+    if (filters_ && g.count >= filter_from) filter();
     const int kept = gather();
     for (int j = 0; j * width < kept; ++j) stay_[j] = pair_bits<T>::of_first(kept - j * width);
     pairs_job<T> job{keys_, tile_.stride, kept, &table_, stay_};
-    run_at<pairs_work<T>>(level_, job);
+    run_keys<pairs_work<T>>(level_, job);
     std::uint64_t* const words = words_ + front_words(g, nth);
     for (int j = 0; j * width < kept; ++j)
       for (std::uint32_t bits = stay_[j]; bits != 0; bits &= bits - 1) {
@@ -44,10 +44,12 @@ class small_groups {
 
  private:
   static constexpr int filter_from = 32;  // samples; fewer are compared with each other at once
+  static constexpr int pivots_at_most = 4;
   static constexpr int width = pair_bits<T>::width;
 
   const isa level_;
   const objective_table& table_;
+  const bool filters_;
   std::uint64_t* const words_;
   objective_tile<T> tile_;
   score_scale<T> scale_;
@@ -59,12 +61,13 @@ class small_groups {
   // Drops what a few good samples dominate.
   void filter() {
     pivot_list<T> pivots(table_.count);
+    pivots.capacity = std::min(pivots.capacity, pivots_at_most);
     const bool strict = table_.dominance == dominance::strict;
     filter_job<T> job{&tile_, &scale_, &pivots, table_.count, strict, score_, true};
-    run_at<filter_work<T>>(level_, job);
+    run_keys<filter_work<T>>(level_, job);
     pivots.offer(tile_, score_, table_.count);
     job.measures = false;
-    run_at<filter_work<T>>(level_, job);
+    run_keys<filter_work<T>>(level_, job);
   }
 
   // Moves those that take part together.

@@ -25,7 +25,7 @@ struct pair_bits {
 // Key k of sample i is keys[k * stride + i]. `left` has the samples that take part; those that stay are the set.
 template <class T, class Level>
 struct front_pairs {
-  using V = lane<T, Level>;
+  using V = lane<T, key_level<Level>>;
   using lanes = key_lanes<T, Level>;
   using bits = pair_bits<T>;
 

@@ -111,7 +111,7 @@ struct filter_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(job_type& job) {
-    using V = lane<T, Level>;
+    using V = lane<T, key_level<Level>>;
     using lanes = key_lanes<T, Level>;
     constexpr int width = V::width;
     objective_tile<T>& tile = *job.tile;
@@ -207,7 +207,7 @@ template <class T>
 struct window_work {
   template <class Level>
   static inline __attribute__((always_inline)) void run(window_job<T>& job) {
-    using V = lane<T, Level>;
+    using V = lane<T, key_level<Level>>;
     V x[objectives::most];
     dominance_tree<T>& tree = *job.tree;
     for (std::int64_t i = job.first; i < job.last; ++i) {
@@ -323,7 +323,7 @@ class front_search {
   void score(buffers& b, const pivot_list<T>& pivots) {
     const bool strict = table_.dominance == dominance::strict;
     filter_job<T> job{&b.tile, &scale_, &pivots, table_.count, strict, b.score};
-    run_at<filter_work<T>>(level_, job);
+    run_keys<filter_work<T>>(level_, job);
   }
 
   // f(tile) of a few tiles spread over the group.
@@ -529,7 +529,7 @@ class front_search {
   void look(std::int64_t first, std::int64_t last, dominance_tree<T>& tree, bool grows) const {
     const bool strict = table_.dominance == dominance::strict;
     window_job<T> job{memory_.left.rows, memory_.order, memory_.flags, first, last, &tree, table_.count, strict, grows};
-    run_at<window_work<T>>(level_, job);
+    run_keys<window_work<T>>(level_, job);
   }
 
   // Along a Z-curve over quantiles of the objectives, so that neighbours are alike and what dominates still comes first
@@ -576,7 +576,7 @@ class front_search {
     }
     for (std::int64_t j = 0; j < words; ++j) stay[j] = pair_bits<T>::of_first(count - j * pair_bits<T>::width);
     pairs_job<T> job{keys, stride, count, &table_, stay};
-    run_at<pairs_work<T>>(level_, job);
+    run_keys<pairs_work<T>>(level_, job);
   }
   // Three quarters of some samples stay: then many will.
   bool mostly_front() const {

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/cpu/dispatch.hpp>
-#include <prefer/core/lane.hpp>
+#include <prefer/select/detail/dominance_lanes.hpp>
 #include <prefer/select/objectives.hpp>
 
 #include <cstdint>
@@ -184,7 +183,7 @@ struct load_tile_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(job_type& job) {
-    using V = lane<T, Level>;
+    using V = lane<T, key_level<Level>>;
     const objective_table& t = *job.table;
     objective_tile<T>& tile = *job.tile;
     tile.first_nan = -1;
@@ -206,12 +205,12 @@ struct load_tile_work {
   }
 };
 
-// Samples [tile.first, tile.first + tile.count) of a group. Compiled for two levels: at AVX-512 shuffles of AVX2 do.
+// Samples [tile.first, tile.first + tile.count) of a group.
 template <class T>
-void load_tile(isa at, const objective_table& t, const group_rows& g, double least_violation,
+void load_tile(isa level, const objective_table& t, const group_rows& g, double least_violation,
                objective_tile<T>& tile) {
   load_tile_job<T> job{&t, g, least_violation, &tile};
-  at == isa::base ? run_as<level::base, load_tile_work<T>>(job) : run_as<level::avx2, load_tile_work<T>>(job);
+  run_keys<load_tile_work<T>>(level, job);
 }
 
 // The least violation among the samples of a group that take part: the others are dominated.
