@@ -133,7 +133,7 @@ TEST_CASE("thousands of small sets full of ties and copies") {
   }
 }
 
-TEST_CASE("larger sets, whose fronts are trees of several levels and whose samples lie along a curve") {
+TEST_CASE("larger sets, whose fronts are trees of several levels") {
   noise random(3);
   for (const points kind : all_points)
     for (const auto& [n, k] : {std::pair{400, 2}, std::pair{1100, 3}, std::pair{700, 5}, std::pair{300, 40}}) {
@@ -143,6 +143,17 @@ TEST_CASE("larger sets, whose fronts are trees of several levels and whose sampl
       check_call({}, c, options_of(c), memory.in(c), {0, c.n});
       stored<double> wide(c);
       check_call({}, c, options_of(c), wide.in(c), {0, c.n});
+    }
+}
+
+TEST_CASE("samples along a curve: what comparing all pairs finds") {
+  noise random(13);
+  constexpr std::int64_t n = 4200;
+  for (const points kind : {points::uniform, points::sphere, points::grid, points::infinite, points::chain})
+    for (const int k : {3, 5}) {
+      pareto_case c = draw_ranked(kind, n, k, random);
+      stored<float> memory(c);
+      CHECK(ranks_of(memory.in(c), n, options_of(c)) == ranks_of(memory.in(c), n, options_of(c, rank_algorithm::all_pairs)));
     }
 }
 

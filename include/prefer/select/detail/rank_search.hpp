@@ -211,7 +211,7 @@ class rank_search {
     memory_.forest.clear();
     bisect_job<T> job{memory_.present.rows, memory_.order, first, last, &memory_.forest, memory_.present.index, rank_, fronts_,
                       choice_.most_fronts - fronts_, strict(), copies_queue()};
-    run_at<bisect_work<T>>(level_, job);
+    run_keys<bisect_work<T>>(level_, job);
     return memory_.forest.count;
   }
 
@@ -259,7 +259,7 @@ class rank_search {
   // Along a Z-curve over quantiles of the objectives, so that neighbours are alike and what dominates still comes first
   // (Lee et al. 2007): the bits of all objectives' quantiles in turn.
   static constexpr int most_bits = 8, most_limits = 8 << most_bits;  // for 4 objectives, or 32 of one bit
-  static constexpr std::int64_t curve_from = 512;                    // samples
+  static constexpr std::int64_t curve_from = 4096;                   // samples
   std::uint64_t curve_key(const T* x, const T* limit, int along, int bits) const {
     std::uint32_t part[32], z = 0;
     for (int k = 0; k < along; ++k) part[k] = part_of(x[k], limit + (k << bits), bits);
