@@ -32,6 +32,7 @@ inline bool sorts_samples(const objective_table& t, pareto_algorithm method) {
 struct set_flags {
   std::uint8_t* at;
   std::int64_t stride;
+  bool of_all = true;  // also of samples in no group
   __device__ void put(std::int64_t s, bool in) const { at[s * stride] = in ? 1 : 0; }
 };
 
@@ -51,7 +52,7 @@ static __global__ void __launch_bounds__(select_threads)
     const std::int64_t s = begin + me;
     const std::int64_t b = s < t.samples ? samples.group_of(s) : -1;
     const group_rows g = b < 0 ? group_rows{} : t.group(b);
-    const sample_state state = b < 0 ? sample_state::left_out : t.state_of(g, s - g.first);
+    const sample_state state = b < 0 ? sample_state::masked : t.state_of(g, s - g.first);
     if (b >= 0 && state == sample_state::not_a_number) samples.report_nan(s, report);
     bool in = state == sample_state::present;
     if (me == 0) first_row = ~0ull, end_row = 0;
@@ -92,7 +93,7 @@ static __global__ void __launch_bounds__(select_threads)
       }
     }
     __syncthreads();
-    if (b >= 0) flags.put(s, in);
+    if (s < t.samples && (b >= 0 || flags.of_all)) flags.put(s, in);
   }
 }
 
@@ -396,7 +397,7 @@ status run_fronts(const cuda& exec, const objective_table& t, pareto_algorithm m
     status s = find_owners(exec, t, t.groups, t.samples, plan.owner);
     const set_flags flags = plan.flag != nullptr
                                 ? set_flags{plan.flag, 1}
-                                : set_flags{static_cast<std::uint8_t*>(out.mask.data), out.mask.stride};
+                                : set_flags{static_cast<std::uint8_t*>(out.mask.data), out.mask.stride, false};
     if (s.ok()) s = plan.sorts ? sorted_fronts<T>(exec, samples, plan) : small_fronts<T>(exec, samples, flags);
     if (!s.ok() || plan.flag == nullptr) return s;
     const flag_scan scan{plan.flag, plan.place, nullptr, t.samples};

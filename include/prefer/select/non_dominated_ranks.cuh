@@ -45,7 +45,7 @@ static __global__ void __launch_bounds__(static_cast<int>(peeled_samples))
   for (std::int64_t b = blockIdx.x; b < t.groups; b += gridDim.x) {
     const group_rows g = t.group(b);
     const std::int64_t s = g.first + me;
-    const sample_state state = me < n ? t.state_of(g, me) : sample_state::left_out;
+    const sample_state state = me < n ? t.state_of(g, me) : sample_state::masked;
     if (state == sample_state::not_a_number) samples.report_nan(s, report);
     bool waits = state == sample_state::present;
     own_keys<T> own;

@@ -1,0 +1,411 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pareto selection on CUDA in one program, since all of it shares a sort that is expensive to compile. What is expected
+// is what the CPU finds, whose tests hold it against the definitions, and the definition itself for small sets.
+#include <prefer/select/crowding_distance.cuh>
+#include <prefer/select/non_dominated.cuh>
+#include <prefer/select/non_dominated_ranks.cuh>
+#include <prefer/select/pareto_truncation.cuh>
+#include <select/stored_case.hpp>
+#include <support/coverage.hpp>
+#include <support/cuda.cuh>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+using namespace prefer;
+using namespace prefer_test;
+
+namespace {
+
+constexpr pareto_algorithm set_methods[] = {pareto_algorithm::automatic, pareto_algorithm::all_pairs,
+                                            pareto_algorithm::sorted};
+
+// A case in host and in device memory, in groups by offsets, of equal size, or in one.
+template <class S>
+struct mirrored {
+  pareto_case& c;
+  stored<S> host;
+  buffer<std::int64_t> offsets;
+  std::int64_t group_size;  // 0: by offsets, or one group
+  device<S> rewards, violation;
+  device<bool> mask;
+  device<std::int64_t> begins;
+
+  explicit mirrored(pareto_case& of, const std::vector<std::int64_t>& at = {}, std::int64_t size = 0,
+                    std::int64_t gap = 0, bool transposed = false)
+      : c(of),
+        host(of, gap, transposed),
+        offsets(static_cast<std::int64_t>(at.size()), 2),
+        group_size(size),
+        rewards(host.rewards),
+        violation(host.violation),
+        mask(host.mask),
+        begins(offsets) {
+    for (std::size_t b = 0; b < at.size(); ++b) offsets.at(static_cast<std::int64_t>(b)) = at[b];
+    begins.send();
+  }
+  std::int64_t groups() const {
+    return group_size > 0 ? c.n / group_size : offsets.size() > 0 ? offsets.size() - 1 : 1;
+  }
+  objective_samples<space::host> on_host() {
+    return samples<space::host>(host.rewards.data(), host.violation.read(), host.mask.read(), offsets.read());
+  }
+  objective_samples<space::device> on_device() {
+    return samples<space::device>(rewards.data(), violation.read(), mask.read(), begins.read());
+  }
+
+ private:
+  template <space M, class V, class F, class O>
+  objective_samples<M> samples(S* x, const V& amounts, const F& flags, const O& at) {
+    objective_samples<M> in;
+    if (group_size > 0)
+      in.reward_groups = {x, groups(), group_size, c.k, group_size * host.row, host.row, host.along};
+    else
+      in.rewards = {x, c.n, c.k, host.row, host.along};
+    if (!c.violation.empty()) in.violation = amounts;
+    if (!c.mask.empty()) in.mask = flags;
+    if (offsets.size() > 0) in.offsets = at;
+    return in;
+  }
+};
+
+// An output on both sides.
+template <class T>
+struct result {
+  buffer<T> host, fetched;
+  device<T> there;
+
+  explicit result(std::int64_t n, std::int64_t stride = 1) : host(n, stride), fetched(n, stride), there(fetched) {}
+  // Also what is between the elements and around them.
+  bool agrees() {
+    there.fetch();
+    return host.bytes() == fetched.bytes();
+  }
+};
+
+template <class S>
+void check_set(mirrored<S>& m, pareto_algorithm method, const prefer::cuda& exec, cudaStream_t s) {
+  const non_dominated o{.objectives = objectives_of(m.c), .method = method};
+  result<bool> mask(m.c.n, 2), mask_alone(m.c.n);
+  result<std::int32_t> count(m.groups(), 3);
+  result<std::int64_t> indices(m.c.n), begins(m.groups() + 1);
+  check(non_dominated_set(cpu{}, o, m.on_host(),
+                          {.mask = mask.host.view(), .count = count.host.view(), .indices = indices.host.view(),
+                           .index_offsets = begins.host.view()}));
+  check(non_dominated_set(cpu{}, o, m.on_host(), {.mask = mask_alone.host.view()}));
+  check(non_dominated_set(exec, o, m.on_device(),
+                          {.mask = mask.there.view(), .count = count.there.view(), .indices = indices.there.view(),
+                           .index_offsets = begins.there.view()}));
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  check(non_dominated_set(exec, o, m.on_device(), {.mask = mask_alone.there.view()}));
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  CAPTURE(m.c.n);
+  CAPTURE(m.c.k);
+  CAPTURE(static_cast<int>(method));
+  CAPTURE(static_cast<int>(m.c.dominance));
+  CAPTURE(static_cast<int>(m.c.duplicates));
+  CAPTURE(m.c.violation.size());
+  CAPTURE(m.c.mask.size());
+  CAPTURE(m.group_size);
+  CHECK(mask.agrees());
+  CHECK((mask_alone.agrees() && count.agrees() && begins.agrees()));
+  CHECK(indices.agrees());
+}
+
+template <class S>
+void check_ranks(mirrored<S>& m, std::int64_t most_fronts, const prefer::cuda& exec, cudaStream_t s) {
+  non_dominated_sorting o{.objectives = objectives_of(m.c)};
+  if (m.c.duplicates == duplicates::drop) o.objectives.duplicates = duplicates::first;
+  if (most_fronts > 0) o.most_fronts = most_fronts;
+  result<std::int32_t> rank(m.c.n, 2);
+  result<std::int64_t> fronts(m.groups());
+  check(non_dominated_ranks(cpu{}, o, m.on_host(), {.rank = rank.host.view(), .fronts = fronts.host.view()}));
+  check(non_dominated_ranks(exec, o, m.on_device(), {.rank = rank.there.view(), .fronts = fronts.there.view()}));
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  CAPTURE(m.c.n);
+  CAPTURE(m.c.k);
+  CAPTURE(m.group_size);
+  CAPTURE(m.offsets.size());
+  CAPTURE(static_cast<int>(m.c.dominance));
+  CAPTURE(static_cast<int>(m.c.duplicates));
+  CAPTURE(m.c.violation.size());
+  CHECK(rank.agrees());
+  CHECK(fronts.agrees());
+}
+
+std::vector<std::int64_t> draw_offsets(std::int64_t n, noise& random) {
+  std::vector<std::int64_t> at{n / 9};
+  while (at.back() < n - n / 7) {
+    at.push_back(std::min(n, at.back() + static_cast<std::int64_t>(random.uniform(0, 1) < 0.3
+                                                                       ? 0
+                                                                       : random.uniform(0, 1 + static_cast<double>(n) / 3))));
+  }
+  return at;
+}
+
+// With ranks, or without.
+template <class S>
+void check_crowding(mirrored<S>& m, int fronts, noise& random, const prefer::cuda& exec, cudaStream_t s) {
+  m.c.violation.clear();
+  const crowding o{.objectives = objectives_of(m.c)};
+  buffer<std::int32_t> rank(m.c.n, 2);
+  for (std::int64_t i = 0; i < m.c.n; ++i) rank.at(i) = static_cast<std::int32_t>(random.uniform(0, fronts + 1)) - 1;
+  device<std::int32_t> ranks(rank);
+  result<S> distance(m.c.n, 3);
+  crowding_inputs<space::host> in{.samples = m.on_host()};
+  crowding_inputs<space::device> there{.samples = m.on_device()};
+  if (fronts > 0) in.rank = rank.read(), there.rank = ranks.read();
+  check(crowding_distances(cpu{}, o, in, {.distance = distance.host.view()}));
+  check(crowding_distances(exec, o, there, {.distance = distance.there.view()}));
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  CAPTURE(m.c.n);
+  CAPTURE(m.c.k);
+  CAPTURE(fronts);
+  CHECK(distance.agrees());
+}
+
+template <class S>
+void check_truncation(std::int64_t n, std::int64_t budget, const std::vector<std::int64_t>& at, std::int64_t group_size,
+                      noise& random, const prefer::cuda& exec, cudaStream_t s) {
+  buffer<S> distance(n, 2);
+  buffer<std::int64_t> rank(n, 3), offsets(static_cast<std::int64_t>(at.size()));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double u = random.uniform(0, 1);
+    distance.set(i, u < 0.2 ? std::numeric_limits<double>::infinity() : u < 0.3 ? nan_value : std::floor(u * 8) - 4);
+    rank.at(i) = static_cast<std::int64_t>(random.uniform(0, 4)) - 1;
+  }
+  for (std::size_t b = 0; b < at.size(); ++b) offsets.at(static_cast<std::int64_t>(b)) = at[b];
+  device<S> distances(distance);
+  device<std::int64_t> ranks(rank), begins(offsets);
+  const std::int64_t groups = !at.empty() ? offsets.size() - 1 : group_size > 0 ? n / group_size : 1;
+  result<std::uint8_t> mask(n, 2);
+  result<std::int32_t> count(groups), indices(groups * (budget + 1));
+  const pareto_truncation o{.budget = budget, .group_size = group_size};
+  pareto_truncation_inputs<space::host> in{.rank = rank.read(), .distance = distance.read()};
+  pareto_truncation_inputs<space::device> there{.rank = ranks.read(), .distance = distances.read()};
+  if (!at.empty()) in.offsets = offsets.read(), there.offsets = begins.read();
+  check(truncate_fronts(cpu{}, o, in,
+                        {.mask = mask.host.view(), .count = count.host.view(),
+                         .indices = {indices.host.data(), groups, budget, budget + 1, 1}}));
+  check(truncate_fronts(exec, o, there,
+                        {.mask = mask.there.view(), .count = count.there.view(),
+                         .indices = {indices.there.data(), groups, budget, budget + 1, 1}}));
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  CAPTURE(n);
+  CAPTURE(budget);
+  CAPTURE(groups);
+  CHECK((mask.agrees() && count.agrees() && indices.agrees()));
+}
+
+}  // namespace
+
+TEST_CASE("the set on CUDA: sizes from 0 to 70, 1 to 9 objectives, every option, in one group, in groups, by offsets") {
+  noise random(11);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (std::int64_t n = 0; n <= 70; n += n < 4 ? 1 : 3)
+    for (int k = 1; k <= 9; k += 1 + static_cast<int>(n) % 3) {
+      pareto_case c = draw(all_points[(n + k) % 10], n, k, random);
+      mirrored<double> one(c), grouped(c, draw_offsets(n, random));
+      check_set(one, set_methods[n % 3], exec, s.handle);
+      check_set(grouped, set_methods[(n + k) % 3], exec, s.handle);
+      if (n % 5 != 0 || n == 0) continue;
+      mirrored<float> equal(c, {}, 5);
+      check_set(equal, set_methods[k % 3], exec, s.handle);
+    }
+  covers("non_dominated", "masked");
+}
+
+TEST_CASE("the set on CUDA: a few thousand samples of every kind, by each algorithm") {
+  noise random(12);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const points kind : all_points)
+    for (const auto& [n, k] : {std::pair{700, 2}, std::pair{2300, 3}, std::pair{600, 7}, std::pair{300, 33}}) {
+      pareto_case c = draw(kind, n, k, random);
+      mirrored<float> m(c, k % 2 == 0 ? std::vector<std::int64_t>{} : draw_offsets(n, random));
+      check_set(m, set_methods[static_cast<int>(kind) % 3], exec, s.handle);
+    }
+}
+
+TEST_CASE("ranks on CUDA: sizes from 0 to 70, 1 to 9 objectives, every option, in one group, in groups, by offsets") {
+  noise random(13);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (std::int64_t n = 0; n <= 70; n += n < 4 ? 1 : 3)
+    for (int k = 1; k <= 9; k += 1 + static_cast<int>(n) % 3) {
+      pareto_case c = draw(all_points[(n + k) % 10], n, k, random);
+      mirrored<double> one(c), grouped(c, draw_offsets(n, random));
+      check_ranks(one, n % 4 == 0 ? 1 + n % 7 : 0, exec, s.handle);
+      check_ranks(grouped, n % 4 == 1 ? 1 + n % 7 : 0, exec, s.handle);
+      if (n % 5 != 0 || n == 0) continue;
+      mirrored<float> equal(c, {}, 5);
+      check_ranks(equal, 0, exec, s.handle);
+    }
+  covers("non_dominated_ranks", "masked");
+}
+
+TEST_CASE("ranks on CUDA: many samples, whose tiles wait for each other") {
+  noise random(14);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const points kind : all_points)
+    for (const auto& [n, k] : {std::pair{1300, 2}, std::pair{1100, 3}, std::pair{600, 33}}) {
+      pareto_case c = draw(kind, n, k, random);
+      mirrored<float> m(c, k == 3 ? draw_offsets(n, random) : std::vector<std::int64_t>{});
+      check_ranks(m, 0, exec, s.handle);
+    }
+}
+
+TEST_CASE("crowding distances on CUDA: the bits of the CPU, in one front, by ranks, in groups") {
+  noise random(15);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const points kind : all_points)
+    for (const std::int64_t n : {0, 1, 2, 3, 17, 60}) {
+      pareto_case c = draw(kind, n, 1 + static_cast<int>(n) % 4, random);
+      mirrored<double> grouped(c, draw_offsets(n, random));
+      check_crowding(grouped, static_cast<int>(n) % 4, random, exec, s.handle);
+      mirrored<float> one(c);
+      check_crowding(one, 1 + static_cast<int>(n) % 3, random, exec, s.handle);
+      if (n != 60) continue;
+      mirrored<prefer::half> equal(c, {}, 12);
+      check_crowding(equal, 3, random, exec, s.handle);
+    }
+  pareto_case c = draw(points::grid, 2000, 2, random);
+  mirrored<float> many(c);
+  check_crowding(many, 2, random, exec, s.handle);
+  covers("crowding_distance", "masked");
+}
+
+TEST_CASE("truncation on CUDA: groups, budgets, ties, NaN") {
+  noise random(16);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const std::int64_t n : {0, 1, 2, 17, 60, 600})
+    for (const std::int64_t budget : {std::int64_t{0}, std::int64_t{1}, n / 3, n + 2}) {
+      check_truncation<float>(n, budget, {}, 0, random, exec, s.handle);
+      check_truncation<double>(n, budget, draw_offsets(n, random), 0, random, exec, s.handle);
+      if (n % 60 == 0 && n > 0) check_truncation<prefer::bfloat16>(n, budget, {}, 15, random, exec, s.handle);
+    }
+}
+
+TEST_CASE("Pareto selection on CUDA only enqueues, with a workspace of the size it names, and is captured and replayed") {
+  noise random(17);
+  stream s;
+  for (const bool large : {false, true}) {
+    pareto_case c = draw(points::uniform, 1500, 3, random);
+    c.nan = nan_policy::ignore, c.duplicates = duplicates::first, c.mask.clear(), c.violation.clear();
+    c.tolerances.clear(), c.dominance = dominance::pareto;
+    mirrored<float> m(c, {}, large ? 0 : 50);
+    const objectives o = objectives_of(c);
+    const non_dominated set{.objectives = o};
+    const non_dominated_sorting sorting{.objectives = o};
+    const crowding crowd{.objectives = o};
+    const pareto_truncation cut{.budget = 10, .group_size = large ? 0 : 50};
+    const std::int64_t groups = m.groups(), n = c.n;
+    result<bool> mask(n), kept(n);
+    result<std::int64_t> count(groups), indices(n);
+    result<std::int32_t> rank(n), fronts(groups);
+    result<double> distance(n);
+    const auto call = [&](const auto& exec, const auto& in, auto side) {
+      const auto view = [&](auto& r) { return side(r); };
+      check(non_dominated_set(exec, set, in, {.mask = view(mask), .count = view(count), .indices = view(indices)}));
+      check(non_dominated_ranks(exec, sorting, in, {.rank = view(rank), .fronts = view(fronts)}));
+      check(crowding_distances(exec, crowd, {.samples = in, .rank = view(rank)}, {.distance = view(distance)}));
+      check(truncate_fronts(exec, cut, {.rank = view(rank), .distance = view(distance)}, {.mask = view(kept)}));
+    };
+    const auto here = [](auto& r) { return r.host.view(); };
+    const auto there = [](auto& r) { return r.there.view(); };
+    const objective_samples<space::device> in = m.on_device();
+    const prefer::cuda bare{s.handle};
+    const std::size_t bytes =
+        std::max({non_dominated_workspace(bare, set, in), non_dominated_ranks_workspace(bare, sorting, in),
+                  crowding_distances_workspace(bare, crowd, crowding_inputs<space::device>{.samples = in}),
+                  truncate_fronts_workspace(bare, cut, pareto_truncation_inputs<space::device>{.rank = there(rank)})});
+    CHECK(bytes < static_cast<std::size_t>(n) * 160 + (std::size_t{1} << 16));
+    device_workspace memory(bytes);
+    const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
+    if (!large) {
+      enqueues_only("small sets", 1, [&] { check(non_dominated_set(exec, set, in, {.mask = there(mask)})); });
+      enqueues_only("small ranks", 1, [&] { check(non_dominated_ranks(exec, sorting, in, {.rank = there(rank)})); });
+    }
+    const cudaGraphExec_t graph = capture(s.handle, [&] { call(exec, in, there); });
+    for (int replay = 0; replay < 2; ++replay) {
+      for (std::int64_t i = 0; i < n; ++i) m.host.rewards.set(3 * i + 1, random.uniform(0, 1));
+      m.rewards.send();
+      REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+      s.wait();
+      call(cpu{}, m.on_host(), here);
+      CHECK((mask.agrees() && count.agrees() && rank.agrees() && fronts.agrees() && distance.agrees() && kept.agrees()));
+      indices.agrees();
+      std::int64_t all = 0;
+      for (std::int64_t b = 0; b < groups; ++b) all += count.host.at(b);
+      for (std::int64_t i = 0; i < all; ++i) CHECK(indices.host.at(i) == indices.fetched.at(i));
+    }
+    cudaGraphExecDestroy(graph);
+    prefer::cuda tight = exec;
+    tight.workspace.bytes = 8;
+    if (large) {
+      const auto refused = non_dominated_set(tight, set, in, {.mask = there(mask)});
+      CHECK(refused.code == errc::small_workspace);
+    }
+  }
+  for (const char* name : {"non_dominated", "non_dominated_ranks", "crowding_distance", "pareto_truncation"})
+    covers(name, "allocation"), covers(name, "capture");
+}
+
+TEST_CASE("Pareto selection on CUDA: bad offsets and NaN are reported, and what is not bad is right") {
+  stream s;
+  noise random(18);
+  for (const pareto_algorithm method : set_methods) {
+    pareto_case c{.n = 60, .k = 3, .rewards = make_points(points::uniform, 60, 3, random)};
+    c.rewards[100] = nan_value;
+    c.nan = nan_policy::reject;
+    mirrored<double> m(c, {0, 20, 70, 40, 60});
+    buffer<unsigned long long> word(1);
+    word.at(0) = ~0ull;
+    device<unsigned long long> report(word);
+    const prefer::cuda exec{.stream = s.handle, .report = reinterpret_cast<content_report*>(report.data())};
+    const auto found = [&] {
+      s.wait();
+      report.fetch();
+      const content_report r{word.at(0)};
+      word.at(0) = ~0ull, report.send();
+      return r;
+    };
+    result<bool> mask(60);
+    result<std::int32_t> count(4), rank(60), fronts(4);
+    check(non_dominated_set(exec, {.objectives = objectives_of(c), .method = method}, m.on_device(),
+                            {.mask = mask.there.view(), .count = count.there.view()}));
+    CHECK(found().code() == errc::bad_offsets);
+    check(non_dominated_ranks(exec, {.objectives = objectives_of(c)}, m.on_device(),
+                              {.rank = rank.there.view(), .fronts = fronts.there.view()}));
+    const content_report bad = found();
+    CHECK((bad.code() == errc::bad_offsets && bad.index() == 1));
+    mask.there.fetch(), count.there.fetch(), rank.there.fetch(), fronts.there.fetch();
+    for (const std::int64_t b : {0, 3}) {
+      const auto front = c.front(b == 0 ? 0 : 40, b == 0 ? 20 : 60);
+      CHECK(count.fetched.at(b) == static_cast<std::int32_t>(front.size()));
+      for (const std::int64_t i : front) CHECK((mask.fetched.at(i) && rank.fetched.at(i) == 0));
+    }
+    CHECK((count.fetched.at(1) == 0 && count.fetched.at(2) == 0 && fronts.fetched.at(1) == 0));
+    mirrored<double> one(c);
+    check(non_dominated_set(exec, {.objectives = objectives_of(c), .method = method}, one.on_device(),
+                            {.mask = mask.there.view()}));
+    const content_report nan = found();
+    CHECK((nan.code() == errc::not_a_number && nan.index() == 100));
+    check(non_dominated_ranks(exec, {.objectives = objectives_of(c)}, one.on_device(), {.rank = rank.there.view()}));
+    CHECK((found().code() == errc::not_a_number));
+    mask.there.fetch(), rank.there.fetch();
+    CHECK((!mask.fetched.at(33) && rank.fetched.at(33) == -1));
+    const status refused = non_dominated_set(exec, {}, one.on_device(), {});
+    CHECK(refused.code == errc::missing_output);
+  }
+  covers("non_dominated", "bad-argument"), covers("non_dominated_ranks", "bad-argument");
+}
