@@ -4,7 +4,8 @@
 is compiled here if g++ finds it), crowding distances beside pagmo, of the same points in one run.
 
 Milliseconds, the best of three rounds that take turns: processor time of one thread, and of the wall for two threads. The points
-are floats; the peers take doubles and get them widened before the clock starts. KIND is uniform, sphere or chain. Ends with 1 if
+are floats; the peers take doubles and get them widened before the clock starts, and moocore's C function is called on its own
+buffers. KIND is uniform, sphere or chain. Ends with 1 if
 the numbers of fronts differ. Needs numpy and moocore, best in an environment of its own, and the programs that
 benchmarks/run.sh builds.
 """
@@ -15,8 +16,8 @@ import sys
 import tempfile
 import time
 
-import moocore
 import numpy as np
+from moocore import _moocore
 
 from program import run
 
@@ -24,6 +25,7 @@ CASES = ["500,2,uniform", "10000,2,uniform", "100000,2,uniform", "2000,3,uniform
          "10000,5,uniform", "50000,5,uniform", "10000,10,uniform", "10000,2,chain", "10000,3,chain", "10000,5,chain",
          "100000,3,sphere"]
 here = pathlib.Path(__file__).resolve().parent
+lib, ffi = _moocore.lib, _moocore.ffi
 
 
 def points(n, k, kind, rng):
@@ -52,14 +54,16 @@ def main():
             x = np.ascontiguousarray(points(int(n), int(k), kind, rng), dtype=np.float32)
             wide, best, fronts, path = x.astype(float), {}, set(), folder / "points.bin"
             x.tofile(path)
-            (-wide).tofile(folder / "wide.bin")
+            minimized, ranks = -wide, np.zeros(int(n), dtype=np.intc)
+            minimized.tofile(folder / "wide.bin")
+            data, into = ffi.from_buffer("double []", minimized), ffi.from_buffer("int []", ranks)
 
             def note(name, milliseconds):
                 best[name] = min(best.get(name, np.inf), milliseconds)
 
             for _ in range(3):
                 start = time.process_time()
-                ranks = moocore.pareto_rank(-wide)
+                lib.pareto_rank(into, data, int(n), int(k))
                 note("moocore", 1e3 * (time.process_time() - start))
                 fronts.add(int(ranks.max() - ranks.min() + 1))
                 for name, f in run("bench.select.ranks", ".", f"--points={path}", f"--objectives={k}").items():
