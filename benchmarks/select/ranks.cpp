@@ -56,54 +56,66 @@ struct contest {
     std::vector<std::byte> memory(prefer::non_dominated_ranks_workspace(prefer::cpu{}, options, in));
     prefer::cpu exec{.workspace = {memory.data(), memory.size()}};
     if (threads > 1) exec.pool = pool;
-    return bench::interleaved({[&] {
-      prefer::check(prefer::non_dominated_ranks(exec, options, in, {.rank = {rank.data(), rank.size()}}));
-    }}, threads)[0];
+    return bench::interleaved(
+        {[&] {
+          prefer::check(prefer::non_dominated_ranks(exec, options, in, {.rank = {rank.data(), rank.size()}}));
+        }},
+        threads)[0];
   }
   double crowding() {
     const prefer::crowding_inputs<prefer::space::host> all{.samples = in, .rank = {rank.data(), rank.size()}};
     std::vector<std::byte> memory(prefer::crowding_distances_workspace(prefer::cpu{}, {}, all));
     const prefer::cpu exec{.workspace = {memory.data(), memory.size()}};
-    return bench::interleaved({[&] {
-      prefer::check(prefer::crowding_distances(exec, {}, all, {.distance = {distance.data(), distance.size()}}));
-    }}, 1)[0];
+    return bench::interleaved(
+        {[&] {
+          prefer::check(prefer::crowding_distances(exec, {}, all, {.distance = {distance.data(), distance.size()}}));
+        }},
+        1)[0];
   }
   double truncation() {
     std::vector<std::int64_t> kept(static_cast<std::size_t>(groups * (n / 2)));
     crowding();
     return bench::interleaved({[&] {
-      prefer::check(prefer::truncate_fronts(
-          prefer::cpu{}, {.budget = n / 2, .group_size = n},
-          {.rank = {rank.data(), rank.size()}, .distance = {distance.data(), distance.size()}},
-          {.indices = {kept.data(), groups, n / 2}}));
-    }}, 1)[0];
+                                prefer::check(prefer::truncate_fronts(prefer::cpu{}, {.budget = n / 2, .group_size = n},
+                                                                      {.rank = {rank.data(), rank.size()},
+                                                                       .distance = {distance.data(), distance.size()}},
+                                                                      {.indices = {kept.data(), groups, n / 2}}));
+                              }},
+                              1)[0];
   }
   double picks(std::int64_t count) {
     std::vector<double> weights(static_cast<std::size_t>(count * k), 1);
     for (std::size_t i = 0; i < weights.size(); ++i) weights[i] += static_cast<double>(i % 7);
     std::vector<std::int64_t> index(static_cast<std::size_t>(groups * count));
     return bench::interleaved({[&] {
-      prefer::check(prefer::scalarized_picks(prefer::cpu{}, {}, {.samples = in, .weights = {weights.data(), count, k}},
-                                             {.index = {index.data(), groups, count}}));
-    }}, 1)[0];
+                                prefer::check(prefer::scalarized_picks(
+                                    prefer::cpu{}, {}, {.samples = in, .weights = {weights.data(), count, k}},
+                                    {.index = {index.data(), groups, count}}));
+                              }},
+                              1)[0];
   }
   double knees() {
     std::vector<std::int64_t> index(static_cast<std::size_t>(groups));
-    return bench::interleaved({[&] {
-      prefer::check(prefer::knee_points(prefer::cpu{}, {}, {.samples = in, .rank = {rank.data(), rank.size()}},
-                                        {.index = {index.data(), index.size()}}));
-    }}, 1)[0];
+    return bench::interleaved(
+        {[&] {
+          prefer::check(prefer::knee_points(prefer::cpu{}, {}, {.samples = in, .rank = {rank.data(), rank.size()}},
+                                            {.index = {index.data(), index.size()}}));
+        }},
+        1)[0];
   }
 };
 
 void add(const std::string& name, const std::function<double(std::int64_t& fronts)>& run) {
-  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-    std::int64_t fronts = 0;
-    const double time = run(fronts);
-    for (auto _ : state) state.SetIterationTime(time);
-    state.counters["ms"] = 1e3 * time;
-    state.counters["fronts"] = static_cast<double>(fronts);
-  })->Iterations(1)->UseManualTime();
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [=](benchmark::State& state) {
+                                 std::int64_t fronts = 0;
+                                 const double time = run(fronts);
+                                 for (auto _ : state) state.SetIterationTime(time);
+                                 state.counters["ms"] = 1e3 * time;
+                                 state.counters["fronts"] = static_cast<double>(fronts);
+                               })
+      ->Iterations(1)
+      ->UseManualTime();
 }
 
 template <class T>
@@ -165,8 +177,9 @@ int main(int argc, char** argv) {
   if (!path.empty() && k > 0) {
     add_file(path, k);
   } else {
-    for (const auto& [n, objectives] : {std::pair{10000, 2}, std::pair{100000, 2}, std::pair{10000, 3},
-                                        std::pair{100000, 3}, std::pair{10000, 5}, std::pair{50000, 5}, std::pair{10000, 10}})
+    for (const auto& [n, objectives] :
+         {std::pair{10000, 2}, std::pair{100000, 2}, std::pair{10000, 3}, std::pair{100000, 3}, std::pair{10000, 5},
+          std::pair{50000, 5}, std::pair{10000, 10}})
       add_shape("uniform", n, objectives);
     for (const int objectives : {2, 3, 5}) add_shape("chain", 10000, objectives);
     add_shape("anti", 10000, 5), add_shape("sphere", 100000, 3), add_shape("sphere", 100000, 5);
