@@ -1,18 +1,16 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include "support/reward_points.hpp"
 #include "support/timing.hpp"
 
-#include <prefer/core/random.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/select/non_dominated.hpp>
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,35 +21,7 @@
 // With --points=FILE --objectives=K the set of that file's floats instead, row after row.
 namespace {
 
-struct cloud {
-  std::int64_t n = 0;
-  int k = 0;
-  std::vector<float> x = {};
-};
-
-double draw(std::int64_t i) {
-  return prefer::to_uniform(prefer::draw_pair(7, 1, static_cast<std::uint64_t>(i)).first);
-}
-
-// uniform; anti: sums near k / 2 (uniform, projected); sphere: everything is in the set.
-cloud make(const std::string& kind, std::int64_t n, int k) {
-  cloud c{n, k, std::vector<float>(static_cast<std::size_t>(n * k))};
-  for (std::int64_t i = 0; i < n; ++i) {
-    float* const row = c.x.data() + i * k;
-    double sum = 0, square = 0;
-    for (int j = 0; j < k; ++j) {
-      const double u = draw(i * (k + 1) + j);
-      row[j] = static_cast<float>(u), sum += u, square += u * u;
-    }
-    const double shift = (sum - 0.5 * k - 0.1 * k * (draw(i * (k + 1) + k) - 0.5)) / k;
-    for (int j = 0; j < k; ++j)
-      if (kind == "anti")
-        row[j] -= static_cast<float>(shift);
-      else if (kind == "sphere")
-        row[j] /= static_cast<float>(std::sqrt(square));
-  }
-  return c;
-}
+using bench::cloud;
 
 template <class T>
 double seconds(const std::vector<T>& x, std::int64_t groups, std::int64_t n, int k, int threads,
@@ -101,7 +71,7 @@ void set_of(benchmark::State& state, const cloud& c, bool wide, int threads, pre
 }
 
 void groups_of(benchmark::State& state, std::int64_t groups, std::int64_t n, int k) {
-  const cloud c = make("uniform", groups * n, k);
+  const cloud c = bench::make_cloud("uniform", groups * n, k);
   std::int64_t front = 0;
   const double time = seconds(c.x, groups, n, k, 1, prefer::pareto_algorithm::automatic, &front);
   report(state, time, groups * n, front / groups);
@@ -122,7 +92,7 @@ void add_set(const std::string& kind, std::int64_t n, int k) {
   const std::string shape = "/" + kind + "/n:" + std::to_string(n) + "/K:" + std::to_string(k);
   const auto one = [=](const std::string& type, int threads, pareto_algorithm method) {
     add("non_dominated" + shape + "/" + type + "/" + name_of(method) + "/threads:" + std::to_string(threads),
-        [=](benchmark::State& state) { set_of(state, make(kind, n, k), type == "double", threads, method); });
+        [=](benchmark::State& state) { set_of(state, bench::make_cloud(kind, n, k), type == "double", threads, method); });
   };
   one("float", 1, pareto_algorithm::automatic), one("float", 2, pareto_algorithm::automatic);
   one("double", 1, pareto_algorithm::automatic);
@@ -141,10 +111,7 @@ int main(int argc, char** argv) {
     if (argument.starts_with("--objectives=")) k = std::stoi(std::string(argument.substr(13)));
   }
   if (!path.empty() && k > 0) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    cloud c{0, k, std::vector<float>(static_cast<std::size_t>(file.tellg()) / sizeof(float))};
-    c.n = static_cast<std::int64_t>(c.x.size()) / k;
-    file.seekg(0).read(reinterpret_cast<char*>(c.x.data()), static_cast<std::streamsize>(c.x.size() * sizeof(float)));
+    const cloud c = bench::read_cloud(path, k);
     for (const bool wide : {false, true})
       for (const int threads : {1, 2})
         add(std::string("file/") + (wide ? "double" : "float") + "/threads:" + std::to_string(threads),

@@ -87,6 +87,11 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/select/crowding_distance.hpp>
+#include <prefer/select/knee_point.hpp>
 #include <prefer/select/non_dominated.hpp>
+#include <prefer/select/non_dominated_ranks.hpp>
 #include <prefer/select/objectives.hpp>
+#include <prefer/select/pareto_truncation.hpp>
 #include <prefer/select/running_front.hpp>
+#include <prefer/select/scalarized_pick.hpp>

@@ -43,7 +43,8 @@ double share(const std::vector<double>& values, double x) {
   const auto copies = static_cast<double>(std::count(values.begin(), values.end(), x));
   const int ends = std::isinf(low) + std::isinf(high), gaps = std::isinf(below) + std::isinf(above);
   if (ends > 0) return static_cast<double>(gaps) / ends / copies;
-  return static_cast<double>((static_cast<long double>(above) - below) / (static_cast<long double>(high) - low)) / copies;
+  return static_cast<double>((static_cast<long double>(above) - below) / (static_cast<long double>(high) - low)) /
+         copies;
 }
 
 // The definition, sample by sample.
@@ -90,9 +91,9 @@ void check_storage() {
         buffer<S> distance(n, 1 + gap);
         const auto expected = by_definition(c, rank, 0, n);
         for (const isa level : prefer_test::levels()) {
-          const status s = crowding_distances(cpu{.isa = level}, {.objectives = prefer_test::objectives_of(c)},
-                                              {.samples = memory.in(c), .rank = {rank.data(), n}},
-                                              {.distance = distance.view()});
+          const status s =
+              crowding_distances(cpu{.isa = level}, {.objectives = prefer_test::objectives_of(c)},
+                                 {.samples = memory.in(c), .rank = {rank.data(), n}}, {.distance = distance.view()});
           REQUIRE(s.ok());
           // A few roundings in double, and one to store: two units where that falls the other way.
           for (std::int64_t i = 0; i < n; ++i)
@@ -167,8 +168,8 @@ TEST_CASE("neither the numbering of samples, nor directions, nor affine maps by 
   const direction towards[] = {direction::maximize, direction::minimize, direction::minimize};
   check(crowding_distances(cpu{}, {}, {.samples = {.rewards = {all.data(), n, k}}}, {.distance = {a.data(), n}}));
   check(crowding_distances(cpu{}, {}, {.samples = {.rewards = {moved.data(), n, k}}}, {.distance = {b.data(), n}}));
-  check(crowding_distances(cpu{}, {.objectives = {.directions = towards}}, {.samples = {.rewards = {scaled.data(), n, k}}},
-                           {.distance = {c.data(), n}}));
+  check(crowding_distances(cpu{}, {.objectives = {.directions = towards}},
+                           {.samples = {.rewards = {scaled.data(), n, k}}}, {.distance = {c.data(), n}}));
   for (std::size_t i = 0; i < n; ++i) CHECK((a[i] == b[(i * 377 + 5) % n] && a[i] == c[i] && a[i] == a[i]));
   covers("crowding_distance", "identity");
 }
@@ -197,8 +198,9 @@ TEST_CASE("groups and any threads: each as if it were alone; no allocation with 
   std::fill(other.begin(), other.end(), -7);
   for (int b = 0; b < 4; ++b) {
     const std::int64_t first = offsets[b], size = offsets[b + 1] - first;
-    check(crowding_distances(cpu{}, {}, {.samples = {.rewards = {x.data() + 4 * first, size, 4}}, .rank = {rank.data() + first, size}},
-                             {.distance = {other.data() + first, size}}));
+    check(crowding_distances(
+        cpu{}, {}, {.samples = {.rewards = {x.data() + 4 * first, size, 4}}, .rank = {rank.data() + first, size}},
+        {.distance = {other.data() + first, size}}));
   }
   CHECK(other == distance);
   CHECK((distance[1] == -7 && distance[n - 1] == -7));
@@ -211,9 +213,11 @@ TEST_CASE("groups and any threads: each as if it were alone; no allocation with 
 TEST_CASE("crowding: every bad argument is named, and nothing is written") {
   double r[6] = {1, 2, 3, 4, 5, 6}, distance[3] = {-7, -7, -7};
   std::int32_t rank[3] = {}, offsets[2] = {0, 4};
-  const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out, std::int64_t index = -1) {
+  const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out,
+                           std::int64_t index = -1) {
     const status s = crowding_distances(cpu{}, {}, in, out);
-    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": " << std::string(name_of(code)));
+    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": "
+                                         << std::string(name_of(code)));
     CHECK((s.code == code && std::string(s.argument) == argument && s.index == index));
     for (const double d : distance) CHECK(d == -7);
   };

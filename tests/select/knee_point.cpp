@@ -132,7 +132,8 @@ TEST_CASE("rank 0 and a mask name the same front; affine maps by powers of two d
       bool mask[n];
       for (std::size_t i = 0; i < n; ++i) rank[i] = static_cast<int>(random.uniform(0, 3)), mask[i] = rank[i] == 0;
       check(knee_points(cpu{}, {}, {.samples = samples, .rank = {rank, n}}, {.index = {&by_rank, 1}}));
-      check(knee_points(cpu{}, {}, {.samples = {.rewards = {x.data(), n, k}, .mask = {mask, n}}}, {.index = {&by_mask, 1}}));
+      check(knee_points(cpu{}, {}, {.samples = {.rewards = {x.data(), n, k}, .mask = {mask, n}}},
+                        {.index = {&by_mask, 1}}));
       for (std::size_t i = 0; i < x.size(); ++i) x[i] *= i % 2 == 0 || k % 2 == 1 ? 4 : 0.5;
       check(knee_points(cpu{}, {}, {.samples = samples, .rank = {rank, n}}, {.index = {&mapped, 1}}));
       CHECK((by_rank == by_mask && by_rank == mapped && by_rank >= 0));
@@ -169,9 +170,11 @@ TEST_CASE("groups, threads, workspace: each knee as if its group were alone") {
 TEST_CASE("knees: every bad argument is named, and nothing is written") {
   double r[6] = {1, 2, 3, 4, 5, 6}, distance = -7;
   std::int32_t rank[3] = {}, index = -7, offsets[2] = {0, 4};
-  const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out, std::int64_t at = -1) {
+  const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out,
+                           std::int64_t at = -1) {
     const status s = knee_points(cpu{}, {}, in, out);
-    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": " << std::string(name_of(code)));
+    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": "
+                                         << std::string(name_of(code)));
     CHECK((s.code == code && std::string(s.argument) == argument && s.index == at));
     CHECK((index == -7 && distance == -7));
   };

@@ -153,7 +153,8 @@ TEST_CASE("samples along a curve: what comparing all pairs finds") {
     for (const int k : {3, 5}) {
       pareto_case c = draw_ranked(kind, n, k, random);
       stored<float> memory(c);
-      CHECK(ranks_of(memory.in(c), n, options_of(c)) == ranks_of(memory.in(c), n, options_of(c, rank_algorithm::all_pairs)));
+      CHECK(ranks_of(memory.in(c), n, options_of(c)) ==
+            ranks_of(memory.in(c), n, options_of(c, rank_algorithm::all_pairs)));
     }
 }
 
@@ -240,7 +241,8 @@ TEST_CASE("permutations, strictly monotone maps and columns negated with their d
   for (const int k : {2, 3, 6}) {
     constexpr std::int64_t n = 900;
     std::vector<double> x = make_points(points::uniform, n, k, random), permuted(x.size()), mapped(x.size());
-    for (std::int64_t i = 0; i < n * k / 3; ++i) x[static_cast<std::size_t>(i)] = std::floor(8 * x[static_cast<std::size_t>(i)]) / 8;
+    for (std::int64_t i = 0; i < n * k / 3; ++i)
+      x[static_cast<std::size_t>(i)] = std::floor(8 * x[static_cast<std::size_t>(i)]) / 8;
     std::vector<double> negated = x;
     std::vector<direction> towards(static_cast<std::size_t>(k));
     towards[1] = direction::minimize;
@@ -255,7 +257,8 @@ TEST_CASE("permutations, strictly monotone maps and columns negated with their d
     const auto rank = ranks_of({.rewards = {x.data(), n, k}}, n);
     const auto moved = ranks_of({.rewards = {permuted.data(), n, k}}, n);
     CHECK(ranks_of({.rewards = {mapped.data(), n, k}}, n) == rank);
-    CHECK(ranks_of({.rewards = {negated.data(), n, k}}, n, {.objectives = {.directions = {towards.data(), k}}}) == rank);
+    CHECK(ranks_of({.rewards = {negated.data(), n, k}}, n, {.objectives = {.directions = {towards.data(), k}}}) ==
+          rank);
     for (std::size_t i = 0; i < n; ++i) CHECK(moved[(i * 377 + 5) % n] == rank[i]);
   }
   covers("non_dominated_ranks", "identity");
@@ -271,7 +274,9 @@ TEST_CASE("chains, one front, sqrt(n) fronts, at sizes where a quadratic search 
         chain.push_back(at);
         // On front f of `side` samples that trade the first objective for the last.
         const auto front = static_cast<float>(i % side), along = static_cast<float>(i / side);
-        fronts.push_back(j == 0 && k > 1 ? along * 2 * side - front : j == k - 1 && k > 1 ? -along * 2 * side - front : -front);
+        fronts.push_back(j == 0 && k > 1       ? along * 2 * side - front
+                         : j == k - 1 && k > 1 ? -along * 2 * side - front
+                                               : -front);
       }
     std::int64_t count = 0;
     std::vector<std::int32_t> rank(n);
@@ -326,7 +331,8 @@ TEST_CASE("every bad argument is named, and nothing is written") {
   const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out,
                            const non_dominated_sorting& o = {}, std::int64_t index = -1, const cpu& exec = {}) {
     const status s = non_dominated_ranks(exec, o, in, out);
-    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": " << std::string(name_of(code)));
+    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": "
+                                         << std::string(name_of(code)));
     CHECK((s.code == code && std::string(s.argument) == argument && s.index == index));
     for (const std::int32_t i : rank) CHECK(i == -7);
     CHECK((fronts[0] == -7 && fronts[1] == -7));

@@ -74,9 +74,9 @@ void check_storage() {
         if (scored) in.distance = distance.read();
         const std::int64_t offsets[] = {0, n, 2 * n};
         in.offsets = {offsets, 3};
-        check(truncate_fronts(cpu{}, {.budget = budget}, in,
-                              {.mask = mask.view(), .count = count.view(),
-                               .indices = {indices.data(), 2, budget, budget + 1, 1}}));
+        check(truncate_fronts(
+            cpu{}, {.budget = budget}, in,
+            {.mask = mask.view(), .count = count.view(), .indices = {indices.data(), 2, budget, budget + 1, 1}}));
         for (std::int64_t b = 0; b < 2; ++b) {
           const auto chosen = take_best(ranks, scores, b * n, (b + 1) * n, budget);
           const auto kept = static_cast<std::int64_t>(chosen.size());
@@ -105,7 +105,8 @@ TEST_CASE("hand-worked: a front that fits, one that is thinned out from the crow
   const std::int32_t rank[] = {1, 0, 1, 2, 1, 0, -1, 1};
   const double distance[] = {0.5, infinite, 2, infinite, infinite, infinite, 9, 2};
   std::int32_t indices[5];
-  check(truncate_fronts(cpu{}, {.budget = 5}, {.rank = {rank, 8}, .distance = {distance, 8}}, {.indices = {indices, 1, 5}}));
+  check(truncate_fronts(cpu{}, {.budget = 5}, {.rank = {rank, 8}, .distance = {distance, 8}},
+                        {.indices = {indices, 1, 5}}));
   const std::int32_t expected[] = {1, 5, 4, 2, 7};
   CHECK(std::equal(indices, indices + 5, expected));
   // Groups of four; without distances the lower number wins.
@@ -187,7 +188,8 @@ TEST_CASE("truncation: every bad argument is named, and nothing is written") {
   const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out,
                            const pareto_truncation& o = {.budget = 2}, std::int64_t index = -1) {
     const status s = truncate_fronts(cpu{}, o, in, out);
-    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": " << std::string(name_of(code)));
+    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": "
+                                         << std::string(name_of(code)));
     CHECK((s.code == code && std::string(s.argument) == argument && s.index == index));
     for (const std::int32_t i : indices) CHECK(i == -7);
     CHECK((count[0] == -7 && count[1] == -7));
@@ -201,7 +203,8 @@ TEST_CASE("truncation: every bad argument is named, and nothing is written") {
   refused(errc::bad_extent, "rank", in, out, {.budget = 2, .group_size = 4});
   refused(errc::bad_extent, "distance", {.rank = {rank, 6}, .distance = {distance, 5}}, out);
   refused(errc::bad_element, "distance", {.rank = {rank, 6}, .distance = {rank, 6}}, out);
-  refused(errc::unused_input, "offsets", {.rank = {rank, 6}, .offsets = {offsets, 3}}, out, {.budget = 2, .group_size = 3});
+  refused(errc::unused_input, "offsets", {.rank = {rank, 6}, .offsets = {offsets, 3}}, out,
+          {.budget = 2, .group_size = 3});
   refused(errc::bad_extent, "offsets", {.rank = {rank, 6}, .offsets = {offsets, 0}}, out);
   refused(errc::bad_element, "offsets", {.rank = {rank, 6}, .offsets = {distance, 3}}, out);
   refused(errc::bad_parameter, "budget", in, out, {.budget = -1});
@@ -213,6 +216,7 @@ TEST_CASE("truncation: every bad argument is named, and nothing is written") {
   refused(errc::bad_element, "indices", in, {.indices = {distance, 1, 2}});
   refused(errc::overlap, "indices", in, {.count = {indices, 1}, .indices = {indices, 1, 2}});
   refused(errc::overlap, "indices", in, {.indices = {rank, 1, 2}});
-  refused(errc::bad_offsets, "offsets", {.rank = {rank, 6}, .offsets = {offsets, 3}}, {.indices = {indices, 2, 2}}, {.budget = 2}, 2);
+  refused(errc::bad_offsets, "offsets", {.rank = {rank, 6}, .offsets = {offsets, 3}}, {.indices = {indices, 2, 2}},
+          {.budget = 2}, 2);
   covers("pareto_truncation", "bad-argument");
 }

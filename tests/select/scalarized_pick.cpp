@@ -43,7 +43,7 @@ long double value_of(const pareto_case& c, std::int64_t i, const double* weight,
     sum += gain, least = std::min(least, gain), any = true;
   }
   if (!any) return 0;
-  const long double v = how == rule::weighted_sum ? sum
+  const long double v = how == rule::weighted_sum                     ? sum
                         : how == rule::chebyshev || augmentation == 0 ? least
                                                                       : least + augmentation * sum;
   return std::isnan(v) ? -static_cast<long double>(infinite) : v;
@@ -53,7 +53,9 @@ long double value_of(const pareto_case& c, std::int64_t i, const double* weight,
 std::vector<std::int64_t> candidates(const pareto_case& c) {
   std::vector<std::int64_t> all;
   double least = infinite;
-  const auto amount = [&](std::int64_t i) { return std::isnan(c.violates(i)) ? infinite : std::max(c.violates(i), 0.0); };
+  const auto amount = [&](std::int64_t i) {
+    return std::isnan(c.violates(i)) ? infinite : std::max(c.violates(i), 0.0);
+  };
   for (std::int64_t i = 0; i < c.n; ++i)
     if (c.takes_part(i)) least = std::min(least, amount(i));
   for (std::int64_t i = 0; i < c.n; ++i)
@@ -73,19 +75,25 @@ void check_storage() {
       constexpr std::int64_t picks = 3;
       buffer<S> weights(picks * k), reference(picks * k);
       for (std::int64_t i = 0; i < picks * k; ++i) {
-        weights.set(i, std::max(0.0, std::floor(random.uniform(-1, 4)))), reference.set(i, std::floor(random.uniform(-3, 3)));
+        weights.set(i, std::max(0.0, std::floor(random.uniform(-1, 4)))),
+            reference.set(i, std::floor(random.uniform(-3, 3)));
       }
       const auto w = weights.values(), z = reference.values();
       for (const rule how : all_rules)
         for (const isa level : prefer_test::levels()) {
           buffer<std::int32_t> index(picks, 2);
           buffer<double> value(picks);
-          check(scalarized_picks(cpu{.isa = level}, {.value = how, .augmentation = 0.25, .objectives = prefer_test::objectives_of(c)},
-                                 {.samples = memory.in(c), .weights = {weights.data(), picks, k}, .reference = {reference.data(), picks, k}},
+          check(scalarized_picks(cpu{.isa = level},
+                                 {.value = how, .augmentation = 0.25, .objectives = prefer_test::objectives_of(c)},
+                                 {.samples = memory.in(c),
+                                  .weights = {weights.data(), picks, k},
+                                  .reference = {reference.data(), picks, k}},
                                  {.index = {index.data(), 1, picks, 2 * picks, 2}, .value = {value.data(), 1, picks}}));
           for (std::int64_t m = 0; m < picks; ++m) {
             long double best = -static_cast<long double>(infinite), scale = 1;
-            const auto here = [&](std::int64_t i) { return value_of(c, i, w.data() + m * k, z.data() + m * k, how, 0.25); };
+            const auto here = [&](std::int64_t i) {
+              return value_of(c, i, w.data() + m * k, z.data() + m * k, how, 0.25);
+            };
             for (const std::int64_t i : candidates(c)) best = std::max(best, here(i));
             if (candidates(c).empty()) {
               CHECK((index.at(m) == -1 && value.at(m) == -infinite));
@@ -93,8 +101,12 @@ void check_storage() {
             }
             REQUIRE(index.at(m) >= 0);
             // Near the best, since values that differ by a rounding may change places.
-            for (int j = 0; j < k; ++j) scale = std::max(scale, 4 * (std::fabs(static_cast<long double>(z[static_cast<std::size_t>(m * k + j)])) + 5));
-            const auto near = [&](long double a, long double b) { return a == b || std::fabs(a - b) <= 1e-14L * scale * k; };
+            for (int j = 0; j < k; ++j)
+              scale = std::max(scale,
+                               4 * (std::fabs(static_cast<long double>(z[static_cast<std::size_t>(m * k + j)])) + 5));
+            const auto near = [&](long double a, long double b) {
+              return a == b || std::fabs(a - b) <= 1e-14L * scale * k;
+            };
             CHECK(near(here(index.at(m)), best));
             CHECK(near(value.at(m), best));
             const auto all = candidates(c);
@@ -112,13 +124,15 @@ std::int64_t pick(rule how, const objective_samples<space::host>& samples, const
   inputs in{.samples = samples, .weights = {weights.data(), 1, k}};
   if (!reference.empty()) in.reference = {reference.data(), 1, k};
   std::int64_t index = -7;
-  check(scalarized_picks(cpu{}, {.value = how, .augmentation = augmentation, .objectives = o}, in, {.index = {&index, 1, 1}}));
+  check(scalarized_picks(cpu{}, {.value = how, .augmentation = augmentation, .objectives = o}, in,
+                         {.index = {&index, 1, 1}}));
   return index;
 }
 
 }  // namespace
 
-TEST_CASE("picks are the largest values by definition: rules, weights of 0, references, masks, constraints, NaN, levels") {
+TEST_CASE(
+    "picks are the largest values by definition: rules, weights of 0, references, masks, constraints, NaN, levels") {
   SUBCASE("double") { check_storage<double>(); }
   SUBCASE("float") { check_storage<float>(); }
   SUBCASE("half") { check_storage<half>(); }
@@ -162,17 +176,23 @@ TEST_CASE("many picks are many calls, groups are calls of their own, a shared re
   noise random(4);
   constexpr std::int64_t groups = 40, n = 60, picks = 9;
   constexpr int k = 3;
-  const std::vector<double> x = make_points(points::uniform, groups * n, k, random), w = make_points(points::uniform, picks, k, random);
+  const std::vector<double> x = make_points(points::uniform, groups * n, k, random),
+                            w = make_points(points::uniform, picks, k, random);
   const double z[] = {1, 0.5, 2};
   std::vector<std::int64_t> index(groups * picks), other(groups * picks);
   std::vector<double> value(groups * picks);
-  const inputs in{.samples = {.reward_groups = {x.data(), groups, n, k}}, .weights = {w.data(), picks, k}, .reference = {z, 1, k}};
-  check(scalarized_picks(cpu{}, {}, in, {.index = {index.data(), groups, picks}, .value = {value.data(), groups, picks}}));
+  const inputs in{
+      .samples = {.reward_groups = {x.data(), groups, n, k}}, .weights = {w.data(), picks, k}, .reference = {z, 1, k}};
+  check(scalarized_picks(cpu{}, {}, in,
+                         {.index = {index.data(), groups, picks}, .value = {value.data(), groups, picks}}));
   for (std::int64_t b = 0; b < groups; ++b)
     for (std::int64_t m = 0; m < picks; ++m) {
       std::int64_t one;
       double its_value;
-      check(scalarized_picks(cpu{}, {}, {.samples = {.rewards = {x.data() + b * n * k, n, k}}, .weights = {w.data() + m * k, 1, k}, .reference = {z, 1, k}},
+      check(scalarized_picks(cpu{}, {},
+                             {.samples = {.rewards = {x.data() + b * n * k, n, k}},
+                              .weights = {w.data() + m * k, 1, k},
+                              .reference = {z, 1, k}},
                              {.index = {&one, 1, 1}, .value = {&its_value, 1, 1}}));
       const auto at = static_cast<std::size_t>(b * picks + m);
       CHECK((index[at] == b * n + one && value[at] == its_value));
@@ -203,7 +223,8 @@ TEST_CASE("picks: every bad argument is named, and nothing is written") {
   const auto refused = [&](errc code, const char* argument, const inputs& in, const outputs& out,
                            const scalarization& o = {}, std::int64_t at = -1) {
     const status s = scalarized_picks(cpu{}, o, in, out);
-    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": " << std::string(name_of(code)));
+    INFO(std::string(message(s).c_str()) << " expected for " << std::string(argument) << ": "
+                                         << std::string(name_of(code)));
     CHECK((s.code == code && std::string(s.argument) == argument && s.index == at));
     for (const std::int32_t i : index) CHECK(i == -7);
     CHECK((value[0] == -7 && value[1] == -7));
@@ -216,7 +237,8 @@ TEST_CASE("picks: every bad argument is named, and nothing is written") {
   refused(errc::bad_extent, "weights", {.samples = samples, .weights = {w, 2, 1}}, out);
   refused(errc::bad_extent, "weights", {.samples = samples, .weights = {w, -1, 2}}, out);
   refused(errc::bad_element, "weights", {.samples = samples, .weights = {index, 2, 2}}, out);
-  refused(errc::bad_extent, "reference", {.samples = samples, .weights = {w, 1, 2}, .reference = {z, 2, 2}}, {.index = {index, 1, 1}});
+  refused(errc::bad_extent, "reference", {.samples = samples, .weights = {w, 1, 2}, .reference = {z, 2, 2}},
+          {.index = {index, 1, 1}});
   refused(errc::bad_extent, "reference", {.samples = samples, .reference = {z, 2, 1}}, out);
   refused(errc::bad_extent, "index", in, {.index = {index, 1, 1}});
   refused(errc::bad_extent, "index", in, {.index = {index, 2, 2}});
@@ -233,7 +255,8 @@ TEST_CASE("picks: every bad argument is named, and nothing is written") {
   z[3] = infinite;
   refused(errc::bad_label, "reference", in, out, {}, 3);
   z[3] = 0;
-  refused(errc::bad_offsets, "offsets", {.samples = {.rewards = {r, 3, 2}, .offsets = {offsets, 2}}}, {.index = {index, 1, 1}}, {}, 1);
+  refused(errc::bad_offsets, "offsets", {.samples = {.rewards = {r, 3, 2}, .offsets = {offsets, 2}}},
+          {.index = {index, 1, 1}}, {}, 1);
   r[4] = nan_value;
   refused(errc::not_a_number, "rewards", in, out, {}, 4);
   covers("scalarized_pick", "bad-argument");

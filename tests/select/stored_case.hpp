@@ -13,9 +13,9 @@
 namespace prefer_test {
 
 inline constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
-inline constexpr points all_points[] = {points::uniform, points::anti_correlated, points::sphere, points::grid,
-                                 points::bits,    points::infinite,        points::equal,  points::chain,
-                                 points::one_above_all, points::collinear};
+inline constexpr points all_points[] = {points::uniform,       points::anti_correlated, points::sphere, points::grid,
+                                        points::bits,          points::infinite,        points::equal,  points::chain,
+                                        points::one_above_all, points::collinear};
 
 inline prefer::objectives objectives_of(const pareto_case& c) {
   prefer::objectives o;
@@ -74,8 +74,7 @@ inline pareto_case draw(points kind, std::int64_t n, int k, noise& random) {
     for (int j = 0; j < k; ++j) c.tolerances.push_back(one_of(2) * 0.3);
   for (std::int64_t i = 0; i < n; ++i) {
     if (one_of(4) == 0) c.rewards[static_cast<std::size_t>(i * k)] = c.rewards[0];
-    if (one_of(9) == 0)
-      std::copy_n(c.rewards.begin(), k, c.rewards.begin() + i * k);  // repeated
+    if (one_of(9) == 0) std::copy_n(c.rewards.begin(), k, c.rewards.begin() + i * k);  // repeated
   }
   if (one_of(3) == 0)
     for (std::int64_t i = 0; i < n; i += 1 + one_of(5))

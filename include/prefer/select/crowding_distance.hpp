@@ -75,10 +75,9 @@ status make_crowding_call(const crowding& options, const crowding_inputs<S>& in,
   call.table.stepped = false;
   call.rank = source_of(in.rank), call.distance = sink_of(out.distance);
   if (!out.distance.given()) return require::fail(errc::missing_output, "distance", "the output to write");
-  if (const status s =
-          first_error(check_optional("rank", in.rank, call.table.samples, "the number of samples,", holds::indices),
-                      check_optional("distance", out.distance, call.table.samples, "the number of samples,",
-                                     holds::numbers));
+  if (const status s = first_error(
+          check_optional("rank", in.rank, call.table.samples, "the number of samples,", holds::indices),
+          check_optional("distance", out.distance, call.table.samples, "the number of samples,", holds::numbers));
       !s.ok())
     return s;
   require::footprints<6, 1> all;
@@ -114,8 +113,8 @@ struct crowding_memory {
 template <class T>
 class crowding_search {
  public:
-  crowding_search(isa level, const crowding_call& call, const group_rows& group, const crowding_memory<T>& memory)
-      : level_(level), call_(call), group_(group), memory_(memory) {}
+  crowding_search(isa level, const crowding_call& call, const group_rows& g, const crowding_memory<T>& memory)
+      : level_(level), call_(call), group_(g), memory_(memory) {}
 
   // The answer is the first sample of the group that has a NaN, or -1.
   std::int64_t run() {
@@ -177,9 +176,9 @@ class crowding_search {
     for (std::int64_t i = first, end; i < last; i = end) {
       for (end = i + 1; end < last && memory_.order[end].key == memory_.order[i].key;) ++end;
       const bool inner = i > first && end < last;
-      const double gap = inner ? crowding_term(value(end, k), value(i - 1, k), smallest, largest,
-                                               static_cast<double>(end - i))
-                               : math::detail::infinity<double>();
+      const double gap =
+          inner ? crowding_term(value(end, k), value(i - 1, k), smallest, largest, static_cast<double>(end - i))
+                : math::detail::infinity<double>();
       for (std::int64_t j = i; j < end; ++j) memory_.sum[memory_.order[j].at] += gap;
     }
   }

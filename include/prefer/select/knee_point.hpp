@@ -13,8 +13,8 @@
 #include <type_traits>
 
 // The knee of a front: the sample that lies furthest beyond the plane through its extremes. Objectives are scaled over
-// the front, u_k = 0 for its worst value (nadir), 1 for its best (ideal), so that more is better; an extreme is 1 in one
-// objective and 0 in the others, and
+// the front, u_k = 0 for its worst value (nadir), 1 for its best (ideal), so that more is better; an extreme is 1 in
+// one objective and 0 in the others, and
 //   distance(i) = (sum over k of u_k(i) - 1) / sqrt(K'),   K' objectives in which the front is not flat,
 // of which flat ones are left out of the sum too. For two objectives this is the distance from the line through the two
 // ends of the front (Das 1999, Branke et al. 2004); for more the plane goes through the unit points, which need not be
@@ -102,8 +102,8 @@ struct knee_answer {
 template <class T>
 class knee_search {
  public:
-  knee_search(isa level, const knee_call& call, const group_rows& group)
-      : level_(level), call_(call), group_(group), violation_(least_violation(call.table, group)) {
+  knee_search(isa level, const knee_call& call, const group_rows& g)
+      : level_(level), call_(call), group_(g), violation_(least_violation(call.table, g)) {
     std::fill_n(nadir_, call.table.count, math::detail::infinity<double>());
     std::fill_n(ideal_, call.table.count, -math::detail::infinity<double>());
   }

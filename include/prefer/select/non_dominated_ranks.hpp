@@ -80,7 +80,6 @@ status run_non_dominated_ranks(const Exec&, const objective_table&, const non_do
   return {};
 }
 
-
 // The memory of a call on the CPU: ranks and numbers of fronts of all groups; what a search needs is carved for all
 // samples, and each task uses the part of its first group for all of its groups, which are no larger.
 template <class T>
@@ -185,8 +184,8 @@ status non_dominated_ranks(const Exec& exec, const non_dominated_sorting& option
   detail::objective_table table;
   detail::rank_sinks sinks;
   if (const status s = detail::make_objective_table(options.objectives, in, table); !s.ok()) return s;
-  if (const status s = first_error(options.check(), detail::make_rank_sinks(table, out, sinks),
-                                   detail::check_rank_overlap(in, out));
+  if (const status s =
+          first_error(options.check(), detail::make_rank_sinks(table, out, sinks), detail::check_rank_overlap(in, out));
       !s.ok())
     return s;
   return run_non_dominated_ranks(exec, table, options, sinks);

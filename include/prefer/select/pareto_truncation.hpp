@@ -28,9 +28,10 @@ struct pareto_truncation {
 
 template <space S>
 struct pareto_truncation_inputs {
-  input_view<1, S> rank = {};      // [samples] int32 or int64, as of non_dominated_ranks; below 0: never kept
-  input_view<1, S> distance = {};  // [samples] numbers, as of crowding_distances; NaN is the least. All alike unless given
-  input_view<1, S> offsets = {};   // [B + 1] int32 or int64: group b has the samples [offsets[b], offsets[b + 1])
+  input_view<1, S> rank = {};  // [samples] int32 or int64, as of non_dominated_ranks; below 0: never kept
+  input_view<1, S> distance =
+      {};  // [samples] numbers, as of crowding_distances; NaN is the least. All alike unless given
+  input_view<1, S> offsets = {};  // [B + 1] int32 or int64: group b has the samples [offsets[b], offsets[b + 1])
 };
 
 // Any of them may be left out, not all.
@@ -101,9 +102,9 @@ status make_truncation_call(const pareto_truncation& options, const pareto_trunc
   if (!out.mask.given() && !out.count.given() && !out.indices.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   const std::int64_t n = in.rank.extent[0] < 0 ? 0 : in.rank.extent[0];
-  if (const status s = first_error(
-          require::vector("rank", in.rank, n, "", holds::indices),
-          check_optional("distance", in.distance, n, "the number of samples,", holds::numbers));
+  if (const status s =
+          first_error(require::vector("rank", in.rank, n, "", holds::indices),
+                      check_optional("distance", in.distance, n, "the number of samples,", holds::numbers));
       !s.ok())
     return s;
   call.budget = options.budget, call.samples = n, call.groups = 1, call.group_size = n;

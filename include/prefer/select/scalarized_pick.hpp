@@ -14,7 +14,8 @@
 // objective over the reference point z, g_k = z_k - x_k of a minimised one, the sample with the largest value of
 //   weighted_sum  sum over k of w_k g_k
 //   chebyshev     min over k of w_k g_k                                  (weighted Chebyshev distance to z, negated)
-//   achievement   min over k of w_k g_k + augmentation * sum over k of w_k g_k  (Wierzbicki 1980; Miettinen 1999, 3.4.8)
+//   achievement   min over k of w_k g_k + augmentation * sum over k of w_k g_k  (Wierzbicki 1980; Miettinen
+//   1999, 3.4.8)
 // is picked; of equal ones that with the lowest number. Chebyshev may pick a sample that is only weakly efficient,
 // achievement with positive weights never does; the weighted sum reaches samples on the convex hull only. An objective
 // of weight 0 plays no part, whatever its values. Infinite gains are added as they are; opposite infinities are the
@@ -25,7 +26,7 @@ struct scalarization {
   enum class rule : std::uint8_t { weighted_sum, chebyshev, achievement };
 
   rule value = rule::achievement;
-  double augmentation = 1e-3;       // 0 or more; of `achievement` only
+  double augmentation = 1e-3;          // 0 or more; of `achievement` only
   prefer::objectives objectives = {};  // dominance, tolerances and duplicates play no part
 
   status check() const {
@@ -132,11 +133,11 @@ status make_pick_call(const scalarization& options, const scalarized_pick_inputs
   if (call.picks < 0)
     return require::fail(errc::bad_extent, in.weights.given() ? "weights" : "reference", "at least",
                          static_cast<double>(call.picks), 0);
-  if (const status s = first_error(
-          in.weights.given() ? require::matrix("weights", in.weights, call.picks, k) : status{},
-          check_pick_table("reference", in.reference, call.picks, k),
-          check_optional("index", out.index, call.table.groups, call.picks, holds::indices),
-          check_optional("value", out.value, call.table.groups, call.picks, holds::numbers));
+  if (const status s =
+          first_error(in.weights.given() ? require::matrix("weights", in.weights, call.picks, k) : status{},
+                      check_pick_table("reference", in.reference, call.picks, k),
+                      check_optional("index", out.index, call.table.groups, call.picks, holds::indices),
+                      check_optional("value", out.value, call.table.groups, call.picks, holds::numbers));
       !s.ok())
     return s;
   call.weights = in.weights.data, call.weights_type = in.weights.type;

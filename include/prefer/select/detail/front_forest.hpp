@@ -30,11 +30,11 @@ struct front_forest {
   T* node_keys = nullptr;         // of entry i of a node at (node * objectives + k) * width + i
   std::int64_t* below = nullptr;  // entry i of a node is the leaf or node below[node * width + i]
   front* fronts = nullptr;
-  std::int64_t count = 0;         // of fronts
+  std::int64_t count = 0;  // of fronts
   std::int64_t leaf_points = 0, nodes = 0;
   int objectives = 0;
 
-  std::int64_t capacity = 0;      // in points
+  std::int64_t capacity = 0;  // in points
 
   // In parts of n points in all. Leaves that were outgrown count, so that 9 points may take 31 places; there are nodes
   // from one more than `width` points on. Loads of whole lanes may pass the end of a part's last leaf.
@@ -129,7 +129,8 @@ struct front_forest {
     if (n == 0 || places != before) {
       const std::int64_t leaf = new_leaf(places);
       const T* const from = leaf_keys + to.root * objectives;
-      for (int k = 0; k < objectives; ++k) std::copy_n(from + k * before, n, leaf_keys + leaf * objectives + k * places);
+      for (int k = 0; k < objectives; ++k)
+        std::copy_n(from + k * before, n, leaf_keys + leaf * objectives + k * places);
       to.root = leaf;
     }
     put(leaf_keys + to.root * objectives + n, places, x);

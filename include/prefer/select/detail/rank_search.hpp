@@ -26,8 +26,8 @@ template <class T>
 struct rank_memory {
   present_rows<T> present;
   sort_entry *order = nullptr, *spare = nullptr;
-  T* stairs = nullptr;             // of two objectives: the largest second one per front
-  front_forest<T> forest;          // of more
+  T* stairs = nullptr;     // of two objectives: the largest second one per front
+  front_forest<T> forest;  // of more
 
   void carve(arena& memory, std::int64_t n, int k, bool needs_forest) {
     present.carve(memory, n, k);
@@ -112,9 +112,9 @@ struct rank_choice {
 template <class T>
 class rank_search {
  public:
-  rank_search(isa level, const objective_table& table, const rank_choice& choice, const group_rows& group,
+  rank_search(isa level, const objective_table& table, const rank_choice& choice, const group_rows& g,
               const rank_memory<T>& memory, std::int32_t* rank)
-      : level_(level), table_(table), choice_(choice), group_(group), memory_(memory), rank_(rank) {}
+      : level_(level), table_(table), choice_(choice), group_(g), memory_(memory), rank_(rank) {}
 
   // Writes rank[0, group.count).
   void run() {
@@ -147,7 +147,8 @@ class rank_search {
   void sort_by_violation() {
     const bool constraints = table_.violation.data != nullptr;
     for (std::int64_t i = 0; i < rows_; ++i)
-      memory_.order[i] = {constraints ? ~descending(table_.violation_of(group_.first + memory_.present.index[i])) : 0, i};
+      memory_.order[i] = {constraints ? ~descending(table_.violation_of(group_.first + memory_.present.index[i])) : 0,
+                          i};
     if (constraints) sort_by_key(memory_.order, memory_.spare, rows_);
   }
 
@@ -188,8 +189,8 @@ class rank_search {
       // Copies, or strictly what is equal in the first objective, are looked at before any is put into its front.
       for (end = i + 1; end < last && (strict() ? row(end)[0] == row(i)[0] : repeats(end, i));) ++end;
       for (std::int64_t j = i; j < end; ++j)
-        memory_.spare[j].at = repeats(j, i) ? memory_.spare[j - 1].at + (copies_queue() ? 1 : 0)
-                                            : find_stair(stairs, fronts, row(j)[1]);
+        memory_.spare[j].at =
+            repeats(j, i) ? memory_.spare[j - 1].at + (copies_queue() ? 1 : 0) : find_stair(stairs, fronts, row(j)[1]);
       for (std::int64_t j = i; j < end; ++j) {
         const std::int64_t rank = memory_.spare[j].at;
         set_rank(j, rank);
@@ -209,8 +210,17 @@ class rank_search {
 
   std::int64_t bisect(std::int64_t first, std::int64_t last) {
     memory_.forest.clear();
-    bisect_job<T> job{memory_.present.rows, memory_.order, first, last, &memory_.forest, memory_.present.index, rank_, fronts_,
-                      choice_.most_fronts - fronts_, strict(), copies_queue()};
+    bisect_job<T> job{memory_.present.rows,
+                      memory_.order,
+                      first,
+                      last,
+                      &memory_.forest,
+                      memory_.present.index,
+                      rank_,
+                      fronts_,
+                      choice_.most_fronts - fronts_,
+                      strict(),
+                      copies_queue()};
     run_keys<bisect_work<T>>(level_, job);
     return memory_.forest.count;
   }
