@@ -82,3 +82,7 @@
 #include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
+#include <prefer/select/crowding_distance.cuh>
+#include <prefer/select/non_dominated.cuh>
+#include <prefer/select/non_dominated_ranks.cuh>
+#include <prefer/select/pareto_truncation.cuh>
