@@ -47,20 +47,30 @@ static __global__ void __launch_bounds__(select_threads)
   const objective_table& t = samples.table;
   const int rows = tile_rows<T>(t.count), me = static_cast<int>(threadIdx.x);
   const candidate_tile<T> tile(shared, rows);
-  for (std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * select_threads; begin < t.samples;
-       begin += static_cast<std::int64_t>(gridDim.x) * select_threads) {
-    const std::int64_t s = begin + me;
-    const std::int64_t b = s < t.samples ? samples.group_of(s) : -1;
-    const group_rows g = b < 0 ? group_rows{} : t.group(b);
-    const sample_state state = b < 0 ? sample_state::masked : t.state_of(g, s - g.first);
-    if (b >= 0 && state == sample_state::not_a_number) samples.report_nan(s, report);
-    bool in = state == sample_state::present;
-    if (me == 0) first_row = ~0ull, end_row = 0;
+  const auto load = [&](std::int64_t first, std::int64_t end) {
+    tile.load(samples, first, rows, end);
+    const std::int64_t c = first + me, of = me < rows && c < end ? samples.group_of(c) : -1;
+    const group_rows g = of < 0 ? group_rows{} : t.group(of);
+    const sample_state state = of < 0 ? sample_state::masked : t.state_of(g, c - g.first);
+    if (me < rows) present[me] = state == sample_state::present ? 1 : 0;
     __syncthreads();
+    return state;
+  };
+  const std::int64_t block = rows;  // samples of a block, so that they are a tile of candidates as they are loaded
+  for (std::int64_t begin = blockIdx.x * block; begin < t.samples; begin += gridDim.x * block) {
+    const std::int64_t s = begin + me;
+    const bool mine = me < rows && s < t.samples;
+    const std::int64_t b = mine ? samples.group_of(s) : -1;
+    const group_rows g = b < 0 ? group_rows{} : t.group(b);
+    if (me == 0) first_row = ~0ull, end_row = 0;
+    const sample_state state = load(begin, t.samples);
+    if (state == sample_state::not_a_number) samples.report_nan(s, report);
+    bool in = state == sample_state::present;
     own_keys<T> own;
-    const double violation = in ? t.violation_of(s) : 0;
+    double violation = 0;
     if (in) {
-      own.load(t.count, [&](int k) { return samples.template key_at<T>(s, k); });
+      own.load(t.count, [&](int k) { return tile.keys[k * rows + me]; });
+      violation = tile.violation[me];
       atomicMin(&first_row, static_cast<unsigned long long>(g.first));
       atomicMax(&end_row, static_cast<unsigned long long>(g.first + g.count));
     }
@@ -68,39 +78,28 @@ static __global__ void __launch_bounds__(select_threads)
     const auto last = static_cast<std::int64_t>(end_row);
     for (auto first = static_cast<std::int64_t>(first_row); first < last; first += rows) {
       if (__syncthreads_or(in ? 1 : 0) == 0) break;
-      const std::int64_t c = first + me;
-      if (me < rows) {
-        const std::int64_t of = c < last ? samples.group_of(c) : -1;
-        const group_rows from = of < 0 ? group_rows{} : t.group(of);
-        const bool there = of >= 0 && t.state_of(from, c - from.first) == sample_state::present;
-        present[me] = there ? 1 : 0;
-        if (there) {
-          tile.violation[me] = t.violation_of(c);
-          for (int k = 0; k < t.count; ++k) tile.keys[k * rows + me] = samples.template key_at<T>(c, k);
-        }
-      }
-      __syncthreads();
+      if (first != begin || first != static_cast<std::int64_t>(first_row)) load(first, last);
       const std::int64_t from = later_of(first, g.first), to = earlier_of(first + rows, g.first + g.count);
       for (std::int64_t other = from; in && other < to; ++other) {
         const int j = static_cast<int>(other - first);
-        if (present[j] == 0 || other == s) continue;
         const relation r =
             compare_keys<T>(rule, [&](int k) { return tile.keys[k * rows + j]; }, tile.violation[j], own, violation);
+        if (r == relation::none || present[j] == 0 || other == s) continue;
         if (r == relation::dominates ||
-            (r == relation::equals && rule.duplicates != duplicates::keep &&
-             (rule.duplicates == duplicates::drop || other < s)))
+            (rule.duplicates != duplicates::keep && (rule.duplicates == duplicates::drop || other < s)))
           in = false;
       }
     }
     __syncthreads();
-    if (s < t.samples && (b >= 0 || flags.of_all)) flags.put(s, in);
+    if (mine && (b >= 0 || flags.of_all)) flags.put(s, in);
   }
 }
 
 template <class T>
 status small_fronts(const cuda& exec, const device_samples& samples, const set_flags& flags) {
   if (samples.table.samples == 0) return {};
-  small_fronts_kernel<T><<<select_grid(samples.table.samples), select_threads,
+  const std::int64_t rows = tile_rows<T>(samples.table.count);
+  small_fronts_kernel<T><<<select_grid((samples.table.samples + rows - 1) / rows * select_threads), select_threads,
                            candidate_tile<T>::bytes(samples.table.count), exec.stream.stream>>>(
       samples, pair_rule(samples.table), flags, exec.report);
   return launch_status("small_fronts");
@@ -227,10 +226,9 @@ static __global__ void __launch_bounds__(select_threads) front_round_kernel(cons
       if (f.limit < end - mine) end = mine + f.limit;
       for (std::int64_t other = later_of(first, mine); in && other < end; ++other) {
         const int at = static_cast<int>(other - first);
-        if (present[at] == 0) continue;
         const relation r =
             own.against(f.rule, [&](int k) { return tile.keys[k * rows + at]; }, tile.violation[at]);
-        if (r == relation::none || (r == relation::equals && f.rule.duplicates == duplicates::keep)) continue;
+        if (r == relation::none || present[at] == 0 || (r == relation::equals && f.rule.duplicates == duplicates::keep)) continue;
         in = false;
         if (r == relation::equals) f.copied[from[at]] = 1;
       }

@@ -51,13 +51,12 @@ static __global__ void __launch_bounds__(static_cast<int>(peeled_samples))
     own_keys<T> own;
     double violation = 0;
     __syncthreads();
+    tile.load(samples, g.first, n, g.first + n);
+    if (me < n) left[me] = waits ? 1 : 0;
+    __syncthreads();
     if (me < n) {
-      left[me] = waits ? 1 : 0;
-      own.load(t.count, [&](int k) { return t.template key_at<T>(g, me, k); });
-      violation = t.violation_of(s), tile.violation[me] = violation;
-#pragma unroll
-      for (int k = 0; k < own_objectives; ++k)
-        if (k < t.count) tile.keys[k * n + me] = own.key[k];
+      own.load(t.count, [&](int k) { return tile.keys[k * n + me]; });
+      violation = tile.violation[me];
     }
     std::int64_t rank = -1, round = 0;
     int other = 0;

@@ -28,24 +28,13 @@ PREFER_HD int tile_rows(int objectives) {
 // How two samples are compared: what the table of a call says, without its size.
 struct pair_rule {
   int count;
+  bool constrained;
   prefer::dominance dominance;
   prefer::duplicates duplicates;
 
-  explicit pair_rule(const objective_table& t) : count(t.count), dominance(t.dominance), duplicates(t.duplicates) {}
+  explicit pair_rule(const objective_table& t)
+      : count(t.count), constrained(t.violation.data != nullptr), dominance(t.dominance), duplicates(t.duplicates) {}
 };
-
-// own(k) and other(k) are keys. Looks at no more objectives than it must.
-template <class T, class Own, class Other>
-__device__ relation compare_keys(const pair_rule& rule, const Other& other, double other_violation, const Own& own,
-                                 double own_violation) {
-  if (other_violation != own_violation) return other_violation < own_violation ? relation::dominates : relation::none;
-  dominance_test<T> test;
-  for (int k = 0; k < rule.count; ++k) {
-    test.see(other(k), own(k));
-    if (test.somewhere_worse) return relation::none;
-  }
-  return test.dominates(rule.dominance) ? relation::dominates : test.equal() ? relation::equals : relation::none;
-}
 
 // Keys of a sample in registers.
 template <class T>
@@ -57,18 +46,44 @@ struct own_keys {
 #pragma unroll
     for (int k = 0; k < own_objectives; ++k) key[k] = k < count ? at(k) : T(0);
   }
-};
-template <class T, class Other>
-__device__ relation compare_keys(const pair_rule& rule, const Other& other, double other_violation,
-                                 const own_keys<T>& own, double own_violation) {
-  if (other_violation != own_violation) return other_violation < own_violation ? relation::dominates : relation::none;
-  dominance_test<T> test;
+  __device__ T operator()(int k) const { return key[k]; }
+  // Is the other one worse in some objective, so that it neither dominates this one nor equals it?
+  template <class Other>
+  __device__ bool beats(int count, const Other& other) const {
 #pragma unroll
-  for (int k = 0; k < own_objectives; ++k) {
-    if (k >= rule.count) break;
-    test.see(other(k), own.key[k]);
-    if (test.somewhere_worse) return relation::none;
+    for (int k = 0; k < own_objectives; ++k) {
+      if (k >= count) break;
+      if (other(k) < key[k]) return true;
+    }
+    return false;
   }
+};
+
+// The same where keys are read again.
+template <class T>
+struct far_keys {
+  const T* at = nullptr;
+  std::int64_t stride = 0;
+
+  __device__ T operator()(int k) const { return at[k * stride]; }
+  template <class Other>
+  __device__ bool beats(int count, const Other& other) const {
+    for (int k = 0; k < count; ++k)
+      if (other(k) < at[k * stride]) return true;
+    return false;
+  }
+};
+
+// What another sample is to one's own. Most others are worse in one of the first objectives, which is looked at alone.
+template <class T, class Own, class Other>
+__device__ relation compare_keys(const pair_rule& rule, const Other& other, double other_violation, const Own& own,
+                                 double own_violation) {
+  if (rule.constrained && other_violation != own_violation)
+    return other_violation < own_violation ? relation::dominates : relation::none;
+  if (own.beats(rule.count, other)) return relation::none;
+  dominance_test<T> test;
+#pragma unroll 1
+  for (int k = 0; k < rule.count; ++k) test.see(other(k), own(k));
   return test.dominates(rule.dominance) ? relation::dominates : test.equal() ? relation::equals : relation::none;
 }
 
@@ -91,16 +106,15 @@ struct own_sample<T, true> {
 };
 template <class T>
 struct own_sample<T, false> {
-  const T* at = nullptr;
-  std::int64_t stride = 0;
+  far_keys<T> keys;
   double violation = 0;
 
   __device__ void load(const position_rows<T>& rows, std::int64_t i) {
-    at = rows.keys + i, stride = rows.n, violation = rows.violation_at(i);
+    keys = {rows.keys + i, rows.n}, violation = rows.violation_at(i);
   }
   template <class Other>
   __device__ relation against(const pair_rule& rule, const Other& other, double other_violation) const {
-    return compare_keys<T>(rule, other, other_violation, [&](int k) { return at[k * stride]; }, violation);
+    return compare_keys<T>(rule, other, other_violation, keys, violation);
   }
 };
 
@@ -113,6 +127,17 @@ struct candidate_tile {
   static std::size_t bytes(int objectives) {
     const auto rows = static_cast<std::size_t>(tile_rows<T>(objectives));
     return rows * (static_cast<std::size_t>(objectives) * sizeof(T) + sizeof(double));
+  }
+  // Rows [first, first + rows) of the samples as they lie, those from `end` on left out. Neighbouring threads read
+  // neighbouring elements.
+  __device__ void load(const device_samples& samples, std::int64_t first, int rows, std::int64_t end) const {
+    const int count = samples.table.count;
+    for (int e = static_cast<int>(threadIdx.x); e < rows * count; e += static_cast<int>(blockDim.x)) {
+      const int row = e / count, k = e - row * count;
+      keys[k * rows + row] = first + row < end ? samples.template key_at<T>(first + row, k) : T(0);
+    }
+    for (int row = static_cast<int>(threadIdx.x); row < rows; row += static_cast<int>(blockDim.x))
+      violation[row] = first + row < end ? samples.table.violation_of(first + row) : 0;
   }
   __device__ explicit candidate_tile(unsigned char* shared, int rows)
       : keys(reinterpret_cast<T*>(shared + static_cast<std::size_t>(rows) * sizeof(double))),
