@@ -431,6 +431,12 @@ TEST_CASE("Pareto selection on CUDA: bad offsets and NaN are reported, and what 
     CHECK((found().code() == errc::not_a_number));
     mask.there.fetch(), rank.there.fetch();
     CHECK((!mask.fetched.at(33) && rank.fetched.at(33) == -1));
+    c.nan = nan_policy::ignore;
+    check(non_dominated_set(exec, {.objectives = objectives_of(c), .method = method}, one.on_device(),
+                            {.indices = {rank.there.data(), 1}}));
+    CHECK(found().code() == errc::bad_extent);
+    rank.there.fetch();
+    CHECK(rank.fetched.at(0) == static_cast<std::int32_t>(c.front(0, 60)[0]));
     const status refused = non_dominated_set(exec, {}, one.on_device(), {});
     CHECK(refused.code == errc::missing_output);
   }
@@ -450,6 +456,11 @@ TEST_CASE("Pareto selection on CUDA: bad offsets and NaN are reported, and what 
   report.fetch(), count.there.fetch();
   CHECK((content_report{word.at(0)}.code() == errc::bad_offsets && content_report{word.at(0)}.index() == 0));
   CHECK((count.fetched.at(0) == 0 && count.fetched.at(1) == 0 && kept.agrees()));
+  check(truncate_fronts(exec, {.budget = std::numeric_limits<std::int64_t>::max()}, {.rank = ranks.read()},
+                        {.mask = kept.there.view()}));
+  s.wait();
+  kept.there.fetch();
+  CHECK((kept.fetched.at(0) && kept.fetched.at(1) && kept.fetched.at(2)));
   CHECK(truncate_fronts(exec, {.budget = -1}, {.rank = ranks.read()}, {.mask = kept.there.view()}).code ==
         errc::bad_parameter);
   CHECK(crowding_distances(exec, {}, {}, {}).code == errc::missing_input);

@@ -62,23 +62,27 @@ struct find_kept {
     if (i == n - 1 || samples.group_key(item[i + 1]) != key) end[key / 2] = i + 1;
   }
 };
-struct clear_mask {
+// Of every sample of a group.
+struct write_kept {
   truncation_samples samples;
-  __device__ void operator()(std::int64_t s) const {
-    if (samples.group_of(s) >= 0) static_cast<std::uint8_t*>(samples.call.mask.data)[s * samples.call.mask.stride] = 0;
+  const std::int64_t *item, *begin;
+
+  __device__ void operator()(std::int64_t i) const {
+    const truncation_call& call = samples.call;
+    const std::int64_t s = item[i], b = samples.group_of(s);
+    if (b < 0) return;
+    const std::int64_t nth = call.rank_of(s) < 0 ? call.budget : i - begin[b];
+    if (call.mask.data != nullptr)
+      static_cast<std::uint8_t*>(call.mask.data)[s * call.mask.stride] = nth < call.budget ? 1 : 0;
+    if (nth < call.budget) store_index(call.indices, b, nth, s);
   }
 };
-// Of every group `budget` places.
-struct write_kept {
+struct fill_indices {
   truncation_call call;
-  const std::int64_t *item, *begin, *end;
-
+  const std::int64_t *begin, *end;
   __device__ void operator()(std::int64_t place) const {
     const std::int64_t b = place / call.budget, nth = place % call.budget;
-    const bool kept = begin[b] + nth < end[b];
-    const std::int64_t s = kept ? item[begin[b] + nth] : -1;
-    store_index(call.indices, b, nth, s);
-    if (kept && call.mask.data != nullptr) static_cast<std::uint8_t*>(call.mask.data)[s * call.mask.stride] = 1;
+    if (begin[b] + nth >= end[b]) store_index(call.indices, b, nth, -1);
   }
 };
 struct write_kept_counts {
@@ -115,10 +119,11 @@ inline status truncate_sorted(const cuda& exec, const truncation_call& call, dev
   const std::int64_t* const item = plan.order.items();
   const find_kept find{samples, item, plan.begin, plan.end, call.samples};
   if (s.ok()) s = each_item(exec, "find_kept", call.samples, find);
-  if (s.ok() && call.mask.data != nullptr) s = each_item(exec, "clear_mask", call.samples, clear_mask{samples});
-  const write_kept write{call, item, plan.begin, plan.end};
-  if (s.ok() && (call.mask.data != nullptr || call.indices.data != nullptr))
-    s = each_item(exec, "write_kept", call.groups * call.budget, write);
+  const bool lists = call.indices.data != nullptr;
+  if (s.ok() && (lists || call.mask.data != nullptr))
+    s = each_item(exec, "write_kept", call.samples, write_kept{samples, item, plan.begin});
+  if (s.ok() && lists)
+    s = each_item(exec, "fill_indices", call.groups * call.budget, fill_indices{call, plan.begin, plan.end});
   if (s.ok() && call.count.data != nullptr)
     s = each_item(exec, "write_kept_counts", call.groups, write_kept_counts{call, plan.begin, plan.end});
   return s;
