@@ -13,8 +13,8 @@
 #include <random>
 #include <vector>
 
-// Pareto selection on a GPU: time per sample, and as a fraction of what a copy of the rewards gets per byte. Rewards are
-// uniform, or anti-correlated (all samples near the plane where they sum to 0).
+// Pareto selection on a GPU: time per sample, and as a fraction of what a copy of the rewards gets per byte. Rewards
+// are uniform, or anti-correlated (all samples near the plane where they sum to 0).
 namespace {
 
 enum call { set, ranks, crowding };
@@ -27,7 +27,8 @@ std::vector<float> draw(std::int64_t samples, std::int64_t k, bool anti_correlat
     float* const row = x.data() + i * k;
     float sum = 0;
     for (std::int64_t j = 0; j < k; ++j) sum += row[j] = uniform(random);
-    for (std::int64_t j = 0; j < k && anti_correlated; ++j) row[j] -= (sum - 0.1f * uniform(random)) / static_cast<float>(k);
+    for (std::int64_t j = 0; j < k && anti_correlated; ++j)
+      row[j] -= (sum - 0.1f * uniform(random)) / static_cast<float>(k);
   }
   return x;
 }
@@ -38,7 +39,8 @@ void pareto(benchmark::State& state) {
   const std::vector<float> points = draw(samples, k, state.range(3) != 0);
   const std::size_t bytes = points.size() * sizeof(float);
   bench::device_memory rewards(2 * bytes), mask(static_cast<std::size_t>(samples)),
-      rank(static_cast<std::size_t>(samples) * sizeof(std::int32_t)), distance(static_cast<std::size_t>(samples) * sizeof(float));
+      rank(static_cast<std::size_t>(samples) * sizeof(std::int32_t)),
+      distance(static_cast<std::size_t>(samples) * sizeof(float));
   if (rewards.data == nullptr || distance.data == nullptr) return state.SkipWithError("no GPU, or not enough memory");
   auto* const x = static_cast<float*>(rewards.data);
   cudaMemcpy(x, points.data(), bytes, cudaMemcpyHostToDevice);
@@ -79,6 +81,11 @@ void sizes(benchmark::internal::Benchmark* b) {
 }  // namespace
 
 BENCHMARK(pareto<set>)->Apply(sizes);
-BENCHMARK(pareto<ranks>)->Args({10000, 256, 4, 0})->Args({1, 10000, 5, 0})->Args({1, 100000, 5, 0})->UseManualTime()->Iterations(1);
+BENCHMARK(pareto<ranks>)
+    ->Args({10000, 256, 4, 0})
+    ->Args({1, 10000, 5, 0})
+    ->Args({1, 100000, 5, 0})
+    ->UseManualTime()
+    ->Iterations(1);
 BENCHMARK(pareto<crowding>)->Args({1, 1000000, 3, 0})->UseManualTime()->Iterations(1);
 BENCHMARK_MAIN();

@@ -96,11 +96,15 @@ void check_set(mirrored<S>& m, pareto_algorithm method, const prefer::cuda& exec
   result<std::int32_t> count(m.groups(), 3);
   result<std::int64_t> indices(m.c.n), begins(m.groups() + 1);
   check(non_dominated_set(cpu{}, o, m.on_host(),
-                          {.mask = mask.host.view(), .count = count.host.view(), .indices = indices.host.view(),
+                          {.mask = mask.host.view(),
+                           .count = count.host.view(),
+                           .indices = indices.host.view(),
                            .index_offsets = begins.host.view()}));
   check(non_dominated_set(cpu{}, o, m.on_host(), {.mask = mask_alone.host.view()}));
   check(non_dominated_set(exec, o, m.on_device(),
-                          {.mask = mask.there.view(), .count = count.there.view(), .indices = indices.there.view(),
+                          {.mask = mask.there.view(),
+                           .count = count.there.view(),
+                           .indices = indices.there.view(),
                            .index_offsets = begins.there.view()}));
   REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
   check(non_dominated_set(exec, o, m.on_device(), {.mask = mask_alone.there.view()}));
@@ -142,9 +146,9 @@ void check_ranks(mirrored<S>& m, std::int64_t most_fronts, const prefer::cuda& e
 std::vector<std::int64_t> draw_offsets(std::int64_t n, noise& random) {
   std::vector<std::int64_t> at{n / 9};
   while (at.back() < n - n / 7) {
-    at.push_back(std::min(n, at.back() + static_cast<std::int64_t>(random.uniform(0, 1) < 0.3
-                                                                       ? 0
-                                                                       : random.uniform(0, 1 + static_cast<double>(n) / 3))));
+    at.push_back(std::min(
+        n, at.back() + static_cast<std::int64_t>(
+                           random.uniform(0, 1) < 0.3 ? 0 : random.uniform(0, 1 + static_cast<double>(n) / 3))));
   }
   return at;
 }
@@ -191,10 +195,12 @@ void check_truncation(std::int64_t n, std::int64_t budget, const std::vector<std
   pareto_truncation_inputs<space::device> there{.rank = ranks.read(), .distance = distances.read()};
   if (!at.empty()) in.offsets = offsets.read(), there.offsets = begins.read();
   check(truncate_fronts(cpu{}, o, in,
-                        {.mask = mask.host.view(), .count = count.host.view(),
+                        {.mask = mask.host.view(),
+                         .count = count.host.view(),
                          .indices = {indices.host.data(), groups, budget, budget + 1, 1}}));
   check(truncate_fronts(exec, o, there,
-                        {.mask = mask.there.view(), .count = count.there.view(),
+                        {.mask = mask.there.view(),
+                         .count = count.there.view(),
                          .indices = {indices.there.data(), groups, budget, budget + 1, 1}}));
   REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
   CAPTURE(n);
@@ -322,7 +328,8 @@ TEST_CASE("truncation on CUDA: groups, budgets, ties, NaN, what is in no front")
   covers("pareto_truncation", "masked");
 }
 
-TEST_CASE("Pareto selection on CUDA only enqueues, with a workspace of the size it names, and is captured and replayed") {
+TEST_CASE(
+    "Pareto selection on CUDA only enqueues, with a workspace of the size it names, and is captured and replayed") {
   noise random(17);
   stream s;
   for (const bool large : {false, true}) {
@@ -369,7 +376,8 @@ TEST_CASE("Pareto selection on CUDA only enqueues, with a workspace of the size 
       REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
       s.wait();
       call(cpu{}, m.on_host(), here);
-      CHECK((mask.agrees() && count.agrees() && rank.agrees() && fronts.agrees() && distance.agrees() && kept.agrees()));
+      CHECK(
+          (mask.agrees() && count.agrees() && rank.agrees() && fronts.agrees() && distance.agrees() && kept.agrees()));
       indices.agrees();
       std::int64_t all = 0;
       for (std::int64_t b = 0; b < groups; ++b) all += count.host.at(b);

@@ -30,8 +30,8 @@ struct value_key {
   }
 };
 
-// How far from position i what `same` holds for reaches in the direction of `step`, within [0, n): in ever larger steps,
-// then by bisection. It holds from i on until it does not.
+// How far from position i what `same` holds for reaches in the direction of `step`, within [0, n): in ever larger
+// steps, then by bisection. It holds from i on until it does not.
 template <class Same>
 __device__ std::int64_t run_end(std::int64_t i, std::int64_t step, std::int64_t n, const Same& same) {
   std::int64_t reach = 1, held = 0;
@@ -75,9 +75,9 @@ struct add_gaps {
     }
     const double largest = value(begin), smallest = value(end);
     if (!(largest > smallest)) return;
-    sum[s] += run > begin && last < end
-                  ? crowding_term(value(last + 1), value(run - 1), smallest, largest, static_cast<double>(last - run + 1))
-                  : math::detail::infinity<double>();
+    sum[s] += run > begin && last < end ? crowding_term(value(last + 1), value(run - 1), smallest, largest,
+                                                        static_cast<double>(last - run + 1))
+                                        : math::detail::infinity<double>();
   }
 };
 

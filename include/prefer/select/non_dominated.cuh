@@ -20,7 +20,7 @@ namespace detail {
 
 // Samples of a group, on average, from which sorting pays.
 inline constexpr std::int64_t sorted_from = 1024;
-inline constexpr std::int64_t pivots = 1024;  // of the first round
+inline constexpr std::int64_t first_candidates = 1024;  // of the first round
 
 inline bool sorts_samples(const objective_table& t, pareto_algorithm method) {
   if (t.count > own_objectives) return true;
@@ -41,12 +41,12 @@ template <class T>
 static __global__ void __launch_bounds__(select_threads)
     small_fronts_kernel(const __grid_constant__ device_samples samples, const pair_rule rule, const set_flags flags,
                         content_report* report) {
-  extern __shared__ __align__(16) unsigned char shared[];
+  extern __shared__ __align__(16) unsigned char tile_memory[];
   __shared__ std::uint8_t present[select_threads];
   __shared__ unsigned long long first_row, end_row;
   const objective_table& t = samples.table;
   const int rows = tile_rows<T>(t.count), me = static_cast<int>(threadIdx.x);
-  const candidate_tile<T> tile(shared, rows);
+  const candidate_tile<T> tile(tile_memory, rows);
   const auto load = [&](std::int64_t first, std::int64_t end) {
     tile.load(samples, first, rows, end);
     const std::int64_t c = first + me, of = me < rows && c < end ? samples.group_of(c) : -1;
@@ -82,8 +82,8 @@ static __global__ void __launch_bounds__(select_threads)
       const std::int64_t from = later_of(first, g.first), to = earlier_of(first + rows, g.first + g.count);
       for (std::int64_t other = from; in && other < to; ++other) {
         const int j = static_cast<int>(other - first);
-        const relation r =
-            compare_keys<T>(rule, [&](int k) { return tile.keys[k * rows + j]; }, tile.violation[j], own, violation);
+        const relation r = compare_keys<T>(
+            rule, [&](int k) { return tile.keys[k * rows + j]; }, tile.violation[j], own, violation);
         if (r == relation::none || present[j] == 0 || other == s) continue;
         if (r == relation::dominates ||
             (rule.duplicates != duplicates::keep && (rule.duplicates == duplicates::drop || other < s)))
@@ -151,8 +151,7 @@ struct stair_scan {
   }
   __device__ bool twins(std::int64_t a, std::int64_t b) const {
     return a >= 0 && b < rows.n && rows.present[a] != 0 && rows.present[b] != 0 && rows.begin[a] == rows.begin[b] &&
-           first_of(a) == first_of(b) && second_of(a) == second_of(b) &&
-           rows.violation_at(a) == rows.violation_at(b);
+           first_of(a) == first_of(b) && second_of(a) == second_of(b) && rows.violation_at(a) == rows.violation_at(b);
   }
   __device__ void store(std::int64_t i, const stair& before) const {
     bool in = rows.present[i] != 0;
@@ -174,12 +173,12 @@ template <class T>
 struct front_round {
   position_rows<T> rows;
   pair_rule rule;
-  std::int64_t limit;                 // candidates of a group
+  std::int64_t limit;                   // candidates of a group
   const std::int64_t* list = nullptr;   // all positions unless given
   const std::int64_t* size = nullptr;   // of the list
   const std::int64_t* place = nullptr;  // of a position in the list
-  std::uint8_t* stays;                // [n] by position
-  std::uint8_t* copied;               // [n] by position: a copy of it was found
+  std::uint8_t* stays;                  // [n] by position
+  std::uint8_t* copied;                 // [n] by position: a copy of it was found
 
   __device__ std::int64_t length() const { return size != nullptr ? *size : rows.n; }
   __device__ std::int64_t position(std::int64_t j) const { return list != nullptr ? list[j] : j; }
@@ -190,12 +189,12 @@ struct front_round {
 
 template <class T, bool Few>
 static __global__ void __launch_bounds__(select_threads) front_round_kernel(const __grid_constant__ front_round<T> f) {
-  extern __shared__ __align__(16) unsigned char shared[];
+  extern __shared__ __align__(16) unsigned char tile_memory[];
   __shared__ std::uint8_t present[select_threads];
   __shared__ std::int64_t from[select_threads];
   __shared__ std::int64_t block_begin;
   const int rows = tile_rows<T>(f.rows.count), me = static_cast<int>(threadIdx.x);
-  const candidate_tile<T> tile(shared, rows);
+  const candidate_tile<T> tile(tile_memory, rows);
   const std::int64_t length = f.length();
   for (std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * select_threads; begin < length;
        begin += static_cast<std::int64_t>(gridDim.x) * select_threads) {
@@ -226,9 +225,10 @@ static __global__ void __launch_bounds__(select_threads) front_round_kernel(cons
       if (f.limit < end - mine) end = mine + f.limit;
       for (std::int64_t other = later_of(first, mine); in && other < end; ++other) {
         const int at = static_cast<int>(other - first);
-        const relation r =
-            own.against(f.rule, [&](int k) { return tile.keys[k * rows + at]; }, tile.violation[at]);
-        if (r == relation::none || present[at] == 0 || (r == relation::equals && f.rule.duplicates == duplicates::keep)) continue;
+        const relation r = own.against(
+            f.rule, [&](int k) { return tile.keys[k * rows + at]; }, tile.violation[at]);
+        if (r == relation::none || present[at] == 0 || (r == relation::equals && f.rule.duplicates == duplicates::keep))
+          continue;
         in = false;
         if (r == relation::equals) f.copied[from[at]] = 1;
       }
@@ -293,7 +293,7 @@ struct write_mask {
       report_content(report, errc::bad_extent, s);
   }
 };
-struct write_counts {
+struct write_set_counts {
   objective_table table;
   const std::int64_t* place;
   front_sinks out;
@@ -372,7 +372,7 @@ status sorted_fronts(const cuda& exec, const device_samples& samples, device_fro
   status s = sort_by_score(exec, samples, plan.order);
   if (s.ok()) s = gather_positions(exec, samples, plan.order.items(), plan.rows);
   if (s.ok()) s = fill_bytes(exec, plan.copied, 0, n);
-  front_round<T> round{.rows = plan.rows, .rule = rule, .limit = pivots, .stays = plan.stays, .copied = plan.copied};
+  front_round<T> round{.rows = plan.rows, .rule = rule, .limit = first_candidates, .stays = plan.stays, .copied = plan.copied};
   if (s.ok()) s = run_front_round(exec, round);
   const flag_scan compact{plan.stays, plan.place, plan.list, t.samples};
   if (s.ok()) s = device_scan(exec, "flag_scan", compact, t.samples, plan.totals);
@@ -404,7 +404,7 @@ status run_fronts(const cuda& exec, const objective_table& t, pareto_algorithm m
     if (s.ok() && per_sample)
       s = each_item(exec, "write_mask", t.samples, write_mask{samples, plan.flag, plan.place, out, exec.report});
     const bool per_group = out.count.data != nullptr || out.index_offsets.data != nullptr;
-    if (s.ok() && per_group) s = each_item(exec, "write_counts", t.groups + 1, write_counts{t, plan.place, out});
+    if (s.ok() && per_group) s = each_item(exec, "write_set_counts", t.groups + 1, write_set_counts{t, plan.place, out});
     return s;
   });
 }

@@ -7,9 +7,9 @@
 
 #include <cstdint>
 
-// The CUDA half of select/non_dominated_ranks.hpp. Groups [B, N, K] of up to 1024 samples: a block per group peels front
-// after front in shared memory, one launch. Others, with nothing looked at from the host: in an order in which only
-// what is before a sample can dominate it,
+// The CUDA half of select/non_dominated_ranks.hpp. Groups [B, N, K] of up to 1024 samples: a block per group peels
+// front after front in shared memory, one launch. Others, with nothing looked at from the host: in an order in which
+// only what is before a sample can dominate it,
 //   rank(b) = 1 + max { rank(a) : a before b, a dominates b },
 // tile after tile in one launch; a tile waits for the ranks of those before it, which blocks take in order so that they
 // are under way. n^2 / 2 comparisons. `method` plays no part.
@@ -37,10 +37,10 @@ template <class T>
 static __global__ void __launch_bounds__(static_cast<int>(peeled_samples))
     peel_kernel(const __grid_constant__ device_samples samples, const pair_rule rule, const std::int64_t most_fronts,
                 const rank_sinks out, content_report* report) {
-  extern __shared__ __align__(16) unsigned char shared[];
+  extern __shared__ __align__(16) unsigned char tile_memory[];
   const objective_table& t = samples.table;
   const int n = static_cast<int>(t.per_group), me = static_cast<int>(threadIdx.x);
-  const candidate_tile<T> tile(shared, n);
+  const candidate_tile<T> tile(tile_memory, n);
   auto* const left = reinterpret_cast<std::uint8_t*>(tile.keys + n * t.count);
   for (std::int64_t b = blockIdx.x; b < t.groups; b += gridDim.x) {
     const group_rows g = t.group(b);
@@ -67,8 +67,8 @@ static __global__ void __launch_bounds__(static_cast<int>(peeled_samples))
       }
       for (; waits && other < n; ++other) {
         if (left[other] == 0 || other == me) continue;
-        const relation r = compare_keys<T>(rule, [&](int k) { return tile.keys[k * n + other]; },
-                                           tile.violation[other], own, violation);
+        const relation r = compare_keys<T>(
+            rule, [&](int k) { return tile.keys[k * n + other]; }, tile.violation[other], own, violation);
         if (r == relation::dominates || (r == relation::equals && rule.duplicates == duplicates::first && other < me))
           break;
       }
@@ -87,8 +87,8 @@ status peel_groups(const cuda& exec, const device_samples& samples, std::int64_t
   if (t.groups == 0) return {};
   const auto threads = static_cast<unsigned>(t.per_group <= 32 ? 32 : (t.per_group + 31) / 32 * 32);
   const auto grid = static_cast<unsigned>(t.groups < 65536 ? t.groups : 65536);
-  peel_kernel<T><<<grid, threads, peeling_bytes<T>(t) + 16, exec.stream.stream>>>(samples, pair_rule(t), most_fronts, out,
-                                                                               exec.report);
+  peel_kernel<T><<<grid, threads, peeling_bytes<T>(t) + 16, exec.stream.stream>>>(samples, pair_rule(t), most_fronts,
+                                                                                  out, exec.report);
   return launch_status("peel");
 }
 
@@ -111,11 +111,11 @@ struct rank_search_call {
 template <class T, bool Few>
 static __global__ void __launch_bounds__(select_threads)
     rank_tiles_kernel(const __grid_constant__ rank_search_call<T> f) {
-  extern __shared__ __align__(16) unsigned char shared[];
+  extern __shared__ __align__(16) unsigned char tile_memory[];
   __shared__ std::int32_t rank_of[select_threads];  // below 0: not present
   __shared__ std::int64_t taken, block_begin;
   const int rows = tile_rows<T>(f.rows.count), me = static_cast<int>(threadIdx.x);
-  const candidate_tile<T> tile(shared, rows);
+  const candidate_tile<T> tile(tile_memory, rows);
   for (;;) {
     __syncthreads();
     if (me == 0) taken = static_cast<std::int64_t>(atomicAdd(&f.progress->next, 1ull));
@@ -132,7 +132,8 @@ static __global__ void __launch_bounds__(select_threads)
     std::int32_t rank = 0;
     const auto meet = [&](int at) {
       if (rank_of[at] < rank) return;  // also what is not present
-      const relation r = own.against(f.rule, [&](int k) { return tile.keys[k * rows + at]; }, tile.violation[at]);
+      const relation r = own.against(
+          f.rule, [&](int k) { return tile.keys[k * rows + at]; }, tile.violation[at]);
       if (r == relation::dominates || (r == relation::equals && f.rule.duplicates == duplicates::first))
         rank = rank_of[at] + 1;
     };

@@ -147,7 +147,7 @@ template <space S>
 std::size_t truncate_fronts_workspace(const cuda&, const pareto_truncation& options,
                                       const pareto_truncation_inputs<S>& in) {
   const std::int64_t n = in.rank.extent[0] < 0 ? 0 : in.rank.extent[0];
-  const std::int64_t groups = in.offsets.given()           ? std::max<std::int64_t>(in.offsets.extent[0] - 1, 0)
+  const std::int64_t groups = in.offsets.given()       ? std::max<std::int64_t>(in.offsets.extent[0] - 1, 0)
                               : options.group_size > 0 ? n / options.group_size
                                                        : 1;
   detail::arena memory;

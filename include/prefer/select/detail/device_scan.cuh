@@ -66,8 +66,7 @@ static __global__ void __launch_bounds__(select_threads)
   for (std::int64_t first = 0; first < tiles; first += select_threads) {
     const std::int64_t t = first + threadIdx.x;
     typename Scan::value all;
-    const typename Scan::value mine =
-        scan_block<Scan>(t < tiles ? totals[t] : Scan::none(), shared, all);
+    const typename Scan::value mine = scan_block<Scan>(t < tiles ? totals[t] : Scan::none(), shared, all);
     if (t < tiles) totals[t] = Scan::combine(before, mine);
     before = Scan::combine(before, all);
   }

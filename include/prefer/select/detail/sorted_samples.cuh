@@ -69,8 +69,8 @@ status find_owners(const cuda& exec, const Table& table, std::int64_t groups, st
   if (owner == nullptr || groups == 0) return {};
   if (const status s = fill_bytes(exec, owner, 0xff, static_cast<std::size_t>(samples) * sizeof *owner); !s.ok())
     return s;
-  own_samples_kernel<Table><<<select_grid(groups * 32), select_threads, 0, exec.stream.stream>>>(table, groups, owner,
-                                                                                               exec.report);
+  own_samples_kernel<Table>
+      <<<select_grid(groups * 32), select_threads, 0, exec.stream.stream>>>(table, groups, owner, exec.report);
   return launch_status("own_samples");
 }
 
@@ -191,9 +191,7 @@ struct double_score {
 };
 struct violation_key {
   device_samples samples;
-  __device__ std::uint64_t operator()(std::int64_t s) const {
-    return ascending_bits(samples.table.violation_of(s));
-  }
+  __device__ std::uint64_t operator()(std::int64_t s) const { return ascending_bits(samples.table.violation_of(s)); }
 };
 struct group_key {
   device_samples samples;
@@ -203,8 +201,8 @@ struct group_key {
 inline status sort_by_group(const cuda& exec, const device_samples& samples, sample_order& order) {
   if (samples.table.violation.data != nullptr)
     if (const status s = order.by(exec, violation_key{samples}, 64); !s.ok()) return s;
-  const bool all_alike = samples.table.groups == 1 && samples.owner == nullptr &&
-                         samples.table.mask.data == nullptr && samples.table.nan == nan_policy::worst;
+  const bool all_alike = samples.table.groups == 1 && samples.owner == nullptr && samples.table.mask.data == nullptr &&
+                         samples.table.nan == nan_policy::worst;
   return all_alike ? status{} : order.by(exec, group_key{samples}, bits_for(2 * samples.table.groups));
 }
 
@@ -219,7 +217,7 @@ inline status sort_by_score(const cuda& exec, const device_samples& samples, sam
 template <class T>
 struct position_rows {
   std::int64_t n = 0;
-  int count = 0;  // objectives
+  int count = 0;                    // objectives
   T* keys = nullptr;                // [K, n]
   double* violation = nullptr;      // [n] or null
   std::int64_t* begin = nullptr;    // where the group begins
