@@ -366,8 +366,8 @@ TEST_CASE(
     device_workspace memory(bytes);
     const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
     if (!large) {
-      enqueues_only("small sets", 1, [&] { check(non_dominated_set(exec, set, in, {.mask = there(mask)})); });
-      enqueues_only("small ranks", 1, [&] { check(non_dominated_ranks(exec, sorting, in, {.rank = there(rank)})); });
+      enqueues_only("small sets", 1, [&] { check(non_dominated_set(bare, set, in, {.mask = there(mask)})); });
+      enqueues_only("small ranks", 1, [&] { check(non_dominated_ranks(bare, sorting, in, {.rank = there(rank)})); });
     }
     const cudaGraphExec_t graph = capture(s.handle, [&] { call(exec, in, there); });
     for (int replay = 0; replay < 2; ++replay) {

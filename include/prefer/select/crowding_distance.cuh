@@ -108,11 +108,8 @@ struct device_crowding_plan {
 inline status run_crowding(const cuda& exec, const crowding_call& call) {
   const objective_table& t = call.table;
   device_crowding_plan plan;
-  arena measured;
-  plan.carve(measured, t);
-  return with_scratch(exec, measured.bytes(), [&](void* at, const cuda&) {
-    arena memory(at);
-    plan.carve(memory, t);
+  const auto carve = [&](arena& memory) { plan.carve(memory, t); };
+  return with_carved(exec, carve, [&] {
     const device_samples samples{t, plan.owner};
     const front_key front{samples, call.rank};
     status s = find_owners(exec, t, t.groups, t.samples, plan.owner);

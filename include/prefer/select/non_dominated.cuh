@@ -372,7 +372,8 @@ status sorted_fronts(const cuda& exec, const device_samples& samples, device_fro
   status s = sort_by_score(exec, samples, plan.order);
   if (s.ok()) s = gather_positions(exec, samples, plan.order.items(), plan.rows);
   if (s.ok()) s = fill_bytes(exec, plan.copied, 0, n);
-  front_round<T> round{.rows = plan.rows, .rule = rule, .limit = first_candidates, .stays = plan.stays, .copied = plan.copied};
+  front_round<T> round{
+      .rows = plan.rows, .rule = rule, .limit = first_candidates, .stays = plan.stays, .copied = plan.copied};
   if (s.ok()) s = run_front_round(exec, round);
   const flag_scan compact{plan.stays, plan.place, plan.list, t.samples};
   if (s.ok()) s = device_scan(exec, "flag_scan", compact, t.samples, plan.totals);
@@ -386,11 +387,8 @@ template <class T>
 status run_fronts(const cuda& exec, const objective_table& t, pareto_algorithm method, const front_sinks& out) {
   const bool more = out.count.data != nullptr || out.indices.data != nullptr || out.index_offsets.data != nullptr;
   device_front_plan<T> plan;
-  arena measured;
-  plan.carve(measured, t, method, more);
-  return with_scratch(exec, measured.bytes(), [&](void* at, const cuda&) {
-    arena memory(at);
-    plan.carve(memory, t, method, more);
+  const auto carve = [&](arena& memory) { plan.carve(memory, t, method, more); };
+  return with_carved(exec, carve, [&] {
     const device_samples samples{t, plan.owner};
     status s = find_owners(exec, t, t.groups, t.samples, plan.owner);
     const set_flags flags = plan.flag != nullptr
@@ -404,7 +402,8 @@ status run_fronts(const cuda& exec, const objective_table& t, pareto_algorithm m
     if (s.ok() && per_sample)
       s = each_item(exec, "write_mask", t.samples, write_mask{samples, plan.flag, plan.place, out, exec.report});
     const bool per_group = out.count.data != nullptr || out.index_offsets.data != nullptr;
-    if (s.ok() && per_group) s = each_item(exec, "write_set_counts", t.groups + 1, write_set_counts{t, plan.place, out});
+    if (s.ok() && per_group)
+      s = each_item(exec, "write_set_counts", t.groups + 1, write_set_counts{t, plan.place, out});
     return s;
   });
 }

@@ -239,11 +239,8 @@ template <class T>
 status run_device_ranks(const cuda& exec, const objective_table& t, std::int64_t most_fronts, const rank_sinks& out) {
   if (peels<T>(t)) return peel_groups<T>(exec, device_samples{t}, most_fronts, out);
   device_rank_plan<T> plan;
-  arena measured;
-  plan.carve(measured, t);
-  return with_scratch(exec, measured.bytes(), [&](void* at, const cuda&) {
-    arena memory(at);
-    plan.carve(memory, t);
+  const auto carve = [&](arena& memory) { plan.carve(memory, t); };
+  return with_carved(exec, carve, [&] {
     const device_samples samples{t, plan.owner};
     status s = find_owners(exec, t, t.groups, t.samples, plan.owner);
     if (s.ok()) s = sort_by_score(exec, samples, plan.order);

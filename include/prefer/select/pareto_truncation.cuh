@@ -131,13 +131,10 @@ inline status truncate_sorted(const cuda& exec, const truncation_call& call, dev
 
 inline status run_truncation(const cuda& exec, const truncation_call& call) {
   device_truncation_plan plan;
-  arena measured;
-  plan.carve(measured, call.samples, call.groups, call.offsets.data != nullptr);
-  return with_scratch(exec, measured.bytes(), [&](void* at, const cuda&) {
-    arena memory(at);
+  const auto carve = [&](arena& memory) {
     plan.carve(memory, call.samples, call.groups, call.offsets.data != nullptr);
-    return truncate_sorted(exec, call, plan);
-  });
+  };
+  return with_carved(exec, carve, [&] { return truncate_sorted(exec, call, plan); });
 }
 
 }  // namespace detail

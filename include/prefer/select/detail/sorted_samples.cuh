@@ -47,6 +47,19 @@ inline std::size_t device_bytes(const arena& measured) {
   return scratch_alignment + scratch_bytes<char>(measured.bytes());
 }
 
+// Runs f() with scratch memory that carve(arena) takes; none is asked for if it takes nothing.
+template <class Carve, class F>
+status with_carved(const cuda& exec, Carve carve, F f) {
+  arena measured;
+  carve(measured);
+  const std::size_t bytes = measured.bytes() > arena::alignment ? measured.bytes() : 0;
+  return with_scratch(exec, bytes, [&](void* at, const cuda&) {
+    arena memory(at);
+    carve(memory);
+    return f();
+  });
+}
+
 // Groups by offsets as one group number per sample, -1 for samples of none: a warp per group. Where bad offsets make
 // groups overlap, a sample belongs to the last that has it.
 template <class Table>
