@@ -240,7 +240,7 @@ TEST_CASE("the set on CUDA: sizes from 0 to 70, 1 to 9 objectives, every option,
   noise random(11);
   stream s;
   const prefer::cuda exec{s.handle};
-  for (std::int64_t n = 0; n <= 70; n += n < 3 ? 1 : 4)
+  for (std::int64_t n = 0; n <= 70; n += n < 3 ? 1 : 6)
     for (int k = 1; k <= 9; k += 1 + static_cast<int>(n) % 3) {
       pareto_case c = draw(all_points[(n + k) % 10], n, k, random);
       mirrored<double> one(c), grouped(c, draw_offsets(n, random));
@@ -269,7 +269,7 @@ TEST_CASE("ranks on CUDA: sizes from 0 to 70, 1 to 9 objectives, every option, i
   noise random(13);
   stream s;
   const prefer::cuda exec{s.handle};
-  for (std::int64_t n = 0; n <= 70; n += n < 3 ? 1 : 4)
+  for (std::int64_t n = 0; n <= 70; n += n < 3 ? 1 : 6)
     for (int k = 1; k <= 9; k += 1 + static_cast<int>(n) % 3) {
       pareto_case c = draw(all_points[(n + k) % 10], n, k, random);
       mirrored<double> one(c), grouped(c, draw_offsets(n, random));
@@ -299,7 +299,7 @@ TEST_CASE("crowding distances on CUDA: the bits of the CPU, in one front, by ran
   stream s;
   const prefer::cuda exec{s.handle};
   for (const points kind : all_points)
-    for (const std::int64_t n : {static_cast<int>(kind) % 4, 17, 60}) {
+    for (const std::int64_t n : {static_cast<int>(kind) % 4, static_cast<int>(kind) % 2 == 0 ? 17 : 60}) {
       pareto_case c = draw(kind, n, 1 + static_cast<int>(n) % 4, random);
       mirrored<double> grouped(c, draw_offsets(n, random));
       check_crowding(grouped, static_cast<int>(n) % 4, random, exec, s.handle);
@@ -319,8 +319,8 @@ TEST_CASE("truncation on CUDA: groups, budgets, ties, NaN, what is in no front")
   noise random(16);
   stream s;
   const prefer::cuda exec{s.handle};
-  for (const std::int64_t n : {0, 1, 2, 17, 60, 600})
-    for (const std::int64_t budget : {std::int64_t{0}, std::int64_t{1}, n / 3, n + 2}) {
+  for (const std::int64_t n : {0, 1, 17, 60, 600})
+    for (const std::int64_t budget : {std::int64_t{0}, n / 3, n + 2}) {
       check_truncation<float>(n, budget, {}, 0, random, exec, s.handle);
       check_truncation<double>(n, budget, draw_offsets(n, random), 0, random, exec, s.handle);
       if (n % 60 == 0 && n > 0) check_truncation<prefer::bfloat16>(n, budget, {}, 15, random, exec, s.handle);
