@@ -53,6 +53,9 @@ struct mirrored {
   std::int64_t groups() const {
     return group_size > 0 ? c.n / group_size : offsets.size() > 0 ? offsets.size() - 1 : 1;
   }
+  std::int64_t begin(std::int64_t b) {
+    return group_size > 0 ? b * group_size : offsets.size() > 0 ? offsets.at(b) : b * c.n;
+  }
   objective_samples<space::host> on_host() {
     return samples<space::host>(host.rewards.data(), host.violation.read(), host.mask.read(), offsets.read());
   }
@@ -120,6 +123,11 @@ void check_set(mirrored<S>& m, pareto_algorithm method, const prefer::cuda& exec
   CHECK(mask.agrees());
   CHECK((mask_alone.agrees() && count.agrees() && begins.agrees()));
   CHECK(indices.agrees());
+  for (std::int64_t b = 0; b < m.groups() && m.c.n <= 70; ++b) {
+    const auto front = m.c.front(m.begin(b), m.begin(b + 1));
+    CHECK(count.fetched.at(b) == static_cast<std::int32_t>(front.size()));
+    CHECK(std::all_of(front.begin(), front.end(), [&](std::int64_t i) { return mask.fetched.at(i); }));
+  }
 }
 
 template <class S>
