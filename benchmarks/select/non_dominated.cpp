@@ -48,10 +48,11 @@ double seconds(const std::vector<T>& x, std::int64_t groups, std::int64_t n, int
 double seconds_to_sort(const cloud& c) {
   std::vector<std::pair<float, std::int32_t>> pairs(static_cast<std::size_t>(c.n));
   return bench::interleaved({[&] {
-    for (std::size_t i = 0; i < pairs.size(); ++i)
-      pairs[i] = {c.x[i * static_cast<std::size_t>(c.k)], static_cast<std::int32_t>(i)};
-    std::sort(pairs.begin(), pairs.end());
-  }}, 1)[0];
+                              for (std::size_t i = 0; i < pairs.size(); ++i)
+                                pairs[i] = {c.x[i * static_cast<std::size_t>(c.k)], static_cast<std::int32_t>(i)};
+                              std::sort(pairs.begin(), pairs.end());
+                            }},
+                            1)[0];
 }
 
 void report(benchmark::State& state, double time, std::int64_t samples, std::int64_t front) {
@@ -92,7 +93,9 @@ void add_set(const std::string& kind, std::int64_t n, int k) {
   const std::string shape = "/" + kind + "/n:" + std::to_string(n) + "/K:" + std::to_string(k);
   const auto one = [=](const std::string& type, int threads, pareto_algorithm method) {
     add("non_dominated" + shape + "/" + type + "/" + name_of(method) + "/threads:" + std::to_string(threads),
-        [=](benchmark::State& state) { set_of(state, bench::make_cloud(kind, n, k), type == "double", threads, method); });
+        [=](benchmark::State& state) {
+          set_of(state, bench::make_cloud(kind, n, k), type == "double", threads, method);
+        });
   };
   one("float", 1, pareto_algorithm::automatic), one("float", 2, pareto_algorithm::automatic);
   one("double", 1, pareto_algorithm::automatic);
