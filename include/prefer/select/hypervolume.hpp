@@ -296,16 +296,18 @@ std::size_t volume_workspace(const Take& take, std::int64_t groups, std::int64_t
   return group_bytes<Take>(take).before(samples, groups) + arena::alignment;
 }
 
-// Of what the host sees, whether or not it is right.
+// The shapes of a call's samples, whether or not they are right; for sizes of workspaces.
 template <space S>
-void count_samples(const objective_samples<S>& s, std::int64_t& groups, std::int64_t& samples, int& objectives) {
+void count_samples(const objective_samples<S>& s, objective_table& t) {
   const auto& flat = s.rewards;
   const auto& grouped = s.reward_groups;
   const auto at_least_0 = [](std::int64_t x) { return x < 0 ? 0 : x; };
-  groups = at_least_0(flat.given() ? (s.offsets.given() ? s.offsets.extent[0] - 1 : 1) : grouped.extent[0]);
-  samples = at_least_0(flat.given() ? flat.extent[0] : groups * grouped.extent[1]);
+  t.groups = at_least_0(flat.given() ? (s.offsets.given() ? s.offsets.extent[0] - 1 : 1) : grouped.extent[0]);
+  t.per_group = at_least_0(flat.given() ? flat.extent[0] : grouped.extent[1]);
+  t.samples = flat.given() ? t.per_group : t.groups * t.per_group;
   const std::int64_t k = at_least_0(flat.given() ? flat.extent[1] : grouped.extent[2]);
-  objectives = static_cast<int>(k < objectives::most ? k : objectives::most);
+  t.count = static_cast<int>(smaller(k, objectives::most));
+  if (s.offsets.given()) t.offsets.data = s.offsets.data;
 }
 
 inline auto hypervolume_arrays(std::int64_t groups, int objectives, hypervolume::algorithm method) {
@@ -338,11 +340,10 @@ inline status run_hypervolumes(const cpu& exec, const hypervolume_call& c) {
 // Bytes of workspace for hypervolumes; the shapes and the method decide.
 inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
                                          const hypervolume_inputs<space::host>& in) {
-  std::int64_t groups, samples;
-  int objectives;
-  detail::count_samples(in.samples, groups, samples, objectives);
-  if (groups == 0 || objectives == 0) return 0;
-  return detail::volume_workspace(detail::hypervolume_arrays(groups, objectives, options.method), groups, samples);
+  detail::objective_table t;
+  detail::count_samples(in.samples, t);
+  if (t.groups == 0 || t.count == 0) return 0;
+  return detail::volume_workspace(detail::hypervolume_arrays(t.groups, t.count, options.method), t.groups, t.samples);
 }
 
 template <class Exec>

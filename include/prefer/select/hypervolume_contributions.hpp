@@ -319,12 +319,11 @@ inline status run_contributions(const cpu& exec, const contribution_call& c) {
 // Bytes of workspace for hypervolume_contributions; the shapes and the options decide.
 inline std::size_t hypervolume_contributions_workspace(const cpu&, const hypervolume_contribution& options,
                                                        const hypervolume_inputs<space::host>& in) {
-  std::int64_t groups, samples;
-  int objectives;
-  detail::count_samples(in.samples, groups, samples, objectives);
-  if (groups == 0 || objectives == 0) return 0;
-  return detail::volume_workspace(detail::contribution_arrays(groups, objectives, options.method, options.among),
-                                  groups, samples);
+  detail::objective_table t;
+  detail::count_samples(in.samples, t);
+  if (t.groups == 0 || t.count == 0) return 0;
+  return detail::volume_workspace(detail::contribution_arrays(t.groups, t.count, options.method, options.among),
+                                  t.groups, t.samples);
 }
 
 template <class Exec>

@@ -62,12 +62,20 @@ PREFER_HD unsigned bits_less(const lane<double, Level>& a, const lane<double, Le
 #endif
 }
 
+PREFER_HD int lowest_bit(unsigned x) {
+#if defined(__CUDA_ARCH__)
+  return __ffs(static_cast<int>(x)) - 1;
+#else
+  return __builtin_ctz(x);
+#endif
+}
+
 PREFER_HD double load_lane(const double* p, double) { return *p; }
 template <class Level>
 PREFER_HD lane<double, Level> load_lane(const double* p, const lane<double, Level>&) {
   return lane<double, Level>::load(p);
 }
-inline constexpr std::int64_t padded(std::int64_t n) { return (n + 7) / 8 * 8; }
+PREFER_HD constexpr std::int64_t padded(std::int64_t n) { return (n + 7) / 8 * 8; }
 
 // Points in columns, padded to whole lanes with what reaches nowhere.
 struct point_columns {
@@ -176,14 +184,14 @@ PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, do
     if constexpr (Objectives > 0) {
       for (int k = 0; once != 0 && k < objectives; ++k)
         for (unsigned here = once & exceeds[k]; here != 0; here &= here - 1)
-          raised[k] = larger_of(raised[k], at[k * stride + __builtin_ctz(here)]);
-      continue;
-    }
-    for (; once != 0; once &= once - 1) {
-      const double* const z = at + __builtin_ctz(once);
-      int k = 0;
-      while (z[k * stride] >= p[k]) ++k;
-      raised[k] = larger_of(raised[k], z[k * stride]);
+          raised[k] = larger_of(raised[k], at[k * stride + lowest_bit(here)]);
+    } else {
+      for (; once != 0; once &= once - 1) {
+        const double* const z = at + lowest_bit(once);
+        int k = 0;
+        while (z[k * stride] >= p[k]) ++k;
+        raised[k] = larger_of(raised[k], z[k * stride]);
+      }
     }
   }
   limited.count = 0;
@@ -191,7 +199,7 @@ PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, do
   for (std::int64_t j = 0; j < front.count; j += step) {
     unsigned reach = reaching<V>(front.data + j, stride, objectives, raised);
     for (; reach != 0; reach &= reach - 1, row += objectives) {
-      const double* const z = front.data + j + __builtin_ctz(reach);
+      const double* const z = front.data + j + lowest_bit(reach);
       for (int k = 0; k < objectives; ++k) row[k] = smaller_of(z[k * stride], p[k]);
       limited.place[limited.count++] = static_cast<std::int32_t>(z - front.data);
     }
