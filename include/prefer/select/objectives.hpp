@@ -35,6 +35,10 @@ enum class duplicates : std::uint8_t { keep, first, drop };
 // influences nobody, as if the mask left it out.
 enum class nan_policy : std::uint8_t { reject, worst, ignore };
 
+// How to look for non-dominated samples; every choice has the same answer. `automatic` chooses by the numbers of
+// objectives and samples (docs/decisions/013_pareto_algorithms.md).
+enum class pareto_algorithm : std::uint8_t { automatic, all_pairs, sorted, partitioned };
+
 // `count` values on the host that a call reads before it returns; empty unless given.
 template <class T>
 struct host_list {
@@ -339,6 +343,14 @@ inline status nan_sample(const objective_table& t, const group_rows& g, std::int
   return require::fail(errc::not_a_number, objective ? t.rewards : "violation",
                        "a number, but it is NaN (or another nan_policy)", 0, 0,
                        objective ? (g.first + i) * t.count + k : g.first + i);
+}
+
+// The same by the sample's number in all groups.
+inline status nan_sample_of(const objective_table& t, std::int64_t sample) {
+  for (std::int64_t b = 0; b < t.groups; ++b)
+    if (const group_rows g = t.group(b); sample >= g.first && sample < g.first + g.count)
+      return nan_sample(t, g, sample - g.first);
+  return {};
 }
 
 }  // namespace detail
