@@ -26,7 +26,7 @@ struct hypervolume_contribution {
 template <space S>
 struct contribution_outputs {
   output_view<1, S> contribution = {};  // [samples]
-  output_view<1, S> least = {};         // [B] int32 or int64: the number of the counting sample with the least; -1: none
+  output_view<1, S> least = {};  // [B] int32 or int64: the number of the sample that counts with the least; -1: none
 };
 
 inline namespace PREFER_ABI {

@@ -161,8 +161,8 @@ PREFER_HD unsigned reaching(const double* at, std::int64_t stride, int objective
   return reach;
 }
 
-// Raises `raised` (which holds the reference) to where p's own box begins, and copies to `limited` the points that reach
-// into it, cut to it, with their places in the front. False if one point covers all of p's box.
+// Raises `raised` (which holds the reference) to where p's own box begins, and copies to `limited` the points that
+// reach into it, cut to it, with their places in the front. False if one point covers all of p's box.
 template <class V, int Objectives>
 PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, double* raised, point_rows& limited) {
   const int objectives = Objectives > 0 ? Objectives : any;

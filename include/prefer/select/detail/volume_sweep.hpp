@@ -134,8 +134,8 @@ struct share_boxes {
   }
 };
 
-// Three objectives: the volume that only one point covers, of a set without dominated points (equal ones share, and have
-// none). Source: Emmerich, Fonseca 2011, "Computing hypervolume contributions in low dimensions", section 4.
+// Three objectives: the volume that only one point covers, of a set without dominated points (equal ones have none).
+// Source: Emmerich, Fonseca 2011, "Computing hypervolume contributions in low dimensions", section 4.
 inline void shares_of_three(const double* rows, std::int64_t n, const double* low, ranked_stairs& s, share_boxes& b,
                             double* share) {
   s.begin(rows, n);
