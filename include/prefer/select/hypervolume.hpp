@@ -238,14 +238,14 @@ struct hypervolume_run {
   }
 };
 
-// Bytes for groups of any sizes that add up to n: linear in n, so that every group has a place of its own. `take` takes
-// the arrays of one group of n points.
+// Bytes for groups of any sizes that add up to n: linear in n, so that every run of groups has a place of its own, which
+// is enough for each of them. `take` takes the arrays of one group of n points.
 template <class Take>
 struct group_bytes {
   std::size_t per_point = 0, per_group = 0;
 
   explicit group_bytes(const Take& take) {
-    constexpr std::int64_t many = 1 << 20, few = 64;
+    constexpr std::int64_t many = 1 << 20, few = 16;
     const auto bytes = [&](std::int64_t n) {
       arena a;
       take(a, n);
@@ -277,10 +277,10 @@ status for_volume_groups(const cpu& exec, const objective_table& t, int objectiv
     const std::int64_t work = t.samples * objectives * 16;
     for_blocks(exec, smaller(t.groups, max_blocks), work, [&](std::int64_t first, std::int64_t last) {
       const std::int64_t blocks = smaller(t.groups, max_blocks);
-      for (std::int64_t b = t.groups * first / blocks; b < t.groups * last / blocks; ++b) {
-        const std::int64_t points = t.group(b).first;
-        f(b, arena(static_cast<char*>(scratch) + bytes.before(points, b)));
-      }
+      const std::int64_t begin = t.groups * first / blocks, end = t.groups * last / blocks;
+      if (begin == end) return;
+      const arena memory(static_cast<char*>(scratch) + bytes.before(t.group(begin).first, begin));
+      for (std::int64_t b = begin; b < end; ++b) f(b, memory);
     });
     return status{};
   });
@@ -337,7 +337,7 @@ inline status run_hypervolumes(const cpu& exec, const hypervolume_call& c) {
 
 }  // namespace detail
 
-// Bytes of workspace for hypervolumes; the shapes and the method decide.
+// Bytes of workspace for hypervolumes on the CPU; the shapes and the method decide.
 inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
                                          const hypervolume_inputs<space::host>& in) {
   detail::objective_table t;
@@ -346,6 +346,43 @@ inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
   return detail::volume_workspace(detail::hypervolume_arrays(t.groups, t.count, options.method), t.groups, t.samples);
 }
 
+// The hypervolume of every group S under its reference r, and its derivative by every reward:
+//
+//   HV(S) = volume of the union over samples z of S of the boxes from r to z
+//   d HV / d z_k = area of the facet of z's box that looks along objective k and that no other box covers
+//
+// Objectives are maximised unless `directions` say otherwise; d HV / d reward has the sign of the direction. Units are
+// the product of the rewards' units. A sample that does not exceed r in every objective (one on the reference, say)
+// covers nothing and has the gradient 0, or is an error with must_bound; so does one that the mask leaves out, that is
+// not feasible (violation > 0), or that holds a NaN (nan_policy: worst and ignore are the same here, reject is an
+// error). The volume of no samples is 0. A reward of +infinity makes the volume infinite, and the facets it bounds; -inf
+// never exceeds the reference. Finite volumes that double does not hold become infinite.
+//
+// The volume has kinks where two samples have an objective in common. There the gradient is the limit of those nearby:
+// of samples that share z_k the one that is larger in the first objective (then the second, ...) counts as higher, of
+// equal samples the first. So a dominated sample has the gradient 0, equal ones leave it to the first, and always
+//
+//   sum_i d HV / d z_ik = volume of the projection along k          sum_ik (z_ik - r_k) d HV / d z_ik = K HV
+//
+// Methods: K = 1 the largest; K = 2 sort and scan, K = 3 sort and sweep over stairs kept in a set of ranks, both
+// n log n; from K = 4 on (and with `slices`) exclusive volumes of limited sets (WFG) with raised references: n m for
+// K = 4, m being the front of three objectives so far, exponential in K. The gradient costs K times as much. Memory is
+// O(n K) up to K = 4 and O(n K^2) beyond (times 8 for one set, for its tasks). On CUDA a thread per sample and objective
+// looks at all others, n^2 K, with up to 64 MB of scratch from K = 4 on; one set of two objectives from 4096 samples on
+// is sorted and scanned.
+//
+// Computed in double; every coordinate difference is rounded once, and sums are of positive numbers but for the area
+// that others take from a box: the relative error is some n roundings for K <= 3, and for K >= 4 some roundings of each
+// sample's (raised) box. The same bits for any number of threads, whatever groups are in the call.
+//
+// Errors: shapes, element types, memory that overlaps, what is missing or not used (tolerances, dominance and
+// duplicates have no meaning here); on the CPU also offsets, a reference that is not finite, NaN where rejected, a
+// sample that must be bounded and is not. On CUDA a group with bad offsets, reference or bounds is NaN and reported
+// (with its number), a NaN that is rejected is ignored and reported (with its sample).
+//
+// Sources: Zitzler, Thiele 1998 (the measure); While, Bradstreet, Barone 2012 (WFG); Beume et al. 2009 (three
+// objectives, n log n); Emmerich, Deutz 2014 (facets as the gradient). Raising the reference of a limited set, and the
+// gradient at ties, are reconstructed or proposed here.
 template <class Exec>
 status hypervolumes(const Exec& exec, const hypervolume& options,
                     const std::type_identity_t<hypervolume_inputs<Exec::memory>>& in,

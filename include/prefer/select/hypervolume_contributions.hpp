@@ -316,7 +316,7 @@ inline status run_contributions(const cpu& exec, const contribution_call& c) {
 
 }  // namespace detail
 
-// Bytes of workspace for hypervolume_contributions; the shapes and the options decide.
+// Bytes of workspace for hypervolume_contributions on the CPU; the shapes and the options decide.
 inline std::size_t hypervolume_contributions_workspace(const cpu&, const hypervolume_contribution& options,
                                                        const hypervolume_inputs<space::host>& in) {
   detail::objective_table t;
@@ -326,6 +326,24 @@ inline std::size_t hypervolume_contributions_workspace(const cpu&, const hypervo
                                   t.groups, t.samples);
 }
 
+// What each sample alone covers, its exclusive volume:
+//
+//   contribution_i = HV(S) - HV(S without i)      S: the non-dominated samples (rivals::front) or all (rivals::all)
+//
+// computed as the volume of what only i covers, never as a difference of two hypervolumes. A dominated sample has 0, and
+// so have equal ones, since the others still cover what one does. `least` is the number of the sample with the least
+// contribution among those that count (see hypervolumes), ties to the lowest: the one to drop; -1 if none counts. A
+// sample with an infinite reward that nothing dominates or equals has an infinite contribution; others are finite.
+//
+// Which samples count, directions, NaN, units, errors and the accuracy are those of hypervolumes; a contribution's error
+// is some roundings of the sample's raised box, which is as small as its neighbours let it be.
+//
+// Methods: K = 1 the two largest; K = 2 neighbours, K = 3 one sweep that keeps what only one sample covers as boxes,
+// both n log n; beyond K = 3, among all, and with `slices`, one limited set per sample (n^2 K / lanes and the volumes of
+// these sets). On CUDA a thread per sample looks at all others. Memory as for hypervolumes.
+//
+// Sources: Emmerich, Fonseca 2011 (three objectives); Bradstreet, While, Barone 2010 (exclusive volumes of limited
+// sets); the raised reference is proposed here.
 template <class Exec>
 status hypervolume_contributions(const Exec& exec, const hypervolume_contribution& options,
                                  const std::type_identity_t<hypervolume_inputs<Exec::memory>>& in,
