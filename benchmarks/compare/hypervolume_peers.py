@@ -69,9 +69,10 @@ def main():
                     return float(took) * 1e3
 
                 contestants = {"ours": ours}
-                if k < (10 if whole else 5) and n * 10 ** (k - 4) < (1e5 if k > 3 or not whole else 1e9):
+                # Others than these take from seconds to hours.
+                if k < 4 or (whole and k < 9 and n * 8 ** (k - 4) < 5e5) or (k < 6 and n * 8 ** (k - 4) < 1e3):
                     contestants["moocore"] = moocore
-                if pagmo and (n * n * k < 1e9 or whole and k < 4) and (whole or k > 2) and n * k <= 5000 * (8 if k < 4 else 1):
+                if pagmo and (whole or k > 2) and n < (2e4 if k < 4 else 600):
                     contestants["pagmo"] = pagmo_time
                 best = best_of_rounds(lambda: {name: f() for name, f in contestants.items()}, rounds=3)
                 print_row(f"{what:13} n {n:6} K {k:2} load {os.getloadavg()[0]:4.1f}", best, [p for p in best if p != "ours"])

@@ -55,9 +55,8 @@ sets random_groups(std::int64_t groups, std::int64_t n, std::int64_t k) {
 
 void measure(benchmark::State& state, const sets& s, what w) {
   using prefer::cpu;
-  const std::vector<prefer::direction> direction(static_cast<std::size_t>(s.objectives), s.minimized
-                                                                                            ? prefer::direction::minimize
-                                                                                            : prefer::direction::maximize);
+  const auto better = s.minimized ? prefer::direction::minimize : prefer::direction::maximize;
+  const std::vector<prefer::direction> direction(static_cast<std::size_t>(s.objectives), better);
   const prefer::objectives objectives{.directions = {direction.data(), s.objectives}};
   const std::vector<double> low(static_cast<std::size_t>(s.objectives), s.reference);
   const prefer::hypervolume_inputs<prefer::space::host> in{

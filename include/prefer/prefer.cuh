@@ -82,3 +82,5 @@
 #include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
+#include <prefer/select/hypervolume.cuh>
+#include <prefer/select/hypervolume_contributions.cuh>

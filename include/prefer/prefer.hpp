@@ -87,3 +87,5 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/select/hypervolume.hpp>
+#include <prefer/select/hypervolume_contributions.hpp>

@@ -224,8 +224,7 @@ struct hypervolume_run {
       for (std::int64_t i = 0; i < g.count; ++i)
         for (int j = 0; j < k; ++j) call.grad_rewards.write(g.first + i, j, nothing);
     if (bad >= 0) return call.volume.write(b, 0, nothing);
-    for (int j = 0; j < k; ++j) a.low[j] = call.table.low(b, j);
-    const std::int64_t n = gather_points(call.table, g, a.low, a.rows, a.ids);
+    const std::int64_t n = gather_points(call.table, b, a.low, a.rows, a.ids);
     for (int last = wants_gradient ? 0 : k - 1; last < k; ++last) {
       sort_points(a, n, k, last);
       gains(a, n, memory, g.count);

@@ -112,10 +112,11 @@ struct exclusive_work {
       for (std::int64_t i = job.n; i < padded(job.n); ++i) c.column(k)[i] = nowhere;
     }
     for (std::int64_t i = job.first; i < job.last; ++i) {
-      for (int k = 0; k < objectives; ++k) c.column(k)[i] = nowhere, job.raised[k] = job.arrays->turned[k];
       const double* const p = job.arrays->sorted + i * objectives;
+      for (int k = 0; k < objectives; ++k) job.raised[k] = job.arrays->turned[k];
+      c.column(0)[i] = nowhere;  // it does not see itself
       job.arrays->value[i] = exclusive_volume<lane<double, Level>>(job.stack, c, objectives, p, job.raised);
-      for (int k = 0; k < objectives; ++k) c.column(k)[i] = p[k];
+      c.column(0)[i] = p[0];
     }
   }
 };
@@ -245,8 +246,7 @@ struct contribution_run {
       call.contribution.write(g.first + i, 0, measurable ? 0 : math::detail::not_a_number<double>());
     write_least(b, -1);
     if (!measurable) return;
-    for (int j = 0; j < k; ++j) a.low[j] = call.table.low(b, j);
-    const std::int64_t counting = gather_points(call.table, g, a.low, a.rows, a.ids);
+    const std::int64_t counting = gather_points(call.table, b, a.low, a.rows, a.ids);
     sort_points(a, counting, k, k - 1);
     std::int64_t n = merge_equal(a, counting);
     if (call.filters()) n = filter(a, n, memory, g.count);

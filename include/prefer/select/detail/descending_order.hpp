@@ -17,21 +17,21 @@ struct ordered_row {
   std::int32_t row;
 };
 
-inline constexpr std::int64_t radix_rows = 256;  // from here on sorting by digits is faster than by comparisons
+inline constexpr std::int64_t radix_rows = 48;  // from here on sorting by digits is faster than by comparisons
 
 // Stable, by bytes of the keys; bytes that are the same in all keys (the lower ones of what was a float) cost nothing.
 // The answer is in `a`.
 inline void sort_by_digits(ordered_row* a, ordered_row* b, std::int64_t n) {
-  std::int64_t place[8][256] = {};
+  std::int32_t place[8][256] = {};
   for (std::int64_t i = 0; i < n; ++i)
     for (int d = 0; d < 8; ++d) ++place[d][a[i].key >> 8 * d & 255];
   ordered_row *from = a, *to = b;
   for (int d = 0; d < 8; ++d) {
-    std::int64_t(&at)[256] = place[d];
+    std::int32_t(&at)[256] = place[d];
     if (at[from[0].key >> 8 * d & 255] == n) continue;
-    std::int64_t begin = 0;
-    for (std::int64_t& p : at) {
-      const std::int64_t count = p;
+    std::int32_t begin = 0;
+    for (std::int32_t& p : at) {
+      const std::int32_t count = p;
       p = begin;
       begin += count;
     }

@@ -162,13 +162,15 @@ PREFER_HD unsigned reaching(const double* at, std::int64_t stride, int objective
 }
 
 // Raises `raised` (which holds the reference) to where p's own box begins, and copies to `limited` the points that
-// reach into it, cut to it, with their places in the front. False if one point covers all of p's box.
+// reach into it, cut to it, with their places in the front. False if one point covers all of p's box. The front is in
+// descending order of its last objective: behind one that does not reach in that nobody does.
 template <class V, int Objectives>
 PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, double* raised, point_rows& limited) {
   const int objectives = Objectives > 0 ? Objectives : any;
   const std::int64_t stride = front.stride;
   constexpr int step = width_of<V>;
-  for (std::int64_t j = 0; j < front.count; j += step) {
+  const double* const last = front.column(objectives - 1);
+  for (std::int64_t j = 0; j < front.count && last[j] > raised[objectives - 1]; j += step) {
     const double* const at = front.data + j;
     unsigned exceeded = 0, twice = 0;
     [[maybe_unused]] unsigned exceeds[Objectives > 0 ? Objectives : 1];
@@ -194,16 +196,17 @@ PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, do
       }
     }
   }
-  limited.count = 0;
+  std::int64_t found = 0;
   double* row = limited.data;
-  for (std::int64_t j = 0; j < front.count; j += step) {
+  for (std::int64_t j = 0; j < front.count && last[j] > raised[objectives - 1]; j += step) {
     unsigned reach = reaching<V>(front.data + j, stride, objectives, raised);
     for (; reach != 0; reach &= reach - 1, row += objectives) {
       const double* const z = front.data + j + lowest_bit(reach);
       for (int k = 0; k < objectives; ++k) row[k] = smaller_of(z[k * stride], p[k]);
-      limited.place[limited.count++] = static_cast<std::int32_t>(z - front.data);
+      limited.place[found++] = static_cast<std::int32_t>(z - front.data);
     }
   }
+  limited.count = found;
   return true;
 }
 

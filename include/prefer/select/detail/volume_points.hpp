@@ -116,16 +116,37 @@ inline status check_volume_samples(const volume_table& t, std::int64_t b) {
   return {};
 }
 
-// Whether no objective of group b is NaN and none is short of the reference: then nothing has to be looked at closely.
-template <class S>
-bool exceeds_everywhere(const volume_table& t, const group_rows& g, const double* low, const S* data) {
-  const int k_count = t.points.count;
-  bool all = true;
-  for (std::int64_t i = 0; i < g.count; ++i)
-    for (int k = 0; k < k_count; ++k) {
-      const auto x = static_cast<double>(widen(data[g.base + i * t.points.row_stride + k * t.points.objective_stride]));
-      all = all && t.points.key(x, k) > low[k];
+// How samples are read: factors of -1 for what is minimised, and the reference.
+struct point_reader {
+  double factor[objectives::most];
+  double low[objectives::most];
+
+  point_reader(const volume_table& t, std::int64_t b) {
+    for (int k = 0; k < t.points.count; ++k) factor[k] = t.points.minimizes(k) ? -1 : 1, low[k] = t.low(b, k);
+  }
+  // Maximised objectives; whether all of them are numbers beyond the reference.
+  template <class S>
+  bool read(const S* from, std::int64_t stride, int count, double* row) const {
+    bool beyond = true;
+    for (int k = 0; k < count; ++k) {
+      const double x = factor[k] * static_cast<double>(widen(from[k * stride]));
+      row[k] = x;
+      beyond = beyond & (x > low[k]) & !math::is_nan(x);
     }
+    return beyond;
+  }
+};
+
+// Whether every sample of group b is beyond the reference: then none has to be looked at closely.
+inline bool all_beyond(const volume_table& t, std::int64_t b) {
+  const point_reader reader(t, b);
+  const group_rows g = t.points.group(b);
+  double row[objectives::most];
+  bool all = true;
+  with_elements(t.points.data, t.points.type, [&](const auto* data) {
+    for (std::int64_t i = 0; i < g.count && all; ++i)
+      all = reader.read(data + g.base + i * t.points.row_stride, t.points.objective_stride, t.points.count, row);
+  });
   return all;
 }
 
@@ -134,36 +155,27 @@ inline status check_volume_content(const cpu& exec, const volume_table& t) {
   if (const status s = first_error(check_group_offsets(t.points), check_volume_references(t)); !s.ok()) return s;
   const bool looks = t.points.nan == nan_policy::reject || t.must_bound;
   if (!looks) return {};
-  double low[objectives::most];
   for (std::int64_t b = 0; b < t.points.groups; ++b) {
-    const group_rows g = t.points.group(b);
-    for (int k = 0; k < t.points.count; ++k) low[k] = t.low(b, k);
-    bool fine = false;
-    with_elements(t.points.data, t.points.type,
-                  [&](const auto* data) { fine = exceeds_everywhere(t, g, low, data); });
-    if (fine && t.points.violation.data == nullptr) continue;
+    if (t.points.violation.data == nullptr && all_beyond(t, b)) continue;
     if (const status s = check_volume_samples(t, b); !s.ok()) return s;
   }
   return {};
 }
 
-// The samples of a group that count, as rows of maximised numbers, and their places in the group.
-inline std::int64_t gather_points(const volume_table& t, const group_rows& g, const double* low, double* rows,
-                                  std::int32_t* ids) {
+// The samples of a group that count, as rows of maximised numbers, and their places in the group; also its reference.
+inline std::int64_t gather_points(const volume_table& t, std::int64_t b, double* low, double* rows, std::int32_t* ids) {
   const objective_table& p = t.points;
+  const group_rows g = p.group(b);
+  const point_reader reader(t, b);
+  for (int k = 0; k < p.count; ++k) low[k] = reader.low[k];
   const bool plain = p.mask.data == nullptr && p.violation.data == nullptr;
   std::int64_t n = 0;
   with_elements(p.data, p.type, [&](const auto* data) {
     for (std::int64_t i = 0; i < g.count; ++i) {
-      double* const row = rows + n * p.count;
-      bool counts = plain || t.may_count(g.first + i);
-      for (int k = 0; k < p.count; ++k) {
-        const auto x = static_cast<double>(widen(data[g.base + i * p.row_stride + k * p.objective_stride]));
-        row[k] = p.key(x, k);
-        counts = counts && row[k] > low[k];
-      }
+      const auto* const from = data + g.base + i * p.row_stride;
+      const bool beyond = reader.read(from, p.objective_stride, p.count, rows + n * p.count);
       ids[n] = static_cast<std::int32_t>(i);
-      n += counts ? 1 : 0;
+      n += beyond && (plain || t.may_count(g.first + i)) ? 1 : 0;
     }
   });
   return n;
