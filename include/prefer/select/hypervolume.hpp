@@ -237,8 +237,8 @@ struct hypervolume_run {
   }
 };
 
-// Bytes for groups of any sizes that add up to n: linear in n, so that every run of groups has a place of its own, which
-// is enough for each of them. `take` takes the arrays of one group of n points.
+// Bytes for groups of any sizes that add up to n: linear in n, so that every run of groups has a place of its own,
+// which is enough for each of them. `take` takes the arrays of one group of n points.
 template <class Take>
 struct group_bytes {
   std::size_t per_point = 0, per_group = 0;
@@ -354,8 +354,8 @@ inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
 // the product of the rewards' units. A sample that does not exceed r in every objective (one on the reference, say)
 // covers nothing and has the gradient 0, or is an error with must_bound; so does one that the mask leaves out, that is
 // not feasible (violation > 0), or that holds a NaN (nan_policy: worst and ignore are the same here, reject is an
-// error). The volume of no samples is 0. A reward of +infinity makes the volume infinite, and the facets it bounds; -inf
-// never exceeds the reference. Finite volumes that double does not hold become infinite.
+// error). The volume of no samples is 0. A reward of +infinity makes the volume infinite, and the facets it bounds;
+// -infinity never exceeds the reference. Finite volumes that double does not hold become infinite.
 //
 // The volume has kinks where two samples have an objective in common. There the gradient is the limit of those nearby:
 // of samples that share z_k the one that is larger in the first objective (then the second, ...) counts as higher, of
@@ -366,9 +366,9 @@ inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
 // Methods: K = 1 the largest; K = 2 sort and scan, K = 3 sort and sweep over stairs kept in a set of ranks, both
 // n log n; from K = 4 on (and with `slices`) exclusive volumes of limited sets (WFG) with raised references: n m for
 // K = 4, m being the front of three objectives so far, exponential in K. The gradient costs K times as much. Memory is
-// O(n K) up to K = 4 and O(n K^2) beyond (times 8 for one set, for its tasks). On CUDA a thread per sample and objective
-// looks at all others, n^2 K, with up to 64 MB of scratch from K = 4 on; one set of two objectives from 4096 samples on
-// is sorted and scanned.
+// O(n K) up to K = 4 and O(n K^2) beyond (times 8 for one set, for its tasks). On CUDA a thread per sample and
+// objective looks at all others, n^2 K, with up to 64 MB of scratch from K = 4 on; one set of two objectives from 4096
+// samples on is sorted and scanned.
 //
 // Computed in double; every coordinate difference is rounded once, and sums are of positive numbers but for the area
 // that others take from a box: the relative error is some n roundings for K <= 3, and for K >= 4 some roundings of each

@@ -330,17 +330,17 @@ inline std::size_t hypervolume_contributions_workspace(const cpu&, const hypervo
 //
 //   contribution_i = HV(S) - HV(S without i)      S: the non-dominated samples (rivals::front) or all (rivals::all)
 //
-// computed as the volume of what only i covers, never as a difference of two hypervolumes. A dominated sample has 0, and
-// so have equal ones, since the others still cover what one does. `least` is the number of the sample with the least
+// computed as the volume of what only i covers, never as a difference of two hypervolumes. A dominated sample has 0,
+// and so have equal ones, since the others still cover what one does. `least` is the number of the sample with the least
 // contribution among those that count (see hypervolumes), ties to the lowest: the one to drop; -1 if none counts. A
 // sample with an infinite reward that nothing dominates or equals has an infinite contribution; others are finite.
 //
-// Which samples count, directions, NaN, units, errors and the accuracy are those of hypervolumes; a contribution's error
-// is some roundings of the sample's raised box, which is as small as its neighbours let it be.
+// Which samples count, directions, NaN, units, errors and the accuracy are those of hypervolumes; a contribution's
+// error is some roundings of the sample's raised box, which is as small as its neighbours let it be.
 //
 // Methods: K = 1 the two largest; K = 2 neighbours, K = 3 one sweep that keeps what only one sample covers as boxes,
-// both n log n; beyond K = 3, among all, and with `slices`, one limited set per sample (n^2 K / lanes and the volumes of
-// these sets). On CUDA a thread per sample looks at all others. Memory as for hypervolumes.
+// both n log n; beyond K = 3, among all, and with `slices`, one limited set per sample (n^2 K / lanes and the volumes
+// of these sets). On CUDA a thread per sample looks at all others. Memory as for hypervolumes.
 //
 // Sources: Emmerich, Fonseca 2011 (three objectives); Bradstreet, While, Barone 2010 (exclusive volumes of limited
 // sets); the raised reference is proposed here.

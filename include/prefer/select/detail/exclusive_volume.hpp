@@ -33,12 +33,13 @@ PREFER_HD bool is_finite(double x) {
 PREFER_HD double larger_of(double a, double b) { return a < b ? b : a; }
 PREFER_HD double smaller_of(double a, double b) { return b < a ? b : a; }
 
-// One bit per element, set where a < b.
+// One bit per element, set where a < b. g++ makes a mask of a comparison and takes it apart again, so it is told the
+// instruction; clang narrows the mask to bytes, which a multiplication gathers.
 PREFER_HD unsigned bits_less(double a, double b) { return a < b ? 1u : 0u; }
 template <class Level>
 PREFER_HD unsigned bits_less(const lane<double, Level>& a, const lane<double, Level>& b) {
-#if defined(__x86_64__) && !defined(__CUDACC__)
-  constexpr int count = lane<double, Level>::count, each_has = 8 / count;
+  [[maybe_unused]] constexpr int count = lane<double, Level>::count, each_has = 8 / count;
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__CUDACC__)
   unsigned all = 0;
   detail::each<count>([&](int i) PREFER_HD_LAMBDA {
     unsigned some;
@@ -53,11 +54,21 @@ PREFER_HD unsigned bits_less(const lane<double, Level>& a, const lane<double, Le
     all |= some << i * each_has;
   });
   return all;
+#elif defined(__clang__) && !defined(__CUDACC__)
+  typedef std::int8_t bytes __attribute__((vector_size(each_has)));
+  std::uint64_t all = 0;
+  detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+    const bytes some = __builtin_convertvector(a.v[i] < b.v[i], bytes);
+    std::uint64_t word = 0;
+    __builtin_memcpy(&word, &some, sizeof some);
+    all |= word << i * each_has * 8;
+  });
+  return static_cast<unsigned>((all & 0x0101010101010101) * 0x0102040810204080 >> 56);
 #else
   double x[8], y[8];
   a.store(x), b.store(y);
   unsigned all = 0;
-  for (int i = 0; i < 8; ++i) all |= (x[i] < y[i] ? 1u : 0u) << i;
+  for (int i = 0; i < 8; ++i) all |= bits_less(x[i], y[i]) << i;
   return all;
 #endif
 }
