@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/core/random.hpp>
-#include <prefer/select/hypervolume_contributions.hpp>
+#include <prefer/select/hypervolume_subset.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -11,14 +11,15 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-// Hypervolumes, their gradients and contributions on one thread: large concave fronts, where every sample counts, and
+// Hypervolumes, their gradients, contributions and subsets of a tenth on one thread: large concave fronts, where every sample counts, and
 // many groups of random samples. With --points=FILE --objectives=K those of that file instead (doubles, row after row,
 // minimised), under the reference 1.1.
 namespace {
 
-enum class what { volume, gradient, contributions };
+enum class what { volume, gradient, contributions, subset };
 
 struct sets {
   std::vector<double> rewards;
@@ -67,15 +68,21 @@ void measure(benchmark::State& state, const sets& s, what w) {
       slope(s.rewards.size());
   const prefer::hypervolume options{.objectives = objectives};
   const prefer::hypervolume_contribution exclusive{.objectives = objectives};
+  const std::int64_t picks = s.samples / 10 + 1;
+  const prefer::hypervolume_subset few{.size = picks, .objectives = objectives};
   std::vector<std::byte> scratch(w == what::contributions
                                      ? prefer::hypervolume_contributions_workspace(cpu{}, exclusive, in)
-                                     : prefer::hypervolume_workspace(cpu{}, options, in));
+                                 : w == what::subset ? prefer::hypervolume_subsets_workspace(cpu{}, few, in)
+                                                     : prefer::hypervolume_workspace(cpu{}, options, in));
+  std::vector<std::int64_t> index(static_cast<std::size_t>(s.groups * picks));
   const cpu exec{.workspace = {scratch.data(), scratch.size()}};
   prefer::hypervolume_outputs<prefer::space::host> out{.hypervolume = {volume.data(), s.groups}};
   if (w == what::gradient) out.grad_rewards = {slope.data(), all, s.objectives};
   for (auto _ : state)
     prefer::check(w == what::contributions
                       ? prefer::hypervolume_contributions(exec, exclusive, in, {.contribution = {share.data(), all}})
+                  : w == what::subset
+                      ? prefer::hypervolume_subsets(exec, few, in, {.indices = {index.data(), s.groups, picks}})
                       : prefer::hypervolumes(exec, options, in, out));
   double sum = 0;
   for (double x : share) sum += x;
@@ -92,11 +99,13 @@ sets read_points(const std::string& path, std::int64_t k) {
 }
 
 void add(const std::string& name, const sets& s) {
-  for (const what w : {what::volume, what::gradient, what::contributions}) {
-    const char* const of = w == what::volume ? "volume/" : w == what::gradient ? "gradient/" : "contributions/";
-    benchmark::RegisterBenchmark((of + name).c_str(), [s, w](benchmark::State& state) { measure(state, s, w); })
+  const std::pair<what, const char*> all[] = {{what::volume, "volume/"},
+                                              {what::gradient, "gradient/"},
+                                              {what::contributions, "contributions/"},
+                                              {what::subset, "subset/"}};
+  for (const auto& [w, of] : all)
+    benchmark::RegisterBenchmark((of + name).c_str(), [s, w = w](benchmark::State& state) { measure(state, s, w); })
         ->Unit(benchmark::kMicrosecond);
-  }
 }
 
 }  // namespace

@@ -84,3 +84,4 @@
 #include <prefer/rank/standard_errors.cuh>
 #include <prefer/select/hypervolume.cuh>
 #include <prefer/select/hypervolume_contributions.cuh>
+#include <prefer/select/hypervolume_subset.cuh>

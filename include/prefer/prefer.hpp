@@ -89,3 +89,4 @@
 #include <prefer/rank/comparison_groups.hpp>
 #include <prefer/select/hypervolume.hpp>
 #include <prefer/select/hypervolume_contributions.hpp>
+#include <prefer/select/hypervolume_subset.hpp>

@@ -147,7 +147,7 @@ TEST_CASE("identities: contributions are differences of volumes, scale with them
   covers("hypervolume_contribution", "identity");
 }
 
-TEST_CASE("large sets of two and three objectives: the sweep agrees with slices, and dominated samples change nothing") {
+TEST_CASE("large sets of two and three objectives: sweep and slices agree, and dominated samples change nothing") {
   for (int k = 2; k <= 3; ++k) {
     constexpr std::int64_t n = 3000;
     std::vector<double> x = prefer_test::sphere(n, k, 9);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/select/hypervolume_contributions.hpp>
+#include <prefer/select/hypervolume_subset.hpp>
 #include <support/buffer.hpp>
 
 #include <doctest/doctest.h>
@@ -114,8 +114,8 @@ struct volume_case {
   std::int64_t groups, samples;
   std::int64_t stride;  // of elements
   buffer<S> rewards, reference, violation, grad_rewards;
-  buffer<double> hypervolume, contribution;  // whole numbers that 16 bits do not hold
-  buffer<std::int64_t> least;
+  buffer<double> hypervolume, contribution, gain;  // whole numbers that 16 bits do not hold
+  buffer<std::int64_t> least, indices;
   buffer<bool> mask;
   buffer<std::int32_t> offsets;
   std::vector<prefer::direction> directions;
@@ -131,7 +131,9 @@ struct volume_case {
         grad_rewards(samples * s.objectives, stride),
         hypervolume(groups, stride),
         contribution(samples, stride),
+        gain(groups * picks, stride),
         least(groups, stride),
+        indices(groups * picks, stride),
         mask(samples, stride),
         offsets(groups + 1, stride) {
     std::mt19937 random(seed + static_cast<unsigned>(97 * s.objectives + s.samples));
@@ -156,6 +158,7 @@ struct volume_case {
     for (std::int64_t b = 0; b < groups; ++b) hypervolume.set(b, untouched), least.at(b) = 77;
   }
   static constexpr double untouched = 123;
+  static constexpr std::int64_t picks = 4;  // of a subset
 
   bool minimizes(int k) const { return directions[static_cast<std::size_t>(k)] == prefer::direction::minimize; }
   double low(std::int64_t b, int k) { return reference.get((shape.group_reference ? b : 0) * shape.objectives + k); }
@@ -216,6 +219,15 @@ struct volume_case {
   prefer::contribution_outputs<Space> contribution_outputs_at(F at) {
     return {.contribution = {at(contribution), samples, stride}, .least = {at(least), groups, stride}};
   }
+  template <prefer::space Space, class F>
+  prefer::subset_outputs<Space> subset_outputs_at(F at) {
+    return {.indices = {at(indices), groups, picks, picks * stride, stride},
+            .gain = {at(gain), groups, picks, picks * stride, stride},
+            .hypervolume = {at(hypervolume), groups, stride}};
+  }
+  prefer::subset_outputs<prefer::space::host> subset_outputs() {
+    return subset_outputs_at<prefer::space::host>([](auto& b) { return b.data(); });
+  }
   prefer::hypervolume_inputs<prefer::space::host> inputs() {
     return inputs_at<prefer::space::host>([](auto& b) { return b.data(); });
   }
@@ -266,6 +278,32 @@ struct volume_case {
     for (std::int64_t i = 0; i < samples; ++i)
       CHECK(contribution.get(i) == (in_a_group(i) ? share[static_cast<std::size_t>(i)] : untouched));
     CHECK((contribution.intact() && least.intact()));
+  }
+  // Every pick is the first of those that add most to the ones before.
+  void check_subsets() {
+    INFO(name());
+    const auto k = static_cast<std::size_t>(shape.objectives);
+    for (std::int64_t b = 0; b < groups; ++b) {
+      std::vector<std::int64_t> numbers;
+      const point_set s = points(b, numbers);
+      point_set picked;
+      double volume = 0;
+      for (std::int64_t slot = 0; slot < picks; ++slot) {
+        double most = 0;
+        std::size_t best = s.size();
+        for (std::size_t i = 0; i < s.size(); ++i) {
+          picked.push_back(s[i]);
+          const double more = brute_volume(picked, k) - volume;
+          picked.pop_back();
+          if (more > most) most = more, best = i;
+        }
+        CHECK(gain.get(b * picks + slot) == most);
+        CHECK(indices.at(b * picks + slot) == (best < s.size() ? numbers[best] : -1));
+        if (best < s.size()) picked.push_back(s[best]), volume += most;
+      }
+      CHECK(hypervolume.get(b) == volume);
+    }
+    CHECK((gain.intact() && indices.intact() && hypervolume.intact()));
   }
 };
 

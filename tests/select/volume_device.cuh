@@ -18,8 +18,8 @@ struct device_case {
 
   explicit device_case(volume_case<S>& c) : host(c) {
     for (auto* b : {&c.rewards, &c.reference, &c.violation, &c.grad_rewards}) add(*b, elements_);
-    for (auto* b : {&c.hypervolume, &c.contribution}) add(*b, doubles_);
-    add(c.least, numbers_), add(c.mask, flags_), add(c.offsets, indices_);
+    for (auto* b : {&c.hypervolume, &c.contribution, &c.gain}) add(*b, doubles_);
+    add(c.least, numbers_), add(c.indices, numbers_), add(c.mask, flags_), add(c.offsets, indices_);
   }
   void send() {
     for (auto& b : elements_) b->send();
@@ -34,6 +34,9 @@ struct device_case {
   }
   auto volume_outputs() {
     return host.template volume_outputs_at<prefer::space::device>([&](auto& b) { return find(b); });
+  }
+  auto subset_outputs() {
+    return host.template subset_outputs_at<prefer::space::device>([&](auto& b) { return find(b); });
   }
   auto contribution_outputs() {
     return host.template contribution_outputs_at<prefer::space::device>([&](auto& b) { return find(b); });

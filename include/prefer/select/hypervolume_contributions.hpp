@@ -331,9 +331,9 @@ inline std::size_t hypervolume_contributions_workspace(const cpu&, const hypervo
 //   contribution_i = HV(S) - HV(S without i)      S: the non-dominated samples (rivals::front) or all (rivals::all)
 //
 // computed as the volume of what only i covers, never as a difference of two hypervolumes. A dominated sample has 0,
-// and so have equal ones, since the others still cover what one does. `least` is the number of the sample with the least
-// contribution among those that count (see hypervolumes), ties to the lowest: the one to drop; -1 if none counts. A
-// sample with an infinite reward that nothing dominates or equals has an infinite contribution; others are finite.
+// and so have equal ones, since the others still cover what one does. `least` is the number of the sample with the
+// least contribution among those that count (see hypervolumes), ties to the lowest: the one to drop; -1 if none counts.
+// A sample with an infinite reward that nothing dominates or equals has an infinite contribution; others are finite.
 //
 // Which samples count, directions, NaN, units, errors and the accuracy are those of hypervolumes; a contribution's
 // error is some roundings of the sample's raised box, which is as small as its neighbours let it be.

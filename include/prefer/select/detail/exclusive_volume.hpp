@@ -152,7 +152,7 @@ struct volume_frame {
 
   PREFER_HD void add(double area) {
     gain = area;
-    if (area > 0) volume += area * height;  // an infinite height of nothing is nothing
+    volume += area * height;
   }
   PREFER_HD void begin(const double* reference, int objectives) {
     low = reference;
