@@ -239,16 +239,16 @@ inline std::size_t hypervolume_subsets_workspace(const cpu&, const hypervolume_s
 }
 
 // Picks up to `size` samples of every group, one after the other, each the one that adds most to the hypervolume of
-// those picked before; ties to the lowest number. It stops when nothing adds anything. The hypervolume is submodular, so
-// that the picks cover at least 1 - (1 - 1/size)^size > 63 % of what the best subset of that size does, and what a sample
-// would add never grows: one is looked at again only when its last known gain is the largest (lazy greedy).
+// those picked before; ties to the lowest number. It stops when nothing adds anything. The hypervolume is submodular:
+// the picks cover at least 1 - (1 - 1/size)^size > 63 % of what the best subset of that size does, and what a sample
+// would add never grows, so that one is looked at again only when its last known gain is the largest (lazy greedy).
 //
 // Which samples count, directions, NaN, units, errors and accuracy are those of hypervolumes. Cost on the CPU: a
 // contribution among the picks for each sample once, then for few of them per pick; memory O(n K) up to K = 3, O(n K^2)
 // beyond. On CUDA all samples are looked at for every pick, with two launches each.
 //
-// Sources: Nemhauser, Wolsey, Fisher 1978 (the bound); Minoux 1978 (lazy); Bradstreet, While, Barone 2007 and Guerreiro,
-// Fonseca, Paquete 2016 (greedy selection by hypervolume).
+// Sources: Nemhauser, Wolsey, Fisher 1978 (the bound); Minoux 1978 (lazy); Bradstreet, While, Barone 2007 and
+// Guerreiro, Fonseca, Paquete 2016 (greedy selection by hypervolume).
 template <class Exec>
 status hypervolume_subsets(const Exec& exec, const hypervolume_subset& options,
                            const std::type_identity_t<hypervolume_inputs<Exec::memory>>& in,
