@@ -15,8 +15,8 @@
 #include <vector>
 
 // Hypervolumes, their gradients, contributions and subsets of a tenth on one thread: large concave fronts, where every
-// sample counts, and many groups of random samples. With --points=FILE --objectives=K those of that file instead (doubles, row after row,
-// minimised), under the reference 1.1.
+// sample counts, and many groups of random samples. With --points=FILE --objectives=K those of that file instead
+// (doubles, row after row, minimised), under the reference 1.1.
 namespace {
 
 enum class what { volume, gradient, contributions, subset };

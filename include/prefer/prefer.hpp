@@ -90,3 +90,6 @@
 #include <prefer/select/hypervolume.hpp>
 #include <prefer/select/hypervolume_contributions.hpp>
 #include <prefer/select/hypervolume_subset.hpp>
+#include <prefer/select/non_dominated.hpp>
+#include <prefer/select/objectives.hpp>
+#include <prefer/select/running_front.hpp>

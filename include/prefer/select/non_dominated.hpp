@@ -14,6 +14,8 @@
 // The non-dominated set (Pareto front, skyline) of samples with several rewards.
 namespace prefer {
 
+// What is not dominated, and how to look for it: all methods have the same answer. For small groups (see
+// non_dominated_set) there is one way, with a filter before it unless all_pairs is asked for.
 struct non_dominated {
   using algorithm = pareto_algorithm;
 
@@ -94,7 +96,7 @@ struct front_plan {
       large_groups = t.offsets.data == nullptr ? t.groups : std::min<std::int64_t>(t.groups, t.samples / (small + 1));
     // front_memory: rows, trees of a seventh more than their points, scores, places, flags, entries to sort.
     per_sample = k * size + k * size * 8 / 7 + k * size / 8 + size + 8 + 32 + 1 + (k == 3 ? size + 4 + 16 : 0);
-    per_group = 24 * arena::alignment * (k + 1) + 128;
+    per_group = 24 * static_cast<std::int64_t>(arena::alignment) * (k + 1) + 128;
   }
   std::int64_t large_bytes(std::int64_t samples, std::int64_t groups) const {
     return samples * per_sample + groups * per_group;
@@ -125,17 +127,15 @@ class front_groups {
       if (g.count > plan_.small) samples += g.count, ++groups;
     }
     std::int64_t nan[most_tasks];
-    const std::int64_t tasks = std::min<std::int64_t>(table_.groups, std::min<std::int64_t>(most_tasks, 1 + table_.samples / samples_per_task));
+    const std::int64_t wanted = std::min(most_tasks, 1 + table_.samples / samples_per_task);
+    const std::int64_t tasks = std::min(table_.groups, wanted);
     auto task = [&](std::int64_t t) {
       nan[t] = run_groups(table_.groups * t / tasks, table_.groups * (t + 1) / tasks);
     };
     run_tasks(exec_, tasks, task);
-    const auto found = [&](std::int64_t sample) {
-      if (sample >= 0 && (first_nan < 0 || sample < first_nan)) first_nan = sample;
-    };
-    for (std::int64_t t = 0; t < tasks; ++t) found(nan[t]);
+    for (std::int64_t t = 0; t < tasks; ++t) note(nan[t], first_nan);
     for (std::int64_t b = 0; b < table_.groups; ++b)
-      if (const group_rows g = table_.group(b); g.count >= huge) found(search(exec_, g, b));
+      if (const group_rows g = table_.group(b); g.count >= huge) note(search(exec_, g, b), first_nan);
     return first_nan;
   }
 
@@ -152,20 +152,26 @@ class front_groups {
   std::int64_t* const counts_;
   char* const large_;
 
+  static void note(std::int64_t sample, std::int64_t& first) {
+    if (sample >= 0 && (first < 0 || sample < first)) first = sample;
+  }
+
   std::int64_t run_groups(std::int64_t first, std::int64_t last) {
     for (std::int64_t b = first; b < last; ++b) {
       const group_rows g = table_.group(b);
       std::uint64_t* const words = bits_ + front_words(g, b);
       for (std::int64_t w = 0; w < (g.count + 63) / 64; ++w) words[w] = 0;
     }
-    small_groups_job<T> job{&table_, first, last, bits_, -1};
-    run_at<small_groups_work<T>>(level_, job);
-    std::int64_t nan = job.first_nan;
+    small_groups<T> small(level_, table_, method_, bits_);
+    std::int64_t nan = -1;
     for (std::int64_t b = first; b < last; ++b) {
       const group_rows g = table_.group(b);
-      if (g.count <= plan_.small || g.count >= huge) continue;
-      const std::int64_t found = search({}, g, b);
-      if (found >= 0 && (nan < 0 || found < nan)) nan = found;
+      if (g.count == 0 || g.count >= huge) continue;
+      if (g.count > plan_.small) {
+        note(search({}, g, b), nan);
+      } else if (const std::int64_t found = small.run(g, b); found >= 0) {
+        note(g.first + found, nan);
+      }
     }
     return nan;
   }
@@ -271,6 +277,36 @@ std::size_t non_dominated_workspace(const cpu&, const non_dominated& options, co
   return memory.bytes();
 }
 
+// The samples of every group that no other sample of it dominates (kept by the rules of prefer::objectives; masked
+// samples, and those with NaN unless it is `worst`, are never in it and keep nobody out):
+//
+//   a dominates b  <=>  a is feasible and b is not, or violates less;  or both violate alike and
+//                       a_k >= b_k for all k and a_k > b_k for some k   (strict: a_k > b_k for all k)
+//   set = {b : no a of the group dominates b}
+//
+// "Greater" is "better": the sign is turned where an objective is minimised, and with a tolerance t both sides are
+// floor(x / t). Comparisons are exact in the type of the elements; zeros of either sign are equal, infinite values are
+// values. Constant shifts and positive scales of an objective, or any increasing map, leave the set as it is.
+//
+// Edge cases: a group without samples has an empty set; one sample is its own set; with K = 1 the set has all largest
+// ones; of equal samples see `duplicates`. If the set does not fit into `indices`, it holds the first numbers, the
+// other outputs are complete, and the call returns bad_extent with the size that is needed.
+//
+// Cost on the CPU for n samples of a group: one pass in which a few good samples drop what they dominate, then for what
+// is left K = 1: a maximum; K = 2: sort and scan, O(n log n); K = 3: sort and sweep, O(n log n); more: each against
+// those of the set that come before it, in a tree, O(n |set| K) at worst and far less where it counts
+// (docs/decisions/013_pareto_algorithms.md). Groups whose keys fit into 16 KB are compared all with all. Memory is
+// linear in the elements: non_dominated_workspace bytes of the workspace, or one allocation. Threads share groups, and
+// groups of 65536 and more; the answer is the same for any number of them.
+//
+// Errors: shapes (K of 0 or above 256, directions or tolerances that are not one per objective), element types,
+// overlap, what is missing or not used; on the CPU also offsets that decrease or pass the end and, if NaN is rejected,
+// the first one (as sample * K + objective). Then nothing has been written.
+//
+// Sources: Pareto dominance and sets as in Kung, Luccio and Preparata 1975 (with their sweep for K = 3); constraints as
+// in Deb et al. 2002 (definition 1, with ties in violation compared by objectives); presorting as in SFS (Chomicki et
+// al. 2003), the curve as in ZSearch (Lee et al. 2007). That Parrot (arXiv 2401.05675) picks the set of a batch is the
+// reason for this call. Filter, tree and masks are this library's form.
 template <class Exec>
 status non_dominated_set(const Exec& exec, const non_dominated& options,
                          const std::type_identity_t<objective_samples<Exec::memory>>& in,

@@ -55,7 +55,7 @@ struct dominance_tree {
 
   // Is x, one lane per objective, at most (or, for Op above, less than) some point in every objective?
   template <compare Op, class Level>
-  inline __attribute__((always_inline)) bool dominates(const lane<T, Level>* x) const {
+  inline __attribute__((always_inline)) bool dominates(const typename key_lanes<T, Level>::V* x) const {
     using keys = key_lanes<T, Level>;
     if (count == 0) return false;
     std::uint32_t open[most_levels];  // entries of the node at each level that are yet to visit

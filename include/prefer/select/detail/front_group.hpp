@@ -11,99 +11,76 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-template <class T>
-struct small_groups_job {
-  const objective_table* table;
-  std::int64_t first, last;  // groups; those that are not small are passed over
-  std::uint64_t* words;      // of all groups, see front_words
-  std::int64_t first_nan;    // sample, -1 for none
-};
-
 // Where the bits of a group begin: every group has words of its own, so that threads share none.
 inline std::int64_t front_words(const group_rows& g, std::int64_t b) { return g.first / 64 + b; }
 
 template <class T>
-struct small_groups_work {
-  static constexpr int filter_from = 32;  // samples; fewer are compared with each other at once
+class small_groups {
+ public:
+  // `words`: the bits of all groups, zeros before.
+  small_groups(isa level, const objective_table& table, pareto_algorithm method, std::uint64_t* words)
+      : level_(level), table_(table), filters_(method != pareto_algorithm::all_pairs), words_(words) {
+    tile_.keys = keys_, tile_.stride = most();
+  }
+  int most() const { return tile_samples(table_.count, sizeof(T)); }
 
-  struct buffers {
-    alignas(64) T keys[(16 << 10) / sizeof(T) + 4 * objective_tile<T>::most];
-    alignas(64) T score[objective_tile<T>::most];
-    objective_tile<T> tile;
-    score_scale<T> scale;
-    int index[objective_tile<T>::most];
-    std::uint32_t stay[objective_tile<T>::most / pair_bits<T>::width];
-  };
-
-  template <class Level>
-  static inline __attribute__((always_inline)) void set_scale(buffers& b, int objectives) {
-    using V = lane<T, Level>;
-    const T far = std::numeric_limits<T>::max();
-    for (int k = 0; k < objectives; ++k) {
-      T low = far, high = -far;
-      V lows(far), highs(-far);
-      const T* const x = b.keys + k * b.tile.stride;
-      int i = 0;
-      for (; i + V::width <= b.tile.count; i += V::width) {
-        const V v = V::load(x + i);
-        lows = select(v < lows, v, lows), highs = select(v > highs, v, highs);
+  // The answer is the group's first sample that has a NaN, or -1.
+  std::int64_t run(const group_rows& g, std::int64_t nth) {
+    tile_.first = 0, tile_.count = static_cast<int>(g.count);
+    load_tile(level_, table_, g, least_violation(table_, g), tile_);
+    if (filters_ && g.count >= filter_from) filter();
+    const int kept = gather();
+    for (int j = 0; j * width < kept; ++j) stay_[j] = pair_bits<T>::of_first(kept - j * width);
+    pairs_job<T> job{keys_, tile_.stride, kept, &table_, stay_};
+    run_keys<pairs_work<T>>(level_, job);
+    std::uint64_t* const words = words_ + front_words(g, nth);
+    for (int j = 0; j * width < kept; ++j)
+      for (std::uint32_t bits = stay_[j]; bits != 0; bits &= bits - 1) {
+        const int i = index_[j * width + __builtin_ctz(bits)];
+        words[i >> 6] |= std::uint64_t{1} << (i & 63);
       }
-      T ends[V::width];
-      lows.store(ends);
-      for (const T e : ends) low = std::min(low, e);
-      highs.store(ends);
-      for (const T e : ends) high = std::max(high, e);
-      for (; i < b.tile.count; ++i) low = std::min(low, x[i]), high = std::max(high, x[i]);
-      b.scale.set(k, low, high);
-    }
+    return tile_.first_nan;
   }
 
+ private:
+  static constexpr int filter_from = 32;  // samples; fewer are compared with each other at once
+  static constexpr int pivots_at_most = 4;
+  static constexpr int width = pair_bits<T>::width;
+
+  const isa level_;
+  const objective_table& table_;
+  const bool filters_;
+  std::uint64_t* const words_;
+  objective_tile<T> tile_;
+  score_scale<T> scale_;
+  int index_[objective_tile<T>::most];
+  std::uint32_t stay_[objective_tile<T>::most / width];
+  alignas(64) T keys_[(16 << 10) / sizeof(T) + 4 * objective_tile<T>::most];
+  alignas(64) T score_[objective_tile<T>::most];
+
   // Drops what a few good samples dominate.
-  template <class Level>
-  static inline __attribute__((always_inline)) void filter(buffers& b, int objectives, bool strict) {
-    pivot_list<T> pivots(objectives);
-    set_scale<Level>(b, objectives);
-    filter_job<T> job{&b.tile, &b.scale, &pivots, objectives, strict, b.score};
-    filter_work<T>::template run<Level>(job);
-    pivots.offer(b.tile, b.score, objectives);
-    filter_work<T>::template run<Level>(job);
+  void filter() {
+    pivot_list<T> pivots(table_.count);
+    pivots.capacity = std::min(pivots.capacity, pivots_at_most);
+    const bool strict = table_.dominance == dominance::strict;
+    filter_job<T> job{&tile_, &scale_, &pivots, table_.count, strict, score_, true};
+    run_keys<filter_work<T>>(level_, job);
+    pivots.offer(tile_, score_, table_.count);
+    job.measures = false;
+    run_keys<filter_work<T>>(level_, job);
   }
 
   // Moves those that take part together.
-  static inline __attribute__((always_inline)) int gather(buffers& b, int objectives) {
+  int gather() {
     int kept = 0;
-    for (int w = 0; 64 * w < b.tile.count; ++w)
-      for (std::uint64_t bits = b.tile.present[w]; bits != 0; bits &= bits - 1)
-        b.index[kept++] = 64 * w + __builtin_ctzll(bits);
-    for (int k = 0; k < objectives; ++k) {
-      T* const x = b.keys + k * b.tile.stride;
-      for (int i = 0; i < kept; ++i) x[i] = x[b.index[i]];
+    for (int w = 0; 64 * w < tile_.count; ++w)
+      for (std::uint64_t bits = tile_.present[w]; bits != 0; bits &= bits - 1)
+        index_[kept++] = 64 * w + __builtin_ctzll(bits);
+    for (int k = 0; k < table_.count; ++k) {
+      T* const x = keys_ + k * tile_.stride;
+      for (int i = 0; i < kept; ++i) x[i] = x[index_[i]];
     }
     return kept;
-  }
-
-  template <class Level>
-  static inline __attribute__((always_inline)) void run(small_groups_job<T>& job) {
-    const objective_table& t = *job.table;
-    const int most = tile_samples(t.count, sizeof(T));
-    buffers b;
-    b.tile.keys = b.keys, b.tile.stride = most;
-    for (std::int64_t nth = job.first; nth < job.last; ++nth) {
-      const group_rows g = t.group(nth);
-      if (g.count > most || g.count <= 0) continue;
-      b.tile.first = 0, b.tile.count = static_cast<int>(g.count);
-      load_tile_job<T> load{&t, g, least_violation(t, g), &b.tile};
-      load_tile_work<T>::template run<Level>(load);
-      if (job.first_nan < 0 && b.tile.first_nan >= 0) job.first_nan = g.first + b.tile.first_nan;
-      if (b.tile.count >= filter_from) filter<Level>(b, t.count, t.dominance == dominance::strict);
-      const int kept = gather(b, t.count);
-      for (int j = 0; j * pair_bits<T>::width < kept; ++j)
-        b.stay[j] = pair_bits<T>::of_first(kept - j * pair_bits<T>::width);
-      front_pairs<T, Level>::run(b.keys, b.tile.stride, kept, t, b.stay);
-      std::uint64_t* const words = job.words + front_words(g, nth);
-      for (int i = 0; i < kept; ++i)
-        if (pair_bits<T>::get(b.stay, i)) words[b.index[i] >> 6] |= std::uint64_t{1} << (b.index[i] & 63);
-    }
   }
 };
 

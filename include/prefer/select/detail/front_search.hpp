@@ -5,8 +5,8 @@
 #include <prefer/core/arena.hpp>
 #include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/dominance_tree.hpp>
+#include <prefer/select/detail/front_filter.hpp>
 #include <prefer/select/detail/front_pairs.hpp>
-#include <prefer/select/detail/objective_tile.hpp>
 #include <prefer/select/detail/sort_entries.hpp>
 
 #include <algorithm>
@@ -18,126 +18,6 @@
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
-
-// A monotone number per sample: what dominates another has no smaller one, and equal samples have equal ones. The sum
-// of objectives, each over its range in some samples; cut off, so that infinite keys do no harm.
-template <class T>
-struct score_scale {
-  T low[objectives::most];
-  T inverse[objectives::most];
-
-  // From the smallest and the largest of some samples; the first above the second for none.
-  void set(int k, T least, T largest) {
-    constexpr T far = std::numeric_limits<T>::max();
-    least = std::max(least, -far), largest = std::min(largest, far);
-    const T range = largest > least ? std::min(largest - least, far) : T(1);
-    low[k] = least <= largest ? least : T(0);
-    inverse[k] = T(1) / std::max(range, std::numeric_limits<T>::min());
-  }
-  template <class V>
-  PREFER_HD V term(const V& key, int k) const {
-    const V x = (key - V(low[k])) * V(inverse[k]), most(T(1024));
-    return select(x < most, select(x > -most, x, -most), most);
-  }
-};
-
-// Good samples that others are compared with first.
-template <class T>
-struct pivot_list {
-  static constexpr int most = 16, most_keys = 256;
-
-  T keys[most_keys];  // of pivot p from p * objectives on
-  T score[most];
-  int capacity = 0, count = 0;
-
-  explicit pivot_list(int objectives) : capacity(most_keys / objectives < most ? most_keys / objectives : most) {}
-
-  // Takes a sample in if it is better than the worst one here.
-  void offer(const T* row, T its_score, int objectives) {
-    if (count == capacity && !(its_score > score[count - 1])) return;
-    int at = count < capacity ? count++ : count - 1;
-    for (; at > 0 && score[at - 1] < its_score; --at) {
-      score[at] = score[at - 1];
-      std::copy_n(keys + (at - 1) * objectives, objectives, keys + at * objectives);
-    }
-    score[at] = its_score;
-    std::copy_n(row, objectives, keys + at * objectives);
-  }
-  // All samples of a tile that take part.
-  void offer(const objective_tile<T>& tile, const T* its_score, int objectives) {
-    T row[prefer::objectives::most];
-    for (int w = 0; 64 * w < tile.count; ++w)
-      for (std::uint64_t bits = tile.present[w]; bits != 0; bits &= bits - 1) {
-        const int i = 64 * w + __builtin_ctzll(bits);
-        if (count == capacity && !(its_score[i] > score[count - 1])) continue;
-        for (int k = 0; k < objectives; ++k) row[k] = tile.keys[k * tile.stride + i];
-        offer(row, its_score[i], objectives);
-      }
-  }
-};
-
-// Scores a tile, and drops from `present` what some pivot dominates: what is nowhere better and has a smaller score,
-// which keeps equal samples. Strictly: what is everywhere worse.
-template <class T>
-struct filter_job {
-  objective_tile<T>* tile;
-  const score_scale<T>* scale;
-  const pivot_list<T>* pivots;
-  int objectives;
-  bool strict;
-  T* score;  // [tile samples]
-};
-template <class T>
-struct filter_work {
-  template <class Level>
-  static inline __attribute__((always_inline)) void run(filter_job<T>& job) {
-    using V = lane<T, Level>;
-    using lanes = key_lanes<T, Level>;
-    constexpr int width = V::width;
-    objective_tile<T>& tile = *job.tile;
-    V pivot[pivot_list<T>::most_keys];
-    for (int i = 0; i < job.pivots->count * job.objectives; ++i) pivot[i] = V(job.pivots->keys[i]);
-    for (int i = 0; i < tile.count; i += width) {
-      const T* const x = tile.keys + i;
-      V score = job.scale->term(V::load(x), 0);
-      for (int k = 1; k < job.objectives; ++k) score += job.scale->term(V::load(x + k * tile.stride), k);
-      score.store(job.score + i);
-      std::uint64_t& word = tile.present[i >> 6];
-      const int shift = i & 63;
-      auto left = static_cast<std::uint32_t>(word >> shift) & lanes::all;
-      const std::uint32_t before = left;
-      for (int p = 0; p < job.pivots->count && left != 0; ++p) {
-        const V* const keys = pivot + p * job.objectives;
-        if (job.strict) {
-          left &= ~lanes::template every<compare::below>(x, tile.stride, keys, job.objectives);
-          continue;
-        }
-        const std::uint32_t under =
-            left & lanes::template every<compare::at_most>(x, tile.stride, keys, job.objectives);
-        if (under == 0) continue;
-        const V limit(job.pivots->score[p]);
-        left &= ~(under & lanes::template every<compare::below>(job.score + i, 0, &limit, 1));
-      }
-      word &= ~(static_cast<std::uint64_t>(before & ~left) << shift);
-    }
-  }
-};
-
-// front_pairs at a level.
-template <class T>
-struct pairs_job {
-  const T* keys;
-  std::int64_t stride, count;
-  const objective_table* table;
-  std::uint32_t* stay;
-};
-template <class T>
-struct pairs_work {
-  template <class Level>
-  static inline __attribute__((always_inline)) void run(pairs_job<T>& job) {
-    front_pairs<T, Level>::run(job.keys, job.stride, job.count, *job.table, job.stay);
-  }
-};
 
 // What is left of a group: rows of keys with their scores and numbers within the group.
 template <class T>
@@ -152,6 +32,19 @@ struct survivors {
     for (int k = 0; k < objectives; ++k) row[k] = tile.keys[k * tile.stride + i];
     score[count] = its_score;
     index[count++] = static_cast<std::int32_t>(tile.first + i);
+  }
+};
+
+// Rows by their first objective that differs, the larger one first, equal ones by number.
+template <class T>
+struct row_order {
+  const T* rows;
+  int objectives;
+  bool operator()(std::int64_t a, std::int64_t b) const {
+    const T *const x = rows + a * objectives, *const y = rows + b * objectives;
+    for (int k = 0; k < objectives; ++k)
+      if (x[k] != y[k]) return x[k] > y[k];
+    return a < b;
   }
 };
 
@@ -173,7 +66,7 @@ template <class T>
 struct window_work {
   template <class Level>
   static inline __attribute__((always_inline)) void run(window_job<T>& job) {
-    using V = lane<T, Level>;
+    using V = lane<T, key_level<Level>>;
     V x[objectives::most];
     dominance_tree<T>& tree = *job.tree;
     for (std::int64_t i = job.first; i < job.last; ++i) {
@@ -194,7 +87,7 @@ struct window_work {
 template <class T>
 struct front_memory {
   static constexpr std::int64_t huge = 1 << 16;  // samples of a group that all threads work on, in batches
-  static constexpr std::int64_t batch = 4096;
+  static constexpr std::int64_t batch = 2048;
 
   survivors<T> left;
   sort_entry *order = nullptr, *spare = nullptr;
@@ -231,9 +124,9 @@ struct front_answer {
 template <class T>
 class front_search {
  public:
-  front_search(const cpu& exec, isa level, const objective_table& table, const group_rows& group,
+  front_search(const cpu& exec, isa level, const objective_table& table, const group_rows& samples,
                front_memory<T>& memory)
-      : exec_(exec), level_(level), table_(table), group_(group), memory_(memory), pivots_(table.count) {}
+      : exec_(exec), level_(level), table_(table), group_(samples), memory_(memory), pivots_(table.count) {}
 
   void run(pareto_algorithm method, front_answer& answer) {
     violation_ = least_violation(table_, group_);
@@ -251,13 +144,13 @@ class front_search {
     else if (k == 3 && method == pareto_algorithm::automatic && left.count > sweep_from)
       sweep();
     else
-      window(method == pareto_algorithm::partitioned ||
-             (method == pareto_algorithm::automatic && left.count > partition_from));
+      window(method == pareto_algorithm::partitioned || (method == pareto_algorithm::automatic && mostly_front()));
     mark(answer);
   }
 
-  // More samples than that are swept, or sorted by parts, after the filter (docs/decisions/013_pareto_algorithms.md).
-  static constexpr std::int64_t sweep_from = 2048, partition_from = 8192;
+  // More samples than that are swept after the filter, or sorted by parts if most of them seem to stay
+  // (docs/decisions/013_pareto_algorithms.md).
+  static constexpr std::int64_t sweep_from = 2048, partition_from = 2048;
 
  private:
   static constexpr int most_chunks = 64;
@@ -286,9 +179,10 @@ class front_search {
     b.tile.count = static_cast<int>(count);
     load_tile(level_, table_, group_, violation_, b.tile);
   }
-  void score(buffers& b, const pivot_list<T>& pivots) const {
-    filter_job<T> job{&b.tile, &scale_, &pivots, table_.count, table_.dominance == dominance::strict, b.score};
-    run_at<filter_work<T>>(level_, job);
+  void score(buffers& b, const pivot_list<T>& pivots) {
+    const bool strict = table_.dominance == dominance::strict;
+    filter_job<T> job{&b.tile, &scale_, &pivots, table_.count, strict, b.score};
+    run_keys<filter_work<T>>(level_, job);
   }
 
   // f(tile) of a few tiles spread over the group.
@@ -367,28 +261,32 @@ class front_search {
     return true;
   }
 
-  // Sorts by key(at), then so that what dominates comes first, then by number; finds repeated samples.
-  template <class Key>
-  void sort(Key key) {
+  // Sorts by keys that are set, then so that what dominates comes first, then by number; finds repeated samples.
+  void sort() {
     const std::int64_t n = memory_.left.count;
-    for (std::int64_t i = 0; i < n; ++i) memory_.order[i] = {key(i), i};
-    sort_entries(memory_.order, memory_.spare, n, [&](std::int64_t a, std::int64_t b) {
-      const T *const x = row(a), *const y = row(b);
-      for (int k = 0; k < table_.count; ++k)
-        if (x[k] != y[k]) return x[k] > y[k];
-      return a < b;
-    });
+    sort_entries(memory_.order, memory_.spare, n, row_order<T>{memory_.left.rows, table_.count});
     for (std::int64_t i = 0; i < n; ++i)
       memory_.flags[i] = i > 0 && same(memory_.order[i].at, memory_.order[i - 1].at) ? flag_repeats : 0;
   }
   void sort_by_objectives() {
-    sort([&](std::int64_t i) {
+    for (std::int64_t i = 0; i < memory_.left.count; ++i) {
       const T* const x = row(i);
       if constexpr (sizeof(T) == 4)
-        return std::uint64_t{descending(x[0])} << 32 | descending(x[1]);
+        memory_.order[i] = {std::uint64_t{descending(x[0])} << 32 | (table_.count > 1 ? descending(x[1]) : 0), i};
       else
-        return descending(x[0]);
-    });
+        memory_.order[i] = {descending(x[0]), i};
+    }
+    sort();
+  }
+  void sort_by_score() {
+    for (std::int64_t i = 0; i < memory_.left.count; ++i) {
+      const auto key = descending(memory_.left.score[i]);
+      if constexpr (sizeof(T) == 4)
+        memory_.order[i] = {std::uint64_t{key} << 32 | descending(row(i)[0]), i};
+      else
+        memory_.order[i] = {key, i};
+    }
+    sort();
   }
 
   // One objective.
@@ -465,10 +363,7 @@ class front_search {
 
   // More: every sample against those of the set that come before it.
   void window(bool by_parts) {
-    if (by_parts)
-      sort_by_parts();
-    else
-      sort([&](std::int64_t i) { return score_key(i); });
+    by_parts ? sort_by_parts() : sort_by_score();
     const std::int64_t n = memory_.left.count;
     const bool threads = exec_.pool || exec_.parallel_for;
     const std::int64_t batch = threads ? front_memory<T>::batch : n;
@@ -493,13 +388,7 @@ class front_search {
   void look(std::int64_t first, std::int64_t last, dominance_tree<T>& tree, bool grows) const {
     const bool strict = table_.dominance == dominance::strict;
     window_job<T> job{memory_.left.rows, memory_.order, memory_.flags, first, last, &tree, table_.count, strict, grows};
-    run_at<window_work<T>>(level_, job);
-  }
-  std::uint64_t score_key(std::int64_t i) const {
-    if constexpr (sizeof(T) == 4)
-      return std::uint64_t{descending(memory_.left.score[i])} << 32 | descending(row(i)[0]);
-    else
-      return descending(memory_.left.score[i]);
+    run_keys<window_work<T>>(level_, job);
   }
 
   // Along a Z-curve over quantiles of the objectives, so that neighbours are alike and what dominates still comes first
@@ -508,15 +397,17 @@ class front_search {
     const int curve = std::min(table_.count, 32), bits = std::clamp(32 / curve, 1, most_part_bits);
     T limit[most_limits];
     for (int k = 0; k < curve; ++k) quantiles(k, bits, limit + (k << bits));
-    sort([&](std::int64_t i) {
+    for (std::int64_t i = 0; i < memory_.left.count; ++i) {
       const T* const x = row(i);
       std::uint32_t part[32];
       for (int k = 0; k < curve; ++k) part[k] = part_of(x[k], limit + (k << bits), bits);
       std::uint32_t z = 0;
       for (int b = bits; b-- > 0;)
         for (int k = 0; k < curve; ++k) z = z << 1 | (part[k] >> b & 1);
-      return static_cast<std::uint64_t>(~z) << 32 | descending(static_cast<float>(memory_.left.score[i]));
-    });
+      const std::uint32_t score = descending(static_cast<float>(memory_.left.score[i]));
+      memory_.order[i] = {static_cast<std::uint64_t>(~z) << 32 | score, i};
+    }
+    sort();
   }
   static constexpr int most_part_bits = 8, most_limits = 8 << most_part_bits;  // for 4 objectives, or 32 of one bit
   void quantiles(int k, int bits, T* limit) const {
@@ -534,17 +425,34 @@ class front_search {
     return at;
   }
 
+  // Compares `count` samples, spread over those that are left, with each other; `stay` says which stay.
+  void pairs_of(std::int64_t count, std::uint32_t* stay) const {
+    const std::int64_t words = pair_bits<T>::words_of(count), stride = words * pair_bits<T>::width;
+    T* const keys = memory_.tree.level[0];
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T* const x = row(memory_.left.count * i / count);
+      for (int k = 0; k < table_.count; ++k) keys[k * stride + i] = x[k];
+    }
+    for (std::int64_t j = 0; j < words; ++j) stay[j] = pair_bits<T>::of_first(count - j * pair_bits<T>::width);
+    pairs_job<T> job{keys, stride, count, &table_, stay};
+    run_keys<pairs_work<T>>(level_, job);
+  }
+  // Three quarters of some samples stay: then many will.
+  bool mostly_front() const {
+    constexpr std::int64_t some = 512;
+    if (memory_.left.count < partition_from) return false;
+    std::uint32_t stay[some / pair_bits<T>::width];
+    pairs_of(some, stay);
+    std::int64_t stays = 0;
+    for (const std::uint32_t bits : stay) stays += __builtin_popcount(bits);
+    return stays >= some * 3 / 4;
+  }
+
   // Every sample against every other.
   void pairs() {
     survivors<T>& left = memory_.left;
-    const std::int64_t words = pair_bits<T>::words_of(left.count), stride = words * pair_bits<T>::width;
-    T* const keys = memory_.tree.level[0];
-    for (std::int64_t i = 0; i < left.count; ++i)
-      for (int k = 0; k < table_.count; ++k) keys[k * stride + i] = row(i)[k];
     auto* const stay = reinterpret_cast<std::uint32_t*>(memory_.spare);
-    for (std::int64_t j = 0; j < words; ++j) stay[j] = pair_bits<T>::of_first(left.count - j * pair_bits<T>::width);
-    pairs_job<T> job{keys, stride, left.count, &table_, stay};
-    run_at<pairs_work<T>>(level_, job);
+    pairs_of(left.count, stay);
     // `stay` has settled equal samples too.
     std::int64_t kept = 0;
     for (std::int64_t i = 0; i < left.count; ++i)

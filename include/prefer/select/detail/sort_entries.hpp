@@ -50,20 +50,22 @@ inline void radix_sort(sort_entry* entries, sort_entry* spare, std::int64_t n) {
   if (from != entries) std::copy_n(from, n, entries);
 }
 
-// Ascending by key; equal keys by comes_before(at, at), which is a strict order.
+// Ascending by key; entries of equal keys by comes_before(at, at), which is a strict order.
 template <class Before>
-void sort_entries(sort_entry* entries, sort_entry* spare, std::int64_t n, Before comes_before) {
-  const auto by_place = [&](const sort_entry& a, const sort_entry& b) { return comes_before(a.at, b.at); };
-  if (n < radix_from) {
-    std::sort(entries, entries + n, [&](const sort_entry& a, const sort_entry& b) {
-      return a.key != b.key ? a.key < b.key : comes_before(a.at, b.at);
-    });
-    return;
+struct sort_entry_order {
+  Before comes_before;
+  bool operator()(const sort_entry& a, const sort_entry& b) const {
+    return a.key != b.key ? a.key < b.key : comes_before(a.at, b.at);
   }
-  radix_sort(entries, spare, n);
+};
+template <class Before>
+void sort_entries(sort_entry* entries, sort_entry* spare, std::int64_t n, const Before& comes_before) {
+  const sort_entry_order<Before> order{comes_before};
+  const bool many = n >= radix_from;
+  if (many) radix_sort(entries, spare, n);
   for (std::int64_t i = 0, end; i < n; i = end) {
-    for (end = i + 1; end < n && entries[end].key == entries[i].key;) ++end;
-    if (end - i > 1) std::sort(entries + i, entries + end, by_place);
+    for (end = i + 1; end < n && (!many || entries[end].key == entries[i].key);) ++end;
+    if (end - i > 1) std::sort(entries + i, entries + end, order);
   }
 }
 
