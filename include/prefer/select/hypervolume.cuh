@@ -19,7 +19,7 @@ static __global__ void __launch_bounds__(volume_threads)
   const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   char* const mine = scratch + thread * static_cast<std::int64_t>(tier.bytes);
   for (std::int64_t w = thread; w < p.samples * (k - first); w += threads) {
-    const std::int64_t s = w % p.samples, b = group_of(o, s);
+    const std::int64_t s = w % p.samples, b = group_with(o, s);
     const int last = first + static_cast<int>(w / p.samples);
     if (b < 0) continue;
     const group_rows g = o.group(b);

@@ -17,7 +17,7 @@ static __global__ void __launch_bounds__(cuda_threads) mark_dominated_kernel(con
   const int k_count = t.points.count;
   for (std::int64_t s = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; s < p.samples;
        s += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
-    const std::int64_t b = group_of(t.points, s);
+    const std::int64_t b = group_with(t.points, s);
     bool dominated = false;
     if (b >= 0 && p.counts(s)) {
       const group_rows g = t.points.group(b);
@@ -41,7 +41,7 @@ static __global__ void __launch_bounds__(volume_threads)
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   char* const mine = scratch + thread * static_cast<std::int64_t>(tier.bytes);
   for (std::int64_t s = thread; s < p.samples; s += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
-    const std::int64_t b = group_of(o, s);
+    const std::int64_t b = group_with(o, s);
     if (b < 0) continue;
     const group_rows g = o.group(b);
     if (g.count <= tier.above || g.count > tier.most) continue;

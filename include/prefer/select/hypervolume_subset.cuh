@@ -25,7 +25,7 @@ static __global__ void __launch_bounds__(volume_threads)
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   char* const mine = scratch + thread * static_cast<std::int64_t>(tier.bytes);
   for (std::int64_t s = thread; s < p.samples; s += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
-    const std::int64_t b = group_of(o, s);
+    const std::int64_t b = group_with(o, s);
     if (b < 0) continue;
     const group_rows g = o.group(b);
     if (g.count <= tier.above || g.count > tier.most) continue;

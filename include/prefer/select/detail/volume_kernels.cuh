@@ -27,7 +27,7 @@ struct device_points {
 };
 
 // The group of a sample; -1 for one that belongs to none.
-static __device__ inline std::int64_t group_of(const objective_table& t, std::int64_t s) {
+static __device__ inline std::int64_t group_with(const objective_table& t, std::int64_t s) {
   if (t.offsets.data == nullptr) return t.per_group > 0 ? s / t.per_group : -1;
   std::int64_t low = 0, high = t.groups;  // the last group that begins at or before s
   while (low < high) {
@@ -54,7 +54,7 @@ static __global__ void __launch_bounds__(cuda_threads)
   const double nowhere = -math::detail::infinity<double>();
   for (std::int64_t s = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; s < p.samples;
        s += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
-    const std::int64_t b = group_of(o, s);
+    const std::int64_t b = group_with(o, s);
     bool counts = b >= 0;
     if (counts) {
       const group_rows g = o.group(b);
