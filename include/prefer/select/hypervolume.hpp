@@ -365,7 +365,7 @@ inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
 //
 // Methods: K = 1 the largest; K = 2 sort and scan, K = 3 sort and sweep over stairs kept in a set of ranks, both
 // n log n; from K = 4 on (and with `slices`) exclusive volumes of limited sets (WFG) with raised references: n m for
-// K = 4, m being the front of three objectives so far, exponential in K. The gradient costs K times as much. Memory is
+// K = 4, m being the front of three objectives so far, exponential in K. The gradient is K such passes. Memory is
 // O(n K) up to K = 4 and O(n K^2) beyond (times 8 for one set, for its tasks). On CUDA a thread per sample and
 // objective looks at all others, n^2 K, with up to 64 MB of scratch from K = 4 on; one set of two objectives from 4096
 // samples on is sorted and scanned.
