@@ -83,6 +83,9 @@
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
 #include <prefer/select/crowding_distance.cuh>
+#include <prefer/select/hypervolume.cuh>
+#include <prefer/select/hypervolume_contributions.cuh>
+#include <prefer/select/hypervolume_subset.cuh>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
 #include <prefer/select/pareto_truncation.cuh>

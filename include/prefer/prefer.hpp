@@ -88,6 +88,9 @@
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
 #include <prefer/select/crowding_distance.hpp>
+#include <prefer/select/hypervolume.hpp>
+#include <prefer/select/hypervolume_contributions.hpp>
+#include <prefer/select/hypervolume_subset.hpp>
 #include <prefer/select/knee_point.hpp>
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>

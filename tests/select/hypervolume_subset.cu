@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <prefer/select/hypervolume_subset.cuh>
+#include <select/volume_device.cuh>
+#include <support/coverage.hpp>
+
+#include <string>
+
+using namespace prefer_test;
+
+namespace {
+
+template <class S>
+struct device_call : device_case<S> {
+  using device_case<S>::device_case;
+  prefer::hypervolume_subset options() const {
+    return {.size = this->host.picks, .objectives = this->host.objectives()};
+  }
+  prefer::status run(const prefer::cuda& exec) {
+    return prefer::hypervolume_subsets(exec, options(), this->inputs(), this->subset_outputs());
+  }
+  std::size_t workspace(const prefer::cuda& exec) {
+    return prefer::hypervolume_subsets_workspace(exec, options(), this->inputs());
+  }
+};
+
+template <class S>
+void check_all_on_cuda() {
+  stream s;
+  for (const auto& shape : device_shapes()) {
+    volume_case<S> c(shape);
+    device_call<S> d(c);
+    prefer::check(d.run(prefer::cuda{s.handle}));
+    s.wait();
+    d.fetch();
+    c.check_subsets();
+  }
+  covers<S>("hypervolume_subset", "sizes");
+}
+
+}  // namespace
+
+TEST_CASE("subsets on CUDA: every pick is the first of those that add most") {
+  SUBCASE("float") { check_all_on_cuda<float>(); }
+  SUBCASE("double") { check_all_on_cuda<double>(); }
+  SUBCASE("half") { check_all_on_cuda<prefer::half>(); }
+  SUBCASE("bfloat16") { check_all_on_cuda<prefer::bfloat16>(); }
+  covers("hypervolume_subset", "masked");
+}
+
+TEST_CASE("subsets on CUDA: three launches and two per pick with a workspace, captured and replayed") {
+  stream s;
+  volume_case<float> c({.objectives = 4, .samples = 9, .groups = grouping::cube, .excluded = true});
+  device_call<float> d(c);
+  device_workspace memory(d.workspace(prefer::cuda{s.handle}));
+  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
+  enqueues_only("subsets", 3 + 2 * static_cast<int>(c.picks), [&] { prefer::check(d.run(exec)); });
+  const prefer::cuda small{.stream = s.handle, .workspace = {memory.get().data, memory.bytes - 1}};
+  CHECK(d.run(small).code == prefer::errc::small_workspace);
+  const cudaGraphExec_t graph = capture(s.handle, [&] { prefer::check(d.run(exec)); });
+  c.rewards.set(0, c.low(0, 0) + 3), c.rewards.set(7, c.low(0, 3) - 4);
+  d.send();
+  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+  s.wait();
+  d.fetch();
+  cudaGraphExecDestroy(graph);
+  c.check_subsets();
+  covers("hypervolume_subset", "allocation"), covers("hypervolume_subset", "capture");
+}
+
+TEST_CASE("subsets on CUDA: bad groups are NaN and reported, bad arguments named") {
+  stream s;
+  volume_case<double> c({.objectives = 3, .samples = 6, .groups = grouping::cube, .group_reference = true});
+  c.reference.set(4, std::numeric_limits<double>::quiet_NaN());
+  buffer<unsigned long long> word(1);
+  word.at(0) = ~0ull;
+  device<unsigned long long> report(word);
+  device_call<double> d(c);
+  prefer::check(d.run({.stream = s.handle, .report = reinterpret_cast<prefer::content_report*>(report.data())}));
+  s.wait();
+  d.fetch(), report.fetch();
+  const prefer::content_report found{word.at(0)};
+  CHECK((found.code() == prefer::errc::bad_parameter && found.index() == 1));
+  for (std::int64_t b = 0; b < 3; ++b) CHECK(std::isnan(c.hypervolume.get(b)) == (b == 1));
+  CHECK((c.indices.at(c.picks) == -1 && std::isnan(c.gain.get(c.picks))));
+  auto options = d.options();
+  options.size = -1;
+  const prefer::status bad =
+      prefer::hypervolume_subsets(prefer::cuda{s.handle}, options, d.inputs(), d.subset_outputs());
+  CHECK(std::string(bad.argument) == "size");
+  covers("hypervolume_subset", "bad-argument");
+}
