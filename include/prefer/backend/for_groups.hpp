@@ -36,14 +36,17 @@ struct group_range {
   std::int64_t index = 0, first = 0, count = 0;
 };
 
-// Groups of samples: by offsets, or of `size` samples each.
+// Groups of samples: by offsets, or of `size` samples each (the last may have fewer).
 struct group_table {
   std::int64_t samples = 0, groups = 0, size = 0;
   source offsets;
 
   PREFER_HD bool find(std::int64_t b, group_range& g) const {
-    g = {b, b * size, size};
-    if (offsets.data == nullptr) return true;
+    if (offsets.data == nullptr) {
+      const std::int64_t rest = samples - b * size;
+      g = {b, b * size, rest < size ? rest : size};
+      return true;
+    }
     const std::int64_t begin = load_index(offsets.data, offsets.type, b * offsets.stride);
     const std::int64_t end = load_index(offsets.data, offsets.type, (b + 1) * offsets.stride);
     const bool valid = begin >= 0 && begin <= end && end <= samples;
@@ -51,6 +54,13 @@ struct group_table {
     return valid;
   }
 };
+
+// Items that have nothing to do with each other, in pieces for teams.
+inline group_table pieces_of(std::int64_t items) {
+  group_table t;
+  t.samples = items, t.size = 256, t.groups = (items + 255) / 256;
+  return t;
+}
 
 // Which digit the nth smallest has, how many are smaller, and how many have the same.
 struct digit_place {

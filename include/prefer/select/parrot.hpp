@@ -95,32 +95,21 @@ status make_parrot(const parrot_inputs<S>& in, const parrot_outputs<S>& out, gro
   using require::holds;
   if (!in.rewards.given()) return require::fail(errc::missing_input, "rewards", "K rewards per sample, [n, K]");
   if (!in.mask.given()) return require::fail(errc::missing_input, "mask", "the non-dominated set, one flag per sample");
-  if (!out.advantage.given() && !out.weight.given() && !out.size.given())
-    return require::fail(errc::missing_output, "outputs", "at least one output to write");
+  if (const status s = some_output(out.advantage, out.weight, out.size); !s.ok()) return s;
   const std::int64_t n = in.rewards.extent[0], k = in.rewards.extent[1];
   if (const status s = make_groups(in.groups, "rewards", n, t); !s.ok()) return s;
   if (k < 1)
     return require::fail(errc::bad_extent, "rewards", "rewards per sample: at least", static_cast<double>(k), 1);
   constexpr const char* per_sample = "the number of samples,";
-  if (const status s = first_error(
-          require::matrix("rewards", in.rewards, n, k), require::vector("mask", in.mask, n, per_sample, holds::flags),
-          check_vector("reward_index", in.reward_index, n, per_sample, holds::indices),
-          check_vector("baseline", in.baseline, k, "the number of rewards,", holds::numbers),
-          check_vector("advantage", out.advantage, n, per_sample, holds::numbers),
-          check_vector("weight", out.weight, n, per_sample, holds::numbers),
-          check_vector("size", out.size, t.groups, "the number of groups,", holds::indices));
-      !s.ok())
-    return s;
-  require::footprints<5, 3> all;
-  const auto read = [&](const char* name, const auto& v) {
-    if (v.given()) all.read(require::footprint_of(name, v));
-  };
-  const auto write = [&](const char* name, const auto& v) {
-    if (v.given()) all.write(require::footprint_of(name, v));
-  };
-  read("rewards", in.rewards), read("mask", in.mask), read("reward_index", in.reward_index);
-  read("baseline", in.baseline), read("groups.offsets", in.groups.offsets);
-  write("advantage", out.advantage), write("weight", out.weight), write("size", out.size);
+  call_checks<5, 3> call;
+  call.read("rewards", in.rewards, n, k);
+  call.read("mask", in.mask, n, per_sample, holds::flags);
+  call.read("reward_index", in.reward_index, n, per_sample, holds::indices);
+  call.read("baseline", in.baseline, k, "the number of rewards,", holds::numbers);
+  call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
+  call.write("advantage", out.advantage, n, per_sample, holds::numbers);
+  call.write("weight", out.weight, n, per_sample, holds::numbers);
+  call.write("size", out.size, t.groups, "the number of groups,", holds::indices);
   w = {{in.rewards.data, in.rewards.stride[0], in.rewards.stride[1], in.rewards.type},
        k,
        source_of(in.mask),
@@ -129,7 +118,7 @@ status make_parrot(const parrot_inputs<S>& in, const parrot_outputs<S>& out, gro
        sink_of(out.advantage),
        sink_of(out.weight),
        sink_of(out.size)};
-  return all.check();
+  return call.check();
 }
 
 }  // namespace detail

@@ -43,6 +43,36 @@ status check_vector(const char* name, const erased_view<Mutable, 1, S>& v, std::
   return v.given() ? require::vector(name, v, n, whose, what) : status{};
 }
 
+// The vectors and matrices of a call one after the other: the first error, and whether an output lies over anything else.
+template <int Inputs, int Outputs>
+struct call_checks {
+  status first = {};
+  require::footprints<Inputs, Outputs> all = {};
+
+  template <space S>
+  void read(const char* name, const input_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
+    if (first.ok()) first = check_vector(name, v, n, whose, what);
+    if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
+  }
+  template <space S>
+  void read(const char* name, const input_view<2, S>& v, std::int64_t rows, std::int64_t columns) {
+    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns);
+    if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
+  }
+  template <space S>
+  void write(const char* name, const output_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
+    if (first.ok()) first = check_vector(name, v, n, whose, what);
+    if (first.ok() && v.given()) all.write(require::footprint_of(name, v));
+  }
+  status check() const { return first.ok() ? all.check() : first; }
+};
+
+template <class... View>
+status some_output(const View&... v) {
+  return (v.given() || ...) ? status{}
+                            : require::fail(errc::missing_output, "outputs", "at least one output to write");
+}
+
 // `n` is the number of samples, as the vector `name` says.
 template <space S>
 status make_groups(const sample_groups<S>& in, const char* name, std::int64_t n, group_table& t) {
@@ -177,34 +207,24 @@ inline std::size_t list_bytes(std::int64_t n, std::int64_t groups, selection_sin
   return a.bytes();
 }
 
-template <space S, int Inputs>
-status make_selection_sinks(const selection_outputs<S>& out, const group_table& t,
-                            require::footprints<Inputs, 5>& all, selection_sinks& to) {
+template <space S>
+status some_selection(const selection_outputs<S>& out) {
+  return some_output(out.mask, out.weight, out.count, out.indices, out.index_offsets);
+}
+
+template <space S, class Checks>
+status make_selection_sinks(const selection_outputs<S>& out, const group_table& t, Checks& call, selection_sinks& to) {
   using require::holds;
-  if (!out.mask.given() && !out.weight.given() && !out.count.given() && !out.indices.given() &&
-      !out.index_offsets.given())
-    return require::fail(errc::missing_output, "outputs", "at least one output to write");
   const std::int64_t room = out.indices.extent[0];
-  if (out.indices.given() && room < 0)
-    return require::fail(errc::bad_extent, "indices", "at least", static_cast<double>(room), 0);
-  if (const status s = first_error(
-          check_vector("mask", out.mask, t.samples, "the number of samples,", holds::flags),
-          check_vector("weight", out.weight, t.samples, "the number of samples,", holds::numbers),
-          check_vector("count", out.count, t.groups, "the number of groups,", holds::indices),
-          check_vector("indices", out.indices, room, "", holds::indices),
-          check_vector("index_offsets", out.index_offsets, t.groups + 1, "one more than there are groups,",
-                       holds::indices));
-      !s.ok())
-    return s;
-  const auto write = [&](const char* name, const auto& v) {
-    if (v.given()) all.write(require::footprint_of(name, v));
-  };
-  write("mask", out.mask), write("weight", out.weight), write("count", out.count);
-  write("indices", out.indices), write("index_offsets", out.index_offsets);
+  call.write("mask", out.mask, t.samples, "the number of samples,", holds::flags);
+  call.write("weight", out.weight, t.samples, "the number of samples,", holds::numbers);
+  call.write("count", out.count, t.groups, "the number of groups,", holds::indices);
+  call.write("indices", out.indices, room < 0 ? 0 : room, "", holds::indices);
+  call.write("index_offsets", out.index_offsets, t.groups + 1, "one more than there are groups,", holds::indices);
   to.mask = sink_of(out.mask), to.weight = sink_of(out.weight), to.count = sink_of(out.count);
   to.indices = sink_of(out.indices), to.index_offsets = sink_of(out.index_offsets);
   to.capacity = out.indices.given() ? room : 0;
-  return all.check();
+  return call.check();
 }
 
 // Runs a selection, a work of for_groups whose member `to` says where it goes, and makes its lists.
