@@ -67,6 +67,11 @@ struct call_checks {
   status check() const { return first.ok() ? all.check() : first; }
 };
 
+struct named_extent {
+  const char* name;
+  std::int64_t extent, least;
+};
+
 template <class... View>
 status some_output(const View&... v) {
   return (v.given() || ...) ? status{}

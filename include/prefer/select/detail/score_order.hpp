@@ -66,8 +66,15 @@ PREFER_HD order_cut cut_by_digits(const Team& team, std::int64_t n, std::int64_t
     left -= p.before;
     if (left == p.here) {  // all that begin like this
       const std::uint64_t rest = (std::uint64_t{1} << by) - 1;
-      return {of_key ? ranked{low.key | rest, INT64_MAX}
-                     : ranked{low.key, low.item | static_cast<std::int64_t>(rest)}};
+      order_cut cut;  // not in one expression: nvcc 13.0 crashes on it
+      cut.last = low;
+      if (of_key) {
+        cut.last.key |= rest;
+        cut.last.item = INT64_MAX;
+      } else {
+        cut.last.item |= static_cast<std::int64_t>(rest);
+      }
+      return cut;
     }
   }
   return {low};
