@@ -87,3 +87,6 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/select/non_dominated.hpp>
+#include <prefer/select/objectives.hpp>
+#include <prefer/select/running_front.hpp>

@@ -43,6 +43,11 @@ REQUIRED = {
     ("table", "cuda"): [("double", "sizes")] + [("any", t) for t in ("allocation", "bad-argument")],
     ("list", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "masked", "accumulation", "allocation", "bad-argument")],
     ("list", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
+    ("selection", "cpu"): [(s, "sizes") for s in STORAGE]
+    + [("any", t) for t in ("golden", "identity", "strides", "masked", "threads", "allocation", "bad-argument")],
+    ("selection", "cuda"): [(s, "sizes") for s in STORAGE]
+    + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
+    ("stream", "cpu"): [("half", "sizes")] + [("any", t) for t in ("identity", "masked", "allocation", "bad-argument")],
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
     ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
 }

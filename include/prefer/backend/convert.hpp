@@ -90,6 +90,13 @@ PREFER_HD std::int64_t load_index(const void* data, element type, std::int64_t a
                               : static_cast<std::int64_t>(static_cast<const std::int32_t*>(data)[at]);
 }
 
+PREFER_HD void store_index(void* data, element type, std::int64_t at, std::int64_t x) {
+  if (type == element::i64)
+    static_cast<std::int64_t*>(data)[at] = x;
+  else
+    static_cast<std::int32_t*>(data)[at] = static_cast<std::int32_t>(x);
+}
+
 // Stores x, or adds it to what is there.
 template <class T>
 PREFER_HD void store_element(void* data, element type, std::int64_t at, T x, bool accumulate) {

@@ -54,12 +54,6 @@ struct token_arguments {
   scalar grad_scale = 1.0;
 };
 
-PREFER_HD void store_index(void* data, element type, std::int64_t at, std::int64_t x) {
-  if (type == element::i64)
-    static_cast<std::int64_t*>(data)[at] = x;
-  else
-    static_cast<std::int32_t*>(data)[at] = static_cast<std::int32_t>(x);
-}
 PREFER_HD void write_index(const sink& s, std::int64_t item, std::int64_t x) {
   if (s.data != nullptr) store_index(s.data, s.type, item * s.stride, x);
 }

@@ -23,8 +23,9 @@ struct sample_groups {
   std::int64_t size = 0;          // or: divides n
 };
 
-// What was selected; at least one output has to be there. `indices` gets as many numbers as it has room for: where
-// that is less than all (index_offsets says how many), the first.
+// What was selected; at least one output has to be there. If `indices` has not room for all, it gets the first numbers,
+// the other outputs are complete, and a call on the CPU returns bad_extent with the room that is needed (on CUDA
+// index_offsets tells).
 template <space S>
 struct selection_outputs {
   output_view<1, S> mask = {};           // [n] bool or uint8: 1 for selected samples, else 0
@@ -187,7 +188,10 @@ struct place_lists {
           to.begin[b] = before;
           write_index(to.index_offsets, b, before);
         });
-    team.once([&]() PREFER_HD_LAMBDA { write_index(to.index_offsets, groups, all); });
+    team.once([&]() PREFER_HD_LAMBDA {
+      to.begin[groups] = all;
+      write_index(to.index_offsets, groups, all);
+    });
   }
 };
 struct fill_lists {
@@ -232,6 +236,15 @@ status make_selection_sinks(const selection_outputs<S>& out, const group_table& 
   return call.check();
 }
 
+inline status check_room(const cpu&, const selection_sinks& to, std::int64_t groups) {
+  const std::int64_t all = to.begin[groups];
+  return to.indices.data == nullptr || all <= to.capacity
+             ? status{}
+             : require::fail(errc::bad_extent, "indices", "room for all that are selected: at least",
+                             static_cast<double>(to.capacity), static_cast<double>(all));
+}
+inline status check_room(const cuda&, const selection_sinks&, std::int64_t) { return {}; }
+
 // Runs a selection, a work of for_groups whose member `to` says where it goes, and makes its lists.
 template <class Exec, class Work>
 status run_selection(const Exec& exec, const group_table& t, Work work) {
@@ -243,7 +256,8 @@ status run_selection(const Exec& exec, const group_table& t, Work work) {
     all.samples = all.size = t.groups, all.groups = 1;
     if (const status s = for_groups(rest, t, work); !s.ok()) return s;
     if (const status s = for_groups(rest, all, place_lists{work.to, t.groups}); !s.ok()) return s;
-    return for_groups(rest, t, fill_lists{work.to});
+    if (const status s = for_groups(rest, t, fill_lists{work.to}); !s.ok()) return s;
+    return check_room(rest, work.to, t.groups);
   });
 }
 

@@ -4,10 +4,10 @@
 
 #include <prefer/backend/convert.hpp>
 #include <prefer/core/checks.hpp>
+#include <prefer/core/host_scratch.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/rank/comparisons.hpp>
 #include <prefer/rank/detail/comparison_row.hpp>
-#include <prefer/rank/detail/host_scratch.hpp>
 
 #include <algorithm>
 #include <cstdint>
