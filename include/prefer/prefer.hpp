@@ -72,6 +72,7 @@
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
 #include <prefer/loss/regret.hpp>
+#include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/seppo.hpp>
@@ -87,6 +88,13 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/select/extremes.hpp>
+#include <prefer/select/hierarchical_comparator.hpp>
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/objectives.hpp>
+#include <prefer/select/pair_filters.hpp>
+#include <prefer/select/parrot.hpp>
+#include <prefer/select/queries.hpp>
 #include <prefer/select/running_front.hpp>
+#include <prefer/select/selection.hpp>
+#include <prefer/select/top.hpp>

@@ -19,6 +19,9 @@
 //   first(n, f)          the smallest of the `ranked` f(i); {left_out, -1} for n = 0
 //   digit(n, f, nth)     f(i) is from 0 to 255, or -1 for none: where the nth smallest of them is (from 0)
 //   prefix(n, f, g)      g(i, sum of the integers f(j) with j < i) for every i; returns the sum of all
+//   places(group, keys)  p with p(i) = {keys.key(first + i), i}; on the CPU keys.fill(sample, count, to) finds keys of
+//                        samples in tiles, one of which is kept from pass to pass and group to group: a work has one
+//                        kind of keys, and what it finds for samples of no group must not matter
 //   once(f)              f() on one thread
 //   fault(code, index)   reports bad content (CUDA; on the CPU it was found before)
 //

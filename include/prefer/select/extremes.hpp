@@ -84,32 +84,27 @@ struct extreme_work {
   extreme_pairs options;
   sink chosen, rejected, mask, difference;
 
-  // Missing as a whole if either score is.
-  PREFER_HD ranked place(const group_range& g, std::int64_t i, bool best) const {
-    const ranked x = order.place(g, i, best);
-    return second.data != nullptr && x.key != left_out && math::is_nan(read_item<double>(second, g.first + i))
-               ? ranked{left_out, i}
-               : x;
-  }
   PREFER_HD bool passes(std::int64_t s, bool best) const {
     if (second.data == nullptr) return true;
     const double x = read_item<double>(second, s);
     return best ? x >= options.second_at_least.as<double>() : x <= options.second_at_most.as<double>();
   }
   // The first sample with the extreme score that passes the second; of all scores, not of those that pass.
-  template <class Team>
-  PREFER_HD ranked extreme(const Team& team, const group_range& g, bool best) const {
-    const ranked found = team.first(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return place(g, i, best); });
+  template <class Team, class Place>
+  PREFER_HD ranked extreme(const Team& team, const group_range& g, bool best, const Place& place) const {
+    const auto at = [&](std::int64_t i) PREFER_HD_LAMBDA { return best ? place(i) : from_the_end(place(i)); };
+    const ranked found = team.first(g.count, at);
     if (second.data == nullptr || found.key == left_out) return found;
     return team.first(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      const ranked x = place(g, i, best);
+      const ranked x = at(i);
       return x.key == found.key && passes(g.first + i, best) ? x : ranked{left_out, i};
     });
   }
 
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
-    const ranked best = extreme(team, g, true), worst = extreme(team, g, false);
+    const auto place = team.places(g, order);
+    const ranked best = extreme(team, g, true, place), worst = extreme(team, g, false, place);
     team.once([&]() PREFER_HD_LAMBDA {
       bool pair = best.key != left_out && worst.key != left_out;
       double gap = 0;
@@ -140,9 +135,11 @@ struct branch_work {
 
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
+    const auto place = team.places(g, order);
     const auto found = [&](bool best_first) PREFER_HD_LAMBDA {
-      const ranked x =
-          team.first(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return order.place(g, i, best_first); });
+      const ranked x = team.first(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
+        return best_first ? place(i) : from_the_end(place(i));
+      });
       if (x.key == left_out) return std::int64_t{-1};
       const double z = order.value(g.first + x.item);
       const bool far = best_first ? z >= options.best_at_least.as<double>() : z < options.worst_below.as<double>();
@@ -154,7 +151,7 @@ struct branch_work {
       const std::int64_t s = g.first + i;
       if (advantage.data != nullptr) write_item(advantage, s, keep(i), keep(i) ? advantage_of(order.value(s)) : 0, false);
     });
-    to.write(team, g, keep);
+    to.write(team, g, (best >= 0 ? 1 : 0) + (worst >= 0 && worst != best ? 1 : 0), keep);
   }
 };
 
@@ -176,7 +173,7 @@ status make_extremes(const extreme_pairs& options, const extreme_inputs<S>& in, 
   call.write("rejected", out.rejected, t.groups, per_group, holds::indices);
   call.write("mask", out.mask, t.groups, per_group, holds::flags);
   call.write("difference", out.difference, t.groups, per_group, holds::numbers);
-  w = {{source_of(in.score), source_of(in.mask)},
+  w = {{source_of(in.score), source_of(in.mask), false, false, 0.0, source_of(in.second)},
        source_of(in.second),
        options,
        sink_of(out.chosen),
@@ -200,7 +197,7 @@ status make_branches(const select_branches& options, const branch_inputs<S>& in,
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   call.write("advantage", out.advantage, n, per_sample, holds::numbers);
   if (const status s = out.advantage.given() ? status{} : some_selection(out.selected); !s.ok()) return s;
-  w.order = {source_of(in.score), source_of(in.mask)};
+  w.order.score = source_of(in.score), w.order.mask = source_of(in.mask);
   w.options = options;
   w.advantage = sink_of(out.advantage);
   return make_selection_sinks(out.selected, t, call, w.to);

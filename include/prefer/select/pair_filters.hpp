@@ -113,7 +113,7 @@ struct consistency_work {
         team.total(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return right(g.first + i) ? 1 : 0; });
     const double rate = n > 0 ? static_cast<double>(k) / static_cast<double>(n) : 0;
     const bool kept = n > 0 && rate >= least.as<double>();
-    to.write(team, g, [&](std::int64_t i) PREFER_HD_LAMBDA { return kept && right(g.first + i); });
+    to.write(team, g, kept ? k : 0, [&](std::int64_t i) PREFER_HD_LAMBDA { return kept && right(g.first + i); });
     team.once([&]() PREFER_HD_LAMBDA { write_item(accuracy, g.index, true, rate, false); });
   }
 };

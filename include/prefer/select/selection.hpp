@@ -155,10 +155,9 @@ struct selection_sinks {
 
   bool lists() const { return indices.data != nullptr || index_offsets.data != nullptr; }
 
-  // Writes the selection of a group: keep(i) of its sample i.
+  // Writes the selection of a group: keep(i) of its sample i, which is true for n samples.
   template <class Team, class Keep>
-  PREFER_HD void write(const Team& team, const group_range& g, Keep keep) const {
-    const std::int64_t n = team.total(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return keep(i) ? 1 : 0; });
+  PREFER_HD void write(const Team& team, const group_range& g, std::int64_t n, const Keep& keep) const {
     const double share = n > 0 ? 1 / static_cast<double>(n) : 0;
     team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const std::int64_t s = g.first + i;

@@ -46,14 +46,8 @@ struct top_work {
   select_top options;
   selection_sinks to;
 
-  PREFER_HD bool passes(std::int64_t s) const {
-    if (!options.threshold) return true;
-    const double x = order.value(s), limit = options.limit.as<double>();
-    return options.smallest ? x <= limit : x >= limit;
-  }
   // `there` samples may be selected: how many are.
-  PREFER_HD std::int64_t wanted(std::int64_t there) const {
-    const double fraction = options.fraction.as<double>();
+  PREFER_HD std::int64_t wanted(std::int64_t there, double fraction) const {
     if (!(fraction > 0)) return options.count < there ? options.count : there;
     const auto part = static_cast<std::int64_t>(fraction * static_cast<double>(there) + 0.5);
     return part < 1 && there > 0 ? 1 : part < there ? part : there;
@@ -61,16 +55,20 @@ struct top_work {
 
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
-    const auto place = [&](std::int64_t i) PREFER_HD_LAMBDA {
-      const ranked x = order.place(g, i);
-      return x.key != left_out && passes(g.first + i) ? x : ranked{left_out, i};
-    };
-    const std::int64_t there =
-        team.total(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return place(i).key != left_out ? 1 : 0; });
-    const std::int64_t n = wanted(there);
-    const order_cut cut =
-        n == there ? order_cut{{left_out - 1, INT64_MAX}} : cut_behind(team, g.count, n, place);
-    to.write(team, g, [&](std::int64_t i) PREFER_HD_LAMBDA { return cut.takes(place(i)); });
+    const auto place = team.places(g, order);
+    const double fraction = options.fraction.as<double>();
+    std::int64_t n = 1;
+    order_cut cut;
+    if (options.count == 1 && !(fraction > 0)) {
+      cut.last = team.first(g.count, place);
+      n = cut.last.key != left_out ? 1 : 0;
+    } else {
+      const std::int64_t there =
+          team.total(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return place(i).key != left_out ? 1 : 0; });
+      n = wanted(there, fraction);
+      cut = n == there ? order_cut{{left_out - 1, INT64_MAX}} : cut_behind(team, g.count, n, place);
+    }
+    to.write(team, g, n, [&](std::int64_t i) PREFER_HD_LAMBDA { return cut.takes(place(i)); });
   }
 };
 
@@ -87,7 +85,7 @@ status make_top(const select_top& options, const top_inputs<S>& in, const select
   call.read("mask", in.mask, n, "the number of samples,", holds::flags);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   if (const status s = some_selection(out); !s.ok()) return s;
-  w.order = {source_of(in.score), source_of(in.mask), options.smallest};
+  w.order = {source_of(in.score), source_of(in.mask), options.smallest, options.threshold, options.limit, {}};
   w.options = options;
   return make_selection_sinks(out, t, call, w.to);
 }

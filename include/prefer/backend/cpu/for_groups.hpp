@@ -10,7 +10,36 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
+// Keys of consecutive samples.
+struct key_tile {
+  std::int64_t samples;  // of all groups
+  std::int64_t first = -tile_items;
+  std::uint64_t keys[tile_items];
+
+  explicit key_tile(std::int64_t n) : samples(n) {}
+  bool has(std::int64_t sample) const { return static_cast<std::uint64_t>(sample - first) < tile_items; }
+  template <class Keys>
+  __attribute__((noinline)) void load(const Keys& from, std::int64_t sample) {
+    first = sample;
+    from.fill(first, static_cast<int>(smaller(tile_items, samples - first)), keys);
+  }
+};
+
+template <class Keys>
+struct tile_places {
+  const Keys& keys;
+  key_tile& tile;
+  std::int64_t first;
+
+  inline __attribute__((always_inline)) ranked operator()(std::int64_t i) const {
+    if (!tile.has(first + i)) tile.load(keys, first + i / tile_items * tile_items);
+    return {tile.keys[first + i - tile.first], i};
+  }
+};
+
 struct one_thread {
+  key_tile* tile;
+
   template <class F>
   PREFER_HD void each(std::int64_t n, F f) const {
     for (std::int64_t i = 0; i < n; ++i) f(i);
@@ -48,6 +77,15 @@ struct one_thread {
     }
     return sum;
   }
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  template <class Keys>
+  PREFER_HD tile_places<Keys> places(const group_range& g, const Keys& keys) const {
+    const bool small = g.count > 0 && g.count <= tile_items;  // then it is in one tile
+    if (small && !(tile->has(g.first) && tile->has(g.first + g.count - 1))) tile->load(keys, g.first);
+    return {keys, *tile, g.first};
+  }
   template <class F>
   PREFER_HD void once(F f) const {
     f();
@@ -61,10 +99,11 @@ template <class Work>
 status for_groups(const cpu& exec, const detail::group_table& groups, const Work& work) {
   const std::int64_t blocks = detail::smaller(groups.groups, detail::max_blocks);
   detail::for_blocks(exec, blocks, groups.samples, [&](std::int64_t first, std::int64_t last) {
+    detail::key_tile tile(groups.samples);
     for (std::int64_t b = groups.groups * first / blocks; b < groups.groups * last / blocks; ++b) {
       detail::group_range g;
       groups.find(b, g);
-      work(detail::one_thread{}, g);
+      work(detail::one_thread{&tile}, g);
     }
   });
   return {};

@@ -20,6 +20,13 @@ struct team_memory {
   unsigned counts[256];
 };
 
+template <class Keys>
+struct thread_places {
+  const Keys& keys;
+  std::int64_t first;
+  PREFER_HD ranked operator()(std::int64_t i) const { return {keys.key(first + i), i}; }
+};
+
 template <int Threads>
 struct thread_team {
   team_memory<Threads>* memory;
@@ -120,6 +127,10 @@ struct thread_team {
     }
     sync();
     return sum;
+  }
+  template <class Keys>
+  __device__ thread_places<Keys> places(const group_range& g, const Keys& keys) const {
+    return {keys, g.first};
   }
   template <class F>
   __device__ void once(F f) const {

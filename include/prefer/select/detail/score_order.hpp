@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/for_groups.hpp>
 #include <prefer/backend/item.hpp>
+#include <prefer/core/scalar.hpp>
 
 #include <cstdint>
 
@@ -12,21 +14,41 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-// Scores with a mask; NaN and what is left out come last and are never selected.
+// Scores with a mask. NaN and what is left out come last and are never selected.
 struct score_order {
   source score, mask;
   bool smallest = false;  // the smallest is the best
+  bool limited = false;   // scores from `limit` on only: at least, or at most where the smallest is the best
+  scalar limit = 0.0;
+  source also;            // another number that may not be NaN
 
   PREFER_HD double value(std::int64_t s) const { return load_element<double>(score.data, score.type, s * score.stride); }
-  PREFER_HD bool present(std::int64_t s) const { return selects(mask, s) && !math::is_nan(value(s)); }
-  // The place of sample i of a group; `best_first` or from the other end.
-  PREFER_HD ranked place(const group_range& g, std::int64_t i, bool best_first = true) const {
-    const std::int64_t s = g.first + i;
-    if (!present(s)) return {left_out, i};
-    const double x = value(s);
-    return {x == 0 ? sortable(0.0) : sortable(smallest == best_first ? x : -x), i};
+  // What a score sorts by if its sample is selected by the masks; 0 has one sign.
+  PREFER_HD std::uint64_t key_of(double x, double least) const {
+    if (math::is_nan(x) || (limited && (smallest ? x > least : x < least))) return left_out;
+    return x == 0 ? sortable(0.0) : sortable(smallest ? x : -x);
+  }
+  PREFER_HD double least() const { return limited ? limit.as<double>() : 0; }
+  PREFER_HD std::uint64_t key(std::int64_t s) const {
+    if (!selects(mask, s) || (also.data != nullptr && math::is_nan(read_item<double>(also, s)))) return left_out;
+    return key_of(value(s), least());
+  }
+  void fill(std::int64_t first, int count, std::uint64_t* keys) const {
+    double x[tile_items], y[tile_items];
+    load_strided(score, first, count, x);
+    const double from = least();
+    for (int k = 0; k < count; ++k) keys[k] = key_of(x[k], from);
+    for (const source* other : {&mask, &also}) {
+      if (other->data == nullptr) continue;
+      load_strided(*other, first, count, y);
+      for (int k = 0; k < count; ++k)
+        if (other == &mask ? y[k] == 0 : math::is_nan(y[k])) keys[k] = left_out;
+    }
   }
 };
+
+// The same place from the other end: the worst first, still the lowest number on ties.
+PREFER_HD ranked from_the_end(const ranked& x) { return x.key == left_out ? x : ranked{0 - x.key, x.item}; }
 
 // All places up to `last` are taken. A key alone, or the item too, is found digit by digit.
 struct order_cut {
@@ -38,7 +60,7 @@ struct order_cut {
 // Finds the cut behind the first `wanted` (1 or more, no more than are present) of n places by their digits: bytes of
 // the key, then of the item, from the top.
 template <class Team, class Place>
-PREFER_HD order_cut cut_by_digits(const Team& team, std::int64_t n, std::int64_t wanted, Place place) {
+PREFER_HD order_cut cut_by_digits(const Team& team, std::int64_t n, std::int64_t wanted, const Place& place) {
   ranked low{0, 0};
   std::int64_t left = wanted;
   for (int shift = 120; shift >= 0; shift -= 8) {
@@ -82,7 +104,7 @@ PREFER_HD order_cut cut_by_digits(const Team& team, std::int64_t n, std::int64_t
 
 // The same, by taking one after the other where these are few.
 template <class Team, class Place>
-PREFER_HD order_cut cut_behind(const Team& team, std::int64_t n, std::int64_t wanted, Place place) {
+PREFER_HD order_cut cut_behind(const Team& team, std::int64_t n, std::int64_t wanted, const Place& place) {
   if (wanted == 0) return {};
   if (wanted > 8 && wanted * n > 4096) return cut_by_digits(team, n, wanted, place);
   ranked last{0, -1};
