@@ -34,7 +34,8 @@ struct samples {
     std::normal_distribution<float> normal;
     for (std::size_t i = 0; i < score.size(); ++i) {
       score[i] = normal(random), other[i] = normal(random), mask[i] = random() % 4 == 0;
-      first[i] = static_cast<std::int32_t>(random() % (n / 4)), second[i] = static_cast<std::int32_t>(random() % (n / 4));
+      first[i] = static_cast<std::int32_t>(random() % (n / 4)),
+      second[i] = static_cast<std::int32_t>(random() % (n / 4));
     }
   }
 };
@@ -52,7 +53,8 @@ void add(const std::string& name, const call& run) {
 void add_groups(std::int64_t size) {
   const std::string shape = "/size:" + std::to_string(size);
   add("best_of_n" + shape, [=](samples& s) {
-    prefer::check(prefer::select(prefer::cpu{}, prefer::select_top{}, {.score = {s.score.data(), n}, .groups = {.size = size}},
+    prefer::check(prefer::select(prefer::cpu{}, prefer::select_top{},
+                                 {.score = {s.score.data(), n}, .groups = {.size = size}},
                                  {.mask = {s.out.data(), n}}));
   });
   add("best_of_n_by_hand" + shape, [=](samples& s) {
@@ -65,7 +67,8 @@ void add_groups(std::int64_t size) {
     if (keep < size)
       add("top:" + std::to_string(keep) + shape, [=](samples& s) {
         prefer::check(prefer::select(prefer::cpu{}, prefer::select_top{.count = keep},
-                                     {.score = {s.score.data(), n}, .groups = {.size = size}}, {.mask = {s.out.data(), n}}));
+                                     {.score = {s.score.data(), n}, .groups = {.size = size}},
+                                     {.mask = {s.out.data(), n}}));
       });
   if (size > 100)
     add("top:100_by_hand" + shape, [=](samples& s) {
@@ -81,9 +84,9 @@ void add_groups(std::int64_t size) {
                                        {.chosen = {s.index.data(), n / size}}));
   });
   add("parrot" + shape, [=](samples& s) {
-    prefer::check(prefer::parrot_weights(prefer::cpu{},
-                                         {.rewards = {s.score.data(), n, 1}, .mask = {s.mask.data(), n}, .groups = {.size = size}},
-                                         {.weight = {s.number.data(), n}}));
+    prefer::check(prefer::parrot_weights(
+        prefer::cpu{}, {.rewards = {s.score.data(), n, 1}, .mask = {s.mask.data(), n}, .groups = {.size = size}},
+        {.weight = {s.number.data(), n}}));
   });
 }
 

@@ -31,8 +31,9 @@ constexpr std::int64_t rewards = 2;
 
 struct options {
   std::string output = ".";
-  std::int64_t prompts = 16, samples = 8, steps = 400, runs = 10;  // samples per token; independent runs: 10, or 4 if quick
-  double noise = 0.3;  // of the policy, fixed
+  std::int64_t prompts = 16, samples = 8, steps = 400,
+               runs = 10;  // samples per token; independent runs: 10, or 4 if quick
+  double noise = 0.3;      // of the policy, fixed
   bool quick = false;
 };
 
@@ -146,11 +147,10 @@ void train_step(generator& policy, rule r, const options& o, double step, std::m
   std::vector<double> logp, by_logp(weight.size());
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   for (std::int64_t i = 0; i < n; ++i) logp.push_back(policy.logp(b.token[at(i)], b.prompt[at(i)], b.x.row(i)));
-  prefer::check(prefer::evaluate<double>(prefer::cpu{}, prefer::reinforce{},
-                                         {.policy = {logp.data(), n},
-                                          .weight = {weight.data(), n},
-                                          .normalizer = static_cast<double>(b.prompts)},
-                                         {.grad_policy = {by_logp.data(), n}}));
+  prefer::check(prefer::evaluate<double>(
+      prefer::cpu{}, prefer::reinforce{},
+      {.policy = {logp.data(), n}, .weight = {weight.data(), n}, .normalizer = static_cast<double>(b.prompts)},
+      {.grad_policy = {by_logp.data(), n}}));
   std::array<Eigen::Matrix2d, rewards> gradient;
   for (Eigen::Matrix2d& g : gradient) g.setZero();
   for (std::int64_t i = 0; i < n; ++i)
@@ -228,8 +228,8 @@ arm measure(rule r, const options& o) {
     if (run == 0) a.points = b.reward;
     for (std::int64_t p = 0; p < b.prompts; ++p)
       for (std::int64_t k = 0; k < rewards; ++k)
-        a.best[static_cast<std::size_t>(k)] +=
-            b.reward.col(k).segment(p * b.per_prompt, b.per_prompt).maxCoeff() / static_cast<double>(b.prompts * o.runs);
+        a.best[static_cast<std::size_t>(k)] += b.reward.col(k).segment(p * b.per_prompt, b.per_prompt).maxCoeff() /
+                                               static_cast<double>(b.prompts * o.runs);
   }
   return a;
 }
@@ -245,10 +245,13 @@ arm untrained(const options& o) {
 std::string draw(const std::vector<arm>& arms, const options& o) {
   const std::string path = (std::filesystem::path(o.output) / "pareto_batch.svg").string();
   std::string script = svg_header(path, 640, 560, "Samples of one generator under two rewards, and what is possible");
-  script += "set xlabel 'reward 1'\nset ylabel 'reward 2'\nset xrange [0:1.05]\nset yrange [0:1.05]\nset key bottom left\nplot ";
+  script +=
+      "set xlabel 'reward 1'\nset ylabel 'reward 2'\nset xrange [0:1.05]\nset yrange [0:1.05]\nset key bottom "
+      "left\nplot ";
   constexpr const char* colours[] = {"#999999", "#0072b2", "#e69f00", "#d55e00"};
   for (std::size_t a = 0; a < arms.size(); ++a)
-    script += std::string("'-' with points pt 7 ps 0.3 lc rgb '") + colours[a] + "' title " + quoted(arms[a].name) + ", ";
+    script +=
+        std::string("'-' with points pt 7 ps 0.3 lc rgb '") + colours[a] + "' title " + quoted(arms[a].name) + ", ";
   script += "'-' with lines lw 2 lc rgb 'black' title 'possible'\n";
   for (const arm& a : arms) {
     for (Eigen::Index i = 0; i < std::min<Eigen::Index>(a.points.rows(), 400); ++i)

@@ -23,7 +23,8 @@ TEST_CASE("the mean gradient of REINFORCE is that of the expected advantage") {
   const auto policy = prefer_test::rounded(logp);
   std::vector<double> weight, grad(4);
   for (std::size_t i = 0; i < 4; ++i) weight.push_back(static_cast<double>(std::exp(logp[i]) * advantage[i]));
-  check(evaluate<double>(cpu{}, reinforce{}, {.policy = {policy.data(), 4}, .weight = {weight.data(), 4}, .normalizer = 1.0},
+  check(evaluate<double>(cpu{}, reinforce{},
+                         {.policy = {policy.data(), 4}, .weight = {weight.data(), 4}, .normalizer = 1.0},
                          {.grad_policy = {grad.data(), 4}}));
   const auto objective = [&](const numbers& x) {
     const numbers l = prefer_test::log_softmax(x);

@@ -20,7 +20,8 @@ TEST_CASE("VisRL's filter by hand: thresholds are met with equality; equal score
   const auto kept = [&](std::vector<double> accuracy, std::vector<double> box, const extreme_pairs& options) {
     bool pair = false;
     const auto n = static_cast<std::int64_t>(accuracy.size());
-    check(select_pairs(cpu{}, options, {.score = {accuracy.data(), n}, .second = {box.data(), n}}, {.mask = {&pair, 1}}));
+    check(
+        select_pairs(cpu{}, options, {.score = {accuracy.data(), n}, .second = {box.data(), n}}, {.mask = {&pair, 1}}));
     return pair;
   };
   CHECK(kept({0.9, 0.1}, {0.85, 0.1}, visrl));
@@ -94,7 +95,7 @@ TEST_CASE("pairs and branches: what is wrong is named") {
   CHECK(refused_argument(select(cpu{}, select_branches{.clip = 0.0}, branches, {.advantage = {x, 4}})) == "clip");
   CHECK(refused_argument(select(cpu{}, select_branches{}, branches, {})) == "outputs");
   CHECK(refused_argument(select(cpu{}, select_branches{}, branches, {.advantage = {x, 3}})) == "advantage");
-  CHECK(refused_argument(select(cpu{}, select_branches{}, branches, {.advantage = {x, 4}, .selected = {.weight = {x, 4}}})) ==
-        "weight");
+  CHECK(refused_argument(select(cpu{}, select_branches{}, branches,
+                                {.advantage = {x, 4}, .selected = {.weight = {x, 4}}})) == "weight");
   covers("extreme_pairs", "bad-argument"), covers("select_branches", "bad-argument");
 }

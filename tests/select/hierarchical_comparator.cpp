@@ -38,7 +38,8 @@ TEST_CASE("with margins the comparator is not transitive: A beats B, B beats C, 
   CHECK(preferred(factors, margins, 2, 0) == 1);  // by the first
   // Without margins it is the lexicographic order.
   const std::vector<double> none = {0, 0};
-  CHECK((preferred(factors, none, 1, 0) == 1 && preferred(factors, none, 2, 1) == 1 && preferred(factors, none, 2, 0) == 1));
+  CHECK((preferred(factors, none, 1, 0) == 1 && preferred(factors, none, 2, 1) == 1 &&
+         preferred(factors, none, 2, 0) == 1));
 }
 
 TEST_CASE("exchanging the sides of a pair exchanges the label; a margin that is met exactly does not decide") {

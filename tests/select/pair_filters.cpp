@@ -63,11 +63,13 @@ TEST_CASE("filters: the same bits for any threads, nothing allocated") {
   std::vector<std::uint8_t> flags(n), kept(n), again(n);
   noise random(3);
   for (std::size_t i = 0; i < a.size(); ++i)
-    a[i] = static_cast<float>(random.uniform(-2, 2)), b[i] = static_cast<float>(random.uniform(-2, 2)), flags[i] = i % 3 != 0;
+    a[i] = static_cast<float>(random.uniform(-2, 2)), b[i] = static_cast<float>(random.uniform(-2, 2)),
+    flags[i] = i % 3 != 0;
   const auto run = [&](const cpu& exec, std::vector<float>& to, std::vector<std::uint8_t>& mask) {
     status s = curate(exec, {}, {.chosen = {a.data(), n}, .rejected = {b.data(), n}}, {.confidence = {to.data(), n}});
     if (s.ok())
-      s = select(exec, consistency_filter{}, {.predicted = {flags.data(), n}, .label = {flags.data(), n}, .groups = {.size = 50}},
+      s = select(exec, consistency_filter{},
+                 {.predicted = {flags.data(), n}, .label = {flags.data(), n}, .groups = {.size = 50}},
                  {.selected = {.mask = {mask.data(), n}}});
     if (s.ok())
       s = validate_by_consequence(exec, {.chosen = {a.data(), n / 5, 5}, .rejected = {b.data(), n / 5, 5}},
@@ -100,17 +102,21 @@ TEST_CASE("filters name what is wrong") {
   CHECK(refused_argument(curate(cpu{}, {}, pairs, {.examples = {k, 3}})) == "examples");
   CHECK(refused_argument(curate(cpu{}, {}, pairs, {.confidence = {x, 2}})) == "confidence");
   const consistency_inputs<space::host> judged = {.predicted = {flag, 4}, .label = {flag, 4}};
-  CHECK(refused_argument(select(cpu{}, consistency_filter{.accuracy = -1.0}, judged, {.accuracy = {x, 1}})) == "accuracy");
-  CHECK(refused_argument(select(cpu{}, consistency_filter{}, {.label = {flag, 4}}, {.accuracy = {x, 1}})) == "predicted");
-  CHECK(refused_argument(select(cpu{}, consistency_filter{}, {.predicted = {flag, 4}}, {.accuracy = {x, 1}})) == "label");
+  CHECK(refused_argument(select(cpu{}, consistency_filter{.accuracy = -1.0}, judged, {.accuracy = {x, 1}})) ==
+        "accuracy");
+  CHECK(refused_argument(select(cpu{}, consistency_filter{}, {.label = {flag, 4}}, {.accuracy = {x, 1}})) ==
+        "predicted");
+  CHECK(refused_argument(select(cpu{}, consistency_filter{}, {.predicted = {flag, 4}}, {.accuracy = {x, 1}})) ==
+        "label");
   CHECK(refused_argument(select(cpu{}, consistency_filter{}, judged, {})) == "outputs");
   CHECK(refused_argument(select(cpu{}, consistency_filter{}, judged, {.accuracy = {x, 2}})) == "accuracy");
   const consequence_inputs<space::host> revised = {.chosen = {x, 2, 2}, .rejected = {x, 2, 2}};
   CHECK(refused_argument(validate_by_consequence(cpu{}, {.rejected = {x, 2, 2}}, {.mask = {kept, 2}})) == "chosen");
   CHECK(refused_argument(validate_by_consequence(cpu{}, {.chosen = {x, 2, 2}}, {.mask = {kept, 2}})) == "rejected");
-  CHECK(refused_argument(validate_by_consequence(cpu{}, {.chosen = {x, 2, 0}, .rejected = {x, 2, 2}}, {.mask = {kept, 2}})) ==
-        "chosen");
+  CHECK(refused_argument(validate_by_consequence(cpu{}, {.chosen = {x, 2, 0}, .rejected = {x, 2, 2}},
+                                                 {.mask = {kept, 2}})) == "chosen");
   CHECK(refused_argument(validate_by_consequence(cpu{}, revised, {})) == "outputs");
   CHECK(refused_argument(validate_by_consequence(cpu{}, revised, {.mask = {kept, 3}})) == "mask");
-  for (const char* name : {"curate_pairs", "consistency_filter", "validate_by_consequence"}) covers(name, "bad-argument");
+  for (const char* name : {"curate_pairs", "consistency_filter", "validate_by_consequence"})
+    covers(name, "bad-argument");
 }

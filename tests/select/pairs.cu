@@ -26,7 +26,8 @@ TEST_CASE("on CUDA filters, comparisons, queries and centres are their definitio
   SUBCASE("bfloat16") { check_all<prefer::bfloat16>(); }
 }
 
-TEST_CASE("on CUDA filters, comparisons, queries and centres: one launch each and nothing else, captured and replayed") {
+TEST_CASE(
+    "on CUDA filters, comparisons, queries and centres: one launch each and nothing else, captured and replayed") {
   device_side side;
   constexpr std::int64_t n = 40;
   buffer<float> x(2 * n), y(2 * n), number(n), number_again(n);
@@ -44,7 +45,9 @@ TEST_CASE("on CUDA filters, comparisons, queries and centres: one launch each an
   const matrix xs(dx.data(), n, std::int64_t{2}), ys(dy.data(), n, std::int64_t{2});
   const prefer::cuda exec{side.on.handle};
   const prefer::view<const float, 1, prefer::space::device> a(dx.data(), n), b(dy.data(), n);
-  const auto curate = [&] { prefer::check(prefer::curate(exec, {}, {.chosen = a, .rejected = b}, {.needs_judge = mask.view()})); };
+  const auto curate = [&] {
+    prefer::check(prefer::curate(exec, {}, {.chosen = a, .rejected = b}, {.needs_judge = mask.view()}));
+  };
   const auto consistent = [&] {
     prefer::check(prefer::select(exec, prefer::consistency_filter{}, {.predicted = df.read(), .label = df.read()},
                                  {.selected = {.mask = mask.view()}}));
@@ -60,12 +63,13 @@ TEST_CASE("on CUDA filters, comparisons, queries and centres: one launch each an
     prefer::check(prefer::query_scores(exec, {.first = matrix(dx.data(), std::int64_t{2}, n)}, {.mean = out.view()}));
   };
   const auto direct = [&] {
-    prefer::check(prefer::directional_scores(exec, {.rewards = xs, .directions = matrix(dy.data(), std::int64_t{1}, std::int64_t{2})},
-                                             {.score = out.view()}));
+    prefer::check(prefer::directional_scores(
+        exec, {.rewards = xs, .directions = matrix(dy.data(), std::int64_t{1}, std::int64_t{2})},
+        {.score = out.view()}));
   };
   const auto center = [&] {
-    prefer::check(prefer::select_centers(exec, {.count = 3}, {.features = xs},
-                                         {.centers = dc.view(), .distance = far.view()}));
+    prefer::check(
+        prefer::select_centers(exec, {.count = 3}, {.features = xs}, {.centers = dc.view(), .distance = far.view()}));
   };
   const auto check_one = [&](const char* name, const auto& call, auto& result) {
     enqueues_only(name, 1, call);

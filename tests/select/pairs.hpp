@@ -50,8 +50,8 @@ void check_curation() {
     CHECK((confidence.intact() && examples.intact() && needs_judge.intact() && consistent.intact()));
     for (std::int64_t i = 0; i < n; ++i) {
       const double d = chosen.get(i) - rejected.get(i), p = 1 / (1 + std::exp(-d));
-      CHECK((std::isnan(d) ? std::isnan(confidence.get(i)) : rounded_right<S>(confidence.get(i), p) ||
-                                                                 std::fabs(confidence.get(i) - p) < 4e-16));
+      CHECK((std::isnan(d) ? std::isnan(confidence.get(i))
+                           : rounded_right<S>(confidence.get(i), p) || std::fabs(confidence.get(i) - p) < 4e-16));
       CHECK(examples.at(i) == (d > 0 ? std::max(1, static_cast<int>(std::ceil(8 / (1 + std::exp(d))))) : 8));
       CHECK((needs_judge.at(i) != 0) == !(d > 0));
       CHECK(consistent.at(i) == (gold_chosen.get(i) > gold_rejected.get(i) && (d > 0 || judge.at(i) != 0)));
@@ -75,13 +75,13 @@ void check_consistency() {
       mask.at(i) = random.uniform(0, 1) < 0.9;
     }
     Side side;
-    prefer::check(prefer::select(side.exec, prefer::consistency_filter{},
-                                 {.predicted = side.read(predicted),
-                                  .label = side.read(label),
-                                  .mask = side.read(mask),
-                                  .groups = {.offsets = side.read(groups.offsets)}},
-                                 {.accuracy = side.write(accuracy),
-                                  .selected = {.mask = side.write(kept), .weight = side.write(weight)}}));
+    prefer::check(prefer::select(
+        side.exec, prefer::consistency_filter{},
+        {.predicted = side.read(predicted),
+         .label = side.read(label),
+         .mask = side.read(mask),
+         .groups = {.offsets = side.read(groups.offsets)}},
+        {.accuracy = side.write(accuracy), .selected = {.mask = side.write(kept), .weight = side.write(weight)}}));
     side.done();
     CHECK((accuracy.intact() && kept.intact() && weight.intact()));
     for (std::int64_t b = 0; b < count; ++b) {
@@ -147,15 +147,14 @@ void check_hierarchy() {
     for (std::int64_t p = 0; p < n; ++p)
       first.at(p) = static_cast<std::int32_t>(p % samples), second.at(p) = (p * 7 + 1) % samples;
     Side side;
-    prefer::check(prefer::compare_hierarchically(side.exec,
-                                                 {.factors = side.read(factors, samples, levels, row),
-                                                  .margins = side.read(margins),
-                                                  .signs = side.read(signs),
-                                                  .first = side.read(first),
-                                                  .second = side.read(second)},
-                                                 {.label = side.write(label),
-                                                  .decided = side.write(decided),
-                                                  .level = side.write(level)}));
+    prefer::check(prefer::compare_hierarchically(
+        side.exec,
+        {.factors = side.read(factors, samples, levels, row),
+         .margins = side.read(margins),
+         .signs = side.read(signs),
+         .first = side.read(first),
+         .second = side.read(second)},
+        {.label = side.write(label), .decided = side.write(decided), .level = side.write(level)}));
     side.done();
     CHECK((label.intact() && decided.intact() && level.intact()));
     for (std::int64_t p = 0; p < n; ++p) {

@@ -21,7 +21,8 @@ TEST_CASE("Parrot on CUDA: one launch and nothing else, captured and replayed; b
   buffer<unsigned long long> word(1);
   word.at(0) = ~0ull;
   for (std::int64_t i = 0; i < 8; ++i) rewards.set(i, static_cast<double>(i));
-  for (std::int64_t i = 0; i < 4; ++i) mask.at(i) = i != 1, index.at(i) = static_cast<std::int32_t>(i % 2), weight.set(i, 9);
+  for (std::int64_t i = 0; i < 4; ++i)
+    mask.at(i) = i != 1, index.at(i) = static_cast<std::int32_t>(i % 2), weight.set(i, 9);
   offsets.at(0) = 0, offsets.at(1) = 2, offsets.at(2) = 4;
   device<std::int32_t> indices(index), bounds(offsets);
   device<float> result(weight);

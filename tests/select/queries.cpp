@@ -26,7 +26,8 @@ TEST_CASE("by hand: disagreement and entropy of two models; certain and missing 
   covers("query_scores", "identity");
   const double far = std::log(9.0), d[] = {far, 0, HUGE_VAL, -1e4, not_a_number, -far, 0, 2000, -1e4, 0};
   double mean[5], off[5], entropy[5];
-  check(query_scores(cpu{}, {.first = {d, 2, 5}}, {.mean = {mean, 5}, .disagreement = {off, 5}, .entropy = {entropy, 5}}));
+  check(query_scores(cpu{}, {.first = {d, 2, 5}},
+                     {.mean = {mean, 5}, .disagreement = {off, 5}, .entropy = {entropy, 5}}));
   CHECK((mean[0] == doctest::Approx(0.5) && off[0] == doctest::Approx(0.4)));
   CHECK((mean[1] == 0.5 && off[1] == 0 && entropy[1] == doctest::Approx(std::log(2.0))));
   CHECK((mean[2] == 1 && off[2] == 0 && entropy[2] >= 0 && entropy[2] < 1e-300));
@@ -38,11 +39,11 @@ TEST_CASE("by hand: a direction decides what is best") {
   covers("directional_scores", "identity");
   const float rewards[] = {70, 60, 60, 20}, direction[] = {0.8f, -0.6f};
   double score[2];
-  check(directional_scores(cpu{}, {.rewards = {rewards, 2, 2}, .directions = {direction, 1, 2}}, {.score = {score, 2}}));
+  check(
+      directional_scores(cpu{}, {.rewards = {rewards, 2, 2}, .directions = {direction, 1, 2}}, {.score = {score, 2}}));
   CHECK((score[0] == doctest::Approx(20).epsilon(1e-6) && score[1] == doctest::Approx(36).epsilon(1e-6)));
   const float all[] = {1, 0};  // one direction for all groups: stride 0
-  check(directional_scores(cpu{},
-                           {.rewards = {rewards, 2, 2}, .directions = {all, 2, 2, 0, 1}, .groups = {.size = 1}},
+  check(directional_scores(cpu{}, {.rewards = {rewards, 2, 2}, .directions = {all, 2, 2, 0, 1}, .groups = {.size = 1}},
                            {.score = {score, 2}}));
   CHECK((score[0] == 70 && score[1] == 60));
 }
@@ -86,7 +87,8 @@ TEST_CASE("queries: the same bits for any threads, nothing allocated") {
   const auto run = [&](const cpu& exec, std::vector<float>& to, std::vector<std::int64_t>& list) {
     status s = query_scores(exec, {.first = {x.data(), 2, n}}, {.disagreement = {to.data(), n}});
     if (s.ok())
-      s = directional_scores(exec, {.rewards = {x.data(), n, 2}, .directions = {direction, 1, 2}}, {.score = {a.data(), n}});
+      s = directional_scores(exec, {.rewards = {x.data(), n, 2}, .directions = {direction, 1, 2}},
+                             {.score = {a.data(), n}});
     if (s.ok())
       s = select_centers(exec, {.count = 3}, {.features = {x.data(), n, 2}, .groups = {.size = 120}},
                          {.centers = {list.data(), 600}, .distance = {b.data(), n}});
@@ -117,15 +119,16 @@ TEST_CASE("queries name what is wrong") {
   const direction_inputs<space::host> along = {.rewards = {x, 4, 2}, .directions = {x, 1, 2}};
   CHECK(refused_argument(directional_scores(cpu{}, {.directions = {x, 1, 2}}, {.score = {y, 4}})) == "rewards");
   CHECK(refused_argument(directional_scores(cpu{}, {.rewards = {x, 4, 2}}, {.score = {y, 4}})) == "directions");
-  CHECK(refused_argument(directional_scores(cpu{}, {.rewards = {x, 4, 2}, .directions = {x, 2, 2}}, {.score = {y, 4}})) ==
-        "directions");
+  CHECK(refused_argument(directional_scores(cpu{}, {.rewards = {x, 4, 2}, .directions = {x, 2, 2}},
+                                            {.score = {y, 4}})) == "directions");
   CHECK(refused_argument(directional_scores(cpu{}, along, {})) == "score");
   CHECK(refused_argument(directional_scores(cpu{}, along, {.score = {x, 4}})) == "score");
   const k_center_inputs<space::host> in = {.features = {x, 4, 2}};
   CHECK(refused_argument(select_centers(cpu{}, {.count = -1}, in, {.distance = {y, 4}})) == "count");
   CHECK(refused_argument(select_centers(cpu{}, {}, {}, {.distance = {y, 4}})) == "features");
   CHECK(refused_argument(select_centers(cpu{}, {}, in, {.centers = {k, 1}})) == "distance");
-  CHECK(refused_argument(select_centers(cpu{}, {.count = 2}, in, {.centers = {k, 1}, .distance = {y, 4}})) == "centers");
+  CHECK(refused_argument(select_centers(cpu{}, {.count = 2}, in, {.centers = {k, 1}, .distance = {y, 4}})) ==
+        "centers");
   CHECK(refused_argument(select_centers(cpu{}, {}, {.features = {x, 4, 0}}, {.distance = {y, 4}})) == "features");
   for (const char* name : {"query_scores", "directional_scores", "k_center"}) covers(name, "bad-argument");
 }

@@ -20,7 +20,8 @@ struct device_side {
     return copy(b)->read();
   }
   template <class S>
-  prefer::view<const S, 2, memory> read(buffer<S>& b, std::int64_t rows, std::int64_t columns, std::int64_t row_stride) {
+  prefer::view<const S, 2, memory> read(buffer<S>& b, std::int64_t rows, std::int64_t columns,
+                                        std::int64_t row_stride) {
     return {copy(b)->data(), rows, columns, row_stride, std::int64_t{1}};
   }
   template <class S>

@@ -43,7 +43,8 @@ struct ragged_groups {
   buffer<std::int32_t> offsets;
   std::int64_t samples;
 
-  explicit ragged_groups(const std::vector<std::int64_t>& sizes) : offsets(static_cast<std::int64_t>(sizes.size()) + 1) {
+  explicit ragged_groups(const std::vector<std::int64_t>& sizes)
+      : offsets(static_cast<std::int64_t>(sizes.size()) + 1) {
     std::int64_t at = 2, b = 0;
     for (std::int64_t size : sizes) offsets.at(b++) = static_cast<std::int32_t>(at), at += size;
     offsets.at(b) = static_cast<std::int32_t>(at);

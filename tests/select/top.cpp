@@ -67,9 +67,9 @@ TEST_CASE("selections: a list without room for all is cut, and says how many the
   std::int64_t some[3] = {-1, -1, -1}, begins[3];
   std::vector<char> memory(selection_workspace(6, 2));
   const long before = allocation_count();
-  const status s = select(cpu{.workspace = {memory.data(), memory.size()}}, {.count = 2},
-                          {.score = {score, 6}, .groups = {.size = 3}},
-                          {.indices = {some, 2}, .index_offsets = {begins, 3}});
+  const status s =
+      select(cpu{.workspace = {memory.data(), memory.size()}}, {.count = 2},
+             {.score = {score, 6}, .groups = {.size = 3}}, {.indices = {some, 2}, .index_offsets = {begins, 3}});
   CHECK(allocation_count() == before);
   CHECK((s.code == errc::bad_extent && s.argument == std::string("indices") && s.got == 2 && s.limit == 4));
   CHECK((some[0] == 0 && some[1] == 2 && some[2] == -1 && begins[1] == 2 && begins[2] == 4));
@@ -80,7 +80,8 @@ TEST_CASE("the best of each group: the same bits for any threads") {
   constexpr std::int64_t n = 64000;
   scored_samples<float> samples(std::vector<std::int64_t>(1000, 64), true, 8);
   std::vector<std::uint8_t> first(static_cast<std::size_t>(samples.n)), again = first;
-  const top_inputs<space::host> in = {.score = samples.score.read(), .groups = {.offsets = samples.groups.offsets.read()}};
+  const top_inputs<space::host> in = {.score = samples.score.read(),
+                                      .groups = {.offsets = samples.groups.offsets.read()}};
   check(select(cpu{}, {.count = 5}, in, {.mask = {first.data(), samples.n}}));
   for (int threads : {2, 3, 8}) {
     thread_pool pool(threads);

@@ -40,8 +40,9 @@ TEST_CASE("selections on CUDA: launches and nothing else, captured and replayed 
   const prefer::select_top options = {
       .count = 10, .threshold = true, .limit = static_cast<const double*>(d_limit.data())};
   const auto top = [&] {
-    prefer::check(prefer::select(exec, options, {.score = score.read(), .groups = in},
-                                 {.mask = d_mask.view(), .indices = d_indices.view(), .index_offsets = d_begins.view()}));
+    prefer::check(
+        prefer::select(exec, options, {.score = score.read(), .groups = in},
+                       {.mask = d_mask.view(), .indices = d_indices.view(), .index_offsets = d_begins.view()}));
   };
   const auto pairs = [&] {
     prefer::check(prefer::select_pairs(exec, {}, {.score = score.read(), .groups = in}, {.chosen = d_chosen.view()}));
@@ -80,9 +81,11 @@ TEST_CASE("selections on CUDA: launches and nothing else, captured and replayed 
     covers(name, "allocation"), covers(name, "capture"), covers(name, "bad-argument");
   }
   const prefer::cuda bare{.stream = side.on.handle};
-  CHECK(refused_argument(prefer::select(bare, {.count = -1}, {.score = score.read()}, {.mask = d_mask.view()})) == "count");
+  CHECK(refused_argument(prefer::select(bare, {.count = -1}, {.score = score.read()}, {.mask = d_mask.view()})) ==
+        "count");
   CHECK(refused_argument(prefer::select_pairs(bare, {}, {.score = score.read()}, {})) == "outputs");
-  CHECK(refused_argument(prefer::select(bare, prefer::select_branches{}, {}, {.advantage = d_advantage.view()})) == "score");
+  CHECK(refused_argument(prefer::select(bare, prefer::select_branches{}, {}, {.advantage = d_advantage.view()})) ==
+        "score");
 }
 
 TEST_CASE("selections on CUDA: a group whose offsets are wrong selects nothing and is reported") {

@@ -84,10 +84,13 @@ void check_top() {
   std::uint64_t seed = 1;
   for (const auto& sizes : group_shapes())
     for (const bool coarse : {false, true})
-      for (const prefer::select_top& options :
-           {prefer::select_top{}, {.count = 3, .smallest = true}, {.count = 40}, {.fraction = 0.3},
-            {.count = prefer::select_top::all, .threshold = true, .limit = 0.0}, {.count = 0},
-            {.count = 20, .smallest = true, .threshold = true, .limit = 1.0}}) {
+      for (const prefer::select_top& options : {prefer::select_top{},
+                                                {.count = 3, .smallest = true},
+                                                {.count = 40},
+                                                {.fraction = 0.3},
+                                                {.count = prefer::select_top::all, .threshold = true, .limit = 0.0},
+                                                {.count = 0},
+                                                {.count = 20, .smallest = true, .threshold = true, .limit = 1.0}}) {
         scored_samples<S> samples(sizes, coarse, ++seed);
         selection_buffers<S> out(samples.n, samples.groups.count());
         std::vector<std::vector<std::int64_t>> expected;

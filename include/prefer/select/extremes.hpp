@@ -18,11 +18,11 @@ namespace prefer {
 struct extreme_pairs {
   static constexpr double any = std::numeric_limits<double>::max();
 
-  scalar gap = 0.0;                   // best - worst has to be above this
-  scalar best_at_least = -any;        // the best score, and
-  scalar worst_at_most = any;         // the worst
-  scalar second_at_least = -any;      // the second score of the best, and
-  scalar second_at_most = any;        // of the worst
+  scalar gap = 0.0;               // best - worst has to be above this
+  scalar best_at_least = -any;    // the best score, and
+  scalar worst_at_most = any;     // the worst
+  scalar second_at_least = -any;  // the second score of the best, and
+  scalar second_at_most = any;    // of the worst
 
   constexpr status check() const {
     return first_error(require::is_finite(gap, "gap"), require::is_finite(best_at_least, "best_at_least"),
@@ -51,9 +51,9 @@ struct extreme_outputs {
 // Branches that are far from the mean of their prompt. Scores are standardised: (r - mean) / std of a prompt's rewards,
 // over this and earlier rounds if one likes.
 struct select_branches {
-  scalar best_at_least = 0.5;  // the best of a group is selected from here on,
-  scalar worst_below = -0.5;   // the worst below this
-  scalar clip = 5.0;           // of advantages, either way
+  scalar best_at_least = 0.5;             // the best of a group is selected from here on,
+  scalar worst_below = -0.5;              // the worst below this
+  scalar clip = 5.0;                      // of advantages, either way
   scalar positive = 1.0, negative = 1.0;  // multiply advantages above 0, and the others
 
   constexpr status check() const {
@@ -71,7 +71,7 @@ struct branch_inputs {
 };
 template <space S>
 struct branch_outputs {
-  output_view<1, S> advantage = {};     // [n]: the clipped score times positive or negative where selected, else 0
+  output_view<1, S> advantage = {};  // [n]: the clipped score times positive or negative where selected, else 0
   selection_outputs<S> selected = {};
 };
 
@@ -137,9 +137,8 @@ struct branch_work {
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
     const auto place = team.places(g, order);
     const auto found = [&](bool best_first) PREFER_HD_LAMBDA {
-      const ranked x = team.first(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
-        return best_first ? place(i) : from_the_end(place(i));
-      });
+      const ranked x = team.first(
+          g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return best_first ? place(i) : from_the_end(place(i)); });
       if (x.key == left_out) return std::int64_t{-1};
       const double z = order.value(g.first + x.item);
       const bool far = best_first ? z >= options.best_at_least.as<double>() : z < options.worst_below.as<double>();
@@ -149,7 +148,8 @@ struct branch_work {
     const auto keep = [&](std::int64_t i) PREFER_HD_LAMBDA { return i == best || i == worst; };
     team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const std::int64_t s = g.first + i;
-      if (advantage.data != nullptr) write_item(advantage, s, keep(i), keep(i) ? advantage_of(order.value(s)) : 0, false);
+      if (advantage.data != nullptr)
+        write_item(advantage, s, keep(i), keep(i) ? advantage_of(order.value(s)) : 0, false);
     });
     to.write(team, g, (best >= 0 ? 1 : 0) + (worst >= 0 && worst != best ? 1 : 0), keep);
   }
@@ -212,10 +212,10 @@ status make_branches(const select_branches& options, const branch_inputs<S>& in,
 //
 // and, with a second score, some sample with the largest score has second >= second_at_least and some with the smallest
 // second <= second_at_most; the first of these is taken. Samples with a missing score (NaN) or masked out do not count.
-// With {.best_at_least = 0.8, .worst_at_most = 0.2, .second_at_least = 0.8, .second_at_most = 0.2}, accuracies as scores
-// and those of boxes as second, it is VisRL's self-pair filter. Errors: parameters, shapes, element types, memory that
-// overlaps, offsets. O(n); nothing is allocated; one launch on CUDA. Source: Chen et al. 2025, arXiv 2503.07523 (released
-// code); the best-worst pair alone is in many recipes.
+// With {.best_at_least = 0.8, .worst_at_most = 0.2, .second_at_least = 0.8, .second_at_most = 0.2}, accuracies as
+// scores and those of boxes as second, it is VisRL's self-pair filter. Errors: parameters, shapes, element types,
+// memory that overlaps, offsets. O(n); nothing is allocated; one launch on CUDA. Source: Chen et al. 2025, arXiv
+// 2503.07523 (released code); the best-worst pair alone is in many recipes.
 template <class Exec>
 status select_pairs(const Exec& exec, const extreme_pairs& options,
                     const std::type_identity_t<extreme_inputs<Exec::memory>>& in,
@@ -229,8 +229,8 @@ status select_pairs(const Exec& exec, const extreme_pairs& options,
 
 // Branch selection: of each group (branches of one node) the first best, if its score is at least best_at_least, and
 // the first worst, if it is below worst_below: 0, 1 or 2 samples. The advantage is the score clipped to +-clip, times
-// `positive` above 0 and `negative` elsewhere. Note >= at one end and < at the other. Errors: parameters, shapes, element
-// types, memory that overlaps, offsets, with content::all a NaN score. O(n); lists need a workspace, see
+// `positive` above 0 and `negative` elsewhere. Note >= at one end and < at the other. Errors: parameters, shapes,
+// element types, memory that overlaps, offsets, with content::all a NaN score. O(n); lists need a workspace, see
 // select/selection.hpp. Source: B2-DiffuRL, Hu et al. 2025, arXiv 2503.11240 (released code).
 template <class Exec>
 status select(const Exec& exec, const select_branches& options,
@@ -240,8 +240,7 @@ status select(const Exec& exec, const select_branches& options,
   detail::branch_work work;
   if (const status s = detail::make_branches(options, in, out, groups, work); !s.ok()) return s;
   if (const status s = detail::check_groups(exec, groups); !s.ok()) return s;
-  if (const status s = detail::check_numbers(exec, "score", work.order.score, work.order.mask, groups.samples);
-      !s.ok())
+  if (const status s = detail::check_numbers(exec, "score", work.order.score, work.order.mask, groups.samples); !s.ok())
     return s;
   return detail::run_selection(exec, groups, work);
 }

@@ -13,9 +13,9 @@ namespace prefer {
 
 template <space S>
 struct hierarchy_inputs {
-  input_view<2, S> factors = {};           // [n, L] in the order of their priority; more is better
-  input_view<1, S> margins = {};           // [L]: a difference decides if it is larger than this; 0 if not given
-  input_view<1, S> signs = {};             // [L]: multiply factors, -1 where less is better; 1 if not given
+  input_view<2, S> factors = {};             // [n, L] in the order of their priority; more is better
+  input_view<1, S> margins = {};             // [L]: a difference decides if it is larger than this; 0 if not given
+  input_view<1, S> signs = {};               // [L]: multiply factors, -1 where less is better; 1 if not given
   input_view<1, S> first = {}, second = {};  // [P] int32 or int64: the samples of a pair
 };
 template <space S>
@@ -65,7 +65,8 @@ inline status check_hierarchy_content(const cpu& exec, const hierarchy_work& w, 
   for (std::int64_t p = 0; exec.content != content::none && p < pairs; ++p)
     for (const bool is_first : {true, false})
       if (const source& list = is_first ? w.first : w.second; w.sample_of(list, p) < 0)
-        return require::fail(errc::bad_index, is_first ? "first" : "second", "0 or above and below the number of samples",
+        return require::fail(errc::bad_index, is_first ? "first" : "second",
+                             "0 or above and below the number of samples",
                              static_cast<double>(load_index(list.data, list.type, p * list.stride)), 0, p);
   return {};
 }
@@ -89,12 +90,21 @@ status make_hierarchy(const hierarchy_inputs<S>& in, const hierarchy_outputs<S>&
   call.read("factors", in.factors, n, l);
   call.read("margins", in.margins, l, per_factor, holds::numbers);
   call.read("signs", in.signs, l, per_factor, holds::numbers);
-  call.read("first", in.first, pairs, "", holds::indices), call.read("second", in.second, pairs, per_pair, holds::indices);
+  call.read("first", in.first, pairs, "", holds::indices),
+      call.read("second", in.second, pairs, per_pair, holds::indices);
   call.write("label", out.label, pairs, per_pair, holds::numbers);
   call.write("decided", out.decided, pairs, per_pair, holds::flags);
   call.write("level", out.level, pairs, per_pair, holds::indices);
-  w = {place_of(in.factors), n,          l, source_of(in.margins), source_of(in.signs), source_of(in.first),
-       source_of(in.second), sink_of(out.label), sink_of(out.decided), sink_of(out.level)};
+  w = {place_of(in.factors),
+       n,
+       l,
+       source_of(in.margins),
+       source_of(in.signs),
+       source_of(in.first),
+       source_of(in.second),
+       sink_of(out.label),
+       sink_of(out.decided),
+       sink_of(out.level)};
   return call.check();
 }
 

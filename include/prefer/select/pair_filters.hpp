@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
 // Which labelled pairs to keep: by the confidence of a reward model, by how consistent a judge is within a prompt, by
 // what follows from the two sides.
@@ -102,9 +101,7 @@ struct consistency_work {
   sink accuracy;
   selection_sinks to;
 
-  PREFER_HD bool right(std::int64_t s) const {
-    return selects(mask, s) && selects(predicted, s) == selects(label, s);
-  }
+  PREFER_HD bool right(std::int64_t s) const { return selects(mask, s) && selects(predicted, s) == selects(label, s); }
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
     const std::int64_t n =
@@ -123,8 +120,9 @@ struct row_mean {
   double mean = 0, error = 0;
 };
 PREFER_HD row_mean mean_of(const row_source& r, std::int64_t row, std::int64_t n) {
-  const auto at = [&](std::int64_t k)
-                      PREFER_HD_LAMBDA { return load_element<double>(r.data, r.type, row * r.row_stride + k * r.stride); };
+  const auto at = [&](std::int64_t k) PREFER_HD_LAMBDA {
+    return load_element<double>(r.data, r.type, row * r.row_stride + k * r.stride);
+  };
   row_mean m;
   for (std::int64_t k = 0; k < n; ++k) m.mean += at(k);
   m.mean /= static_cast<double>(n);
@@ -167,7 +165,8 @@ status make_curation(const curate_pairs& options, const curation_inputs<S>& in, 
   if (n < 0) return require::fail(errc::bad_extent, "chosen", "at least", static_cast<double>(n), 0);
   constexpr const char* per_pair = "the number of pairs,";
   call_checks<5, 4> call;
-  call.read("chosen", in.chosen, n, "", holds::numbers), call.read("rejected", in.rejected, n, per_pair, holds::numbers);
+  call.read("chosen", in.chosen, n, "", holds::numbers),
+      call.read("rejected", in.rejected, n, per_pair, holds::numbers);
   call.read("gold_chosen", in.gold_chosen, n, per_pair, holds::numbers);
   call.read("gold_rejected", in.gold_rejected, n, per_pair, holds::numbers);
   call.read("judge", in.judge, n, per_pair, holds::flags);
@@ -175,8 +174,8 @@ status make_curation(const curate_pairs& options, const curation_inputs<S>& in, 
   call.write("examples", out.examples, n, per_pair, holds::indices);
   call.write("needs_judge", out.needs_judge, n, per_pair, holds::flags);
   call.write("consistent", out.consistent, n, per_pair, holds::flags);
-  w = {source_of(in.chosen),     source_of(in.rejected),     source_of(in.gold_chosen), source_of(in.gold_rejected),
-       source_of(in.judge),      options.most_examples,      sink_of(out.confidence),   sink_of(out.examples),
+  w = {source_of(in.chosen),     source_of(in.rejected), source_of(in.gold_chosen), source_of(in.gold_rejected),
+       source_of(in.judge),      options.most_examples,  sink_of(out.confidence),   sink_of(out.examples),
        sink_of(out.needs_judge), sink_of(out.consistent)};
   return call.check();
 }
@@ -213,16 +212,17 @@ status make_consequence(const consequence_inputs<S>& in, const consequence_outpu
   n = in.chosen.extent[0];
   if (n < 0) return require::fail(errc::bad_extent, "chosen", "at least", static_cast<double>(n), 0);
   const std::int64_t r = in.chosen.extent[1], q = in.rejected.extent[1];
-  for (const auto& [name, count] : {std::pair{"chosen", r}, std::pair{"rejected", q}})
-    if (count < 1)
-      return require::fail(errc::bad_extent, name, "revisions per pair: at least", static_cast<double>(count), 1);
+  for (const auto& [name, count, least] : {named_extent{"chosen", r, 1}, {"rejected", q, 1}})
+    if (count < least)
+      return require::fail(errc::bad_extent, name, "revisions per pair: at least", static_cast<double>(count),
+                           static_cast<double>(least));
   call_checks<2, 3> call;
   call.read("chosen", in.chosen, n, r), call.read("rejected", in.rejected, n, q);
   call.write("mask", out.mask, n, "the number of pairs,", holds::flags);
   call.write("difference", out.difference, n, "the number of pairs,", holds::numbers);
   call.write("standard_error", out.standard_error, n, "the number of pairs,", holds::numbers);
-  w = {place_of(in.chosen), place_of(in.rejected),    r, q, sink_of(out.mask), sink_of(out.difference),
-       sink_of(out.standard_error)};
+  w = {place_of(in.chosen),     place_of(in.rejected),      r, q, sink_of(out.mask),
+       sink_of(out.difference), sink_of(out.standard_error)};
   return call.check();
 }
 
@@ -237,9 +237,9 @@ status make_consequence(const consequence_inputs<S>& in, const consequence_outpu
 //   consistent   gold_chosen > gold_rejected, and the judges agree with the label or the best model does (without
 //                `judge`: the model). Pairs that are not can be used with their sides exchanged.
 //
-// 1 - p is computed as sigmoid(-d), so that examples does not become 0 where p rounds to 1. A NaN reward makes the model
-// unsure. Errors: parameters, shapes, element types, memory that overlaps. One pass, one launch on CUDA. Source: Liu et
-// al. 2025 (Skywork-Reward-V2), arXiv 2507.01352 (read in the paper); the floor of 1 is proposed here.
+// 1 - p is computed as sigmoid(-d), so that examples does not become 0 where p rounds to 1. A NaN reward makes the
+// model unsure. Errors: parameters, shapes, element types, memory that overlaps. One pass, one launch on CUDA. Source:
+// Liu et al. 2025 (Skywork-Reward-V2), arXiv 2507.01352 (read in the paper); the floor of 1 is proposed here.
 template <class Exec>
 status curate(const Exec& exec, const curate_pairs& options,
               const std::type_identity_t<curation_inputs<Exec::memory>>& in,
@@ -265,8 +265,8 @@ status select(const Exec& exec, const consistency_filter& options,
   return detail::run_selection(exec, groups, work);
 }
 
-// Validates pairs by their consequences: revisions are made from either side (of a critique, say) and scored by a reward
-// model; a pair is kept if and only if the mean of its chosen side is larger. The standard error is that of the
+// Validates pairs by their consequences: revisions are made from either side (of a critique, say) and scored by a
+// reward model; a pair is kept if and only if the mean of its chosen side is larger. The standard error is that of the
 // difference of the means, sqrt(var / R + var' / R') with variances over R - 1. A NaN keeps a pair out. Sums in double,
 // in order. Errors: shapes, element types, memory that overlaps. One launch on CUDA. Source: Lan et al. 2024
 // (MultiCritique), arXiv 2410.15287, from a summary; the standard error is proposed here.

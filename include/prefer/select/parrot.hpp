@@ -79,10 +79,9 @@ inline status check_parrot_content(const cpu& exec, const parrot_work& w, std::i
   if (exec.content == content::none) return {};
   for (std::int64_t s = 0; w.reward_index.data != nullptr && s < n; ++s)
     if (selects(w.mask, s) && w.objective_of(s) < 0)
-      return require::fail(errc::bad_index, "reward_index", "0 or above and below the number of rewards",
-                           static_cast<double>(load_index(w.reward_index.data, w.reward_index.type,
-                                                          s * w.reward_index.stride)),
-                           0, s);
+      return require::fail(
+          errc::bad_index, "reward_index", "0 or above and below the number of rewards",
+          static_cast<double>(load_index(w.reward_index.data, w.reward_index.type, s * w.reward_index.stride)), 0, s);
   for (std::int64_t s = 0; exec.content == content::all && s < n; ++s)
     if (selects(w.mask, s) && math::is_nan(w.advantage_of(s)))
       return require::fail(errc::not_a_number, "rewards", "numbers, but one of them or its baseline is NaN", 0, 0, s);

@@ -16,7 +16,8 @@ namespace prefer {
 
 template <space S>
 struct query_inputs {
-  input_view<2, S> first = {}, second = {};  // [M, n]: returns of both sides under each of M models; second 0 if not given
+  input_view<2, S> first = {},
+                   second = {};  // [M, n]: returns of both sides under each of M models; second 0 if not given
 };
 template <space S>
 struct query_outputs {
@@ -73,6 +74,11 @@ struct query_work {
     };
     return at(first) - at(second);
   }
+  // Of a choice with probability sigmoid(d). Beyond 800 all is 0, where inf * 0 is not; a NaN stays.
+  static PREFER_HD double entropy_of(double d) {
+    const double far = math::abs(d), within = far > 800 ? 800 : far;
+    return math::softplus(-within) + within * math::sigmoid(-within);
+  }
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
     team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -80,13 +86,12 @@ struct query_work {
       const double n = static_cast<double>(models);
       double sum = 0, square = 0, nats = 0;
       for (std::int64_t m = 0; m < models; ++m) {
-        const double d = difference(m, s), far = math::abs(d);
+        const double d = difference(m, s);
         sum += math::sigmoid(d);
-        const double within = far > 800 ? 800 : far;  // beyond, all is 0; inf * 0 is not
-        nats += math::softplus(-within) + within * math::sigmoid(-within);
+        if (entropy.data != nullptr) nats += entropy_of(d);
       }
       const double average = sum / n;
-      for (std::int64_t m = 0; m < models; ++m) {
+      for (std::int64_t m = 0; disagreement.data != nullptr && m < models; ++m) {
         const double off = math::sigmoid(difference(m, s)) - average;
         square += off * off;
       }
@@ -107,9 +112,10 @@ struct direction_work {
     team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
       double sum = 0;
       for (std::int64_t k = 0; k < objectives; ++k)
-        sum += load_element<double>(rewards.data, rewards.type, (g.first + i) * rewards.row_stride + k * rewards.stride) *
-               load_element<double>(directions.data, directions.type,
-                                    g.index * directions.row_stride + k * directions.stride);
+        sum +=
+            load_element<double>(rewards.data, rewards.type, (g.first + i) * rewards.row_stride + k * rewards.stride) *
+            load_element<double>(directions.data, directions.type,
+                                 g.index * directions.row_stride + k * directions.stride);
       write_item(score, g.first + i, true, sum, false);
     });
   }
@@ -208,7 +214,8 @@ status make_direction(const direction_inputs<S>& in, const direction_outputs<S>&
   if (!out.score.given()) return require::fail(errc::missing_output, "score", "one number per sample");
   const std::int64_t n = in.rewards.extent[0], k = in.rewards.extent[1];
   if (const status s = make_groups(in.groups, "rewards", n, t); !s.ok()) return s;
-  if (k < 1) return require::fail(errc::bad_extent, "rewards", "rewards per sample: at least", static_cast<double>(k), 1);
+  if (k < 1)
+    return require::fail(errc::bad_extent, "rewards", "rewards per sample: at least", static_cast<double>(k), 1);
   call_checks<3, 1> call;
   call.read("rewards", in.rewards, n, k), call.read("directions", in.directions, t.groups, k);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", require::holds::indices);
@@ -227,18 +234,23 @@ status make_centers(const k_center& options, const k_center_inputs<S>& in, const
     return require::fail(errc::missing_output, "distance", "one number per sample, which the search needs");
   const std::int64_t n = in.features.extent[0], d = in.features.extent[1];
   if (const status s = make_groups(in.groups, "features", n, t); !s.ok()) return s;
-  if (d < 1) return require::fail(errc::bad_extent, "features", "numbers per sample: at least", static_cast<double>(d), 1);
+  if (d < 1)
+    return require::fail(errc::bad_extent, "features", "numbers per sample: at least", static_cast<double>(d), 1);
   constexpr const char* per_sample = "the number of samples,";
   call_checks<4, 4> call;
   call.read("features", in.features, n, d);
-  call.read("labelled", in.labelled, n, per_sample, holds::flags), call.read("mask", in.mask, n, per_sample, holds::flags);
+  call.read("labelled", in.labelled, n, per_sample, holds::flags),
+      call.read("mask", in.mask, n, per_sample, holds::flags);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   call.write("centers", out.centers, t.groups * options.count, "`count` per group,", holds::indices);
   call.write("mask", out.mask, n, per_sample, holds::flags);
   call.write("radius", out.radius, t.groups, "the number of groups,", holds::numbers);
   call.write("distance", out.distance, n, per_sample, holds::totals);
-  w = {place_of(in.features), d, options.count, source_of(in.labelled), source_of(in.mask), sink_of(out.centers),
-       sink_of(out.mask), sink_of(out.radius), sink_of(out.distance)};
+  w = {place_of(in.features), d,
+       options.count,         source_of(in.labelled),
+       source_of(in.mask),    sink_of(out.centers),
+       sink_of(out.mask),     sink_of(out.radius),
+       sink_of(out.distance)};
   return call.check();
 }
 
@@ -249,8 +261,8 @@ status make_centers(const k_center& options, const k_center_inputs<S>& in, const
 //   p_m = sigmoid(first_m - second_m),   disagreement = std_m p_m,   entropy = mean_m H(p_m)
 //
 // Pick the largest with select_top. The entropy is log(1 + e^-|d|) + |d| sigmoid(-|d|): no 0 log 0. A NaN return makes
-// its pair NaN, and select_top leaves it out. Errors: shapes, element types, memory that overlaps. O(M n); one launch on
-// CUDA. Source: RL-VLM-F, Wang et al. 2024, and B-Pref, Lee et al. 2021 (released code).
+// its pair NaN, and select_top leaves it out. Errors: shapes, element types, memory that overlaps. O(M n); one launch
+// on CUDA. Source: RL-VLM-F, Wang et al. 2024, and B-Pref, Lee et al. 2021 (released code).
 template <class Exec>
 status query_scores(const Exec& exec, const std::type_identity_t<query_inputs<Exec::memory>>& in,
                     const std::type_identity_t<query_outputs<Exec::memory>>& out) {
@@ -260,10 +272,10 @@ status query_scores(const Exec& exec, const std::type_identity_t<query_inputs<Ex
   return for_groups(exec, detail::pieces_of(n), work);
 }
 
-// score_i = sum_k v_k r_ik with the direction v of i's group: select_top on it is the directional best-of-n of DPA. Sums
-// in double in the order of the rewards; heads have to share a scale before a direction means anything. Errors: shapes,
-// element types, memory that overlaps, offsets. O(n K); one launch on CUDA. Source: Wang et al. 2024 (DPA), arXiv
-// 2402.18571 (README of the released code).
+// score_i = sum_k v_k r_ik with the direction v of i's group: select_top on it is the directional best-of-n of DPA.
+// Sums in double in the order of the rewards; heads have to share a scale before a direction means anything. Errors:
+// shapes, element types, memory that overlaps, offsets. O(n K); one launch on CUDA. Source: Wang et al. 2024 (DPA),
+// arXiv 2402.18571 (README of the released code).
 template <class Exec>
 status directional_scores(const Exec& exec, const std::type_identity_t<direction_inputs<Exec::memory>>& in,
                           const std::type_identity_t<direction_outputs<Exec::memory>>& out) {

@@ -44,7 +44,8 @@ status check_vector(const char* name, const erased_view<Mutable, 1, S>& v, std::
   return v.given() ? require::vector(name, v, n, whose, what) : status{};
 }
 
-// The vectors and matrices of a call one after the other: the first error, and whether an output lies over anything else.
+// The vectors and matrices of a call one after the other: the first error, and whether an output lies over anything
+// else.
 template <int Inputs, int Outputs>
 struct call_checks {
   status first = {};
@@ -75,8 +76,7 @@ struct named_extent {
 
 template <class... View>
 status some_output(const View&... v) {
-  return (v.given() || ...) ? status{}
-                            : require::fail(errc::missing_output, "outputs", "at least one output to write");
+  return (v.given() || ...) ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
 }
 
 // `n` is the number of samples, as the vector `name` says.
@@ -150,8 +150,8 @@ PREFER_HD void write_flag(const sink& s, std::int64_t i, bool x) {
 struct selection_sinks {
   sink mask, weight, count, indices, index_offsets;
   std::int64_t capacity = 0;
-  std::uint8_t* kept = nullptr;    // [n] for lists
-  std::int64_t* begin = nullptr;   // [B + 1] for lists: first how many, then where
+  std::uint8_t* kept = nullptr;   // [n] for lists
+  std::int64_t* begin = nullptr;  // [B + 1] for lists: first how many, then where
 
   bool lists() const { return indices.data != nullptr || index_offsets.data != nullptr; }
 

@@ -17,17 +17,16 @@ namespace prefer {
 struct select_top {
   static constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max();
 
-  std::int64_t count = 1;   // at most so many of a group; `all` leaves the choice to the threshold
-  scalar fraction = 0.0;    // above 0: instead of `count`, this part of the samples that may be selected
-  bool smallest = false;    // the smallest scores are the best
-  bool threshold = false;   // select only scores from `limit` on (at least; at most, with `smallest`)
+  std::int64_t count = 1;  // at most so many of a group; `all` leaves the choice to the threshold
+  scalar fraction = 0.0;   // above 0: instead of `count`, this part of the samples that may be selected
+  bool smallest = false;   // the smallest scores are the best
+  bool threshold = false;  // select only scores from `limit` on (at least; at most, with `smallest`)
   scalar limit = 0.0;
 
   constexpr status check() const {
     return first_error(require::that(count >= 0, "count", static_cast<double>(count), "0 or above"),
                        require::below(fraction, 1 + 0x1p-52, "fraction", "a number from 0 to 1"),
-                       require::that(limit.by_pointer() || limit.value64 == limit.value64, "limit", limit.value64,
-                                     "a number"));
+                       require::is_finite(limit, "limit"));
   }
 };
 
@@ -109,15 +108,13 @@ status make_top(const select_top& options, const top_inputs<S>& in, const select
 // group is the work of one thread, on CUDA of a warp or block. Source: Dong et al. 2023, arXiv 2304.06767 (released
 // code); rounding of fractions and the treatment of NaN are proposed here.
 template <class Exec>
-status select(const Exec& exec, const select_top& options,
-              const std::type_identity_t<top_inputs<Exec::memory>>& in,
+status select(const Exec& exec, const select_top& options, const std::type_identity_t<top_inputs<Exec::memory>>& in,
               const std::type_identity_t<selection_outputs<Exec::memory>>& out) {
   detail::group_table groups;
   detail::top_work work;
   if (const status s = detail::make_top(options, in, out, groups, work); !s.ok()) return s;
   if (const status s = detail::check_groups(exec, groups); !s.ok()) return s;
-  if (const status s = detail::check_numbers(exec, "score", work.order.score, work.order.mask, groups.samples);
-      !s.ok())
+  if (const status s = detail::check_numbers(exec, "score", work.order.score, work.order.mask, groups.samples); !s.ok())
     return s;
   return detail::run_selection(exec, groups, work);
 }

@@ -67,10 +67,10 @@ struct thread_team {
     ranked best{left_out, -1};
     for (std::int64_t i = rank(); i < n; i += Threads) best = earlier(best, f(i));
     for (int step = 16; step > 0; step /= 2)
-      best = earlier(best, {static_cast<std::uint64_t>(
-                                __shfl_xor_sync(0xffffffffu, static_cast<unsigned long long>(best.key), step)),
-                            static_cast<std::int64_t>(
-                                __shfl_xor_sync(0xffffffffu, static_cast<long long>(best.item), step))});
+      best = earlier(
+          best,
+          {static_cast<std::uint64_t>(__shfl_xor_sync(0xffffffffu, static_cast<unsigned long long>(best.key), step)),
+           static_cast<std::int64_t>(__shfl_xor_sync(0xffffffffu, static_cast<long long>(best.item), step))});
     if constexpr (warps > 1) {
       if (lane() == 0) memory->best[warp()] = best;
       sync();
@@ -167,8 +167,9 @@ template <int Threads, class Work>
 status launch_groups(const cuda& exec, const group_table& groups, const Work& work) {
   constexpr int teams = group_threads / Threads;
   const std::int64_t blocks = (groups.groups + teams - 1) / teams;
-  for_groups_kernel<Threads, Work><<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), group_threads, 0,
-                                     exec.stream.stream>>>(groups, work, exec.report);
+  for_groups_kernel<Threads, Work>
+      <<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), group_threads, 0, exec.stream.stream>>>(groups, work,
+                                                                                                         exec.report);
   return launch_status("for_groups");
 }
 

@@ -20,9 +20,11 @@ struct score_order {
   bool smallest = false;  // the smallest is the best
   bool limited = false;   // scores from `limit` on only: at least, or at most where the smallest is the best
   scalar limit = 0.0;
-  source also;            // another number that may not be NaN
+  source also;  // another number that may not be NaN
 
-  PREFER_HD double value(std::int64_t s) const { return load_element<double>(score.data, score.type, s * score.stride); }
+  PREFER_HD double value(std::int64_t s) const {
+    return load_element<double>(score.data, score.type, s * score.stride);
+  }
   // What a score sorts by if its sample is selected by the masks; 0 has one sign.
   PREFER_HD std::uint64_t key_of(double x, double least) const {
     if (math::is_nan(x) || (limited && (smallest ? x > least : x < least))) return left_out;
