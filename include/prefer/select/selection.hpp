@@ -135,17 +135,6 @@ sink sink_of(const output_view<1, S>& v) {
   return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
 }
 
-PREFER_HD void write_index(const sink& s, std::int64_t i, std::int64_t x) {
-  if (s.data == nullptr) return;
-  if (s.type == element::i32)
-    static_cast<std::int32_t*>(s.data)[i * s.stride] = static_cast<std::int32_t>(x);
-  else
-    static_cast<std::int64_t*>(s.data)[i * s.stride] = x;
-}
-PREFER_HD void write_flag(const sink& s, std::int64_t i, bool x) {
-  if (s.data != nullptr) static_cast<std::uint8_t*>(s.data)[i * s.stride] = x ? 1 : 0;
-}
-
 // The outputs of a selection as both backends see them.
 struct selection_sinks {
   sink mask, weight, count, indices, index_offsets;
