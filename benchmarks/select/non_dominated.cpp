@@ -19,8 +19,8 @@
 #include <vector>
 
 // Non-dominated sets: large ones by every method, and many small groups, each beside what it can be held against: the
-// `sorted` counter is the time of std::sort of (first objective, number) pairs, `pairs` that of all pairs in lanes. With
-// --points=FILE --objectives=K the set of that file's floats instead, row after row.
+// `sorted` counter is the time of std::sort of (first objective, number) pairs, `pairs` that of all pairs in lanes.
+// With --points=FILE --objectives=K the set of that file's floats instead, row after row.
 namespace {
 
 struct cloud {

@@ -14,7 +14,7 @@
 // point sets that are hard on algorithms.
 namespace prefer_test {
 
-enum class points { uniform, anti_correlated, sphere, grid, bits, infinite, equal, chain, one_above_all, collinear };
+enum class points { uniform, anti_correlated, sphere, grid, bits, infinite, equal, chain, one_above_all, collinear, layers };
 
 inline std::vector<double> make_points(points kind, std::int64_t n, int k, noise& random) {
   std::vector<double> x(static_cast<std::size_t>(n * k));
@@ -37,6 +37,10 @@ inline std::vector<double> make_points(points kind, std::int64_t n, int k, noise
         case points::equal: row[j] = 0.25; break;
         case points::chain: row[j] = static_cast<double>((i * 7 + 3) % (n + 1)); break;
         case points::one_above_all: row[j] = i == n / 2 ? 2 : row[j]; break;
+        case points::layers:  // integers on two planes, so that what is dominated ties in all objectives but one
+          row[j] = j + 1 < k ? std::floor(20 * row[j]) : random.uniform(0, 1) < 0.5 ? 1 : 0;
+          for (int m = 0; j + 1 == k && m < j; ++m) row[j] -= row[m];
+          break;
         case points::collinear: row[j] = j % 2 == 0 ? std::floor(first * 16) : -std::floor(first * 16); break;
       }
   }
@@ -63,20 +67,20 @@ struct pareto_case {
     const auto nth = static_cast<std::size_t>(j);
     const bool less = !directions.empty() && directions[nth] == prefer::direction::minimize;
     double x = less ? -at(i, j) : at(i, j);
-    if (std::isnan(x)) return -std::numeric_limits<double>::infinity();
+    if (prefer::math::is_nan(x)) return -std::numeric_limits<double>::infinity();
     return !tolerances.empty() && tolerances[nth] > 0 ? std::floor(x / tolerances[nth]) : x;
   }
   bool takes_part(std::int64_t i) const {
     if (!mask.empty() && !mask[static_cast<std::size_t>(i)]) return false;
-    bool nan_here = std::isnan(violates(i));
-    for (int j = 0; j < k; ++j) nan_here = nan_here || std::isnan(at(i, j));
+    bool nan_here = prefer::math::is_nan(violates(i));
+    for (int j = 0; j < k; ++j) nan_here = nan_here || prefer::math::is_nan(at(i, j));
     return !nan_here || nan == prefer::nan_policy::worst;
   }
   // Does a keep b out?
   bool keeps_out(std::int64_t a, std::int64_t b) const {
     const auto amount = [&](std::int64_t i) {
       const double v = violates(i);
-      return std::isnan(v) ? std::numeric_limits<double>::infinity() : std::fmax(v, 0);
+      return prefer::math::is_nan(v) ? std::numeric_limits<double>::infinity() : std::fmax(v, 0);
     };
     if (amount(a) != amount(b)) return amount(a) < amount(b);
     int better = 0, worse = 0;

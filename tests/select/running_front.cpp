@@ -50,11 +50,9 @@ struct held_front {
   bool same(const held_front& o) const {
     bool equal = count == o.count;
     for (std::int64_t i = 0; equal && i < count; ++i) {
-      const auto r = static_cast<std::size_t>(i);
-      equal = ids[r] == o.ids[r] && (!constrained || violation[r] == o.violation[r]);
-      for (std::int64_t j = 0; j < k; ++j)
-        equal = equal && std::memcmp(&rewards[r * static_cast<std::size_t>(k + 1) + static_cast<std::size_t>(j)],
-                                     &o.rewards[r * static_cast<std::size_t>(k + 1) + static_cast<std::size_t>(j)], 8) == 0;
+      const auto r = static_cast<std::size_t>(i), at = static_cast<std::size_t>(i * (k + 1));
+      equal = ids[r] == o.ids[r] && (!constrained || violation[r] == o.violation[r]) &&
+              std::memcmp(&rewards[at], &o.rewards[at], 8 * static_cast<std::size_t>(k)) == 0;  // a NaN is one
     }
     return equal;
   }
@@ -104,8 +102,8 @@ TEST_CASE("blocks of any size inserted one after the other are the front of all 
       CHECK(is_front_of(c, f));
       for (std::int64_t r = 0; r < f.count; ++r) {
         const auto at = static_cast<std::size_t>(r * (c.k + 1));
-        CHECK(std::memcmp(&f.rewards[at], &c.rewards[static_cast<std::size_t>(f.ids[static_cast<std::size_t>(r)] * c.k)],
-                          8 * static_cast<std::size_t>(c.k)) == 0);
+        const auto from = static_cast<std::size_t>(f.ids[static_cast<std::size_t>(r)] * c.k);
+        CHECK(std::memcmp(&f.rewards[at], &c.rewards[from], 8 * static_cast<std::size_t>(c.k)) == 0);
         CHECK(f.rewards[at + static_cast<std::size_t>(c.k)] == -77);
       }
     }

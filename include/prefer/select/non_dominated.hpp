@@ -96,7 +96,7 @@ struct front_plan {
       large_groups = t.offsets.data == nullptr ? t.groups : std::min<std::int64_t>(t.groups, t.samples / (small + 1));
     // front_memory: rows, trees of a seventh more than their points, scores, places, flags, entries to sort.
     per_sample = k * size + k * size * 8 / 7 + k * size / 8 + size + 8 + 32 + 1 + (k == 3 ? size + 4 + 16 : 0);
-    per_group = 24 * arena::alignment * (k + 1) + 128;
+    per_group = 24 * static_cast<std::int64_t>(arena::alignment) * (k + 1) + 128;
   }
   std::int64_t large_bytes(std::int64_t samples, std::int64_t groups) const {
     return samples * per_sample + groups * per_group;
@@ -127,7 +127,8 @@ class front_groups {
       if (g.count > plan_.small) samples += g.count, ++groups;
     }
     std::int64_t nan[most_tasks];
-    const std::int64_t tasks = std::min<std::int64_t>(table_.groups, std::min<std::int64_t>(most_tasks, 1 + table_.samples / samples_per_task));
+    const std::int64_t wanted = std::min(most_tasks, 1 + table_.samples / samples_per_task);
+    const std::int64_t tasks = std::min(table_.groups, wanted);
     auto task = [&](std::int64_t t) {
       nan[t] = run_groups(table_.groups * t / tasks, table_.groups * (t + 1) / tasks);
     };

@@ -214,8 +214,8 @@ inline status check_front_content(const cpu& exec, const running_front& front, c
   for (const std::int64_t i : {std::int64_t{0}, n - 1})
     if (narrow && i >= 0 && i < n)
       if (const std::int64_t id = front_union::id_of(in, i); id != static_cast<std::int32_t>(id))
-        return require::fail(errc::bad_index, in.ids.given() ? "ids" : "first_id", "what the elements of front.ids hold",
-                             static_cast<double>(id), 0, i);
+        return require::fail(errc::bad_index, in.ids.given() ? "ids" : "first_id",
+                             "what the elements of front.ids hold", static_cast<double>(id), 0, i);
   if (exec.content == content::none) return {};
   return first_error(check_ascending("front.ids", first_rows(front.ids, held)), check_ascending("ids", in.ids));
 }
@@ -238,7 +238,8 @@ inline status insert_checked(const cpu& exec, const objectives& o, const running
                                {.count = {&kept, 1}, .indices = {all.indices, all.capacity}});
   if (s.code == errc::not_a_number && s.index >= 0) {
     const bool reward = s.argument[0] == 'r';
-    const std::int64_t from = all.origin[reward ? s.index / all.objectives : s.index], row = from < 0 ? -1 - from : from;
+    const std::int64_t from = all.origin[reward ? s.index / all.objectives : s.index];
+    const std::int64_t row = from < 0 ? -1 - from : from;
     if (from < 0) s.argument = reward ? "front.rewards" : "front.violation";
     s.index = reward ? row * all.objectives + s.index % all.objectives : row;
   }
@@ -279,9 +280,9 @@ inline std::size_t insert_into_front_workspace(const cpu&, const objectives& o, 
 // the lowest id of equal samples stays. duplicates::drop is refused: a third twin would not find the first two.
 //
 // A block costs a search among its samples and the front's rows, so make blocks about as large as the front. Memory: a
-// workspace of insert_into_front_workspace bytes, or one allocation. Errors: those of non_dominated_set; a count outside
-// the capacity, ids that do not ascend (bad_index); a front that does not fit (bad_extent, with the rows it needs).
-// Then the front is as it was.
+// workspace of insert_into_front_workspace bytes, or one allocation. Errors: those of non_dominated_set; a count
+// outside the capacity, ids that do not ascend (bad_index); a front that does not fit (bad_extent, with the rows it
+// needs). Then the front is as it was.
 inline status insert_into_front(const cpu& exec, const objectives& o, const running_front& front,
                                 const front_samples& in) {
   if (const status s = first_error(detail::check_front(o, front), detail::check_front_samples(front, in)); !s.ok())

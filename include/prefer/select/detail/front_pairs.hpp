@@ -18,7 +18,7 @@ struct pair_bits {
   static constexpr int width = 64 / static_cast<int>(sizeof(T));
   static bool get(const std::uint32_t* words, std::int64_t i) { return (words[i / width] >> i % width & 1) != 0; }
   static void clear(std::uint32_t* words, std::int64_t i) { words[i / width] &= ~(std::uint32_t{1} << i % width); }
-  static std::uint32_t of_first(std::int64_t n) { return n >= width ? (std::uint64_t{1} << width) - 1 : (std::uint32_t{1} << n) - 1; }
+  static std::uint32_t of_first(std::int64_t n) { return (std::uint32_t{1} << (n < width ? n : width)) - 1; }
   static std::int64_t words_of(std::int64_t n) { return (n + width - 1) / width; }
 };
 
@@ -80,6 +80,22 @@ struct front_pairs {
                                                         const objective_table& t, std::uint32_t* left) {
     dominated(keys, stride, n, t.count, t.dominance == dominance::strict, left);
     if (t.duplicates != duplicates::keep) equal(keys, stride, n, t.count, t.duplicates == duplicates::first, left);
+  }
+};
+
+// front_pairs at a level.
+template <class T>
+struct pairs_job {
+  const T* keys;
+  std::int64_t stride, count;
+  const objective_table* table;
+  std::uint32_t* stay;
+};
+template <class T>
+struct pairs_work {
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(pairs_job<T>& job) {
+    front_pairs<T, Level>::run(job.keys, job.stride, job.count, *job.table, job.stay);
   }
 };
 

@@ -65,15 +65,17 @@ struct load_tile_work {
   // Four objectives of four samples.
   static inline __attribute__((always_inline)) void turn(const T* from, std::int64_t row, T* to, std::int64_t stride) {
     using four = typename four_keys<T>::in_memory;
-    const auto at = [&](std::int64_t i) PREFER_HD_LAMBDA -> const four& {
-      return *reinterpret_cast<const four*>(from + i * row);
-    };
-    const auto ab = __builtin_shufflevector(at(0), at(1), 0, 4, 1, 5), ab2 = __builtin_shufflevector(at(0), at(1), 2, 6, 3, 7);
-    const auto cd = __builtin_shufflevector(at(2), at(3), 0, 4, 1, 5), cd2 = __builtin_shufflevector(at(2), at(3), 2, 6, 3, 7);
-    *reinterpret_cast<four*>(to) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *reinterpret_cast<four*>(to + stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    *reinterpret_cast<four*>(to + 2 * stride) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
-    *reinterpret_cast<four*>(to + 3 * stride) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+    // Read in place: clang forgets the alignment of such a type in a reference that is returned.
+    const auto a = *reinterpret_cast<const four*>(from), b = *reinterpret_cast<const four*>(from + row);
+    const auto c = *reinterpret_cast<const four*>(from + 2 * row), d = *reinterpret_cast<const four*>(from + 3 * row);
+    const auto ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const auto ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const auto cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const auto cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *reinterpret_cast<four*>(to) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *reinterpret_cast<four*>(to + stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *reinterpret_cast<four*>(to + 2 * stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *reinterpret_cast<four*>(to + 3 * stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
   }
 
   // Rows of adjacent objectives, in blocks of four by four; the last block may overlap the one before it. Two or three

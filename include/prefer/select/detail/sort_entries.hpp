@@ -65,7 +65,8 @@ void sort_entries(sort_entry* entries, sort_entry* spare, std::int64_t n, const 
   if (many) radix_sort(entries, spare, n);
   for (std::int64_t i = 0, end; i < n; i = end) {
     for (end = i + 1; end < n && (!many || entries[end].key == entries[i].key);) ++end;
-    if (end - i > 1) std::sort(entries + i, entries + end, order);
+    // Repeated samples come in the order they had.
+    if (end - i > 1 && !std::is_sorted(entries + i, entries + end, order)) std::sort(entries + i, entries + end, order);
   }
 }
 
