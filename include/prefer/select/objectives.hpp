@@ -93,7 +93,7 @@ struct group_rows {
 };
 
 // What a sample is, apart from its numbers.
-enum class sample_state : std::uint8_t { present, left_out, not_a_number };
+enum class sample_state : std::uint8_t { present, masked, not_a_number };
 
 // A call's samples as both backends see them. Passed to kernels by value (2.4 KB).
 struct objective_table {
@@ -156,7 +156,7 @@ struct objective_table {
   }
   // Those that are not present are never selected and influence nobody.
   PREFER_HD sample_state state_of(const group_rows& g, std::int64_t i) const {
-    if (!in_mask(g.first + i)) return sample_state::left_out;
+    if (!in_mask(g.first + i)) return sample_state::masked;
     return nan != nan_policy::worst && first_nan(g, i) >= 0 ? sample_state::not_a_number : sample_state::present;
   }
 };
