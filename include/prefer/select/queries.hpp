@@ -292,7 +292,8 @@ status directional_scores(const Exec& exec, const std::type_identity_t<direction
 // NaN distance from all, are not taken: then there are fewer centres, and -1. A distance that nothing determined is the
 // largest double (infinity as float). Errors: parameters, shapes, element types, memory that overlaps, offsets.
 // O(k n D) with the distances kept in `distance`; one launch on CUDA, where a group is the work of one warp or block.
-// Source: RL-VLM-F (released code, which recomputes distances); the treatment of duplicates is proposed here.
+// Source: RL-VLM-F (released code, which recomputes distances); the treatment of duplicates is proposed here. Distances
+// of the two backends may differ by a rounding, and then which of two equally far samples comes first.
 template <class Exec>
 status select_centers(const Exec& exec, const k_center& options,
                       const std::type_identity_t<k_center_inputs<Exec::memory>>& in,
