@@ -81,7 +81,7 @@ void check_teams(bool equal_sizes) {
     const team_work work{source_of(side.read(number)), sink_of(side.write(each)),   sink_of(side.write(prefix)),
                          sink_of(side.write(total)),   sink_of(side.write(key)),    sink_of(side.write(item)),
                          sink_of(side.write(digit)),   sink_of(side.write(before)), sink_of(side.write(here))};
-    prefer::check(prefer::for_groups(side.exec, table, work));
+    prefer::check(for_groups(side.exec, table, work));
     side.done();
     CHECK((each.intact() && prefix.intact() && total.intact()));
     for (std::int64_t b = 0; b < count; ++b) {

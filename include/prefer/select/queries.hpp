@@ -83,18 +83,14 @@ struct query_work {
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
     team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const std::int64_t s = g.first + i;
-      const double n = static_cast<double>(models);
-      double sum = 0, square = 0, nats = 0;
+      double average = 0, square = 0, nats = 0;  // running, by Welford: one pass over the models
       for (std::int64_t m = 0; m < models; ++m) {
-        const double d = difference(m, s);
-        sum += math::sigmoid(d);
+        const double d = difference(m, s), off = math::sigmoid(d) - average;
+        average += off / static_cast<double>(m + 1);
+        square += off * (off - off / static_cast<double>(m + 1));
         if (entropy.data != nullptr) nats += entropy_of(d);
       }
-      const double average = sum / n;
-      for (std::int64_t m = 0; disagreement.data != nullptr && m < models; ++m) {
-        const double off = math::sigmoid(difference(m, s)) - average;
-        square += off * off;
-      }
+      const double n = static_cast<double>(models);
       write_item(mean, s, true, average, false);
       write_item(disagreement, s, true, math::sqrt(square / n), false);
       write_item(entropy, s, true, nats / n, false);

@@ -102,11 +102,11 @@ status make_top(const select_top& options, const top_inputs<S>& in, const select
 //   directional best of n (DPA)    scores from directional_scores
 //
 // The policy that best-of-n defines diverges from its base by log n - (n - 1) / n at most. Errors: parameters, shapes,
-// element types, memory that overlaps, offsets, with content::all a NaN score. O(n) times `count` up to 8, else O(n)
-// times the bytes of a score that differ. Nothing is allocated; with `indices` or `index_offsets` a workspace of
-// selection_workspace bytes (on CUDA otherwise memory in stream order) and three launches instead of one. On the CPU a
-// group is the work of one thread, on CUDA of a warp or block. Source: Dong et al. 2023, arXiv 2304.06767 (released
-// code); rounding of fractions and the treatment of NaN are proposed here.
+// element types, memory that overlaps, offsets, with content::all a NaN score. O(n) for one sample; for more, O(n)
+// times the bytes of a score in which samples differ, or times `count` where that is little. Nothing is allocated; with
+// `indices` or `index_offsets` a workspace of selection_workspace bytes (on CUDA otherwise memory in stream order) and
+// three launches instead of one. On the CPU a group is the work of one thread, on CUDA of a warp or block. Source: Dong
+// et al. 2023, arXiv 2304.06767 (released code); rounding of fractions and the treatment of NaN are proposed here.
 template <class Exec>
 status select(const Exec& exec, const select_top& options, const std::type_identity_t<top_inputs<Exec::memory>>& in,
               const std::type_identity_t<selection_outputs<Exec::memory>>& out) {

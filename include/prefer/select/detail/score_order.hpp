@@ -108,7 +108,7 @@ PREFER_HD order_cut cut_by_digits(const Team& team, std::int64_t n, std::int64_t
 template <class Team, class Place>
 PREFER_HD order_cut cut_behind(const Team& team, std::int64_t n, std::int64_t wanted, const Place& place) {
   if (wanted == 0) return {};
-  if (wanted > 8 && wanted * n > 4096) return cut_by_digits(team, n, wanted, place);
+  if (wanted > 2 && wanted * n > 4096) return cut_by_digits(team, n, wanted, place);
   ranked last{0, -1};
   for (std::int64_t taken = 0; taken < wanted; ++taken)
     last = team.first(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
