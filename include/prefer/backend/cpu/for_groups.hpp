@@ -17,7 +17,7 @@ struct key_tile {
   std::uint64_t keys[tile_items];
 
   explicit key_tile(std::int64_t n) : samples(n) {}
-  bool has(std::int64_t sample) const { return static_cast<std::uint64_t>(sample - first) < tile_items; }
+  PREFER_HD bool has(std::int64_t sample) const { return static_cast<std::uint64_t>(sample - first) < tile_items; }
   template <class Keys>
   __attribute__((noinline)) void load(const Keys& from, std::int64_t sample) {
     first = sample;
@@ -31,7 +31,11 @@ struct tile_places {
   key_tile& tile;
   std::int64_t first;
 
-  inline __attribute__((always_inline)) ranked operator()(std::int64_t i) const {
+  // Runs on the host alone; nvcc wants it callable from what runs on either side.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+  PREFER_HD ranked operator()(std::int64_t i) const {
     if (!tile.has(first + i)) tile.load(keys, first + i / tile_items * tile_items);
     return {tile.keys[first + i - tile.first], i};
   }
