@@ -10,6 +10,7 @@
 #include <prefer/loss/unpaired.hpp>
 #include <prefer/loss/diffusion_kto.hpp>
 #include <prefer/loss/regret.hpp>
+#include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/cpl.hpp>
 #include <prefer/loss/d3po.hpp>
 #include <prefer/loss/diffusion_dpo.hpp>
@@ -85,6 +86,7 @@ void each_loss(F f) {
   f("sppo_soft", prefer::sppo_soft{});
   f("diffusion_kto", prefer::diffusion_kto{});
   f("nash_md_pg", prefer::nash_md_pg{});
+  f("reinforce", prefer::reinforce{});
   f("ipo_md", prefer::ipo_md{});
   f("egpo_pair", prefer::egpo_pair{});
   f("inpo_pair", prefer::inpo_pair{});

@@ -66,6 +66,7 @@
 #include <prefer/loss/r_dpo.cuh>
 #include <prefer/loss/rare_positive.cuh>
 #include <prefer/loss/regret.cuh>
+#include <prefer/loss/reinforce.cuh>
 #include <prefer/loss/reward_feedback.cuh>
 #include <prefer/loss/robust_dpo.cuh>
 #include <prefer/loss/seppo.cuh>
@@ -83,9 +84,15 @@
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
 #include <prefer/select/crowding_distance.cuh>
+#include <prefer/select/extremes.cuh>
+#include <prefer/select/hierarchical_comparator.cuh>
 #include <prefer/select/hypervolume.cuh>
 #include <prefer/select/hypervolume_contributions.cuh>
 #include <prefer/select/hypervolume_subset.cuh>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
+#include <prefer/select/pair_filters.cuh>
 #include <prefer/select/pareto_truncation.cuh>
+#include <prefer/select/parrot.cuh>
+#include <prefer/select/queries.cuh>
+#include <prefer/select/top.cuh>

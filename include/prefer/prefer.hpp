@@ -72,6 +72,7 @@
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
 #include <prefer/loss/regret.hpp>
+#include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/seppo.hpp>
@@ -88,6 +89,8 @@
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
 #include <prefer/select/crowding_distance.hpp>
+#include <prefer/select/extremes.hpp>
+#include <prefer/select/hierarchical_comparator.hpp>
 #include <prefer/select/hypervolume.hpp>
 #include <prefer/select/hypervolume_contributions.hpp>
 #include <prefer/select/hypervolume_subset.hpp>
@@ -95,6 +98,11 @@
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>
 #include <prefer/select/objectives.hpp>
+#include <prefer/select/pair_filters.hpp>
 #include <prefer/select/pareto_truncation.hpp>
+#include <prefer/select/parrot.hpp>
+#include <prefer/select/queries.hpp>
 #include <prefer/select/running_front.hpp>
 #include <prefer/select/scalarized_pick.hpp>
+#include <prefer/select/selection.hpp>
+#include <prefer/select/top.hpp>

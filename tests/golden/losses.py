@@ -295,6 +295,7 @@ TABLES = {
     "nash_md_pg": lambda: rows(
         lambda i, tau, w: -w * i.p, [(EIGHTH,), (mpf(2) ** -7 * 3,), (0,)], RESPONSES, kind="response", constant=nash_weight,
         beside=lambda i, tau: (nash_weight(i, tau),)),
+    "reinforce": lambda: rows(lambda i: -i.p, [()], RESPONSES, kind="response", beside=lambda i: (mpf(0),)),
     "ipo_md": lambda: rows(
         ipo_md, [(EIGHTH, 0), (1.375, 0), (1.375, 1)], [dict(x, label=y) for x in Z for y in (1, 0.375, 0)],
         lambda i, tau, form: form * abs((2 * i.label - 1) * (i.pc - i.pr)),

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <loss/cases/diffusion_kto.hpp>
 #include <loss/cases/kto.hpp>
+#include <loss/cases/reinforce.hpp>
 #include <loss/cases/unpaired.hpp>
 #include <prefer/core/evaluate_tokens.cuh>
 #include <prefer/loss/diffusion_kto.cuh>
 #include <prefer/loss/kto.cuh>
+#include <prefer/loss/reinforce.cuh>
 #include <prefer/loss/unpaired.cuh>
 #include <support/cuda.cuh>
 #include <support/golden_cases.cuh>
@@ -20,6 +22,7 @@ TEST_CASE("golden values, and what every loss promises, on CUDA") {
   SUBCASE("diffusion_kto") { loss_tests_on_cuda<diffusion_kto_cases>(); }
   SUBCASE("bco_unpaired") { loss_tests_on_cuda<bco_unpaired_cases>(); }
   SUBCASE("sppo_soft") { loss_tests_on_cuda<sppo_soft_cases>(); }
+  SUBCASE("reinforce") { loss_tests_on_cuda<reinforce_cases>(); }
 }
 
 TEST_CASE("KTO from tokens: CUDA as CPU, one launch") {

@@ -30,6 +30,14 @@ PREFER_HD void write_item(const sink& s, std::int64_t i, bool selected, const T&
     store_element(s.data, s.type, i * s.stride, selected ? x : T(0), accumulate);
 }
 
+// The same of an integer or a flag.
+PREFER_HD void write_index(const sink& s, std::int64_t i, std::int64_t x) {
+  if (s.data != nullptr) store_index(s.data, s.type, i * s.stride, x);
+}
+PREFER_HD void write_flag(const sink& s, std::int64_t i, bool x) {
+  if (s.data != nullptr) static_cast<std::uint8_t*>(s.data)[i * s.stride] = x ? 1 : 0;
+}
+
 }  // namespace detail
 }  // namespace PREFER_ABI
 }  // namespace prefer

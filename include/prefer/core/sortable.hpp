@@ -15,7 +15,7 @@ namespace detail {
 inline constexpr std::uint64_t left_out = ~std::uint64_t{0};
 PREFER_HD std::uint64_t sortable(double x) {
   const auto bits = __builtin_bit_cast(std::uint64_t, x);
-  if (x != x) return left_out - 1;
+  if (math::is_nan(x)) return left_out - 1;
   return bits >> 63 != 0 ? ~bits : bits | std::uint64_t{1} << 63;
 }
 PREFER_HD double from_sortable(std::uint64_t key) {

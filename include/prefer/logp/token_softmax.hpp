@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/item.hpp>
 #include <prefer/backend/row_reduce.hpp>
 
 #include <cstdint>
@@ -53,10 +54,6 @@ struct token_arguments {
   sink argmax;  // integral
   scalar grad_scale = 1.0;
 };
-
-PREFER_HD void write_index(const sink& s, std::int64_t item, std::int64_t x) {
-  if (s.data != nullptr) store_index(s.data, s.type, item * s.stride, x);
-}
 
 // A row's distribution, in double.
 struct token_row {
