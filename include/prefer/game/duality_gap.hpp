@@ -37,19 +37,19 @@ status duality_gap(const Exec& exec, const std::type_identity_t<games<Exec::memo
                    const std::type_identity_t<gap_outputs<Exec::memory, T>>& out) {
   detail::game_plan<T> plan;
   if (const status s = detail::make_games(in, plan.games); !s.ok()) return s;
-  const std::int64_t batch = plan.games.batch, n = plan.games.width;
-  require::footprints<5, 5> all;
+  const std::int64_t batch = plan.games.batch;
+  require::footprints<7, 5> all;
   detail::read_games(in, all), all.read(require::footprint_of("policy", policy));
   all.write(require::footprint_of("gap", out.gap));
   all.write(require::footprint_of("exploitability", out.exploitability));
   all.write(require::footprint_of("wins", out.wins)), all.write(require::footprint_of("response", out.response));
   all.write(require::footprint_of("action", out.action));
   const status checks = first_error(
-      require::not_negative(temperature, "temperature"), detail::check_shape("policy", policy, {batch, n}, true),
+      require::not_negative(temperature, "temperature"), detail::check_actions("policy", policy, plan.games, true),
       detail::check_shape("gap", out.gap, {batch}, false),
       detail::check_shape("exploitability", out.exploitability, {batch}, false),
-      detail::check_shape("wins", out.wins, {batch, n}, false),
-      detail::check_shape("response", out.response, {batch, n}, false),
+      detail::check_actions("wins", out.wins, plan.games),
+      detail::check_actions("response", out.response, plan.games),
       detail::check_shape("action", out.action, {batch}, false), all.check());
   if (!checks.ok()) return checks;
   plan.start = detail::any_space(policy);

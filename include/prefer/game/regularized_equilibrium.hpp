@@ -81,7 +81,7 @@ struct equilibrium_plan {
     }
     const bool solved = r.residual <= limit();
     const double elsewhere = solved ? -math::detail::infinity<double>() : nan;
-    team.each(games.width, [&](std::int64_t i) PREFER_HD_LAMBDA { store_policy(b, i, elsewhere); });
+    team.each(games.written(b), [&](std::int64_t i) PREFER_HD_LAMBDA { store_policy(b, i, elsewhere); });
     if (solved)
       team.each(loaded.margins.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { store_policy(b, m.action[i], m.newton.best[i]); });
@@ -92,7 +92,7 @@ struct equilibrium_plan {
     return {loaded.good, solved, r.residual};
   }
   PREFER_HD void store_policy(std::int64_t b, std::int64_t i, double x) const {
-    store_entry(policy, b, i, static_cast<T>(x)), store_entry(probability, b, i, static_cast<T>(math::exp(x)));
+    store_action(games, policy, b, i, static_cast<T>(x)), store_action(games, probability, b, i, static_cast<T>(math::exp(x)));
   }
 };
 
@@ -100,8 +100,8 @@ template <space S, class T>
 status make_equilibrium_plan(const games<S, T>& in, double temperature, const equilibrium_options& options,
                              const equilibrium_outputs<S, T>& out, equilibrium_plan<T>& plan) {
   if (const status s = make_games(in, plan.games); !s.ok()) return s;
-  const std::int64_t batch = plan.games.batch, n = plan.games.width;
-  require::footprints<4, 6> all;
+  const std::int64_t batch = plan.games.batch;
+  require::footprints<6, 6> all;
   read_games(in, all);
   all.write(require::footprint_of("policy", out.policy));
   all.write(require::footprint_of("probability", out.probability));
@@ -114,8 +114,8 @@ status make_equilibrium_plan(const games<S, T>& in, double temperature, const eq
   return first_error(
       require::positive(temperature, "temperature"), require::positive(options.tolerance, "tolerance"),
       require::that(options.max_steps > 0, "max_steps", static_cast<double>(options.max_steps), "above 0"),
-      check_shape("policy", out.policy, {batch, n}, false),
-      check_shape("probability", out.probability, {batch, n}, false), check_shape("gap", out.gap, {batch}, false),
+      check_actions("policy", out.policy, plan.games),
+      check_actions("probability", out.probability, plan.games), check_shape("gap", out.gap, {batch}, false),
       check_shape("residual", out.residual, {batch}, false), check_shape("steps", out.steps, {batch}, false),
       check_shape("converged", out.converged, {batch}, false),
       require_output(out.policy, out.probability, out.gap, out.residual, out.steps, out.converged), all.check());

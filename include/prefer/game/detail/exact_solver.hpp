@@ -39,10 +39,9 @@ PREFER_HD double broken_action(const game_tables<T>& g, std::int64_t b, std::int
   return math::is_nan(w) || w == math::detail::infinity<double>() ? 1 : 0;
 }
 template <class T>
-PREFER_HD double broken_row(const game_tables<T>& g, std::int64_t b, const std::int32_t* action, std::int64_t i) {
+PREFER_HD double broken_row(const game_matrix<const T>& m, const std::int32_t* action, std::int64_t i) {
   for (std::int64_t j = 0; j <= i; ++j)
-    if (entry_error(g, b, action[i], action[j]) != errc::ok || entry_error(g, b, action[j], action[i]) != errc::ok)
-      return 1;
+    if (entry_error(m, action[i], action[j]) != errc::ok || entry_error(m, action[j], action[i]) != errc::ok) return 1;
   return 0;
 }
 
@@ -58,9 +57,10 @@ PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::
   game_loaded r = {true, game_margins::of(g, b, action)};
   r.margins.size = static_cast<std::int64_t>(
       team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return has_weight(g, b, i) ? 1.0 : 0.0; }));
+  const game_matrix<const T> table = g.preferences(b);
   const double broken = team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
     return broken_action(g, b, i);
-  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row(g, b, action, i); });
+  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row(table, action, i); });
   r.good = r.margins.size > 0 && broken == 0;
   if (!r.good) return r;
   const double largest = -team.least(r.margins.size,
@@ -81,8 +81,8 @@ PREFER_HD void store_entry(const view<T, 1>& to, std::int64_t b, const X& x) {
   if (to.data != nullptr) to.data[b * to.stride[0]] = x;
 }
 template <class T, class X>
-PREFER_HD void store_entry(const view<T, 2>& to, std::int64_t b, std::int64_t i, const X& x) {
-  if (to.data != nullptr) to.data[b * to.stride[0] + i * to.stride[1]] = x;
+PREFER_HD void store_action(const game_layout& g, const view<T, 2>& to, std::int64_t b, std::int64_t i, const X& x) {
+  if (to.data != nullptr) g.place(to, b, i) = x;
 }
 
 template <space S, class T>
