@@ -520,8 +520,8 @@ TEST_CASE("every method refuses temperatures below 0 and steps that are not abov
   game_batch<> g(1, 3, 3);
   played<> r(1, 3);
   for_methods([&](const std::string& name, auto method) {
-    const auto refused = [&](const char* argument, double& parameter, double bad) {
-      const double kept = parameter;
+    const auto refused = [&](const char* argument, auto& parameter, double bad) {
+      const auto kept = parameter;
       parameter = bad;
       const status s = self_play(r.exec(), method, g.view(), {}, r.out());
       INFO(name, ": ", message(s).text);

@@ -45,7 +45,7 @@ struct paper_play {
              prefer_test::probabilities(start, actions)) {
     do {
       book.run(method, every);
-      history.push_back(prefer_test::best_answer(book.p, book.mu, book.now, method.gap_temperature()).gap);
+      history.push_back(prefer_test::best_answer(book.p, book.mu, book.now, method.gap_temperature().template as<double>()).gap);
     } while (history.back() > tolerance && book.t < steps);
   }
 };

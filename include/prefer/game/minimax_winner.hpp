@@ -64,6 +64,8 @@ struct minimax_plan {
     return {action, pivot_tableau::carve(memory, n, Team::shape(n, n))};
   }
 
+  PREFER_HD double limit() const { return options.tolerance; }
+
   // Action i of game b.
   PREFER_HD void store(std::int64_t b, std::int64_t i, double p) const {
     store_action(games, probability, b, i, static_cast<T>(p)), store_action(games, policy, b, i, static_cast<T>(math::log(p)));
@@ -145,7 +147,7 @@ status minimax_winner(const Exec& exec, const std::type_identity_t<games<Exec::m
   detail::minimax_plan<T> plan;
   if (const status s = detail::make_minimax_plan(in, options, out, plan); !s.ok()) return s;
   if (const status s = detail::check_games(exec, plan.games); !s.ok()) return s;
-  return detail::solve_games(exec, plan, "exploitability", options.tolerance);
+  return detail::solve_games(exec, plan, "exploitability");
 }
 
 }  // namespace PREFER_ABI

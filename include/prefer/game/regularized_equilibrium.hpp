@@ -49,7 +49,7 @@ template <class T>
 struct equilibrium_plan {
   game_tables<T> games;
   equilibrium_options options;
-  double temperature = 1;
+  scalar temperature = 1;
   view<T, 2> policy, probability;
   view<double, 1> gap, residual;
   view<std::int64_t, 1> steps;
@@ -65,7 +65,7 @@ struct equilibrium_plan {
     return {action, equilibrium_memory::carve(memory, n, Team::shape(n, n + 2))};
   }
 
-  PREFER_HD double limit() const { return options.tolerance * math::max(1.0, 1e-3 / temperature); }
+  PREFER_HD double limit() const { return options.tolerance * math::max(1.0, 1e-3 / temperature.as<double>()); }
 
   template <class Team>
   PREFER_HD game_answer solve(const Team& team, std::int64_t b, memory_type& m) const {
@@ -73,10 +73,11 @@ struct equilibrium_plan {
     game_loaded loaded = load_game(team, games, b, m.action);
     loaded.margins.scale = 1;
     equilibrium_result r = {0, nan, nan};
-    if (loaded.good) {
+    const double tau = temperature.as<double>();
+    if (loaded.good && tau > 0 && require::finite(tau)) {
       team.each(loaded.margins.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { m.newton.reference[i] = games.log_weight(b, m.action[i]); });
-      equilibrium_newton<Team> work{team, loaded.margins, m.newton, temperature, limit(), options.max_steps};
+      equilibrium_newton<Team> work{team, loaded.margins, m.newton, tau, limit(), options.max_steps};
       r = Team::apart(work);
     }
     const bool solved = r.residual <= limit();
@@ -97,7 +98,7 @@ struct equilibrium_plan {
 };
 
 template <space S, class T>
-status make_equilibrium_plan(const games<S, T>& in, double temperature, const equilibrium_options& options,
+status make_equilibrium_plan(const games<S, T>& in, const scalar& temperature, const equilibrium_options& options,
                              const equilibrium_outputs<S, T>& out, equilibrium_plan<T>& plan) {
   if (const status s = make_games(in, plan.games); !s.ok()) return s;
   const std::int64_t batch = plan.games.batch;
@@ -133,12 +134,12 @@ inline std::size_t regularized_equilibrium_workspace(const cpu&, std::int64_t ba
 // and tiny margins among them, each was solved at tau = 1e-3; at 1e-5 and below up to six in a thousand were not.
 template <class T = double, class Exec>
 status regularized_equilibrium(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
-                               double temperature, const equilibrium_options& options,
+                               const scalar& temperature, const equilibrium_options& options,
                                const std::type_identity_t<equilibrium_outputs<Exec::memory, T>>& out) {
   detail::equilibrium_plan<T> plan;
   if (const status s = detail::make_equilibrium_plan(in, temperature, options, out, plan); !s.ok()) return s;
   if (const status s = detail::check_games(exec, plan.games); !s.ok()) return s;
-  return detail::solve_games(exec, plan, "residual", plan.limit());
+  return detail::solve_games(exec, plan, "residual");
 }
 
 }  // namespace PREFER_ABI

@@ -86,29 +86,6 @@ status make_play(const Method& method, const games<S, T>& in, const play_options
   return {};
 }
 
-// Log-weights to begin with: not NaN, below infinity, and some mass on an action that is possible.
-template <class T>
-status check_log_weights(const cpu& exec, const char* name, const game_tables<T>& g, const view<const T, 2>& x) {
-  if (exec.content == content::none || x.data == nullptr) return {};
-  for (std::int64_t b = 0; b < g.batch; ++b) {
-    bool some = false;
-    for (std::int64_t i = 0; i < g.size(b); ++i) {
-      if (!g.can_play(b, i)) continue;
-      const auto w = static_cast<double>(g.place(x, b, i));
-      if (math::is_nan(w) || w == math::detail::infinity<double>())
-        return require::fail(math::is_nan(w) ? errc::not_a_number : errc::bad_label, name,
-                             "a log-probability, below infinity", w, 0, g.action_index(b, i));
-      some = some || w > -math::detail::infinity<double>();
-    }
-    if (!some) return require::fail(errc::bad_label, name, "mass on some possible action of this game", 0, 0, b);
-  }
-  return {};
-}
-template <class T>
-status check_log_weights(const cuda&, const char*, const game_tables<T>&, const view<const T, 2>&) {
-  return {};
-}
-
 }  // namespace detail
 
 // Plays every game of a batch against itself: from `start`, steps of `method` until the measured duality gap is at most

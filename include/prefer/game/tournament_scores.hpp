@@ -46,6 +46,8 @@ struct tournament_plan {
     return {memory.take<std::int32_t>(n)};
   }
 
+  PREFER_HD double limit() const { return 0; }
+
   // The scores of the i-th possible action; returns how many others it does not beat.
   PREFER_HD double score(std::int64_t b, std::int64_t i, const game_margins& m) const {
     double beaten = 0, ties = 0, sum = 0;
@@ -106,7 +108,7 @@ status tournament_scores(const Exec& exec, const std::type_identity_t<games<Exec
   if (!checks.ok()) return checks;
   plan.condorcet = detail::any_space(out.condorcet);
   plan.copeland = detail::any_space(out.copeland), plan.borda = detail::any_space(out.borda);
-  return detail::solve_games(exec, plan, "tournament_scores", 0);
+  return detail::solve_games(exec, plan, "tournament_scores");
 }
 
 }  // namespace PREFER_ABI

@@ -133,9 +133,9 @@ void solve_chunk(const serial_team& team, const Plan& plan, std::int64_t first, 
   }
 }
 
-// plan.solve(team, b, memory) for all games; `measure` names what is above the tolerance where a game is not solved.
+// plan.solve(team, b, memory) for all games; `measure` names what is above the limit where a game is not solved.
 template <class Plan>
-status solve_games(const cpu& exec, const Plan& plan, const char* measure, double tolerance) {
+status solve_games(const cpu& exec, const Plan& plan, const char* measure) {
   serial_team team;
   if (const status s = resolve_isa(exec, team.level); !s.ok()) return s;
   const std::int64_t batch = plan.games.batch, n = plan.games.width, chunks = solver_chunks(batch, n);
@@ -157,13 +157,13 @@ status solve_games(const cpu& exec, const Plan& plan, const char* measure, doubl
     if (results[c].broken >= 0)
       return require::fail(errc::bad_label, "preference", "probabilities with P + P' = 1", 0, 0, results[c].broken);
     if (results[c].unsolved >= 0)
-      return require::fail(errc::not_converged, measure, "at most", results[c].gap, tolerance, results[c].unsolved);
+      return require::fail(errc::not_converged, measure, "at most", results[c].gap, plan.limit(), results[c].unsolved);
   }
   return {};
 }
 
 template <class Exec, class Plan>
-status solve_games(const Exec&, const Plan&, const char*, double) {
+status solve_games(const Exec&, const Plan&, const char*) {
   static_assert(sizeof(Exec) == 0,
                 "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
   return {};

@@ -140,7 +140,7 @@ struct game_block_run {
     detail::choose_measured(team, v, plan.measure_average, at);
   }
   PREFER_HD void measure(game_progress& at) {
-    at.gap = measured_gap(team, v, plan.temperature);
+    at.gap = measured_gap(team, v, plan.temperature.template as<double>());
     at.done = plan.ends(at.gap);
     if (team.thread() == 0) plan.record(b, at);
   }
@@ -169,7 +169,7 @@ struct game_block_run {
     }
   }
   PREFER_HD void finish_measured(game_progress& at) {
-    const game_measurement m = measure_response(team, v, plan.temperature);
+    const game_measurement m = measure_response(team, v, plan.temperature.template as<double>());
     const std::int64_t best = plan.best_action(b, n, v);
     if (team.thread() == 0) plan.finish_game(b, at), plan.finish_measured(b, best, m);
     for (std::int64_t i = team.thread(); i < plan.games.written(b); i += team.threads())

@@ -21,7 +21,8 @@ struct game_plan {
   game_tables<T> games;
   view<const T, 2> start;
   std::int64_t max_steps = 0, every = 1;
-  double tolerance = 0, temperature = 0;  // the temperature of the measured gap
+  double tolerance = 0;
+  scalar temperature = 0;  // of the measured gap
   bool measure_average = false, averaging = false, measuring = false;
 
   view<T, 2> policy, average, response, wins;
@@ -86,10 +87,10 @@ struct game_plan {
     store(wins, b, i, i < n ? v.wins[i] : n == 0 ? nan : 0);
     if (i >= n)
       store(response, b, i, n == 0 ? nan : none);
-    else if (temperature > 0)
-      store(response, b, i, v.reference[i] + v.wins[i] / temperature - m.normalizer);
-    else
+    else if (const double tau = temperature.as<double>(); tau == 0)
       store(response, b, i, i == best ? 0 : none);
+    else
+      store(response, b, i, v.reference[i] + v.wins[i] / tau - m.normalizer);
   }
   PREFER_HD void store(const view<T, 2>& to, std::int64_t b, std::int64_t i, double x) const {
     if (to.data != nullptr) games.place(to, b, i) = static_cast<T>(x);
@@ -324,7 +325,7 @@ struct measured_run {
             .at = &at,
             .padded = padded,
             .average = plan.measure_average,
-            .temperature = plan.temperature};
+            .temperature = plan.temperature.template as<double>()};
   }
   void choose_measured(game_progress& at) {
     game_piece j = job(game_piece::measured, at);
