@@ -74,7 +74,7 @@ struct equilibrium_plan {
     loaded.margins.scale = 1;
     equilibrium_result r = {0, nan, nan};
     const double tau = temperature.as<double>();
-    if (loaded.good && tau > 0 && require::finite(tau)) {
+    if (loaded.good && tau > 0 && tau < math::detail::infinity<double>()) {
       team.each(loaded.margins.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { m.newton.reference[i] = games.log_weight(b, m.action[i]); });
       equilibrium_newton<Team> work{team, loaded.margins, m.newton, tau, limit(), options.max_steps};
