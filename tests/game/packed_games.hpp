@@ -16,7 +16,7 @@ namespace prefer_test {
 // last game to the first, with NaN between them. What is of no game holds NaN, or where it is written, 7.
 struct packed_games {
   std::vector<std::int64_t> sizes, offsets, tables;
-  std::int64_t largest = 0;
+  std::int64_t largest = 0, all = 0;
   std::vector<double> preference, reference;
   std::unique_ptr<bool[]> possible;
 
@@ -27,8 +27,9 @@ struct packed_games {
       offsets.push_back(offsets.back() + size);
       largest = size > largest ? size : largest;
     }
+    all = offsets.back() + 1;
     reference.assign(static_cast<std::size_t>(actions()), std::nan(""));
-    for (std::int64_t i = offsets[0]; i < offsets.back(); ++i)
+    for (std::int64_t i = offsets[0]; i + 1 < all; ++i)
       reference[static_cast<std::size_t>(i)] = random.uniform(-1.5, 0.5);
     possible.reset(new bool[static_cast<std::size_t>(actions())]);
     for (std::int64_t i = 0; i < actions(); ++i) possible[static_cast<std::size_t>(i)] = true;
@@ -42,7 +43,7 @@ struct packed_games {
     preference.push_back(std::nan(""));
   }
   std::int64_t count() const { return static_cast<std::int64_t>(sizes.size()); }
-  std::int64_t actions() const { return offsets.back() + 1; }
+  std::int64_t actions() const { return all; }
   std::int64_t entries() const { return static_cast<std::int64_t>(preference.size()); }
   double& at(std::size_t b, std::int64_t i, std::int64_t j) {
     return preference[static_cast<std::size_t>(tables[b] + i * sizes[b] + j)];

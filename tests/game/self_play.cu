@@ -348,6 +348,7 @@ TEST_CASE("offsets that are out of range are not followed: their game is NaN, is
     CHECK((word.code() == errc::bad_offsets && word.index() == static_cast<std::int64_t>(game)));
     CHECK(policy.fetch()[0] == 7);
     const status checked = validate_games(cuda{s.handle}, d.in);
+    INFO(message(checked).text, ", list ", list, ", game ", game);
     CHECK((checked.code == errc::bad_offsets && checked.index == static_cast<std::int64_t>(game)));
     CHECK(std::string(checked.argument) == (list == 0 ? "packed.offsets" : "packed.tables"));
   };
