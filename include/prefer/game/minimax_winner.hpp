@@ -129,8 +129,9 @@ inline std::size_t minimax_winner_workspace(const cpu&, std::int64_t batch, std:
 }
 
 // The minimax winners of all games: p, log p, and how far p is from optimal, which is at most `tolerance` or the game
-// is not solved. On the CPU a game is worked on by one of the caller's threads, the workspace is exec.workspace
-// (minimax_winner_workspace bytes), and which instruction-set level runs shows in the last bits only. On CUDA a block
+// is not solved. On the CPU a game is worked on by one of the caller's threads, a game alone and
+// games of 2048 actions and more by all of them (from about 360 actions), with the same bits; the workspace is
+// exec.workspace (minimax_winner_workspace bytes), and which instruction-set level runs shows in the last bits only. On CUDA a block
 // of threads solves a game, in shared memory if it has up to about 70 actions, in one launch for the whole batch; any
 // size is solved, but a large game by one block: hundreds of games of 64 actions, or a few of 1000, are what that is
 // for.

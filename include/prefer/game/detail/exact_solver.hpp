@@ -105,6 +105,9 @@ inline std::int64_t solver_chunks(std::int64_t batch, std::int64_t n) {
   return smaller(batch, smaller(most, fit > 2 ? fit : 2));
 }
 
+// From so many actions on games are solved one after the other, each with all threads.
+inline constexpr std::int64_t one_by_one_size = 2048;
+
 struct chunk_result {
   std::int64_t broken = -1, unsolved = -1;  // the first game of each kind
   double gap = 0;
@@ -144,7 +147,9 @@ status solve_games(const cpu& exec, const Plan& plan, const char* measure) {
   if (const status s = lend(exec, measured, lent); !s.ok()) return s;
   chunk_result* const results = lent.take<chunk_result>(chunks);
   const arena memory = lent;
-  for_blocks(exec, chunks, batch * n * n * n, [&](std::int64_t begin, std::int64_t end) {
+  const bool one_by_one = batch == 1 || n >= one_by_one_size;
+  if (one_by_one) team.lent = &exec;
+  for_blocks(one_by_one ? cpu{} : exec, chunks, batch * n * n * n, [&](std::int64_t begin, std::int64_t end) {
     arena own = memory;
     for (std::int64_t c = 0; c < end; ++c) {
       typename Plan::memory_type m = Plan::template carve<serial_team>(own, n);
