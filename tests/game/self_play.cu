@@ -18,7 +18,7 @@
 using namespace prefer;
 using prefer_test::covers;
 using prefer_test::device_array;
-using prefer_test::for_methods;
+using prefer_test::for_method_types;
 using prefer_test::game_batch;
 using prefer_test::numbers;
 using prefer_test::packed_games;
@@ -141,7 +141,7 @@ void send(const std::vector<T>& from, const device_array<T>& to) {
 
 // Float products carry errors of about 1e-7.
 TEST_CASE("self_play on CUDA does the steps of the papers, in one launch, or some per step of large games") {
-  for_methods([&](const std::string& name, const auto& method) {
+  for_method_types([&](const std::string& name, const auto& method) {
     using method_type = std::decay_t<decltype(method)>;
     for (std::int64_t n : {3, 4, 40}) compare<double>(name, method, 5, n, 1, 1e-12);
     if constexpr (std::is_same_v<method_type, extragradient>) {
@@ -187,7 +187,7 @@ TEST_CASE("masks, sizes, strides and starts mean the same on CUDA, and bad conte
   mask[static_cast<std::size_t>(n + 5)] = 0;
   const device_array<unsigned char> possible(mask);
   const device_array<std::int32_t> sizes(std::vector<std::int32_t>{68, 70, 71, 70});
-  for_methods([&](const std::string& name, const auto& method) {
+  for_method_types([&](const std::string& name, const auto& method) {
     INFO(name);
     device_games<double> d(g);
     auto in = d.in();
@@ -432,7 +432,7 @@ TEST_CASE("every method is captured, and a capture without the workspace that a 
   stream s;
   const game_batch<> g(2, 5, 5), large(1, 600, 1);
   device_games<double> d(g), direct(g), wide(large);
-  for_methods([&](const std::string& name, const auto& method) {
+  for_method_types([&](const std::string& name, const auto& method) {
     INFO(name);
     const auto play = [&](device_games<double>& to) {
       return self_play(cuda{.stream = s.handle}, method, to.in(), {.max_iterations = 4}, {.policy = to.out().policy});
@@ -491,7 +491,7 @@ TEST_CASE("CUDA calls refuse bad arguments before they launch") {
   device_games<double> d(g);
   auto in = d.in();
   in.reference.extent[0] = 3;
-  for_methods([&](const std::string& name, const auto& method) {
+  for_method_types([&](const std::string& name, const auto& method) {
     CHECK(self_play(cuda{s.handle}, method, in, {}, d.out()).code == errc::bad_extent);
     const cuda small{.stream = s.handle, .workspace = {d.scratch.memory, 100}};
     CHECK(self_play(small, method, d.in(), {.max_iterations = 48}, d.out()).code == errc::small_workspace);

@@ -134,7 +134,10 @@ struct textbook {
 
   template <class Method>
   void run(const Method& m, std::int64_t steps) {
-    for (; steps > 0; --steps, ++t) step(m);
+    if constexpr (requires { m.by_the_book; })
+      m.by_the_book(*this, steps);
+    else
+      for (; steps > 0; --steps, ++t) step(m);
   }
   policy average() const { return normalized(sum); }
 };
