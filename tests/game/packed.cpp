@@ -39,8 +39,9 @@ void same_alone(const packed_games& g, Bytes bytes, Call call) {
     thread_pool pool(threads);
     on_host all(bytes(g.count(), g.largest), pool);
     numbers column(g.reference.size(), 7), value(g.sizes.size(), 7);
+    const view<double, 2, space::host> columns(column.data(), 1, g.actions());
     const long before = prefer_test::allocation_count();
-    const status s = call(all.exec, g.view(), view<double, 2, space::host>(column.data(), 1, g.actions()), value.data());
+    const status s = call(all.exec, g.view(), columns, value.data());
     CHECK(prefer_test::allocation_count() == before);
     INFO(message(s).text);
     CHECK(s.ok());

@@ -75,7 +75,8 @@ struct packed_games {
     for (std::size_t b = 0; b < sizes.size(); ++b)
       for (std::int64_t i = 0; i < sizes[b]; ++i)
         f(static_cast<std::size_t>(offsets[b] + i), static_cast<std::int64_t>(b), i);
-    for (std::size_t k : {std::size_t{0}, std::size_t{1}, reference.size() - 1}) f(k, std::int64_t{-1}, std::int64_t{-1});
+    for (std::size_t k : {std::size_t{0}, std::size_t{1}, reference.size() - 1})
+      f(k, std::int64_t{-1}, std::int64_t{-1});
   }
 };
 

@@ -60,7 +60,7 @@ inline game_batch<> cyclic(std::int64_t n, double margin) {
 
 struct textbook;
 
-// A method whatever its type, so that tests are compiled once and not once for each: its calls, and what the papers say.
+// A method whatever its type, so that tests are compiled once and not once for each: its calls, and what papers say.
 struct any_method {
   template <class T>
   using call = std::function<prefer::status(const prefer::cpu&, const prefer::games<prefer::space::host, T>&,

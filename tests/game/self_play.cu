@@ -46,9 +46,10 @@ struct paper_play {
       : book(prefer_test::preferences(g.preference.data() + b * g.n * g.n, g.n, actions),
              prefer_test::probabilities(g.reference.data() + b * g.n, actions),
              prefer_test::probabilities(start, actions)) {
+    const double tau = method.gap_temperature().template as<double>();
     do {
       book.run(method, every);
-      history.push_back(prefer_test::best_answer(book.p, book.mu, book.now, method.gap_temperature().template as<double>()).gap);
+      history.push_back(prefer_test::best_answer(book.p, book.mu, book.now, tau).gap);
     } while (history.back() > tolerance && book.t < steps);
   }
 };
@@ -284,7 +285,8 @@ TEST_CASE("packed games on CUDA are played and measured as the papers say, and n
     const cuda exec{.stream = s.handle, .workspace = scratch.get()};
     const std::int64_t steps = g.largest > 1000 ? 1 : 5;
     prefer_test::enqueues_only("packed", g.largest > 1000 ? 2 + 4 : 1, [&] {
-      check(self_play(exec, extragradient{}, d.in, {.max_iterations = steps}, {.policy = {policy.data, 1, g.actions()}}));
+      check(self_play(exec, extragradient{}, d.in, {.max_iterations = steps},
+                      {.policy = {policy.data, 1, g.actions()}}));
     });
     check(duality_gap(exec, d.in, {policy.data, 1, g.actions()}, 0.1,
                       {.gap = {gap.data, g.count()}, .wins = {wins.data, 1, g.actions()}}));
@@ -366,7 +368,7 @@ TEST_CASE("validate_games on CUDA says what it says on the CPU, for any strides,
     change(g, policy);
     const device_games<double> d(g);
     const device_array<double> weights(policy);
-    for (const bool flipped : {false, true}) {  // the transposed table has the transposed entry, and other tables their turn
+    for (const bool flipped : {false, true}) {  // then other entries come first
       games<space::host> host = g.view();
       games<space::device> device = d.in();
       if (flipped) host.preference = {g.preference.data(), 2, 5, 5, 25, 1, 5};

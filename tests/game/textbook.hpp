@@ -102,7 +102,8 @@ struct textbook {
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(mixture), eta);
   }
   void step(const prefer::mirror_descent& m) {
-    const long double tau = m.temperature.as<double>(), eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
+    const long double tau = m.temperature.as<double>();
+    const long double eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(now), eta);
   }
   void step(const prefer::magnetic_mirror_descent& m) {
@@ -122,7 +123,8 @@ struct textbook {
     own = g;
   }
   void step(const prefer::nash_ema& m) {
-    const long double tau = m.temperature.as<double>(), eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
+    const long double tau = m.temperature.as<double>();
+    const long double eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
     if (t == 0) own = now;
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(own), eta);
     own = mixed(own, now, 1 - m.decay);

@@ -113,7 +113,7 @@ TEST_CASE("the mean policy gradient of batch win rates is that of self-play, for
   CHECK(std::fabs(expected[0]) > 0.01);
 }
 
-TEST_CASE("self-play on win rates of drawn outcomes: no whole-trajectory judge beats the average policy, a reward's best it does") {
+TEST_CASE("self-play on drawn outcomes: the average policy is hardly exploitable, what a reward would pick is") {
   // The trajectories of the test above, judged as a whole, by 0 or 1, once per pair. Every one is beaten by another.
   const double judge[4][4] = {{0.5, 0.9, 0.6, 0.3}, {0.1, 0.5, 0.4, 0.8}, {0.4, 0.6, 0.5, 0.9}, {0.7, 0.2, 0.1, 0.5}};
   constexpr std::size_t n = 32, rounds = 4000;

@@ -29,7 +29,8 @@ inline namespace PREFER_ABI {
 // It is 0 at the equilibrium of that temperature and above 0 elsewhere; half of it, at temperature 0, is the
 // exploitability. Written as a sum of parts that are not negative, it is exact near 0 to the errors of P pi. Infinite
 // where the policy has mass that the reference has not. At temperature 0 the best response may be any possible action,
-// the reference's zeros too. The temperature may be a pointer (methods.hpp). Errors, backends, workspace as self_play, and a temperature below 0. Cost: one product.
+// the reference's zeros too. The temperature may be a pointer (methods.hpp). Errors, backends, workspace as
+// self_play, and a temperature below 0. Cost: one product.
 // Source: Munos et al. 2023, arXiv 2312.00886; the closed form is derived for this library.
 template <class T = double, class Exec>
 status duality_gap(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,

@@ -276,7 +276,8 @@ status check_game(const game_tables<T>& g, std::int64_t b) {
 }
 
 // The content of all games, unless the caller vouches for it. An index of `preference` counts the elements of [B, n,
-// n] or of the packed [M], one of `reference` those of [B, n] or [N], others games. On CUDA the host looks at nothing: see game/game.cuh.
+// n] or of the packed [M], one of `reference` those of [B, n] or [N], others games. On CUDA the host looks at nothing:
+// see game/game.cuh.
 template <class T>
 status check_games(const cpu& exec, const game_tables<T>& g) {
   if (exec.content == content::none) return {};

@@ -19,8 +19,8 @@
 //                          the opponent's log-weights
 //
 // A type of your own with these members runs on both backends. Temperatures may be pointers that are read at execution,
-// so that a captured graph sees changes; nobody checks such a number: below 0 or NaN the gap is NaN, at 0 a call may end
-// elsewhere, and whether a step given fits it is the caller's. In all of them tau is the temperature, mu the reference,
+// so that a captured graph sees changes; nobody checks such a number: below 0 or NaN the gap is NaN, and whether a step
+// that is given fits it is the caller's. In all of them tau is the temperature, mu the reference,
 // pi_t the policy after t steps, eta the step, and terms that are the same for all actions are left out.
 namespace prefer {
 
@@ -116,7 +116,8 @@ struct nash_md {
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t t, const V& wins, double normalizer, game_action<V>& a) const {
-    a.policy = detail::log_mixture(pull(t), a.policy, a.reference) - V(normalizer) + V(pull(t) / temperature.as<double>()) * wins;
+    const double eta = pull(t) / temperature.as<double>();
+    a.policy = detail::log_mixture(pull(t), a.policy, a.reference) - V(normalizer) + V(eta) * wins;
   }
 };
 

@@ -68,7 +68,8 @@ struct minimax_plan {
 
   // Action i of game b.
   PREFER_HD void store(std::int64_t b, std::int64_t i, double p) const {
-    store_action(games, probability, b, i, static_cast<T>(p)), store_action(games, policy, b, i, static_cast<T>(math::log(p)));
+    store_action(games, probability, b, i, static_cast<T>(p));
+    store_action(games, policy, b, i, static_cast<T>(math::log(p)));
   }
 
   // Solves game b.
@@ -131,10 +132,10 @@ inline std::size_t minimax_winner_workspace(const cpu&, std::int64_t batch, std:
 // The minimax winners of all games: p, log p, and how far p is from optimal, which is at most `tolerance` or the game
 // is not solved. On the CPU a game is worked on by one of the caller's threads, a game alone and
 // games of 2048 actions and more by all of them (from about 360 actions), with the same bits; the workspace is
-// exec.workspace (minimax_winner_workspace bytes), and which instruction-set level runs shows in the last bits only. On CUDA a block
-// of threads solves a game, in shared memory if it has up to about 70 actions, in one launch for the whole batch; any
-// size is solved, but a large game by one block: hundreds of games of 64 actions, or a few of 1000, are what that is
-// for.
+// exec.workspace (minimax_winner_workspace bytes), and which instruction-set level runs shows in the last bits only. On
+// CUDA a block of threads solves a game, in shared memory if it has up to about 70 actions, in one launch for the whole
+// batch; any size is solved, but a large game by one block: hundreds of games of 64 actions, or a few of 1000, are what
+// that is for.
 //
 // Errors: shapes; a probability outside [0, 1], NaN, P + P' off from 1, no possible action (check_games; on CUDA the
 // game's numbers are NaN and the report names the entry, see game.cuh); options outside their range; no output.

@@ -181,7 +181,8 @@ template <class T = double, class Ask>
 status preference_from(const cpu&, Ask&& ask, const std::type_identity_t<view<T, 3, space::host>>& out,
                        const game_packing<space::host>& packed = {}) {
   detail::game_layout g;
-  if (const status s = detail::make_layout("out", out.extent[0], out.extent[1], out.extent[2], packed, g); !s.ok()) return s;
+  const std::int64_t(&shape)[3] = out.extent;
+  if (const status s = detail::make_layout("out", shape[0], shape[1], shape[2], packed, g); !s.ok()) return s;
   if (const status s = detail::check_tables_shape("out", out, g); !s.ok()) return s;
   for (std::int64_t b = 0; b < g.batch; ++b) {
     if (const status s = detail::check_size(g, b); !s.ok()) return s;

@@ -93,7 +93,8 @@ struct equilibrium_plan {
     return {loaded.good, solved, r.residual};
   }
   PREFER_HD void store_policy(std::int64_t b, std::int64_t i, double x) const {
-    store_action(games, policy, b, i, static_cast<T>(x)), store_action(games, probability, b, i, static_cast<T>(math::exp(x)));
+    store_action(games, policy, b, i, static_cast<T>(x));
+    store_action(games, probability, b, i, static_cast<T>(math::exp(x)));
   }
 };
 
