@@ -131,10 +131,11 @@ inline std::size_t regularized_equilibrium_workspace(const cpu&, std::int64_t ba
 }
 
 // The regularised equilibria of all games at one temperature. Backends, workspace and errors as minimax_winner's
-// (minimax_winner.hpp); `residual` is what not_converged is about. Of 25000 random games of up to 15 actions, with ties,
-// copies of actions and margins of 1e-9 among them, each was solved at every tau from 1e-3 to 1e-7, and all but one at
-// 1e-8. At 1e-10 a fifth was not: there rounding a probability moves P pi / tau by more than the tolerance; the answer
-// is then not_converged with the residual and the gap that were reached, never a policy that is off.
+// (minimax_winner.hpp); `residual` is what not_converged is about, and the temperature may be a pointer (methods.hpp).
+// Of 25000 random games of up to 15 actions, with ties, copies of actions and margins of 1e-9 among them, each was
+// solved at 1e-3, 1e-5, 1e-6 and 1e-7, and all but one at 1e-8. At 1e-10 a fifth was not: there rounding a probability
+// moves P pi / tau by more than the tolerance. The answer is then not_converged with the residual and the gap that were
+// reached, never a policy that is off.
 template <class T = double, class Exec>
 status regularized_equilibrium(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
                                const scalar& temperature, const equilibrium_options& options,

@@ -8,8 +8,9 @@
 
 #include <cstdint>
 
-// Who works on one game of an exact solver: one thread of the CPU, with lanes in the loops over whole matrices, and if
-// there is one large game with other threads in these, or a block of threads (solver_team.cuh). Solvers are written once, on a team that has
+// Who works on one game of an exact solver: one thread of the CPU, with lanes in the loops over whole matrices, which
+// other threads share if there is one large game, or a block of threads (solver_team.cuh). Solvers are written once, on
+// a team that has
 //
 //   each(n, f)     f(i) for 0 <= i < n in any order; everyone sees afterwards what was written
 //   least(n, f)    the smallest f(i) and the first i that has it, the same on every thread; {infinity, 0} for n = 0
