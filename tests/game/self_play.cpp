@@ -257,6 +257,7 @@ TEST_CASE("three in a cycle with margins a, b, c: the proximal loop and optimism
 }
 
 TEST_CASE("Hedge's average is exploitable by at most sqrt(ln n / (2 T))") {
+  CHECK(hedge_step(3, 100) == doctest::Approx(std::sqrt(8 * std::log(3.0) / 100)).epsilon(1e-14));
   for (std::int64_t n : {3, 9})
     for (std::int64_t steps : {10, 100, 1000}) {
       game_batch<> g(30, n, static_cast<std::uint64_t>(n) + 70, n == 9);

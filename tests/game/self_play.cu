@@ -487,6 +487,36 @@ TEST_CASE("tables on CUDA are what their formulas say") {
   });
 }
 
+TEST_CASE("tables are captured, and replays see what they are made of") {
+  stream s;
+  const std::int64_t n = 6;
+  const game_batch<> first(2, n, 8), second(2, n, 9);
+  const device_array<double> in(first.preference), scores(first.reference), out(first.preference.size());
+  const view<const double, 3, space::device> table = {in.data, 2, n, n};
+  const view<double, 3, space::device> to = {out.data, 2, n, n};
+  const auto replayed = [&](const char* name, auto call) {
+    send(first.preference, in), send(first.reference, scores);
+    const cudaGraphExec_t graph = prefer_test::capture(s.handle, [&] { check(call()); });
+    send(second.preference, in), send(second.reference, scores);
+    REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+    s.wait();
+    const numbers got = out.fetch();
+    check(call());
+    s.wait();
+    CHECK(got == out.fetch());
+    send(first.preference, in), send(first.reference, scores);
+    check(call());
+    s.wait();
+    CHECK(got != out.fetch());
+    cudaGraphExecDestroy(graph);
+    covers(name, "capture");
+  };
+  const cuda exec{.stream = s.handle};
+  replayed("antisymmetrize", [&] { return antisymmetrize(exec, table, to); });
+  replayed("preference_from_counts", [&] { return preference_from_counts(exec, table, 1, to); });
+  replayed("preference_from_scores", [&] { return preference_from_scores(exec, {scores.data, 2, n}, 2, to); });
+}
+
 TEST_CASE("CUDA calls refuse bad arguments before they launch") {
   stream s;
   const game_batch<> g(2, 600, 3);

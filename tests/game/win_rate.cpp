@@ -303,8 +303,11 @@ TEST_CASE("a judge is asked once per pair that meets, in order; the mirror is th
   double reward[n], met[n], expected[n], p[n * n];
   std::vector<std::byte> memory(ask_win_rates_workspace(n));
   const cpu exec{.workspace = {memory.data(), memory.size()}};
+  asked.reserve(n * n);
+  const long before = prefer_test::allocation_count();
   check(ask_win_rates(exec, {}, ask, {.samples = n, .sample_mask = {there, n}},
                       {.reward = {reward, n}, .met = {met, n}}));
+  CHECK(prefer_test::allocation_count() == before);
   CHECK(asked.size() == 10);
   CHECK(std::is_sorted(asked.begin(), asked.end()));
   for (const auto& [i, j] : asked) CHECK((i < j && there[i] && there[j]));
