@@ -95,6 +95,7 @@ status fill_tables(const cpu& exec, const game_layout& g, const Pair& pair, cons
   for_blocks(exec, g.batch * g.width, g.batch * g.width * g.width, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
       const std::int64_t b = row / g.width, i = row % g.width, n = g.size(b);
+      if (i >= n) row += g.width - 1 - i;  // on to the next game
       for (std::int64_t j = i; j < n; ++j) write_pair(pair, g.matrix(out, b), b, i, j);
     }
   });
