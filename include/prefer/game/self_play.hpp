@@ -107,8 +107,8 @@ status make_play(const Method& method, const games<S, T>& in, const play_options
 // max_iterations bounds what is enqueued. Results do not depend on threads.
 //
 // Errors: parameters, shapes, overlap; on the CPU content: a preference that is NaN, outside [0, 1] or not 1 minus its
-// mirror (the index counts the elements of [B, n, n]), a count of actions outside [1, n], offsets that leave the arrays,
-// a reference or start that is NaN or infinite or leaves a game without any mass. On CUDA nothing is looked at
+// mirror (the index counts the elements of [B, n, n]), a count of actions outside [1, n], offsets that leave arrays, a
+// reference or start that is NaN or infinite or leaves a game without any mass. On CUDA nothing is looked at
 // beforehand (validate_games does): NaN and a count or offset out of range make their own game's results NaN, and
 // exec.report, where given, is told of bad preferences, counts and offsets by one more launch. Workspace:
 // game_workspace bytes, of which the CPU uses what 64 games need.
