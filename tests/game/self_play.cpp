@@ -325,7 +325,7 @@ TEST_CASE("a game stops at the first measured gap within the tolerance, and the 
 
 TEST_CASE("actions that do not exist or cannot be played change nothing, whatever the tables say about them") {
   const double nan = std::nan("");
-  for (std::int64_t n : {12, 176}) {
+  for (std::int64_t n : {12, 148, 176}) {
     const std::int64_t m = n / 4 * 3;
     game_batch<> small(1, m, 5), ragged(1, n, 6), masked(1, n, 7);
     const std::int32_t sizes[] = {static_cast<std::int32_t>(m)};
