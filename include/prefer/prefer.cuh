@@ -17,6 +17,7 @@
 #include <prefer/game/self_play.cuh>
 #include <prefer/game/split_reward.cuh>
 #include <prefer/game/tournament_scores.cuh>
+#include <prefer/game/validate.cuh>
 #include <prefer/game/win_rate.cuh>
 #include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>

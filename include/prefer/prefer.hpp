@@ -20,6 +20,7 @@
 #include <prefer/game/self_play.hpp>
 #include <prefer/game/split_reward.hpp>
 #include <prefer/game/tournament_scores.hpp>
+#include <prefer/game/validate.hpp>
 #include <prefer/game/win_rate.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
