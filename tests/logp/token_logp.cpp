@@ -232,7 +232,8 @@ TEST_CASE("token_logp: a target anywhere, at the ends of steps, of tiles and of 
     token_memory<S> c(1, v, 0, 1);
     prefer_test::noise random(29);
     c.logits.fill(random, -3, 3);
-    for (std::int64_t target : {0, 1, 31, 32, 1023, 1024, 1055, 2047, 2048, 4095, 4096, 8191, 9183, 9184, 9215, 9216, 9220}) {
+    for (std::int64_t target : {0, 1, 31, 32, 1023, 1024, 1055, 2047, 2048, 4095, 4096, 8191, 9183, 9184, 9215, 9216,
+                                9220}) {
       c.target.at(0) = target;
       c.set_weights(0, {.logp = 1});
       REQUIRE(token_logp<float>(cpu{}, {.temperature = 0.5}, c.inputs(), c.outputs()).ok());

@@ -404,24 +404,29 @@ struct lane {
 #endif
   }
   static PREFER_HD lane load(const half* p) requires(sizeof(T) == 4) {
-    if constexpr (converts_halves) {
+#if !defined(__CUDACC__)
+    if constexpr (!std::is_same_v<Level, level::base>) {
       lane r;
-      detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::widen_halves(p + i * (width / count), r.v[i]); });
+      detail::each<count>(
+          [&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::widen_halves(p + i * (width / count), r.v[i]); });
       return r;
-    } else {
-      alignas(64) float a[width];
-      for (int i = 0; i < width; ++i) a[i] = to_float(p[i]);
-      return load(a);
     }
+#endif
+    alignas(64) float a[width];
+    for (int i = 0; i < width; ++i) a[i] = to_float(p[i]);
+    return load(a);
   }
   PREFER_HD void store(half* p) const requires(sizeof(T) == 4) {
-    if constexpr (converts_halves) {
-      detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
-    } else {
-      alignas(64) float a[width];
-      store(a);
-      for (int i = 0; i < width; ++i) p[i] = to_half(a[i]);
+#if !defined(__CUDACC__)
+    if constexpr (!std::is_same_v<Level, level::base>) {
+      detail::each<count>(
+          [&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
+      return;
     }
+#endif
+    alignas(64) float a[width];
+    store(a);
+    for (int i = 0; i < width; ++i) p[i] = to_half(a[i]);
   }
 
   friend PREFER_HD lane operator+(const lane& a, const lane& b) {
@@ -540,13 +545,6 @@ struct lane {
     for (int i = 0; i < width; ++i) a[i] = static_cast<T>(i);
     return load(a);
   }
-
- private:
-#if defined(__CUDACC__)
-  static constexpr bool converts_halves = false;
-#else
-  static constexpr bool converts_halves = !std::is_same_v<Level, level::base>;
-#endif
 };
 
 template <class V>

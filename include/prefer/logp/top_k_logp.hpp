@@ -70,7 +70,7 @@ class top_k_call {
 
   template <class View>
   status optional(const char* name, const View& v, require::holds what) const {
-    return v.given() ? require::vector(name, v, items_, "one per row of logits (or of rows):", what) : status{};
+    return check_row_vector(name, v, items_, what);
   }
 
   status check_outputs() const {
@@ -94,12 +94,9 @@ class top_k_call {
 
   status check_overlap() const {
     require::footprints<2, 4> all;
-    all.read(require::footprint_of("logits", in_.logits));
-    if (in_.rows.given()) all.read(require::footprint_of("rows", in_.rows));
-    const auto writes = [&](const char* name, const auto& v) {
-      if (v.given()) all.write(require::footprint_of(name, v));
-    };
-    writes("logp", out_.logp), writes("index", out_.index), writes("max", out_.max), writes("log_sum", out_.log_sum);
+    all.read("logits", in_.logits), all.read("rows", in_.rows);
+    all.write("logp", out_.logp), all.write("index", out_.index);
+    all.write("max", out_.max), all.write("log_sum", out_.log_sum);
     return all.check();
   }
 };

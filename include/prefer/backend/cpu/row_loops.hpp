@@ -205,8 +205,8 @@ struct find_loop {
   }
 };
 
-// The slopes of a tile's columns. Some hundreds are found before they are rounded to bfloat16: one loop with both, a long
-// chain of short instructions behind one of long ones, takes a third longer.
+// The slopes of a tile's columns. Those that are rounded to bfloat16 are found a block at a time before: one loop with
+// both, a chain of short instructions behind one of long ones, takes a third longer.
 template <class T, class Body>
 struct slopes_loop {
   static constexpr int block = 4096 / static_cast<int>(sizeof(T));
