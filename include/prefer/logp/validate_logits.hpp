@@ -11,8 +11,9 @@
 
 // validate_token_logp, validate_candidate_logp, validate_top_k_logp, validate_token_divergence: all checks of the call
 // of that name that need no outputs, without the computation, and a look at every logit. They take the inputs of the
-// call, write nothing, and answer with its sentences: a target or candidate that is neither ignore_index nor a token (the index is the row's, or
-// that of the list of rows), rows that do not ascend, and NaN in the logits of rows that are read. On CUDA they are the
+// call, write nothing, and answer with its sentences: a target or candidate that is neither ignore_index nor a token
+// (the index is the row's, or that of the list of rows), rows that do not ascend, and NaN in the logits of rows that
+// are read. On CUDA they are the
 // calls that synchronise. See core/validate.hpp for the other calls.
 namespace prefer {
 inline namespace PREFER_ABI {
@@ -51,9 +52,10 @@ status with_divergence_rows(const row_divergence& options, const token_divergenc
   if (const status s = call.check_inputs(); !s.ok()) return s;
   const row_source x[2] = {place_of(in.p_logits), place_of(in.q_logits)};
   source mask = place_of(in.mask);
-  return check_divergence_rows(call, mask, x, [&](const row_reduce_arguments& rows, const auto& look, const char* name) {
+  const auto side = [&](const row_reduce_arguments& rows, const auto& look, const char* name) {
     return f(rows, look, mask, name);
-  });
+  };
+  return check_divergence_rows(call, mask, x, side);
 }
 
 // The check of the CPU that looks at everything.
