@@ -156,7 +156,7 @@ class row_reduce_work {
       const std::int64_t first = whole ? 0 : unit % job_.cut.count, last = whole ? job_.cut.count : first + 1;
       const std::int64_t row = row_of(a_, item);
       const row_plan plan = plan_of<T>(body_, a_, item, row);
-      state* const states = whole ? local : job_.states + nth * job_.cut.count;
+      state* const states = job_.states == nullptr ? local : job_.states + nth * job_.cut.count;
       coefficients c{};
       if (job_.phase != row_phase::write && plan.reduces)
         for (std::int64_t k = first; k < last; ++k)
