@@ -216,6 +216,7 @@ struct slopes_loop {
   const row_pieces* tile;  // in lanes
   char* to;
   element type;
+  bool fetches;  // what is written later; worth it where only that is not in a cache
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(slopes_loop& w) {
@@ -229,6 +230,11 @@ struct slopes_loop {
       const row_pieces::piece piece = w.tile->at[p];
       for (int begin = 0; begin < piece.count; begin += block) {
         const int count = begin + block < piece.count ? block : piece.count - begin;
+        const int bytes = count * size_of(w.type);
+        for (int b = 0; w.fetches && b < bytes; b += 64) {
+          const std::uintptr_t later = reinterpret_cast<std::uintptr_t>(to) + static_cast<std::uintptr_t>(bytes + b);
+          __builtin_prefetch(reinterpret_cast<const void*>(later), 1);
+        }
         for (int g = 0; g < count; g += V::width) {
           const V slope = body.slope(load_lane<V>(piece.columns, piece.type, begin + g), c);
           if (rounds)
@@ -239,7 +245,7 @@ struct slopes_loop {
         if constexpr (sizeof(T) == 4)
           for (int g = 0; rounds && g < count; g += V::width)
             V::load(some + g).store(reinterpret_cast<bfloat16*>(to) + g);
-        to += count * size_of(w.type);
+        to += bytes;
       }
     }
   }

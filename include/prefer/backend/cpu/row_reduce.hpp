@@ -341,7 +341,8 @@ class row_reduce_work {
     // The gradient may be the matrix itself.
     const bool apart = left_out >= first && left_out < first + count;
     const T slope_apart = apart ? body_.slope_left_out(load_column<T>(a_, row, left_out), c) : T(0);
-    looped(slopes_loop<T, Body>{&body_, &c, &tile, place, type});
+    const bool fetches = direct && job_.phase == row_phase::whole && body_.reduces();
+    looped(slopes_loop<T, Body>{&body_, &c, &tile, place, type, fetches});
     if (apart) store_element(place, type, left_out - first, slope_apart, false);
     if (picked) slope_picks<T>(body_, item, c, first, count, x_, out_);
     if (!direct) write(row, first, count);
