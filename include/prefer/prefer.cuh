@@ -3,6 +3,7 @@
 #pragma once
 
 // Everything, with CUDA. Including single headers compiles faster.
+#include <prefer/advantage/group_advantage.cuh>
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_to_go.cuh>
 #include <prefer/core/evaluate_tokens.cuh>

@@ -42,10 +42,20 @@ template <class V>
 struct group_lanes {
   using mask = typename V::mask;
 
-  // The scores of a group from `g` that are its own and selected.
-  static inline __attribute__((always_inline)) mask inside(const std::uint8_t* keep, const V& index, int g, int count) {
-    const mask own = index < V(count - g);
-    return keep == nullptr ? own : own & mask::load(keep + g);
+  // sum += f(scores) for those of a group that are its own and selected. Whole lanes of a group without a mask are not
+  // masked: comparing costs more than adding.
+  template <class F>
+  static inline __attribute__((always_inline)) double sum_of(const double* x, const std::uint8_t* keep, int count,
+                                                             const V& index, const F& f) {
+    V sum(0);
+    int g = 0;
+    for (; keep == nullptr && g + V::width <= count; g += V::width) sum += f(V::load(x + g)).settled();
+    for (; g < count; g += V::width) {
+      V v = f(V::load(x + g)).settled();
+      if (keep != nullptr) v = select(mask::load(keep + g), v, V(0));
+      sum += select(index < V(static_cast<double>(count - g)), v, V(0));
+    }
+    return sum.sum();
   }
 
   static inline __attribute__((always_inline)) moments of(const double* x, const std::uint8_t* keep, int count,
@@ -59,16 +69,14 @@ struct group_lanes {
     }
     if (kept == 0) return m;
     const V pivot(x[first]);
-    V sum(0), squares(0);
-    for (int g = 0; g < count; g += V::width)
-      sum += select(inside(keep, index, g, count), V::load(x + g) - pivot, V(0));
-    const double number = kept, apart = sum.sum() / number;
+    const double apart =
+        sum_of(x, keep, count, index, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
     const V centre(apart);
-    for (int g = 0; g < count; g += V::width) {
-      const V d = (V::load(x + g) - pivot) - centre;
-      squares += select(inside(keep, index, g, count), (d * d).settled(), V(0));
-    }
-    m.count = number, m.mean = x[first] + apart, m.squares = squares.sum();
+    m.squares = sum_of(x, keep, count, index, [&](const V& v) PREFER_HD_LAMBDA {
+      const V d = (v - pivot) - centre;
+      return d * d;
+    });
+    m.count = kept, m.mean = x[first] + apart;
     return m;
   }
 
@@ -78,11 +86,13 @@ struct group_lanes {
                                                         double mean, std::int64_t from, int count, const V& index,
                                                         double* y) {
     const V middle(mean);
-    for (int g = 0; g < count; g += V::width) {
+    const auto answer = [&](int g) PREFER_HD_LAMBDA {
       const V score = V::load(x + g);
-      const V answer = f(group_item<V>{score, score - middle, index + V(static_cast<double>(from + g))});
-      (keep == nullptr ? answer : select(mask::load(keep + g), answer, V(0))).store(y + g);
-    }
+      return f(group_item<V>{score, score - middle, index + V(static_cast<double>(from + g))}).settled();
+    };
+    int g = 0;
+    for (; keep == nullptr && g < count; g += V::width) answer(g).store(y + g);
+    for (; g < count; g += V::width) select(mask::load(keep + g), answer(g), V(0)).store(y + g);
   }
 };
 
@@ -96,12 +106,12 @@ struct group_rule {
   template <class Rule>
   static group_rule of(const Rule& r) {
     return {&r,
-            [](const void* rule, const moments& one, const moments& batch) {
-              return function_of(*static_cast<const Rule*>(rule), one, batch);
+            [](const void* self, const moments& one, const moments& batch) {
+              return function_of(*static_cast<const Rule*>(self), one, batch);
             },
-            [](const void* rule, const moments& one) -> moments {
+            [](const void* self, const moments& one) -> moments {
               if constexpr (learns_batch<Rule>)
-                return static_cast<const Rule*>(rule)->contribution(one);
+                return static_cast<const Rule*>(self)->contribution(one);
               else
                 return {};
             }};
