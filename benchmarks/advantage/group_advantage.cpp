@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-// Advantages of 2M scores (float) in groups of one size, up to one group of all; GRPO learns of the group, Lite PPO of the
-// batch too, which is one more pass. An item of the table is one score; the offsets are not counted as bytes.
+// Advantages of 2M scores (float) in groups of one size, up to one group of all; GRPO learns of the group, Lite PPO of
+// the batch too, which is one more pass. An item of the table is one score; the offsets are not counted as bytes.
 namespace {
 
 constexpr std::int64_t scores = std::int64_t{1} << 21;
@@ -30,9 +30,10 @@ template <class Rule>
 void sweep(const char* name, const Rule& rule) {
   for (const prefer::isa level : bench::levels())
     for (const int threads : {1, 2})
-      for (const std::int64_t size : {std::int64_t{4}, std::int64_t{8}, std::int64_t{16}, std::int64_t{64}, std::int64_t{4096}, scores})
-        benchmark::RegisterBenchmark((std::string(name) + "/" + bench::name_of(level) + "/threads:" +
-                                      std::to_string(threads) + "/group:" + std::to_string(size))
+      for (const std::int64_t size :
+           {std::int64_t{4}, std::int64_t{8}, std::int64_t{16}, std::int64_t{64}, std::int64_t{4096}, scores})
+        benchmark::RegisterBenchmark((std::string(name) + "/" + bench::name_of(level) +
+                                      "/threads:" + std::to_string(threads) + "/group:" + std::to_string(size))
                                          .c_str(),
                                      [=](benchmark::State& state) {
                                        advantages(state, {level, threads}, rule, size);

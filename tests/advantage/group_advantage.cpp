@@ -258,38 +258,67 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
           with([](in& i) { i.offsets = {}; }), to);
   refused("prefer: missing output: outputs: expected at least one output to write", grpo{}, good, {});
   refused("prefer: unused input: batch: expected to be left out, since this call does not read it", grpo{},
-          with([&](in& i) { i.batch = {m, 3}; }), to);
-  refused("prefer: bad extent: batch is 2, expected number, mean and squares, that is 3", lite_ppo{},
-          with([&](in& i) { i.batch = {m, 2}; }), to);
-  refused("prefer: bad stride: batch is 2, expected exactly 1", lite_ppo{},
-          with([&](in& i) { i.batch = {m, 3, 2}; }), to);
-  const float narrow[3] = {};
-  refused("prefer: bad element type: batch: expected elements of type double", lite_ppo{},
-          with([&](in& i) { i.batch = {narrow, 3}; }), to);
-  refused("prefer: bad extent: offsets is 0, expected at least 1", grpo{}, with([&](in& i) { i.offsets = {o, 0}; }), to);
-  refused("prefer: bad extent: mask is 5, expected one per score: 6", grpo{}, with([&](in& i) { i.mask = {mask, 5}; }),
+          with([&](in& i) {
+            i.batch = {m, 3};
+          }),
           to);
-  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", grpo{},
-          with([&](in& i) { i.offsets = {x, 3}; }), to);
+  refused("prefer: bad extent: batch is 2, expected number, mean and squares, that is 3", lite_ppo{}, with([&](in& i) {
+            i.batch = {m, 2};
+          }),
+          to);
+  refused("prefer: bad stride: batch is 2, expected exactly 1", lite_ppo{}, with([&](in& i) {
+            i.batch = {m, 3, 2};
+          }),
+          to);
+  const float narrow[3] = {};
+  refused("prefer: bad element type: batch: expected elements of type double", lite_ppo{}, with([&](in& i) {
+            i.batch = {narrow, 3};
+          }),
+          to);
+  refused("prefer: bad extent: offsets is 0, expected at least 1", grpo{}, with([&](in& i) {
+            i.offsets = {o, 0};
+          }),
+          to);
+  refused("prefer: bad extent: mask is 5, expected one per score: 6", grpo{}, with([&](in& i) {
+            i.mask = {mask, 5};
+          }),
+          to);
+  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", grpo{}, with([&](in& i) {
+            i.offsets = {x, 3};
+          }),
+          to);
   refused("prefer: bad extent: advantage is 4, expected one per score: 6", grpo{}, good, {.advantage = {a, 4}});
   refused("prefer: bad extent: mean is 3, expected one per group, one less than offsets: 2", grpo{}, good,
           {.mean = {a, 3}});
-  refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", grpo{},
-          with([&](in& i) { i.score = {a, 6}; }), to);
-  refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above", grpo{.epsilon = -1.0}, good, to);
+  refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", grpo{}, with([&](in& i) {
+            i.score = {a, 6};
+          }),
+          to);
+  refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above", grpo{.epsilon = -1.0}, good,
+          to);
   refused("prefer: bad parameter: limit is 0, expected a finite number above 0", clipped{grpo{}, 0.0}, good, to);
   refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above",
           batch_whitened{grpo{.epsilon = -1.0}}, good, to);
   const std::int32_t falling[] = {0, 4, 2}, beyond[] = {0, 4, 7};
-  refused("prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
-          "of tokens",
-          grpo{}, with([&](in& i) { i.offsets = {falling, 3}; }), to);
-  refused("prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
-          "of tokens",
-          grpo{}, with([&](in& i) { i.offsets = {beyond, 3}; }), to);
+  refused(
+      "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
+      "of tokens",
+      grpo{}, with([&](in& i) {
+        i.offsets = {falling, 3};
+      }),
+      to);
+  refused(
+      "prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
+      "of tokens",
+      grpo{}, with([&](in& i) {
+        i.offsets = {beyond, 3};
+      }),
+      to);
   const double holes[6] = {1, 2, 3, missing, 5, 6};
-  refused("prefer: not a number: score[3]: expected a number, but it is NaN", grpo{},
-          with([&](in& i) { i.score = {holes, 6}; }), to, cpu{.content = content::all});
+  refused("prefer: not a number: score[3]: expected a number, but it is NaN", grpo{}, with([&](in& i) {
+            i.score = {holes, 6};
+          }),
+          to, cpu{.content = content::all});
   const status s = batch_moments(cpu{}, lite_ppo{}, good, {});
   CHECK(s.code == errc::missing_output);
   CHECK(batch_moments(cpu{}, lite_ppo{}, with([&](in& i) { i.score = {a, 6}; }), {a, 3}).code == errc::overlap);

@@ -91,7 +91,8 @@ TEST_CASE("on CUDA too a group of equal scores has advantages of exactly 0, NaN 
   stream s;
   group_case<double> c({3, 7, 64, 700, 5000});
   for (std::int64_t g = 0; g < c.n; ++g)
-    for (std::int64_t i = c.offsets.at(g); i < c.offsets.at(g + 1); ++i) c.score.set(i, 0.7 * static_cast<double>(g + 1));
+    for (std::int64_t i = c.offsets.at(g); i < c.offsets.at(g + 1); ++i)
+      c.score.set(i, 0.7 * static_cast<double>(g + 1));
   device_groups<double> d(c);
   const auto run = [&](const auto& rule) {
     d.score.send();
@@ -198,8 +199,10 @@ TEST_CASE("offsets that are wrong on CUDA are not followed: reported, NaN, and t
   c.offsets.at(2) = static_cast<std::int32_t>(right[2]);
   const auto expected = normalised(c.selected(), true, 1e-4L);
   for (std::int64_t i = 0; i < 4; ++i)
-    CHECK(std::fabs(c.advantage.get(c.offsets.at(0) + i) - static_cast<double>(expected[0][static_cast<std::size_t>(i)])) < 1e-6);
+    CHECK(std::fabs(c.advantage.get(c.offsets.at(0) + i) -
+                    static_cast<double>(expected[0][static_cast<std::size_t>(i)])) < 1e-6);
   for (std::int64_t i = 0; i < 300; ++i)
-    CHECK(std::fabs(c.advantage.get(c.offsets.at(3) + i) - static_cast<double>(expected[3][static_cast<std::size_t>(i)])) < 1e-6);
+    CHECK(std::fabs(c.advantage.get(c.offsets.at(3) + i) -
+                    static_cast<double>(expected[3][static_cast<std::size_t>(i)])) < 1e-6);
   CHECK(untouched.size() == c.advantage.bytes().size());
 }

@@ -9,7 +9,8 @@
 #include <cmath>
 #include <vector>
 
-// Groups of scores as memory, and every rule by its definition, in long double and on numbers that are copied out first.
+// Groups of scores as memory, and every rule by its definition, in long double and on numbers that are copied out
+// first.
 namespace prefer_test {
 
 using numbers = std::vector<long double>;
@@ -60,9 +61,8 @@ inline grouped less_the_others(const grouped& x) {
   });
 }
 inline grouped relative(const grouped& x) {
-  return each_score(x, [](const numbers& g) {
-    return [m = mean_of(g)](long double v) { return m <= 0 ? 0 : v / m - 1; };
-  });
+  return each_score(
+      x, [](const numbers& g) { return [m = mean_of(g)](long double v) { return m <= 0 ? 0 : v / m - 1; }; });
 }
 inline grouped over_batch(const grouped& x, bool sample, long double epsilon, bool centre) {
   const numbers all = all_of(x);
@@ -77,9 +77,8 @@ inline grouped whitened(const grouped& x) {
   return each_score(x, [&](const numbers&) { return [=](long double v) { return over(v - m, s, 1e-4L); }; });
 }
 inline grouped held(const grouped& x, long double limit) {
-  return each_score(x, [&](const numbers&) {
-    return [=](long double v) { return std::min(limit, std::max(-limit, v)); };
-  });
+  return each_score(
+      x, [&](const numbers&) { return [=](long double v) { return std::min(limit, std::max(-limit, v)); }; });
 }
 
 // f(name, rule, definition) of every rule, with defaults and without.
@@ -172,7 +171,8 @@ struct group_case {
         const double rounding = std::fabs(static_cast<double>(exact)) * std::ldexp(0.5000001, 1 - storage<S>::digits);
         const double apart = std::fabs(static_cast<double>(got - exact));
         const double least = std::ldexp(1.0, storage<S>::least_exponent);
-        if (!(apart <= rounding + least)) worst = std::max(worst, std::isnan(apart) ? HUGE_VAL : (apart - rounding) / unit);
+        if (!(apart <= rounding + least))
+          worst = std::max(worst, std::isnan(apart) ? HUGE_VAL : (apart - rounding) / unit);
       }
     }
     return worst;

@@ -123,12 +123,11 @@ inline status check_group_content(const cuda&, const group_arguments&) { return 
 //   group_advantages(cpu{.pool = pool}, grpo{}, {.score = {x, N}, .offsets = {o, n + 1}}, {.advantage = {a, N}});
 //
 // Arithmetic is in double whatever the elements are; what that costs and how exact and reproducible it is, is in
-// backend/group_map.hpp. On CUDA 1 to 6 launches, and group_advantages_workspace bytes of scratch memory. Returns the first
-// thing that is wrong (shapes, types, parameters, overlap; on the CPU offsets too); then nothing has been written. On
-// CUDA a group of bad offsets is reported: its mean is NaN, its advantages are not written.
+// backend/group_map.hpp. On CUDA 1 to 6 launches, and group_advantages_workspace bytes of scratch memory. Returns the
+// first thing that is wrong (shapes, types, parameters, overlap; on the CPU offsets too); then nothing has been
+// written. On CUDA a group of bad offsets is reported: its mean is NaN, its advantages are not written.
 template <class Exec, class Rule>
-status group_advantages(const Exec& exec, const Rule& rule,
-                        const std::type_identity_t<group_inputs<Exec::memory>>& in,
+status group_advantages(const Exec& exec, const Rule& rule, const std::type_identity_t<group_inputs<Exec::memory>>& in,
                         const std::type_identity_t<group_outputs<Exec::memory>>& out) {
   if (const status s = rule.check(); !s.ok()) return s;
   if (const status s = detail::check_groups(in, out, detail::learns_batch<Rule>); !s.ok()) return s;
@@ -140,8 +139,8 @@ status group_advantages(const Exec& exec, const Rule& rule,
 }
 
 // What `rule`, one that learns of the batch, wants to know of it: the moments (number, mean, sum of squared deviations)
-// of what the groups contribute, as three doubles. Merge them over processes (merge_processes, core/moments.hpp), or over
-// micro-batches, and give them to group_advantages as `batch`: then all parts are normalised alike.
+// of what the groups contribute, as three doubles. Merge them over processes (merge_processes, core/moments.hpp), or
+// over micro-batches, and give them to group_advantages as `batch`: then all parts are normalised alike.
 template <class Exec, class Rule>
 status batch_moments(const Exec& exec, const Rule& rule, const std::type_identity_t<group_inputs<Exec::memory>>& in,
                      const std::type_identity_t<output_view<1, Exec::memory>>& moments) {

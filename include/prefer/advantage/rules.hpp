@@ -6,13 +6,13 @@
 #include <prefer/core/scalar.hpp>
 
 // Rules that turn the scores of a group of responses to one prompt into advantages. Below, x is a score, m, s and n are
-// the mean, standard deviation and number of the selected scores of its group, M and S those of the batch. How a rule of
-// one's own looks is said in backend/group_map.hpp; whatever has this shape can be given to `group_advantages`.
+// the mean, standard deviation and number of the selected scores of its group, M and S those of the batch. How a rule
+// of one's own looks is said in backend/group_map.hpp; whatever has this shape can be given to `group_advantages`.
 //
-// What all rules share: a group of equal scores, of one score too, has m = x and s = 0 exactly, whatever the number, and
-// where something is divided by s its advantages are 0. A NaN (or infinite) score makes its group NaN, and the batch where
-// the rule learns of it, unless NaN are excluded. Advantages are constants of the policy gradient; no derivative by the
-// scores is given.
+// What all rules share: a group of equal scores, of one score too, has m = x and s = 0 exactly, whatever the number,
+// and where something is divided by s its advantages are 0. A NaN (or infinite) score makes its group NaN, and the
+// batch where the rule learns of it, unless NaN are excluded. Advantages are constants of the policy gradient; no
+// derivative by the scores is given.
 namespace prefer {
 inline namespace PREFER_ABI {
 
@@ -41,8 +41,8 @@ PREFER_HD moments moments_of_line(const advantage_line& line, const moments& gro
 
 }  // namespace detail
 
-// (x - m) / (s + epsilon). Source: Shao et al. 2024 (arXiv 2402.03300), section 4.1.2. Defaults: TRL's, that is Bessel's
-// correction and 1e-4; verl has 1e-6.
+// (x - m) / (s + epsilon). Source: Shao et al. 2024 (arXiv 2402.03300), section 4.1.2. Defaults: TRL's, that is
+// Bessel's correction and 1e-4; verl has 1e-6.
 struct grpo {
   scalar epsilon = 1e-4;
   deviation std = deviation::sample;
@@ -70,8 +70,8 @@ struct rloo {
 };
 
 // (x - m) / (m + epsilon), for scores that are 0 or 1: an unbiased estimate, up to the factor 1 / n, of the gradient of
-// the maximum-likelihood objective truncated at order n - 1 (not n, as often said). A group whose mean is 0 or below gets
-// 0: nothing was solved. In a group of one it is 0 too, as is that order's objective. Source: MaxRL, 2026 (arXiv
+// the maximum-likelihood objective truncated at order n - 1 (not n, as often said). A group whose mean is 0 or below
+// gets 0: nothing was solved. In a group of one it is 0 too, as is that order's objective. Source: MaxRL, 2026 (arXiv
 // 2602.02710); the released code has an epsilon of 1e-6.
 struct max_rl {
   scalar epsilon = 0.0;

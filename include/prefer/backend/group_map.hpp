@@ -31,17 +31,19 @@
 //   Otherwise the error of a deviation is at most two units in the last place of a double at the largest score.
 // * Scores that the mask leaves out, or that are NaN where those are excluded, may hold anything; they take no part and
 //   their outputs are 0. Scores of no group are not read and their outputs not written.
-// * A score is read from memory once (groups of up to 1024 scores) or twice, and once more for a rule that learns of the
+// * A score is read from memory once (groups of up to 1024 scores) or twice, and once more for a rule that learns of
+// the
 //   batch; each output is written once.
 // * Offsets that decrease, start below zero or pass the end are found before anything is written (CPU), or not
-//   followed and reported (CUDA): nothing of such a group is written but NaN for what it has one number of. A group that
-//   overlaps another, behind such offsets, may be NaN too.
+//   followed and reported (CUDA): nothing of such a group is written but NaN for what it has one number of. A group
+//   that overlaps another, behind such offsets, may be NaN too.
 // * Nothing is allocated on the CPU. On CUDA scratch memory is the workspace's (group_map_workspace bytes) or taken in
 //   stream order.
 namespace prefer {
 inline namespace PREFER_ABI {
 
-// One score as a rule's function sees it: the score, how far it lies above its group's mean, and its place in the group.
+// One score as a rule's function sees it: the score, how far it lies above its group's mean, and its place in the
+// group.
 template <class V>
 struct group_item {
   V score, deviation, index;

@@ -15,7 +15,7 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr int group_piece = 1024;                    // scores in the buffer
+inline constexpr int group_piece = 1024;                             // scores in the buffer
 inline constexpr std::int64_t shared_group = std::int64_t{1} << 16;  // from here on, threads share one group
 
 // Scores side by side, and which of them are selected; whole lanes can be read and written behind the last.
@@ -69,8 +69,7 @@ struct group_lanes {
     }
     if (kept == 0) return m;
     const V pivot(x[first]);
-    const double apart =
-        sum_of(x, keep, count, index, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
+    const double apart = sum_of(x, keep, count, index, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
     const V centre(apart);
     m.squares = sum_of(x, keep, count, index, [&](const V& v) PREFER_HD_LAMBDA {
       const V d = (v - pivot) - centre;
@@ -161,9 +160,8 @@ struct group_work {
     }
     inline __attribute__((always_inline)) moments part(const token_range& r, std::int64_t parts, std::int64_t k) const {
       moments m;
-      each_piece(part_begin(r, parts, k), part_begin(r, parts, k + 1), [&](std::int64_t, int count) PREFER_HD_LAMBDA {
-        m = merge(m, lanes::of(b.x, b.keep, count, index));
-      });
+      each_piece(part_begin(r, parts, k), part_begin(r, parts, k + 1),
+                 [&](std::int64_t, int count) PREFER_HD_LAMBDA { m = merge(m, lanes::of(b.x, b.keep, count, index)); });
       return m;
     }
     inline __attribute__((always_inline)) moments whole(const token_range& r) const {
@@ -172,7 +170,8 @@ struct group_work {
       for (std::int64_t k = 0; k < parts; ++k) m = merge(m, part(r, parts, k));
       return m;
     }
-    inline __attribute__((always_inline)) void map_range(const moments& m, const token_range& r, std::int64_t begin, std::int64_t end) const {
+    inline __attribute__((always_inline)) void map_range(const moments& m, const token_range& r, std::int64_t begin,
+                                                         std::int64_t end) const {
       if (a.out.data == nullptr) return;
       const Function f = function_for(m);
       each_piece(begin, end, [&](std::int64_t first, int count) PREFER_HD_LAMBDA {
@@ -206,8 +205,7 @@ struct group_work {
           continue;
         }
         write_group(a, g, m);
-        lanes::map(function_for(m), b.x + offset, keep, m.mean, 0, static_cast<int>(r.size()), index,
-                   b.y + offset);
+        lanes::map(function_for(m), b.x + offset, keep, m.mean, 0, static_cast<int>(r.size()), index, b.y + offset);
       }
       if (job.maps && a.out.data != nullptr) store_strided(a.out, begin, count, b.y, nullptr, false, isa_of<Level>);
     }

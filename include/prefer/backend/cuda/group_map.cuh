@@ -9,8 +9,8 @@
 
 // group_map on CUDA (contract: backend/group_map.hpp). Eight threads take one group, or one piece of a group that is
 // longer than 256 scores, so that four groups of 8 fill a warp. Pieces are found without counting them first: the cells
-// of a table stand for stretches of 256 scores, in each of which at most one group of more than 256 can begin and at most
-// one other can have the beginning of a later piece.
+// of a table stand for stretches of 256 scores, in each of which at most one group of more than 256 can begin and at
+// most one other can have the beginning of a later piece.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -23,13 +23,13 @@ inline constexpr unsigned long long no_group = ~0ull;
 
 // Scratch memory of one call.
 struct group_scratch {
-  moments* groups = nullptr;             // [n]
-  moments* pieces = nullptr;             // [cells]
-  moments* parts = nullptr;              // of the batch: [group_max_parts]
-  double* batch = nullptr;               // 3
-  unsigned long long* cells = nullptr;   // the group of a piece
+  moments* groups = nullptr;            // [n]
+  moments* pieces = nullptr;            // [cells]
+  moments* parts = nullptr;             // of the batch: [group_max_parts]
+  double* batch = nullptr;              // 3
+  unsigned long long* cells = nullptr;  // the group of a piece
   unsigned* finished = nullptr;
-  std::int64_t count = 0;                // of cells; 0 if no group can be long
+  std::int64_t count = 0;  // of cells; 0 if no group can be long
   content_report* report = nullptr;
 };
 
@@ -123,13 +123,15 @@ static __device__ moments batch_of(const group_arguments& a, const group_scratch
   return moments_at(a.batch != nullptr ? a.batch : m.batch);
 }
 
-// The groups, eight threads each: moments, and if nothing more has to be learnt the answers; long groups enter the table.
+// The groups, eight threads each: moments, and if nothing more has to be learnt the answers; long groups enter the
+// table.
 template <class Rule>
 static __global__ void __launch_bounds__(group_threads)
     group_kernel(const Rule rule, const group_arguments a, const group_scratch memory, const bool maps) {
   __shared__ std::int64_t long_begin[group_octets], long_pieces[group_octets];
   const int own = static_cast<int>(threadIdx.x) / octet;
-  for (std::int64_t base = static_cast<std::int64_t>(blockIdx.x) * group_octets; base < a.groups; base += octet_step()) {
+  for (std::int64_t base = static_cast<std::int64_t>(blockIdx.x) * group_octets; base < a.groups;
+       base += octet_step()) {
     const std::int64_t g = base + own;
     device_range r = {0, 0, false};
     if (g < a.groups) r = range_at(a.scores, g);
@@ -142,7 +144,8 @@ static __global__ void __launch_bounds__(group_threads)
         if (!r.valid) report_content(memory.report, errc::bad_offsets, g);
         if (maps) write_group(a, g, m);
       }
-      if (maps && r.valid) octet_map(a, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, r.begin, r.end);
+      if (maps && r.valid)
+        octet_map(a, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, r.begin, r.end);
     }
     if (memory.count == 0) continue;
     __syncthreads();
