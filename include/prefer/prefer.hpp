@@ -5,6 +5,7 @@
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/aggregate/aggregate.hpp>
+#include <prefer/aggregate/decoupled.hpp>
 #include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_to_go.hpp>
 #include <prefer/core/evaluate_tokens.hpp>

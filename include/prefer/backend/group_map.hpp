@@ -56,6 +56,7 @@ struct group_arguments {
   bool exclude_nan = false;
   const double* batch = nullptr;  // count, mean, squares, known beforehand
   sink out;                       // [N]
+  bool accumulate = false;        // add to `out` instead of overwriting it
   sink mean, std, count;          // [n]: of the selected scores; the population's standard deviation
   double* batch_out = nullptr;    // only the contributions, merged; no group is mapped
 };

@@ -176,7 +176,7 @@ struct group_work {
       const Function f = function_for(m);
       each_piece(begin, end, [&](std::int64_t first, int count) PREFER_HD_LAMBDA {
         lanes::map(f, b.x, b.keep, m.mean, first - r.begin, count, index, b.y);
-        store_strided(a.out, first, count, b.y, nullptr, false, isa_of<Level>);
+        store_strided(a.out, first, count, b.y, nullptr, a.accumulate, isa_of<Level>);
       });
     }
 
@@ -207,7 +207,8 @@ struct group_work {
         write_group(a, g, m);
         lanes::map(function_for(m), b.x + offset, keep, m.mean, 0, static_cast<int>(r.size()), index, b.y + offset);
       }
-      if (job.maps && a.out.data != nullptr) store_strided(a.out, begin, count, b.y, nullptr, false, isa_of<Level>);
+      if (job.maps && a.out.data != nullptr)
+        store_strided(a.out, begin, count, b.y, nullptr, a.accumulate, isa_of<Level>);
     }
     inline __attribute__((always_inline)) void run_block(std::int64_t block) const {
       moments all;

@@ -99,7 +99,7 @@ static __device__ void octet_map(const group_arguments& a, const Function& f, do
       const double score = read_item<double>(a.score, i);
       answer = f(group_item<double>{score, score - mean, static_cast<double>(i - start)});
     }
-    write_item(a.out, i, true, answer, false);
+    write_item(a.out, i, true, answer, a.accumulate);
   }
 }
 
