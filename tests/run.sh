@@ -9,9 +9,9 @@ usage: tests/run.sh [--fast] [ctest options]
 Installs what the tests need (Debian packages; says which), builds them in build/ and runs them all:
   g++      the whole CPU suite, headers, consumers, linking, compile failures, and the CUDA tests where there is nvcc
            (on the GPU, else under ../shared/ptxrun if that is there, else reported as skipped)
-  clang    the CPU suite
-  sanitize the CPU suite with the address and undefined-behaviour sanitizers, one loss of each kind, at this machine's own
-           instruction-set level (three levels in one file take g++ minutes; the loads and stores that are checked are the same)
+  clang    the CPU suite; losses that are a formula at this machine's own instruction-set level only
+  sanitize the CPU suite with clang's address and undefined-behaviour sanitizers, one loss of each kind, at this machine's own
+           instruction-set level (three levels in one file take minutes; the loads and stores that are checked are the same)
   thread   what uses threads with the thread sanitizer
 --fast runs the first only. A second run builds what changed. Other options go to ctest (for example -R dpo).
 TXT
@@ -23,7 +23,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build
 mkdir -p "$build"
 . "$root/tests/tooling/install.sh"
-need_packages g++ cmake ninja-build ccache binutils doctest-dev python3-mpmath python3-gmpy2 libeigen3-dev libxtensor-dev libbenchmark-dev clang-14
+need_packages g++ cmake ninja-build ccache binutils doctest-dev python3-mpmath python3-gmpy2 libeigen3-dev libxtensor-dev libbenchmark-dev clang-14 libclang-rt-14-dev
 
 cuda=$(nvcc_home)
 options=()
@@ -59,7 +59,7 @@ run_suite "g++" build_and_test gcc "$@" -- -DCMAKE_CXX_COMPILER=g++ -DPREFER_PTX
   -DCMAKE_CUDA_FLAGS_RELEASE=-O1  # of host code
 if [ $fast -eq 0 ]; then
   run_suite "clang" build_and_test clang "$@" -- -DCMAKE_CXX_COMPILER=clang++-14 -DPREFER_SUITE=cpu -DCMAKE_CUDA_COMPILER=NOTFOUND
-  run_suite "sanitize" build_and_test sanitize "$@" -- -DCMAKE_CXX_COMPILER=g++ -DPREFER_SUITE=memory -DCMAKE_CUDA_COMPILER=NOTFOUND \
+  run_suite "sanitize" build_and_test sanitize "$@" -- -DCMAKE_CXX_COMPILER=clang++-14 -DPREFER_SUITE=memory -DCMAKE_CUDA_COMPILER=NOTFOUND \
     -DPREFER_TEST_FLAGS= -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DCMAKE_CXX_FLAGS="-march=native -fsanitize=address,undefined -fno-sanitize-recover=all"
   run_suite "thread" build_and_test thread "$@" -- \
     -DCMAKE_CXX_COMPILER=g++ -DPREFER_SUITE=threads -DCMAKE_CUDA_COMPILER=NOTFOUND \
