@@ -52,7 +52,7 @@ template <class Rule>
 std::vector<double> advantages_of(const Rule& rule, std::vector<double> x, bool exclude_nan = false) {
   std::vector<double> a(x.size(), -7);
   const std::int64_t offsets[] = {0, static_cast<std::int64_t>(x.size())};
-  group_inputs<space::host> in{.score = {x.data(), x.size()}, .offsets = {offsets, 2}};
+  advantage_inputs<space::host> in{.score = {x.data(), x.size()}, .offsets = {offsets, 2}};
   in.exclude_nan = exclude_nan;
   check(group_advantages(cpu{}, rule, in, {.advantage = {a.data(), a.size()}}));
   return a;
@@ -194,7 +194,7 @@ TEST_CASE("a batch that is spread over processes is normalised as one") {
       INFO(name);
       simulated ranks;
       const std::int64_t cut[] = {0, 2, 5, 7};
-      group_inputs<space::host> part[3];
+      advantage_inputs<space::host> part[3];
       for (int r = 0; r < 3; ++r) {
         part[r] = c.inputs();
         part[r].offsets = {&c.offsets.at(cut[r]), cut[r + 1] - cut[r] + 1};
@@ -239,8 +239,8 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
   double a[6] = {-7, -7, -7, -7, -7, -7}, m[3] = {4, 5, 6};
   const bool mask[6] = {};
   const std::int32_t o[] = {0, 2, 6};
-  using in = group_inputs<space::host>;
-  using out = group_outputs<space::host>;
+  using in = advantage_inputs<space::host>;
+  using out = advantage_outputs<space::host>;
   const auto refused = [&](const char* message_of, const auto& rule, const in& i, const out& to, const cpu& exec = {}) {
     const status s = group_advantages(exec, rule, i, to);
     CHECK(std::string(message(s).c_str()) == message_of);

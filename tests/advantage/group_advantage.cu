@@ -36,13 +36,13 @@ struct device_groups {
         std(c.std),
         count(c.count) {}
 
-  prefer::group_inputs<prefer::space::device> inputs() {
-    prefer::group_inputs<prefer::space::device> in{.score = score.read(), .offsets = offsets.read()};
+  prefer::advantage_inputs<prefer::space::device> inputs() {
+    prefer::advantage_inputs<prefer::space::device> in{.score = score.read(), .offsets = offsets.read()};
     if (host.masked) in.mask = mask.read();
     in.exclude_nan = host.exclude_nan;
     return in;
   }
-  prefer::group_outputs<prefer::space::device> outputs() {
+  prefer::advantage_outputs<prefer::space::device> outputs() {
     return {.advantage = advantage.view(), .mean = mean.view(), .std = std.view(), .count = count.view()};
   }
   void fetch(const stream& s) {

@@ -140,13 +140,13 @@ struct group_case {
   }
 
   bool counts(std::int64_t i) { return (!masked || mask.at(i)) && !(exclude_nan && std::isnan(score.get(i))); }
-  prefer::group_inputs<prefer::space::host> inputs() {
-    prefer::group_inputs<prefer::space::host> in{.score = score.read(), .offsets = offsets.read()};
+  prefer::advantage_inputs<prefer::space::host> inputs() {
+    prefer::advantage_inputs<prefer::space::host> in{.score = score.read(), .offsets = offsets.read()};
     if (masked) in.mask = mask.read();
     in.exclude_nan = exclude_nan;
     return in;
   }
-  prefer::group_outputs<prefer::space::host> outputs() {
+  prefer::advantage_outputs<prefer::space::host> outputs() {
     return {.advantage = advantage.view(), .mean = mean.view(), .std = std.view(), .count = count.view()};
   }
 

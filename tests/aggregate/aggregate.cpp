@@ -206,7 +206,7 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   refused("prefer: overlap: grad_reward: expected memory of its own, not shared with another output", weighted_sum{},
           good, {.aggregate = {g, 3}, .grad_reward = {g, 3, 2}});
   const auto moments_refused = [&](const char* argument, const input_view<2, space::host>& reward,
-                                   const group_inputs<space::host>& groups, const output_view<2, space::host>& of) {
+                                   const advantage_inputs<space::host>& groups, const output_view<2, space::host>& of) {
     CHECK(std::string(reward_moments(cpu{}, reward, groups, of).argument) == argument);
   };
   moments_refused("reward", {}, {.offsets = {o, 2}}, {found, 2, 3});

@@ -50,7 +50,7 @@ struct device_rewards {
     return {.aggregate = aggregate.view(), .grad_reward = matrix(grad.data())};
   }
   prefer::status find_moments(const prefer::cuda& exec) {
-    prefer::group_inputs<on> groups{.offsets = offsets.read()};
+    prefer::advantage_inputs<on> groups{.offsets = offsets.read()};
     if (host.masked) groups.mask = mask.read();
     return prefer::reward_moments(exec, matrix<const S>(reward.data()), groups,
                                   prefer::view<double, 2, on>(moments.data(), host.rewards, 3));

@@ -131,8 +131,8 @@ struct reward_case {
     if (gradient) in.upstream = upstream.read();
     return in;
   }
-  prefer::group_inputs<prefer::space::host> groups() {
-    prefer::group_inputs<prefer::space::host> g{.offsets = offsets.read()};
+  prefer::advantage_inputs<prefer::space::host> groups() {
+    prefer::advantage_inputs<prefer::space::host> g{.offsets = offsets.read()};
     if (masked) g.mask = mask.read();
     return g;
   }

@@ -17,7 +17,7 @@ namespace prefer {
 
 // N scores in n groups: group i owns the scores [offsets[i], offsets[i + 1]).
 template <space S>
-struct group_inputs {
+struct advantage_inputs {
   input_view<1, S> score = {};    // N
   input_view<1, S> offsets = {};  // n + 1; int32 or int64
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the score out of its group
@@ -26,7 +26,7 @@ struct group_inputs {
 };
 
 template <space S>
-struct group_outputs {
+struct advantage_outputs {
   output_view<1, S> advantage = {};  // N; 0 where a score is left out
   output_view<1, S> mean = {};       // n: of the selected scores; 0 for none
   output_view<1, S> std = {};        // n: their population standard deviation; exactly 0 where all are equal
@@ -50,7 +50,7 @@ status check_moments(const char* name, const erased_view<Mutable, 1, S>& v) {
 }
 
 template <space S>
-status check_groups(const group_inputs<S>& in, const group_outputs<S>& out, bool takes_batch) {
+status check_groups(const advantage_inputs<S>& in, const advantage_outputs<S>& out, bool takes_batch) {
   if (!in.score.given()) return require::fail(errc::missing_input, "score", "one score per response");
   if (!in.offsets.given()) return require::fail(errc::missing_input, "offsets", "where each group begins, and the end");
   if (in.batch.given() && !takes_batch)
@@ -86,7 +86,7 @@ status check_groups(const group_inputs<S>& in, const group_outputs<S>& out, bool
 }
 
 template <space S>
-group_arguments make_group_arguments(const group_inputs<S>& in, const group_outputs<S>& out) {
+group_arguments make_group_arguments(const advantage_inputs<S>& in, const advantage_outputs<S>& out) {
   group_arguments a;
   a.groups = in.offsets.extent[0] - 1;
   a.scores.begin = in.offsets.data;
@@ -127,8 +127,9 @@ inline status check_group_content(const cuda&, const group_arguments&) { return 
 // first thing that is wrong (shapes, types, parameters, overlap; on the CPU offsets too); then nothing has been
 // written. On CUDA a group of bad offsets is reported: its mean is NaN, its advantages are not written.
 template <class Exec, class Rule>
-status group_advantages(const Exec& exec, const Rule& rule, const std::type_identity_t<group_inputs<Exec::memory>>& in,
-                        const std::type_identity_t<group_outputs<Exec::memory>>& out) {
+status group_advantages(const Exec& exec, const Rule& rule,
+                        const std::type_identity_t<advantage_inputs<Exec::memory>>& in,
+                        const std::type_identity_t<advantage_outputs<Exec::memory>>& out) {
   if (const status s = rule.check(); !s.ok()) return s;
   if (const status s = detail::check_groups(in, out, detail::learns_batch<Rule>); !s.ok()) return s;
   if (!out.advantage.given() && !out.mean.given() && !out.std.given() && !out.count.given())
@@ -142,19 +143,19 @@ status group_advantages(const Exec& exec, const Rule& rule, const std::type_iden
 // of what the groups contribute, as three doubles. Merge them over processes (merge_processes, core/moments.hpp), or
 // over micro-batches, and give them to group_advantages as `batch`: then all parts are normalised alike.
 template <class Exec, class Rule>
-status batch_moments(const Exec& exec, const Rule& rule, const std::type_identity_t<group_inputs<Exec::memory>>& in,
+status batch_moments(const Exec& exec, const Rule& rule, const std::type_identity_t<advantage_inputs<Exec::memory>>& in,
                      const std::type_identity_t<output_view<1, Exec::memory>>& moments) {
   static_assert(detail::learns_batch<Rule>, "prefer: batch_moments takes a rule that learns of the batch");
   if (const status s = rule.check(); !s.ok()) return s;
   if (!moments.given()) return require::fail(errc::missing_output, "moments", "three doubles");
-  if (const status s = detail::check_groups(in, group_outputs<Exec::memory>{}, false); !s.ok()) return s;
+  if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
   if (const status s = detail::check_moments("moments", moments); !s.ok()) return s;
   require::footprints<3, 1> all;
   all.read(require::footprint_of("score", in.score)), all.read(require::footprint_of("offsets", in.offsets));
   if (in.mask.given()) all.read(require::footprint_of("mask", in.mask));
   all.write(require::footprint_of("moments", moments));
   if (const status s = all.check(); !s.ok()) return s;
-  group_arguments a = detail::make_group_arguments(in, group_outputs<Exec::memory>{});
+  group_arguments a = detail::make_group_arguments(in, advantage_outputs<Exec::memory>{});
   a.batch_out = static_cast<double*>(moments.data);
   if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
   return group_map(exec, rule, a);

@@ -245,7 +245,7 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
 // out rewards that are NaN. K times the launches of batch_moments.
 template <class Exec>
 status reward_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& reward,
-                      const std::type_identity_t<group_inputs<Exec::memory>>& groups,
+                      const std::type_identity_t<advantage_inputs<Exec::memory>>& groups,
                       const std::type_identity_t<output_view<2, Exec::memory>>& out) {
   if (const status s = detail::check_rewards(reward); !s.ok()) return s;
   if (groups.score.given())
@@ -255,12 +255,12 @@ status reward_moments(const Exec& exec, const std::type_identity_t<input_view<2,
   if (const status s = detail::check_moment_rows(out, rewards); !s.ok()) return s;
   if (require::overlap(require::footprint_of("reward", reward), require::footprint_of("moments", out)))
     return require::fail(errc::overlap, "moments", "memory of its own, not shared with an input");
-  group_inputs<Exec::memory> in = groups;
+  advantage_inputs<Exec::memory> in = groups;
   in.score.type = reward.type, in.score.extent[0] = n, in.score.stride[0] = reward.stride[0];
   for (std::int64_t k = 0; k < rewards; ++k) {
     in.score.data = static_cast<const char*>(reward.data) + k * reward.stride[1] * size_of(reward.type);
-    if (const status s = detail::check_groups(in, group_outputs<Exec::memory>{}, false); !s.ok()) return s;
-    group_arguments a = detail::make_group_arguments(in, group_outputs<Exec::memory>{});
+    if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
+    group_arguments a = detail::make_group_arguments(in, advantage_outputs<Exec::memory>{});
     a.batch_out = static_cast<double*>(out.data) + 3 * k;
     if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
     if (const status s = group_map(exec, detail::plain_moments{}, a); !s.ok()) return s;

@@ -81,11 +81,11 @@ template <space S>
 status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out) {
   if (const status s = check_rewards(in.reward); !s.ok()) return s;
   if (!out.advantage.given()) return require::fail(errc::missing_output, "advantage", "one element per sample");
-  group_inputs<S> groups;
+  advantage_inputs<S> groups;
   groups.score.data = in.reward.data, groups.score.type = in.reward.type;
   groups.score.extent[0] = in.reward.extent[0], groups.score.stride[0] = in.reward.stride[0];
   groups.offsets = in.offsets, groups.mask = in.mask;
-  if (const status s = check_groups(groups, group_outputs<S>{.advantage = out.advantage}, false); !s.ok()) return s;
+  if (const status s = check_groups(groups, advantage_outputs<S>{.advantage = out.advantage}, false); !s.ok()) return s;
   if (in.weight.given())
     if (const status s =
             require::vector("weight", in.weight, in.reward.extent[1], "one per reward:", require::holds::numbers);
@@ -123,7 +123,7 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
   return with_scratch(
       exec, static_cast<std::size_t>(n > 0 ? n : 1) * sizeof(double), [&](char* scratch, const Exec& rest) -> status {
         auto* const sums = reinterpret_cast<double*>(scratch);
-        group_inputs<S> groups;
+        advantage_inputs<S> groups;
         groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
         groups.score.type = in.reward.type, groups.score.extent[0] = n, groups.score.stride[0] = in.reward.stride[0];
         source weight = detail::place_of(in.weight);
@@ -131,13 +131,14 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
         for (std::int64_t k = 0; k < rewards; ++k) {
           groups.score.data =
               static_cast<const char*>(in.reward.data) + k * in.reward.stride[1] * size_of(in.reward.type);
-          group_arguments a = detail::make_group_arguments(groups, group_outputs<S>{.advantage = {sums, n}});
+          group_arguments a = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = {sums, n}});
           a.accumulate = k > 0;
           if (const status s = detail::check_group_content(rest, a); !s.ok()) return s;
           if (const status s = group_map(rest, detail::weighted_line<Rule>{rule.rule, weight, k}, a); !s.ok()) return s;
         }
         groups.score = {static_cast<const double*>(sums), n};
-        const group_arguments a = detail::make_group_arguments(groups, group_outputs<S>{.advantage = out.advantage});
+        const group_arguments a =
+            detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
         if (rule.whiten) return group_map(rest, reinforce_plus_plus{.epsilon = rule.epsilon, .std = rule.std}, a);
         return group_map(rest, detail::pass_on{}, a);
       });
