@@ -214,5 +214,10 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   moments_refused("score", {r, 3, 2}, {.score = {r, 3}, .offsets = {o, 2}}, {found, 2, 3});
   moments_refused("moments", {r, 3, 2}, {.offsets = {o, 2}}, {});
   moments_refused("moments", {r, 3, 2}, {.offsets = {o, 2}}, {found, 2, 2});
+  moments_refused("moments", {found, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
+  const double holes[6] = {1, 2, 3, missing, 5, 6};
+  const status late = reward_moments(cpu{.content = content::all}, {holes, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
+  CHECK((late.code == errc::not_a_number && late.index == 1));
+  for (const double v : found) CHECK(v == 0);
   each_aggregate([](const char* name, const auto&, const auto&) { covers(name, "bad-argument"); });
 }

@@ -253,18 +253,25 @@ status reward_moments(const Exec& exec, const std::type_identity_t<input_view<2,
   if (!out.given()) return require::fail(errc::missing_output, "moments", "three doubles per reward");
   const std::int64_t n = reward.extent[0], rewards = reward.extent[1];
   if (const status s = detail::check_moment_rows(out, rewards); !s.ok()) return s;
-  if (require::overlap(require::footprint_of("reward", reward), require::footprint_of("moments", out)))
-    return require::fail(errc::overlap, "moments", "memory of its own, not shared with an input");
   advantage_inputs<Exec::memory> in = groups;
-  in.score.type = reward.type, in.score.extent[0] = n, in.score.stride[0] = reward.stride[0];
-  for (std::int64_t k = 0; k < rewards; ++k) {
+  in.score.type = reward.type, in.score.data = reward.data;
+  in.score.extent[0] = n, in.score.stride[0] = reward.stride[0];
+  if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
+  require::footprints<3, 1> all;
+  all.read(require::footprint_of("reward", reward)), all.read(require::footprint_of("offsets", in.offsets));
+  if (in.mask.given()) all.read(require::footprint_of("mask", in.mask));
+  all.write(require::footprint_of("moments", out));
+  if (const status s = all.check(); !s.ok()) return s;
+  const auto arguments_of = [&](std::int64_t k) {
     in.score.data = static_cast<const char*>(reward.data) + k * reward.stride[1] * size_of(reward.type);
-    if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
     group_arguments a = detail::make_group_arguments(in, advantage_outputs<Exec::memory>{});
     a.batch_out = static_cast<double*>(out.data) + 3 * k;
-    if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
-    if (const status s = group_map(exec, detail::plain_moments{}, a); !s.ok()) return s;
-  }
+    return a;
+  };
+  for (std::int64_t k = 0; k < rewards; ++k)
+    if (const status s = detail::check_group_content(exec, arguments_of(k)); !s.ok()) return s;
+  for (std::int64_t k = 0; k < rewards; ++k)
+    if (const status s = group_map(exec, detail::plain_moments{}, arguments_of(k)); !s.ok()) return s;
   return {};
 }
 
