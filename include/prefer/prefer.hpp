@@ -3,9 +3,13 @@
 #pragma once
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
+#include <prefer/advantage/group_advantage.hpp>
+#include <prefer/aggregate/aggregate.hpp>
+#include <prefer/aggregate/decoupled.hpp>
 #include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_to_go.hpp>
 #include <prefer/core/evaluate_tokens.hpp>
+#include <prefer/core/moments.hpp>
 #include <prefer/core/random.hpp>
 #include <prefer/core/reducer.hpp>
 #include <prefer/core/sum_rows.hpp>
