@@ -106,6 +106,7 @@ void each_loss(F f) {
   f("iql_q", prefer::iql_q{});
   f("iql_policy", prefer::iql_policy{});
   f("ppo", prefer::ppo{});
+  f("gspo", prefer::gspo{});
   f("policy_gradient", prefer::policy_gradient{});
   f("cispo", prefer::cispo{});
   f("topr", prefer::topr{});

@@ -23,7 +23,7 @@ KINDS = {
     "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10, None),
     "scored": (dict(s=0, label=1), 1, lambda i, *_: (mpf(0),)),
     "transition": (dict(policy=0, q=0, v=0, reward=0, ahead=0, terminal=0), 5, None),
-    "action": (dict(p=0, old=0, adv=0, r=0), 1, lambda i, *_: (exp(i.p - i.old), mpf(0))),
+    "action": (dict(p=0, old=0, adv=0, r=0, n=1), 1, lambda i, *_: (exp(i.p - i.old), mpf(0))),
 }
 
 # Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
@@ -142,6 +142,13 @@ def ppo(i, low, high, dual):
     ratio = exp(i.p - i.old)
     surrogate = min(ratio * i.adv, min(max(ratio, 1 - low), 1 + high) * i.adv)
     return -max(surrogate, dual * i.adv) if i.adv < 0 else -surrogate
+
+
+def gspo_item(i):
+    """As an action whose ratio is that of the means."""
+    mean = Item(dict(old=0, adv=0), [mpf(0), i.adv])
+    mean.p = (i.p - i.old) / max(i.n, 1)
+    return mean
 
 
 def ppo_clipped(i, low, high, dual):
@@ -381,6 +388,10 @@ TABLES = {
     "ppo": lambda: rows(
         ppo, [(0.25, 0.25, 1e9), (0.125, 0.5, 3)], [a for a in ACTIONS if a["p"] - a["old"] < 20], kind="action",
         beside=lambda i, *p: (exp(i.p - i.old), ppo_clipped(i, *p))),
+    "gspo": lambda: rows(
+        lambda i, low, high: ppo(gspo_item(i), low, high, mpf(10) ** 400), [(0.25, 0.25), (0.0625, 0.125)],
+        [dict(a, n=n) for a in ACTIONS for n in (1, 16, 0) if a["p"] - a["old"] < 20 * max(n, 1)], kind="action",
+        beside=lambda i, *p: (exp((i.p - i.old) / max(i.n, 1)), ppo_clipped(gspo_item(i), *p, mpf(10) ** 400))),
     "policy_gradient": lambda: rows(lambda i: -i.adv * i.p, [()], ACTIONS, kind="action"),
     "cispo": lambda: rows(
         lambda i, least, most, w: -w * i.adv * i.p, [(0, 5), (0.75, 1.25)], ACTIONS, kind="action",

@@ -16,6 +16,7 @@ using namespace prefer_test;
 
 TEST_CASE("golden values, and what every loss promises, on CUDA") {
   SUBCASE("ppo") { loss_tests_on_cuda<ppo_cases>(); }
+  SUBCASE("gspo") { loss_tests_on_cuda<gspo_cases>(); }
   SUBCASE("policy_gradient") { loss_tests_on_cuda<policy_gradient_cases>(); }
   SUBCASE("cispo") { loss_tests_on_cuda<cispo_cases>(); }
   SUBCASE("topr") { loss_tests_on_cuda<topr_cases>(); }

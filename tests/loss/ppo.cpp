@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <loss/cases/ppo.hpp>
+#include <prefer/core/evaluate_tokens.hpp>
 #include <prefer/loss/combine.hpp>
 #include <prefer/loss/policy_kl.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 using namespace prefer;
@@ -29,6 +31,38 @@ action<double> moved(double log_ratio, double advantage) {
 }  // namespace
 
 TEST_CASE("ppo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::ppo_cases>(); }
+
+TEST_CASE("gspo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::gspo_cases>(); }
+
+TEST_CASE("gspo from tokens is ppo on the means of their log-probabilities, and each token has its response's slope") {
+  covers("gspo", "identity");
+  const double policy[] = {-1, -2, -0.5, -3, -1, -9}, old_policy[] = {-1.1, -1.8, -0.5, -3.2, -1.2, -1};
+  const double advantage[] = {1.5, -0.5, 2};
+  const std::int64_t offsets[] = {0, 3, 5, 5};
+  const bool kept[] = {true, true, false, true, true, true};
+  double loss = 0, grad[6] = {}, ratio[3];
+  const gspo rule{.clip_low = 0.3, .clip_high = 0.4};
+  check(evaluate_tokens(cpu{}, rule,
+                        {.policy = {policy, 6},
+                         .old_policy = {old_policy, 6},
+                         .advantage = {advantage, 3},
+                         .offsets = {offsets, 4},
+                         .token_mask = {kept, 6}},
+                        {.loss = {&loss, 1}, .grad_policy = {grad, 6}, .ratio = {ratio, 3}}));
+  const double means[] = {(0.1 - 0.2) / 2, (0.2 + 0.2) / 2, 0};
+  const int lengths[] = {2, 2, 1};
+  double sum = 0;
+  for (int i = 0; i < 3; ++i) {
+    const auto t = at(ppo{.clip_low = 0.3, .clip_high = 0.4}, moved(means[i], advantage[i]));
+    CHECK(ratio[i] == doctest::Approx(t.ratio).epsilon(1e-14));
+    sum += t.value / 3;
+    for (std::int64_t k = offsets[i]; k < offsets[i + 1]; ++k)
+      CHECK(grad[k] == doctest::Approx(kept[k] ? t.d_policy / lengths[i] / 3 : 0).epsilon(1e-14));
+  }
+  CHECK(loss == doctest::Approx(sum).epsilon(1e-14));
+  CHECK(refused(gspo{.clip_low = 1.5}) == "clip_low");
+  CHECK(refused(gspo{.clip_high = -1.0}) == "clip_high");
+}
 
 TEST_CASE("ppo: a bound takes the gradient only where the step would go on in the same direction") {
   covers("ppo", "identity");
