@@ -66,6 +66,9 @@
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>
+#include <prefer/loss/policy_gradient.cuh>
+#include <prefer/loss/policy_kl.cuh>
+#include <prefer/loss/ppo.cuh>
 #include <prefer/loss/preference_strength.cuh>
 #include <prefer/loss/r_dpo.cuh>
 #include <prefer/loss/rare_positive.cuh>
@@ -73,6 +76,7 @@
 #include <prefer/loss/reinforce.cuh>
 #include <prefer/loss/reward_feedback.cuh>
 #include <prefer/loss/robust_dpo.cuh>
+#include <prefer/loss/sapo.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <prefer/loss/simper.cuh>
 #include <prefer/loss/simpo.cuh>

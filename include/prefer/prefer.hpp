@@ -73,6 +73,9 @@
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
+#include <prefer/loss/policy_gradient.hpp>
+#include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/ppo.hpp>
 #include <prefer/loss/preference_strength.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
@@ -80,6 +83,7 @@
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
+#include <prefer/loss/sapo.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
 #include <prefer/loss/simpo.hpp>
