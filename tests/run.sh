@@ -23,7 +23,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build
 mkdir -p "$build"
 . "$root/tests/tooling/install.sh"
-need_packages g++ cmake ninja-build ccache binutils doctest-dev python3-mpmath python3-gmpy2 libeigen3-dev libxtensor-dev libbenchmark-dev clang-14 libclang-rt-14-dev
+need_packages g++ cmake ninja-build ccache binutils doctest-dev python3-mpmath python3-gmpy2 libeigen3-dev \
+  libxtensor-dev libbenchmark-dev clang-14 libclang-rt-14-dev
 
 cuda=$(nvcc_home)
 options=()

@@ -129,9 +129,9 @@ status run_top_k_call(const Exec& exec, const token_softmax& options, const Call
 //
 // The limit of 64 is what a warp has room for in its part of a block's shared memory, with as many that wait to be
 // sorted in. Cost: that of token_logp and a comparison per logit, two on the CPU, where a chunk of the row is passed
-// through again from the second cache. On CUDA about K (1 + log(V / K)) numbers of a row in random order enter the list,
-// and all V of a row in ascending order. Workspace: none on the CPU; on CUDA top_k_logp_workspace(M, V) bytes, else
-// taken in stream order. Answers are the same bits for any number of threads, rows and blocks.
+// through again from the second cache. On CUDA about K (1 + log(V / K)) numbers of a row in random order enter the
+// list, and all V of a row in ascending order. Workspace: none on the CPU; on CUDA top_k_logp_workspace(M, V) bytes,
+// else taken in stream order. Answers are the same bits for any number of threads, rows and blocks.
 //
 // Errors: shapes, element types, memory that overlaps, K, parameters. `rows` that do not ascend are an error on the
 // CPU; on CUDA that row's answers are NaN and -1, and it is reported.
