@@ -47,7 +47,8 @@ void eigen_loop(const double* p, std::int64_t n, double tau, Eigen::ArrayXd& pol
   }
 }
 
-// Many games of n actions, 100 steps each, on one thread, beside the Eigen loop.
+// Many games of n actions, 100 steps each, on one thread, beside the Eigen loop and a loop that only reads their tables
+// as often as there are products, from whichever cache they are in.
 void small_games(benchmark::State& state) {
   const std::int64_t n = state.range(0), batch = std::max<std::int64_t>(4, 16384 / (n * n));
   const std::vector<double> p = tables<double>(batch, n);
@@ -55,6 +56,14 @@ void small_games(benchmark::State& state) {
   std::vector<char> memory(prefer::game_workspace(batch, n));
   Eigen::ArrayXd plain(n);
   const prefer::cpu exec{.workspace = {memory.data(), memory.size()}};
+  prefer::isa level;
+  prefer::check(prefer::resolve_isa(exec, level));
+  const auto read_game = [&](std::int64_t b) {
+    const char* from[1] = {reinterpret_cast<const char*>(p.data() + b * n * n)};
+    const auto bytes = n * n * static_cast<std::int64_t>(sizeof(double));
+    const bench::probe_job probe = bench::make_probe(bench::traffic::read, false, from, 1, nullptr, 0, bytes);
+    for (std::int64_t t = 0; t < steps; ++t) benchmark::DoNotOptimize(bench::probe_part(probe, level, 0, 1));
+  };
   for (auto _ : state) {
     const auto best = bench::interleaved(
         {[&] {
@@ -66,11 +75,17 @@ void small_games(benchmark::State& state) {
              eigen_loop(p.data() + b * n * n, n, 0.1, plain);
              benchmark::DoNotOptimize(plain.data());
            }
-         }});
+         },
+         [&] {
+           for (std::int64_t b = 0; b < batch; ++b) read_game(b);
+         }},
+        1);
     state.SetIterationTime(best[0]);
     state.counters["games_per_s"] = static_cast<double>(batch) / best[0];
     state.counters["ns_per_step"] = best[0] / static_cast<double>(batch * steps) * 1e9;
     state.counters["eigen_over_ours"] = best[1] / best[0];
+    state.counters["of_limit"] = best[2] / best[0];
+    state.counters["gflop_per_s"] = 2e-9 * static_cast<double>(batch * steps * n * n) / best[0];
   }
 }
 
@@ -100,7 +115,8 @@ void large_game(benchmark::State& state) {
                                             pool(threads, [&](std::int64_t task) {
                                               benchmark::DoNotOptimize(bench::probe_part(probe, level, task, threads));
                                             });
-                                          }});
+                                          }},
+                                         threads);
     state.SetIterationTime(best[0] / few);
     state.counters["GB_per_s"] = static_cast<double>(bytes * few) / best[0] * 1e-9;
     state.counters["probe_GB_per_s"] = bench::useful_bytes(probe) / best[1] * 1e-9;

@@ -13,36 +13,41 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 // Log-probabilities of targets, their gradient from saved answers, and both in one call. An item of the table is one
 // logit. The limit is the slower of two, measured in the same run: memory moved without arithmetic, and the bare
-// arithmetic (a maximum and an exponential per logit, on numbers that stay in the first cache, with no output).
+// arithmetic (a maximum and an exponential per logit, on numbers of the same type that stay in the first cache, with no
+// output).
 namespace {
 
-struct arithmetic_job {
-  const float* x;  // one tile
-  std::int64_t count;
-  float sink;
-};
+template <class S>
 struct arithmetic_work {
   static constexpr int tile = 2048;
 
+  const S* x;  // one tile
+  std::int64_t count;
+  float sink = 0;
+
   template <class Level>
-  static inline __attribute__((always_inline)) void run(arithmetic_job& job) {
+  static inline __attribute__((always_inline)) void run(arithmetic_work& w) {
     using V = prefer::lane<float, Level>;
     V top[4] = {}, sum[4] = {};
-    for (std::int64_t first = 0; first < job.count; first += tile)
+    for (std::int64_t first = 0; first < w.count; first += tile)
       for (int g = 0; g < tile; g += 4 * V::width)
         prefer::detail::unrolled<4>([&](auto j) PREFER_HD_LAMBDA {
-          const V x = V::load(job.x + g + j * V::width);
-          top[j] = prefer::math::max(x, top[j]);
-          sum[j] += prefer::math::exp_decay(x);
+          const V y = V::load(w.x + g + j * V::width);
+          top[j] = prefer::math::max(y, top[j]);
+          sum[j] += prefer::math::exp_decay(y);
         });
-    job.sink = (((top[0] + sum[0]) + (top[1] + sum[1])) + ((top[2] + sum[2]) + (top[3] + sum[3]))).sum();
+    w.sink = (((top[0] + sum[0]) + (top[1] + sum[1])) + ((top[2] + sum[2]) + (top[3] + sum[3]))).sum();
   }
 };
+
+template <class S>
+S stored(float x) {
+  return prefer::detail::narrow<S>::from(x);
+}
 
 enum class mode { logp, gradient, both };
 const char* name_of(mode m) { return m == mode::logp ? "logp" : m == mode::gradient ? "gradient" : "both"; }
@@ -52,13 +57,8 @@ void token_logp(benchmark::State& state, prefer::isa level, int threads, mode wh
                 std::int64_t vocabulary) {
   const std::int64_t count = rows * vocabulary;
   bench::arrays<T> a(2, count, bench::spacing::odd);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float x = 4.0f * std::sin(0.37f * static_cast<float>(i % 9973)) - 2.0f;
-    if constexpr (std::is_same_v<T, float>)
-      a[0][i] = x;
-    else
-      a[0][i] = prefer::to_bfloat16(x);
-  }
+  for (std::int64_t i = 0; i < count; ++i)
+    a[0][i] = stored<T>(4.0f * std::sin(0.37f * static_cast<float>(i % 9973)) - 2.0f);
   const auto m = static_cast<std::size_t>(rows);
   std::vector<std::int32_t> target(m, 17);
   std::vector<float> logp(m), max(m), log_sum(m);
@@ -88,14 +88,15 @@ void token_logp(benchmark::State& state, prefer::isa level, int threads, mode wh
   };
   forward(false);
 
-  alignas(64) float numbers[arithmetic_work::tile];
-  for (int i = 0; i < arithmetic_work::tile; ++i) numbers[i] = -0.01f * static_cast<float>(i % 997);
+  using bare = arithmetic_work<T>;
+  alignas(64) T numbers[bare::tile];
+  for (int i = 0; i < bare::tile; ++i) numbers[i] = stored<T>(-0.01f * static_cast<float>(i % 997));
   // Forward and backward is two exponentials per logit.
   const std::int64_t work = what == mode::both ? 2 * count : count;
   const auto arithmetic = [&](std::int64_t task) {
-    arithmetic_job job{numbers, work * (task + 1) / threads - work * task / threads, 0};
-    prefer::detail::run_at<arithmetic_work>(level, job);
-    benchmark::DoNotOptimize(job.sink);
+    bare loop{numbers, work * (task + 1) / threads - work * task / threads};
+    prefer::detail::run_at<bare>(level, loop);
+    benchmark::DoNotOptimize(loop.sink);
   };
   const char* from = reinterpret_cast<char*>(a[0]);
   char* to = reinterpret_cast<char*>(a[1]);
@@ -150,6 +151,7 @@ void add(const char* type) {
 int main(int argc, char** argv) {
   add<float>("float");
   add<prefer::bfloat16>("bfloat16");
+  add<prefer::half>("half");
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

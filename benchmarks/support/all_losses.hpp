@@ -31,10 +31,14 @@
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
+#include <prefer/loss/policy_gradient.hpp>
+#include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/ppo.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
+#include <prefer/loss/sapo.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
 #include <prefer/loss/simpo.hpp>
@@ -103,6 +107,16 @@ void each_loss(F f) {
   f("iql_value", prefer::iql_value{});
   f("iql_q", prefer::iql_q{});
   f("iql_policy", prefer::iql_policy{});
+  f("ppo", prefer::ppo{});
+  f("gspo", prefer::gspo{});
+  f("policy_gradient", prefer::policy_gradient{});
+  f("cispo", prefer::cispo{});
+  f("topr", prefer::topr{});
+  f("dppo", prefer::dppo{});
+  f("vespo", prefer::vespo{});
+  f("sapo", prefer::sapo{});
+  f("policy_kl", prefer::policy_kl{});
+  f("unbiased_policy_kl", prefer::unbiased_policy_kl{});
 }
 
 }  // namespace bench

@@ -3,6 +3,9 @@
 #pragma once
 
 // Everything, with CUDA. Including single headers compiles faster.
+#include <prefer/advantage/group_advantage.cuh>
+#include <prefer/aggregate/aggregate.cuh>
+#include <prefer/aggregate/decoupled.cuh>
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_to_go.cuh>
 #include <prefer/core/evaluate_tokens.cuh>
@@ -17,6 +20,7 @@
 #include <prefer/game/self_play.cuh>
 #include <prefer/game/split_reward.cuh>
 #include <prefer/game/tournament_scores.cuh>
+#include <prefer/game/validate.cuh>
 #include <prefer/game/win_rate.cuh>
 #include <prefer/logp/candidate_logp.cuh>
 #include <prefer/logp/denoising_step.cuh>
@@ -62,6 +66,9 @@
 #include <prefer/loss/nca.cuh>
 #include <prefer/loss/nll.cuh>
 #include <prefer/loss/orpo.cuh>
+#include <prefer/loss/policy_gradient.cuh>
+#include <prefer/loss/policy_kl.cuh>
+#include <prefer/loss/ppo.cuh>
 #include <prefer/loss/preference_strength.cuh>
 #include <prefer/loss/r_dpo.cuh>
 #include <prefer/loss/rare_positive.cuh>
@@ -69,6 +76,7 @@
 #include <prefer/loss/reinforce.cuh>
 #include <prefer/loss/reward_feedback.cuh>
 #include <prefer/loss/robust_dpo.cuh>
+#include <prefer/loss/sapo.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <prefer/loss/simper.cuh>
 #include <prefer/loss/simpo.cuh>

@@ -3,9 +3,13 @@
 #pragma once
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
+#include <prefer/advantage/group_advantage.hpp>
+#include <prefer/aggregate/aggregate.hpp>
+#include <prefer/aggregate/decoupled.hpp>
 #include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_to_go.hpp>
 #include <prefer/core/evaluate_tokens.hpp>
+#include <prefer/core/moments.hpp>
 #include <prefer/core/random.hpp>
 #include <prefer/core/reducer.hpp>
 #include <prefer/core/sum_rows.hpp>
@@ -20,6 +24,7 @@
 #include <prefer/game/self_play.hpp>
 #include <prefer/game/split_reward.hpp>
 #include <prefer/game/tournament_scores.hpp>
+#include <prefer/game/validate.hpp>
 #include <prefer/game/win_rate.hpp>
 #include <prefer/logp/candidate_logp.hpp>
 #include <prefer/logp/denoising_step.hpp>
@@ -68,6 +73,9 @@
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
+#include <prefer/loss/policy_gradient.hpp>
+#include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/ppo.hpp>
 #include <prefer/loss/preference_strength.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
@@ -75,6 +83,7 @@
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
+#include <prefer/loss/sapo.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
 #include <prefer/loss/simpo.hpp>

@@ -3,6 +3,7 @@
 #include <prefer/game/minimax_winner.cuh>
 #include <prefer/game/regularized_equilibrium.cuh>
 #include <prefer/game/tournament_scores.cuh>
+#include <game/packed_games.hpp>
 #include <support/coverage.hpp>
 #include <support/cuda.cuh>
 #include <support/numbers.hpp>
@@ -119,6 +120,32 @@ void check_equilibria(stream& s, std::int64_t games, std::int64_t n, double tau)
   }
 }
 
+template <class T>
+void send(const std::vector<T>& from, const device_array<T>& to) {
+  REQUIRE(cudaMemcpy(to.data, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice) == cudaSuccess);
+}
+
+// What the three calls say about games, as a column of numbers per action each.
+struct exact_answers {
+  std::size_t actions;
+  device_array<double> winner, equilibrium, borda;
+  prefer_test::device_workspace scratch;
+  exact_answers(std::size_t places, std::int64_t batch, std::int64_t n)
+      : actions(places),
+        winner(std::vector<double>(places, 7)),
+        equilibrium(std::vector<double>(places, 7)),
+        borda(std::vector<double>(places, 7)),
+        scratch(minimax_winner_workspace(cuda{nullptr}, batch, n) +
+                regularized_equilibrium_workspace(cuda{nullptr}, batch, n) + 1) {}
+  void ask(const stream& s, const games<space::device>& in, const scalar& tau, std::int64_t rows) {
+    const cuda exec{.stream = s.handle, .workspace = scratch.get()};
+    const auto columns = static_cast<std::int64_t>(actions) / rows;
+    check(minimax_winner(exec, in, {}, {.probability = {winner.data, rows, columns}}));
+    check(regularized_equilibrium(exec, in, tau, {}, {.policy = {equilibrium.data, rows, columns}}));
+    check(tournament_scores(exec, in, {.borda = {borda.data, rows, columns}}));
+  }
+};
+
 }  // namespace
 
 TEST_CASE("minimax winners on CUDA are certified, in shared memory and in the workspace, in one launch for the batch") {
@@ -226,6 +253,75 @@ TEST_CASE("impossible actions and smaller games on CUDA, whatever the table says
   for (std::size_t i : {1u, 4u, 11u}) CHECK((std::isinf(x[i]) && x[i] < 0));
   CHECK(condorcet.fetch() == std::vector<std::int64_t>{-1, 2});
   for (const char* name : {"minimax_winner", "regularized_equilibrium", "tournament_scores"}) covers(name, "masked");
+}
+
+TEST_CASE("packed games on CUDA have the exact answers that each has by itself, bit for bit") {
+  stream s;
+  for (const std::vector<std::int64_t>& sizes : {std::vector<std::int64_t>{3, 1, 9, 2}, {72, 5}}) {
+    const prefer_test::packed_games g(sizes);
+    const device_array<double> table(g.preference);
+    const device_array<std::int64_t> offsets(g.offsets), tables(g.tables);
+    exact_answers all(g.reference.size(), g.count(), g.largest);
+    all.ask(s, {.preference = {table.data, 1, 1, g.entries()},
+                .packed = {{offsets.data, g.count() + 1}, {tables.data, g.count()}, g.actions(), g.largest}},
+            0.3, 1);
+    s.wait();
+    const auto winner = all.winner.fetch(), equilibrium = all.equilibrium.fetch(), borda = all.borda.fetch();
+    for (std::size_t b = 0; b < sizes.size(); ++b) {
+      const std::int64_t n = sizes[b];
+      exact_answers one(static_cast<std::size_t>(n), 1, n);
+      one.ask(s, {.preference = {table.data + g.tables[b], 1, n, n}}, 0.3, 1);
+      s.wait();
+      const auto w = one.winner.fetch(), e = one.equilibrium.fetch(), o = one.borda.fetch();
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        const auto place = static_cast<std::size_t>(g.offsets[b]) + i;
+        CHECK((winner[place] == w[i] && equilibrium[place] == e[i] && borda[place] == o[i]));
+      }
+    }
+    g.each_place([&](std::size_t place, std::int64_t b, std::int64_t) {
+      if (b < 0) CHECK((winner[place] == 7 && equilibrium[place] == 7 && borda[place] == 7));
+    });
+  }
+}
+
+TEST_CASE("exact solvers are captured; replays see other tables and temperatures; a workspace has to be given") {
+  stream s;
+  for (const std::int64_t n : {7, 72}) {
+    const std::int64_t count = n == 7 ? 3 : 1;
+    const game_tables_on_both<double> first(count, n);
+    game_tables_on_both<double> second(count, n);
+    for (std::int64_t b = 0; b < count; ++b)
+      for (std::int64_t j = 1; j < n; ++j) second.at(b, 0, j) = 0.75, second.at(b, j, 0) = 0.25;
+    const device_array<double> table(first.host), tau(std::vector<double>{0.5});
+    const games<space::device> in = {.preference = {table.data, count, n, n}};
+    const auto actions = static_cast<std::size_t>(count * n);
+    exact_answers a(actions, count, n), direct(actions, count, n);
+    const cudaGraphExec_t graph = prefer_test::capture(s.handle, [&] { a.ask(s, in, tau.data, count); });
+    const auto replay = [&](const std::vector<double>& from, double temperature) {
+      send(from, table), send(std::vector<double>{temperature}, tau);
+      REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+      direct.ask(s, in, temperature, count);
+      s.wait();
+      CHECK(a.winner.fetch() == direct.winner.fetch());
+      CHECK(a.equilibrium.fetch() == direct.equilibrium.fetch());
+      CHECK(a.borda.fetch() == direct.borda.fetch());
+      return a.equilibrium.fetch();
+    };
+    const auto cold = replay(first.host, 0.5), hot = replay(first.host, 3), other = replay(second.host, 3);
+    CHECK((cold != hot && hot != other && a.winner.fetch()[0] == 1));
+    replay(second.host, 0.5);
+    send(std::vector<double>{-1}, tau);  // nobody looked: no temperature, no policy
+    REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+    s.wait();
+    CHECK((std::isnan(a.equilibrium.fetch()[0]) && a.winner.fetch()[0] == 1));
+    cudaGraphExecDestroy(graph);
+    if (n > 70)
+      cudaGraphExecDestroy(prefer_test::capture(s.handle, [&] {
+        CHECK(minimax_winner(cuda{s.handle}, in, {}, {.probability = {a.winner.data, count, n}}).code ==
+              errc::capture_needs_workspace);
+      }));
+  }
+  for (const char* name : {"minimax_winner", "regularized_equilibrium", "tournament_scores"}) covers(name, "capture");
 }
 
 TEST_CASE(

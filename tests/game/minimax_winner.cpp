@@ -276,6 +276,20 @@ TEST_CASE("a batch is its games one by one, bit for bit and for any number of th
             .ok());
 }
 
+TEST_CASE("one large game has the same bits for any number of threads") {
+  noise random(13);
+  const game_batch<> game{random_margins(370, game_kind::small_integers, random)};
+  answers<> expected(1, 370), r(1, 370);
+  check(minimax_winner(expected.exec(), game.view(), {}, expected.out()));
+  for (int threads : {2, 3, 8}) {
+    thread_pool pool(threads);
+    cpu exec = r.exec();
+    exec.pool = pool;
+    check(minimax_winner(exec, game.view(), {}, r.out()));
+    CHECK((r.probability == expected.probability && r.pivots == expected.pivots));
+  }
+}
+
 TEST_CASE("what is not certified is an error that names the game and how far it came, and no policy") {
   noise random(9);
   game_batch<> games(30);

@@ -121,9 +121,11 @@ TEST_CASE("strides, threads, and no allocation") {
   const cpu exec{.pool = pool};
   const long before = prefer_test::allocation_count();
   const status s = antisymmetrize(exec, {noisy.data(), 2, n, n}, {q.data(), 2, n, n});
+  check(preference_from(exec, [](auto...) { return 0.5; }, {spread.data(), 2, n, n}));
   CHECK(prefer_test::allocation_count() == before);
   check(s);
   CHECK(p == q);
+  std::fill(spread.begin(), spread.end(), 7.0);
   // A transposed input and an output between others give the transposed table.
   check(antisymmetrize(exec, {noisy.data(), 2, n, n, n * n, 1, n}, {spread.data(), 2, n, n, 2 * n * n, 2 * n, 2}));
   for (std::int64_t k = 0; k < n * n; ++k) {

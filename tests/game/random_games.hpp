@@ -7,7 +7,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 // Batches of games, and what self-play says about them.
@@ -56,6 +58,29 @@ inline game_batch<> cyclic(std::int64_t n, double margin) {
   return g;
 }
 
+struct textbook;
+
+// A method whatever its type, so that tests are compiled once and not once for each: its calls, and what papers say.
+struct any_method {
+  template <class T>
+  using call = std::function<prefer::status(const prefer::cpu&, const prefer::games<prefer::space::host, T>&,
+                                            const prefer::play_options<prefer::space::host, T>&,
+                                            const prefer::play_outputs<prefer::space::host, T>&)>;
+  call<double> play;
+  call<float> play_floats;
+  std::function<void(textbook&, std::int64_t)> by_the_book;
+
+  template <class Book, class Method>
+  static any_method of(const Method& method) {
+    const auto played = [method]<class T>(T) {
+      return [method](const prefer::cpu& exec, const auto& in, const auto& how, const auto& out) {
+        return prefer::self_play<T>(exec, method, in, how, out);
+      };
+    };
+    return {played(0.0), played(0.0f), [method](Book& book, std::int64_t steps) { book.run(method, steps); }};
+  }
+};
+
 // Results of a call, with the memory it needs.
 template <class T = double>
 struct played {
@@ -85,7 +110,12 @@ struct played {
               const T* start = nullptr, double tolerance = 0) {
     prefer::play_options<prefer::space::host, T> how = {.max_iterations = steps, .tolerance = tolerance};
     if (start != nullptr) how.start = {start, batch, n};
-    prefer::check(prefer::self_play<T>(exec(), method, in, how, out()));
+    if constexpr (!std::is_same_v<Method, any_method>)
+      prefer::check(prefer::self_play<T>(exec(), method, in, how, out()));
+    else if constexpr (std::is_same_v<T, float>)
+      prefer::check(method.play_floats(exec(), in, how, out()));
+    else
+      prefer::check(method.play(exec(), in, how, out()));
     return *this;
   }
   const T* of(std::int64_t b) const { return policy.data() + b * n; }
@@ -104,7 +134,7 @@ double divergence(const T* log_p, const T* log_q, std::int64_t n) {
 
 // f(name, method) of every method, with parameters at which all converge.
 template <class F>
-void for_methods(F f) {
+void for_method_types(F f) {
   f(std::string("nash_md"), prefer::nash_md{.temperature = 0.3});
   f(std::string("mirror_descent"), prefer::mirror_descent{.temperature = 0.3});
   f(std::string("magnetic_mirror_descent"), prefer::magnetic_mirror_descent{.temperature = 0.3, .step = 0.4});
@@ -112,6 +142,11 @@ void for_methods(F f) {
   f(std::string("optimistic"), prefer::optimistic{.temperature = 0.3, .step = 0.4});
   f(std::string("nash_ema"), prefer::nash_ema{.temperature = 0.3, .step = 0.4, .decay = 0.3});
   f(std::string("proximal"), prefer::proximal<>{.inner = {.temperature = 0.3}, .inner_iterations = 3});
+}
+// The same with an any_method; Book is textbook.
+template <class Book, class F>
+void for_methods(const F& f) {
+  for_method_types([&](const std::string& name, const auto& method) { f(name, any_method::of<Book>(method)); });
 }
 
 }  // namespace prefer_test

@@ -17,9 +17,11 @@
 #include <type_traits>
 
 using namespace prefer;
+using prefer_test::any_method;
 using prefer_test::covers;
 using prefer_test::cyclic;
 using prefer_test::divergence;
+using prefer_test::for_method_types;
 using prefer_test::for_methods;
 using prefer_test::game_batch;
 using prefer_test::noise;
@@ -58,7 +60,7 @@ struct call {
 // For games of every width around the lanes, four games each.
 template <class T>
 void check_against_textbook(double tolerance) {
-  for_methods([&](const std::string& name, const auto& method) {
+  for_methods<textbook>([&](const std::string& name, const any_method& method) {
     for (std::int64_t n : {1, 2, 7, 8, 9, 15, 17, 33, 75, 131}) {
       game_batch<T> g(4, n, static_cast<std::uint64_t>(n));
       const std::vector<T> start = starts<T>(4 * n, 3);
@@ -169,7 +171,7 @@ TEST_CASE("mirror descents and extragradient contract at their rates along the p
 TEST_CASE("the equilibrium at tau is a fixed point of every method but nash_md at a fixed step") {
   const game_batch<> g(10, 9, 12);
   const played<> best = equilibria(g.view(), 0.3);
-  for_methods([&](const std::string& name, const auto& method) {
+  for_methods<textbook>([&](const std::string& name, const any_method& method) {
     if (name == "proximal") return;
     INFO(name);
     played<> r(10, 9);
@@ -212,7 +214,7 @@ TEST_CASE("cyclic games have uniform equilibria at every temperature") {
   for (std::int64_t n : {3, 5, 11}) {
     const game_batch<> g = cyclic(n, 0.3);
     const numbers start = starts(n, 4);
-    for_methods([&](const std::string& name, const auto& method) {
+    for_methods<textbook>([&](const std::string& name, const any_method& method) {
       if (name == "proximal") return;  // slow at this temperature
       INFO(name, ", n = ", n);
       played<> r(1, n);
@@ -255,6 +257,7 @@ TEST_CASE("three in a cycle with margins a, b, c: the proximal loop and optimism
 }
 
 TEST_CASE("Hedge's average is exploitable by at most sqrt(ln n / (2 T))") {
+  CHECK(hedge_step(3, 100) == doctest::Approx(std::sqrt(8 * std::log(3.0) / 100)).epsilon(1e-14));
   for (std::int64_t n : {3, 9})
     for (std::int64_t steps : {10, 100, 1000}) {
       game_batch<> g(30, n, static_cast<std::uint64_t>(n) + 70, n == 9);
@@ -322,7 +325,7 @@ TEST_CASE("a game stops at the first measured gap within the tolerance, and the 
 
 TEST_CASE("actions that do not exist or cannot be played change nothing, whatever the tables say about them") {
   const double nan = std::nan("");
-  for (std::int64_t n : {12, 176}) {
+  for (std::int64_t n : {12, 148, 176}) {
     const std::int64_t m = n / 4 * 3;
     game_batch<> small(1, m, 5), ragged(1, n, 6), masked(1, n, 7);
     const std::int32_t sizes[] = {static_cast<std::int32_t>(m)};
@@ -341,7 +344,7 @@ TEST_CASE("actions that do not exist or cannot be played change nothing, whateve
     }
     auto with_sizes = ragged.view(), with_mask = masked.view();
     with_sizes.actions = {sizes, 1}, with_mask.possible = {possible.get(), 1, n};
-    for_methods([&](const std::string& name, const auto& method) {
+    for_methods<textbook>([&](const std::string& name, const any_method& method) {
       INFO(name);
       played<> a(1, m), b(1, n), c(1, n);
       a.run(method, small.view(), 40), b.run(method, with_sizes, 40), c.run(method, with_mask, 40);
@@ -383,7 +386,7 @@ TEST_CASE("strides: shared, transposed and spread tables, and results put betwee
           spread[static_cast<std::size_t>(((b * n + i) * n + j) * 2)] = g.at(b, i, j);
           flipped[static_cast<std::size_t>((b * n + j) * n + i)] = g.at(b, i, j);
         }
-    for_methods([&](const std::string& name, const auto& method) {
+    for_methods<textbook>([&](const std::string& name, const any_method& method) {
       INFO(name);
       played<> plain(3, n), r(3, n);
       plain.run(method, g.view(), 20);
@@ -401,7 +404,7 @@ TEST_CASE("strides: shared, transposed and spread tables, and results put betwee
       r.run(method, in, 20);
       for (std::int64_t b = 0; b < 3; ++b) CHECK(std::equal(r.of(b), r.of(b) + n, plain.of(0)));
       std::fill(wide.begin(), wide.end(), 7.0);
-      check(self_play(r.exec(), method, g.view(), {.max_iterations = 20},
+      check(method.play(r.exec(), g.view(), {.max_iterations = 20},
             {.policy = {wide.data(), 3, n, 3 * n + 2, 3}}));
       for (std::size_t k = 0; k < wide.size(); ++k) {
         const std::size_t b = k / gap, i = k % gap / 3;
@@ -415,7 +418,7 @@ TEST_CASE("strides: shared, transposed and spread tables, and results put betwee
 TEST_CASE("threads and levels do not change results, calls allocate nothing, and large games split their rows") {
   thread_pool pool(3);
   const game_batch<> many(150, 10, 3), large(2, 1030, 4);
-  for_methods([&](const std::string& name, const auto& method) {
+  for_methods<textbook>([&](const std::string& name, const any_method& method) {
     INFO(name);
     played<> one(150, 10), more(150, 10);
     one.run(method, many.view(), 30);
@@ -423,14 +426,14 @@ TEST_CASE("threads and levels do not change results, calls allocate nothing, and
     cpu exec = more.exec();
     exec.pool = pool;
     const long before = prefer_test::allocation_count();
-    const status s = self_play(exec, method, many.view(), {.max_iterations = 30}, out);
+    const status s = method.play(exec, many.view(), {.max_iterations = 30}, out);
     CHECK(prefer_test::allocation_count() == before);
     check(s);
     CHECK(one.policy == more.policy);
     CHECK(one.gap == more.gap);
     for (isa level : prefer_test::levels()) {
       exec.isa = level;
-      check(self_play(exec, method, many.view(), {.max_iterations = 30}, out));
+      check(method.play(exec, many.view(), {.max_iterations = 30}, out));
       for (std::size_t i = 0; i < one.policy.size(); ++i) CHECK(std::abs(one.policy[i] - more.policy[i]) < 1e-12);
     }
     covers(name.c_str(), "threads"), covers(name.c_str(), "allocation");
@@ -519,9 +522,9 @@ TEST_CASE("self_play refuses what it cannot play, with the name and place of wha
 TEST_CASE("every method refuses temperatures below 0 and steps that are not above 0") {
   game_batch<> g(1, 3, 3);
   played<> r(1, 3);
-  for_methods([&](const std::string& name, auto method) {
-    const auto refused = [&](const char* argument, double& parameter, double bad) {
-      const double kept = parameter;
+  for_method_types([&](const std::string& name, auto method) {
+    const auto refused = [&](const char* argument, auto& parameter, double bad) {
+      const auto kept = parameter;
       parameter = bad;
       const status s = self_play(r.exec(), method, g.view(), {}, r.out());
       INFO(name, ": ", message(s).text);

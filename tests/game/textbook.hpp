@@ -97,32 +97,34 @@ struct textbook {
   }
 
   void step(const prefer::nash_md& m) {
-    const long double tau = m.temperature, eta = m.step.given ? m.step.value : 2 / (tau * (t + 2));
+    const long double tau = m.temperature.as<double>(), eta = m.step.given ? m.step.value : 2 / (tau * (t + 2));
     const policy mixture = mixed(now, mu, m.mixture.given ? m.mixture.value : eta * tau);
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(mixture), eta);
   }
   void step(const prefer::mirror_descent& m) {
-    const long double tau = m.temperature, eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
+    const long double tau = m.temperature.as<double>();
+    const long double eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(now), eta);
   }
   void step(const prefer::magnetic_mirror_descent& m) {
-    const long double tau = m.temperature, eta = m.step.given ? m.step.value : 4 * tau;
+    const long double tau = m.temperature.as<double>(), eta = m.step.given ? m.step.value : 4 * tau;
     now = moved(now, 1 / (1 + eta * tau), mu, eta * tau / (1 + eta * tau), against(now), eta / (1 + eta * tau));
   }
   void step(const prefer::extragradient& m) {
-    const long double tau = m.temperature, eta = m.step.given ? m.step.value : 1 / (tau + 2);
+    const long double tau = m.temperature.as<double>(), eta = m.step.given ? m.step.value : 1 / (tau + 2);
     const policy half = moved(now, 1 - eta * tau, mu, eta * tau, product(p, now), eta);
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(half), eta);
   }
   void step(const prefer::optimistic& m) {
-    const long double tau = m.temperature, eta = m.step;
+    const long double tau = m.temperature.as<double>(), eta = m.step;
     policy g = against(now), ahead(g.size());
     for (std::size_t i = 0; i < g.size(); ++i) ahead[i] = 2 * g[i] - own[i];
     now = moved(now, 1 - eta * tau, mu, eta * tau, ahead, eta);
     own = g;
   }
   void step(const prefer::nash_ema& m) {
-    const long double tau = m.temperature, eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
+    const long double tau = m.temperature.as<double>();
+    const long double eta = m.step.given ? m.step.value : 4 * tau / (1 + 4 * tau * tau);
     if (t == 0) own = now;
     now = moved(now, 1 - eta * tau, mu, eta * tau, against(own), eta);
     own = mixed(own, now, 1 - m.decay);
@@ -134,7 +136,10 @@ struct textbook {
 
   template <class Method>
   void run(const Method& m, std::int64_t steps) {
-    for (; steps > 0; --steps, ++t) step(m);
+    if constexpr (requires { m.by_the_book; })
+      m.by_the_book(*this, steps);
+    else
+      for (; steps > 0; --steps, ++t) step(m);
   }
   policy average() const { return normalized(sum); }
 };

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <game/win_rate.hpp>
 #include <prefer/core/thread_pool.hpp>
+#include <prefer/game/split_reward.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
 
@@ -110,6 +111,50 @@ TEST_CASE("the mean policy gradient of batch win rates is that of self-play, for
     for (std::size_t j = 0; j < 4; ++j) expected[k] += policy[k] * policy[j] * (judge[k][j] - 0.5);
   for (std::size_t k = 0; k < 4; ++k) CHECK(gradient[k] == doctest::Approx(expected[k]).epsilon(1e-13).scale(1));
   CHECK(std::fabs(expected[0]) > 0.01);
+}
+
+TEST_CASE("self-play on drawn outcomes: the average policy is hardly exploitable, what a reward would pick is") {
+  // The trajectories of the test above, judged as a whole, by 0 or 1, once per pair. Every one is beaten by another.
+  const double judge[4][4] = {{0.5, 0.9, 0.6, 0.3}, {0.1, 0.5, 0.4, 0.8}, {0.4, 0.6, 0.5, 0.9}, {0.7, 0.2, 0.1, 0.5}};
+  constexpr std::size_t n = 32, rounds = 4000;
+  const double eta = 0.5 * std::sqrt(8 * std::log(4.0) / rounds);  // half of Hedge's, because rewards are noisy
+  prefer_test::noise random(9);
+  double logits[4] = {}, mean[4] = {};
+  std::vector<double> outcome(n * n, nobody), advantage(n), step(2 * n);
+  std::vector<std::int32_t> offsets;
+  for (std::size_t i = 0; i <= n; ++i) offsets.push_back(static_cast<std::int32_t>(2 * i));
+  for (std::size_t t = 0; t < rounds; ++t) {
+    double policy[4], total = 0;
+    for (std::size_t k = 0; k < 4; ++k) total += policy[k] = std::exp(logits[k]);
+    for (std::size_t k = 0; k < 4; ++k) mean[k] += (policy[k] /= total) / rounds;
+    std::size_t drawn[n];
+    for (std::size_t& k : drawn) {
+      double left = random.uniform(0, 1);
+      for (k = 0; k < 3 && left >= policy[k]; ++k) left -= policy[k];
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < i; ++j) {
+        outcome[i * n + j] = random.uniform(0, 1) < judge[drawn[i]][drawn[j]];
+        outcome[j * n + i] = 1 - outcome[i * n + j];
+      }
+    check(win_rates(cpu{}, {}, {.preference = {outcome.data(), 1, n, n}}, {.advantage = {advantage.data(), 1, n}}));
+    check(split_rewards(cpu{}, {.reward = {advantage.data(), n}, .offsets = {offsets.data(), n + 1}},
+                        {.step_reward = {step.data(), 2 * n}}));
+    for (std::size_t i = 0; i < n; ++i)  // the return of a trajectory, by how likely it was drawn
+      logits[drawn[i]] += eta * (step[2 * i] + step[2 * i + 1]) / (n * policy[drawn[i]]);
+  }
+  double beaten = 0, best_rate = 0, best_beaten = 0;
+  for (std::size_t k = 0; k < 4; ++k) {
+    double against_mean = 0, rate = 0, worst = 0;
+    for (std::size_t j = 0; j < 4; ++j) {
+      against_mean += mean[j] * judge[k][j], rate += judge[k][j];
+      worst = std::fmax(worst, judge[j][k] - 0.5);
+    }
+    beaten = std::fmax(beaten, against_mean - 0.5);
+    if (rate > best_rate) best_rate = rate, best_beaten = worst;  // what a Bradley-Terry reward picks
+  }
+  INFO("exploitability ", beaten, ", of the best by win rate ", best_beaten);
+  CHECK((beaten < 0.02 && best_beaten > 0.05));
 }
 
 TEST_CASE("the gradient by preferences is that of the objective by differences") {
@@ -258,8 +303,11 @@ TEST_CASE("a judge is asked once per pair that meets, in order; the mirror is th
   double reward[n], met[n], expected[n], p[n * n];
   std::vector<std::byte> memory(ask_win_rates_workspace(n));
   const cpu exec{.workspace = {memory.data(), memory.size()}};
+  asked.reserve(n * n);
+  const long before = prefer_test::allocation_count();
   check(ask_win_rates(exec, {}, ask, {.samples = n, .sample_mask = {there, n}},
                       {.reward = {reward, n}, .met = {met, n}}));
+  CHECK(prefer_test::allocation_count() == before);
   CHECK(asked.size() == 10);
   CHECK(std::is_sorted(asked.begin(), asked.end()));
   for (const auto& [i, j] : asked) CHECK((i < j && there[i] && there[j]));

@@ -23,6 +23,7 @@ KINDS = {
     "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10, None),
     "scored": (dict(s=0, label=1), 1, lambda i, *_: (mpf(0),)),
     "transition": (dict(policy=0, q=0, v=0, reward=0, ahead=0, terminal=0), 5, None),
+    "action": (dict(p=0, old=0, adv=0, r=0, n=1), 1, lambda i, *_: (exp(i.p - i.old), mpf(0))),
 }
 
 # Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
@@ -137,6 +138,40 @@ def seppo(i, beta, otherwise):
     return softplus(beta / 2 * (i.a - s * i.c))
 
 
+def ppo(i, low, high, dual):
+    ratio = exp(i.p - i.old)
+    surrogate = min(ratio * i.adv, min(max(ratio, 1 - low), 1 + high) * i.adv)
+    return -max(surrogate, dual * i.adv) if i.adv < 0 else -surrogate
+
+
+def gspo_item(i):
+    """As an action whose ratio is that of the means."""
+    mean = Item(dict(old=0, adv=0), [mpf(0), i.adv])
+    mean.p = (i.p - i.old) / max(i.n, 1)
+    return mean
+
+
+def ppo_clipped(i, low, high, dual):
+    ratio = exp(i.p - i.old)
+    return 1 if (i.adv > 0 and ratio > 1 + high) or (i.adv < 0 and (ratio < 1 - low or ratio > dual)) else 0
+
+
+def moved_too_far(i, low, high):
+    moved = exp(i.p) - exp(i.old)
+    return (i.adv > 0 and moved > high) or (i.adv < 0 and moved < -low)
+
+
+def vespo_weight(i):
+    k, rate = (3, 2) if i.adv < 0 else (2, 3)
+    x = min(max(i.p - i.old, log(mpf("1e-8"))), 20)
+    return exp(rate + k * x - rate * exp(x))
+
+
+def sapo(i, positive, negative):
+    tau = positive if i.adv > 0 else negative
+    return -i.adv * 4 / tau * sigmoid(tau * (exp(i.p - i.old) - 1))
+
+
 def cross_entropy(z, p):
     return p * softplus(-z) + (1 - p) * softplus(z)
 
@@ -196,6 +231,11 @@ SCORED = [dict(s=x, label=y) for x in (0, 0.5, -0.5, 8, -8, 96, -96, 704, -704, 
 STEPS = [dict(policy=p, q=q, v=v, reward=r, ahead=a, terminal=t) for p, q, v, r, a in (
     (-1, 1, 0.5, 0.25, 2), (-24, -0.5, 1, -1, 0.5), (-0.5, 8, 2, 0, 8), (-2, -8, 2, 4, -8), (-96, 24, -16, 0.5, 96),
     (-1, -40, 24, -8, 1), (-3, 704, 0, 1, -704), (-3, 0, 704, 0, 704), (-5632, 5632, -5632, 96, 5632)) for t in (0, 1, 0.25)]
+# Log-ratios that reach every bound and both tails; exact in bfloat16 and half. Never on a bound.
+ACTIONS = [dict(p=p, old=old, adv=adv, r=r) for p, old, r in (
+    (-1, -1, -1), (-1.0625, -1, -1.125), (-1, -1.125, -0.75), (-0.5, -1, -2), (-2, -0.5, -8), (-0.125, -3.5, -24),
+    (-24, -0.5, -0.25), (-1, -40, -44), (-96, -1, -2), (-1, -704, -704), (-704, -1, -3))
+    for adv in (1.5, -0.75, 0)]
 ERRORS = [dict(pc=a, rc=b, pr=c, rr=d) for a, b, c, d in (
     (0.125, 0.125, 0.25, 0.25), (0.25, 0.125, 0.25, 0.375), (0.125, 0.25, 0.5, 0.25), (0.5, 0.25, 0.125, 0.0625),
     (0.0625, 1, 1, 0.0625), (1, 0.0625, 0.0625, 1), (2, 0.5, 0.5, 0.25))]
@@ -346,6 +386,33 @@ TABLES = {
     "iql_policy": lambda: rows(
         lambda i, b, most: -min(exp(b * (i.q - i.v)), most) * i.policy, [(3, 100), (0.125, 4), (0, 2)], STEPS, kind="transition",
         beside=lambda i, b, most: (mpf(0), min(exp(b * (i.q - i.v)), most))),
+    "ppo": lambda: rows(
+        ppo, [(0.25, 0.25, 1e9), (0.125, 0.5, 3)], [a for a in ACTIONS if a["p"] - a["old"] < 20], kind="action",
+        beside=lambda i, *p: (exp(i.p - i.old), ppo_clipped(i, *p))),
+    "gspo": lambda: rows(
+        lambda i, low, high: ppo(gspo_item(i), low, high, mpf(10) ** 400), [(0.25, 0.25), (0.0625, 0.125)],
+        [dict(a, n=n) for a in ACTIONS for n in (1, 16, 0) if a["p"] - a["old"] < 20 * max(n, 1)], kind="action",
+        beside=lambda i, *p: (exp((i.p - i.old) / max(i.n, 1)), ppo_clipped(gspo_item(i), *p, mpf(10) ** 400))),
+    "policy_gradient": lambda: rows(lambda i: -i.adv * i.p, [()], ACTIONS, kind="action"),
+    "cispo": lambda: rows(
+        lambda i, least, most, w: -w * i.adv * i.p, [(0, 5), (0.75, 1.25)], ACTIONS, kind="action",
+        beside=lambda i, least, most: (exp(i.p - i.old), 1 if not least <= exp(i.p - i.old) <= most else 0),
+        constant=lambda i, least, most: min(max(exp(i.p - i.old), least), most)),
+    "topr": lambda: rows(
+        lambda i, w: -w * i.adv * i.p, [()], ACTIONS, kind="action",
+        constant=lambda i: 1 if i.adv > 0 else min(exp(i.p - i.old), 1)),
+    "dppo": lambda: rows(
+        lambda i, low, high, w: -w * i.adv * i.p, [(0.25, 0.125), (0.0625, 0.5)], ACTIONS, kind="action",
+        beside=lambda i, low, high: (exp(i.p - i.old), 1 if moved_too_far(i, low, high) else 0),
+        constant=lambda i, low, high: 0 if moved_too_far(i, low, high) else min(exp(i.p - i.old), 20)),
+    "vespo": lambda: rows(
+        lambda i, w: -w * i.adv * i.p, [()], ACTIONS, kind="action", constant=lambda i: vespo_weight(i)),
+    "sapo": lambda: rows(sapo, [(1, 1.0625), (0.5, 2)], ACTIONS, kind="action"),
+    "policy_kl": lambda: rows(
+        lambda i, k: [i.p - i.r, (i.p - i.r) ** 2 / 2, exp(i.r - i.p) - 1 + i.p - i.r][int(k) - 1], [(1,), (2,), (3,)],
+        ACTIONS, kind="action"),
+    "unbiased_policy_kl": lambda: rows(
+        lambda i: exp(i.p - i.old) * (exp(i.r - i.p) - 1 + i.p - i.r), [()], ACTIONS, kind="action"),
     "reward_hinge": lambda: rows(lambda i, t: max(0, t - i.s), [(2,), (-0.25,)], SCORED, kind="scored"),
     "reward_linear": lambda: rows(lambda i, a, b: b + a * i.s, [(-1, 0), (0.375, -2)], SCORED, kind="scored"),
     "rare_positive": lambda: rows(

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/logp/token_divergence.hpp>
+#include <prefer/logp/validate_logits.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
 #include <support/divergence_call.hpp>
@@ -515,4 +516,42 @@ TEST_CASE("token_divergence: what is wrong is named, and nothing is written") {
                    {.kind = divergence_kind::jensen_shannon});
   prefer_test::covers("token_divergence", "bad-argument");
   CHECK(c.untouched());
+}
+
+TEST_CASE("validate_token_divergence names the first row with a NaN of either side that is read, as the call does") {
+  divergence_memory<half> c(5, 9);
+  prefer_test::noise random(6);
+  c.p.fill(random, -2, 2), c.q.fill(random, -2, 2);
+  const std::int32_t rows[] = {1, 2, 3, 4}, falling[] = {1, 3, 2, 4};
+  const auto found = [&](const std::int32_t* list, errc code, const char* argument, std::int64_t index) {
+    auto in = c.inputs();
+    auto out = c.outputs({});
+    if (list != nullptr) {
+      in.rows = {list, 4}, in.mask.extent[0] = in.grad_divergence.extent[0] = 4;
+      for (auto* v : {&out.divergence, &out.p_max, &out.p_log_sum, &out.q_max, &out.q_log_sum}) v->extent[0] = 4;
+    }
+    const status s = validate_token_divergence(cpu{}, {}, in);
+    const status call = token_divergence<float>(cpu{.content = content::all}, {}, in, out);
+    CHECK(s.code == code);
+    CHECK(std::string(message(s).c_str()) == message(call).c_str());
+    if (code != errc::ok) CHECK((std::string(s.argument) == argument && s.index == index));
+  };
+  found(nullptr, errc::ok, "", 0);
+  c.q.set(0, 8, not_a_number), c.mask.at(0) = false;
+  found(nullptr, errc::ok, "", 0);
+  c.p.set(4, 2, not_a_number);
+  found(nullptr, errc::not_a_number, "p_logits", 4);
+  c.q.set(3, 2, not_a_number);
+  found(nullptr, errc::not_a_number, "q_logits", 3);
+  c.p.set(3, 1, not_a_number);
+  found(nullptr, errc::not_a_number, "p_logits", 3);
+  c.mask.at(0) = true;
+  found(rows, errc::not_a_number, "p_logits", 3);
+  found(falling, errc::not_a_number, "p_logits", 3);
+  c.p.set(3, 1, 0), c.q.set(3, 2, 0);
+  found(falling, errc::bad_index, "rows", 2);
+  CHECK(validate_token_divergence(cpu{}, {.temperature = 0.0}, c.inputs()).code == errc::bad_parameter);
+  auto wrong = c.inputs();
+  wrong.mask.extent[0] = 4;
+  CHECK(validate_token_divergence(cpu{}, {}, wrong).code == errc::bad_extent);
 }

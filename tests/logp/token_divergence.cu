@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/logp/token_divergence.cuh>
+#include <prefer/logp/validate_logits.cuh>
 #include <support/coverage.hpp>
 #include <support/cuda.cuh>
 #include <support/divergence_call.hpp>
@@ -261,4 +262,26 @@ TEST_CASE("token_divergence on CUDA: replays from a graph with other logits and 
   CHECK(st.code == errc::bad_extent);
   CHECK(std::string(st.argument) == "mask");
   for (const char* tag : {"capture", "bad-argument"}) prefer_test::covers("token_divergence", tag);
+}
+
+TEST_CASE("validate_token_divergence on CUDA gives the sentence of the CPU") {
+  stream s;
+  const cuda exec{.stream = s.handle};
+  divergence_memory<half> c(6, 40);
+  prefer_test::noise random(9);
+  c.p.fill(random, -3, 3), c.q.fill(random, -3, 3);
+  on_device<half> d(c);
+  const auto found = [&] {
+    d.p.send(), d.q.send(), d.mask.send();
+    const status there = validate_token_divergence(exec, {}, d.inputs());
+    CHECK(std::string(message(there).c_str()) == message(validate_token_divergence(cpu{}, {}, c.inputs())).c_str());
+    return there;
+  };
+  CHECK(found().ok());
+  c.q.set(1, 39, not_a_number), c.mask.at(1) = false;
+  CHECK(found().ok());
+  c.p.set(5, 0, not_a_number);
+  CHECK((found().index == 5 && std::string(found().argument) == "p_logits"));
+  c.q.set(4, 7, not_a_number);
+  CHECK((found().index == 4 && std::string(found().argument) == "q_logits"));
 }

@@ -225,6 +225,35 @@ TEST_CASE("token_logp: a maximum that rises or falls a little or a lot along the
     }
 }
 
+TEST_CASE("token_logp: a target anywhere, at the ends of steps, of tiles and of the row") {
+  const auto check = [](auto zero) {
+    using S = decltype(zero);
+    constexpr std::int64_t v = 9221;
+    token_memory<S> c(1, v, 0, 1);
+    prefer_test::noise random(29);
+    c.logits.fill(random, -3, 3);
+    for (std::int64_t target : {0, 1, 31, 32, 1023, 1024, 1055, 2047, 2048, 4095, 4096, 8191, 9183, 9184, 9215, 9216,
+                                9220}) {
+      c.target.at(0) = target;
+      c.set_weights(0, {.logp = 1});
+      REQUIRE(token_logp<float>(cpu{}, {.temperature = 0.5}, c.inputs(), c.outputs()).ok());
+      const token_truth t = token_textbook(c.logits.logits(0), target, {.temperature = 0.5}, c.weights(0));
+      const token_bounds<float> bound(c.logits.logits(0), {.temperature = 0.5});
+      CHECK(std::fabs(c.logp.get(0) - t.logp) <= bound.logp(t));
+      CHECK(c.argmax.at(0) == t.argmax);
+      int wrong = 0;
+      for (std::size_t e = 0; e < t.gradient.size(); ++e) {
+        const double got = c.gradient.get(0, static_cast<std::int64_t>(e));
+        wrong += !(std::fabs(got - t.gradient[e]) <= bound.gradient(t, e) + prefer_test::rounding<S>(t.gradient[e]));
+      }
+      CHECK(wrong == 0);
+    }
+  };
+  SUBCASE("float") { check(float{}); }
+  SUBCASE("bfloat16") { check(bfloat16{}); }
+  SUBCASE("half") { check(half{}); }
+}
+
 TEST_CASE("token_logp: one token left of 262144, wherever it is; then the row is certain") {
   constexpr std::int64_t v = 262144;
   token_memory<bfloat16> c(1, v);

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include <prefer/core/action.hpp>
 #include <prefer/core/pair.hpp>
 #include <prefer/core/response.hpp>
 #include <prefer/core/reward_pair.hpp>
@@ -42,5 +43,7 @@ template void check_golden(const char*, double, const cpu_subject<prefer::scored
                            const scored_row*, const scored_row*);
 template void check_golden(const char*, double, const cpu_subject<prefer::transition_kind>&,
                            const transition_row*, const transition_row*);
+template void check_golden(const char*, double, const cpu_subject<prefer::action_kind>&,
+                           const action_row*, const action_row*);
 
 }  // namespace prefer_test

@@ -36,6 +36,7 @@ using response_row = golden_row<4, 1, 1>;
 using segment_pair_row = golden_row<11, 10, 2>;
 using scored_row = golden_row<2, 1, 1>;
 using transition_row = golden_row<6, 5, 2>;
+using action_row = golden_row<5, 1, 2>;
 
 // The rows from `first` on that have its parameters.
 template <class Row>
@@ -70,6 +71,14 @@ void loss_tests() {
   }
   loss_suite(Cases::name, Cases::typical());
 }
+
+// The cases of a loss without parameters, but for its name and table.
+template <class Loss>
+struct plain_cases {
+  static constexpr double roundings = 8;
+  static Loss make(const long double (&)[3]) { return {}; }
+  static Loss typical() { return {}; }
+};
 
 // The name of the parameter that a loss is refused for; nothing is written.
 template <class Loss>

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include <prefer/core/action.hpp>
 #include <prefer/core/pair.hpp>
 #include <prefer/core/response.hpp>
 #include <prefer/core/reward_pair.hpp>
@@ -201,5 +202,6 @@ template void check_promises(const char*, const cpu_subject<prefer::response_kin
 template void check_promises(const char*, const cpu_subject<prefer::segment_pair_kind>&, double);
 template void check_promises(const char*, const cpu_subject<prefer::scored_kind>&, double);
 template void check_promises(const char*, const cpu_subject<prefer::transition_kind>&, double);
+template void check_promises(const char*, const cpu_subject<prefer::action_kind>&, double);
 
 }  // namespace prefer_test

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include <prefer/core/action.hpp>
 #include <prefer/core/pair.hpp>
 #include <prefer/core/response.hpp>
 #include <prefer/core/reward_pair.hpp>
@@ -135,5 +136,6 @@ template void check_promises_on_cuda(const char*, const cuda_subject<prefer::res
 template void check_promises_on_cuda(const char*, const cuda_subject<prefer::segment_pair_kind>&, double);
 template void check_promises_on_cuda(const char*, const cuda_subject<prefer::scored_kind>&, double);
 template void check_promises_on_cuda(const char*, const cuda_subject<prefer::transition_kind>&, double);
+template void check_promises_on_cuda(const char*, const cuda_subject<prefer::action_kind>&, double);
 
 }  // namespace prefer_test

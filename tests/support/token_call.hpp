@@ -123,7 +123,14 @@ template <class S>
 using compute_of = std::conditional_t<std::is_same_v<S, double>, double, float>;
 
 // A build with sanitizers takes a minute per width of numbers, and finds nothing in one that is not in the other.
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PREFER_TEST_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define PREFER_TEST_SANITIZED
+#endif
+#if defined(PREFER_TEST_SANITIZED)
 using wide = float;
 #else
 using wide = double;

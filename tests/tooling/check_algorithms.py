@@ -37,10 +37,10 @@ REQUIRED = {
     ("mdp", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
     ("game", "cpu"): [(s, "sizes") for s in ("double", "float")]
     + [("any", t) for t in ("golden", "identity", "strides", "masked", "threads", "allocation", "bad-argument")],
-    ("game", "cuda"): [("double", "sizes")] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
+    ("game", "cuda"): [("double", "sizes")] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
     ("table", "cpu"): [(s, "sizes") for s in ("double", "float")]
     + [("any", t) for t in ("golden", "identity", "strides", "threads", "allocation", "bad-argument")],
-    ("table", "cuda"): [("double", "sizes")] + [("any", t) for t in ("allocation", "bad-argument")],
+    ("table", "cuda"): [("double", "sizes")] + [("any", t) for t in ("allocation", "capture", "bad-argument")],
     ("list", "cpu"): [("any", t) for t in ("golden", "identity", "threads", "masked", "accumulation", "allocation", "bad-argument")],
     ("list", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "bad-argument")],
     ("selection", "cpu"): [(s, "sizes") for s in STORAGE]

@@ -33,6 +33,11 @@
 //     template <class V> V join(const V& x, const V& y) const;                    // of a body of two matrices
 //   };
 //
+// Where values ascend with columns, a body may say so; the CPU then looks for the largest column, and multiplies once:
+//
+//     static constexpr bool ascends = true;
+//     template <class V> V below(const V& x, const V& y) const;        // value(x) - y
+//
 // A body may also pick columns of a row, at most a few hundred, and answer them one by one once the row is finished:
 //
 //     int picks() const;                                               // columns per row, K

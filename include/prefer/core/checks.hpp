@@ -172,6 +172,15 @@ struct footprints {
 
   void read(const footprint& f) { reads[read_count++] = f; }
   void write(const footprint& f) { writes[write_count++] = f; }
+  // A view that may be left out.
+  template <class View>
+  void read(const char* name, const View& v) {
+    if (v.given()) read(footprint_of(name, v));
+  }
+  template <class View>
+  void write(const char* name, const View& v) {
+    if (v.given()) write(footprint_of(name, v));
+  }
   template <class Listed>
   void read(const Listed& a) {
     if (a.given()) read(footprint_of(a.name, *a.view));

@@ -36,7 +36,7 @@
 #else
 #define PREFER_ABI_TARGET avx512
 #endif
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #if defined(__FAST_MATH__)
 #define PREFER_ABI_TARGET avx2_fast
 #else

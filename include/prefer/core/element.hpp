@@ -118,13 +118,23 @@ PREFER_HD constexpr float to_float(half x) {
   return detail::bits_as<float>(sign | finite | special);
 }
 
+namespace detail {
+
+// The bits of floats, rounded to those of bfloat16 in their upper halves. Words are numbers or vectors; the choice is
+// between 32-bit ones: compilers would widen 16-bit ones again to choose.
+template <class Integer, class Word>
+PREFER_HD constexpr void round_to_bfloat16(Word& u) {
+  const Word rounded = u + 0x7fffu + ((u >> 16) & 1u);
+  u = __builtin_bit_cast(Integer, u & 0x7fffffffu) > 0x7f800000 ? u | 0x400000u : rounded;
+}
+
+}  // namespace detail
+
 // Round to nearest, ties to even; overflow gives infinity, NaN stays NaN.
 PREFER_HD constexpr bfloat16 to_bfloat16(float x) {
-  const std::uint32_t u = detail::bits_as<std::uint32_t>(x);
-  const std::uint32_t rounded = u + 0x7fffu + ((u >> 16) & 1u);
-  const bool is_nan = static_cast<std::int32_t>(u & 0x7fffffffu) > 0x7f800000;
-  // The choice is between 32-bit numbers: compilers would widen 16-bit ones again to choose.
-  return {static_cast<std::uint16_t>((is_nan ? u | 0x400000u : rounded) >> 16)};
+  std::uint32_t u = detail::bits_as<std::uint32_t>(x);
+  detail::round_to_bfloat16<std::int32_t>(u);
+  return {static_cast<std::uint16_t>(u >> 16)};
 }
 
 PREFER_HD constexpr half to_half(float x) {

@@ -37,12 +37,15 @@ template <class V>
 struct scored;
 template <class V>
 struct transition;
+template <class V>
+struct action;
 struct pair_kind;
 struct reward_pair_kind;
 struct response_kind;
 struct segment_pair_kind;
 struct scored_kind;
 struct transition_kind;
+struct action_kind;
 
 // 1 where x > 0, 0 where x < 0, one half at 0; NaN gives 0.
 template <class V>
@@ -71,12 +74,14 @@ constexpr auto find_kind() {
     return static_cast<scored_kind*>(nullptr);
   else if constexpr (takes<Loss, transition>)
     return static_cast<transition_kind*>(nullptr);
+  else if constexpr (takes<Loss, action>)
+    return static_cast<action_kind*>(nullptr);
   else
     static_assert(
         sizeof(Loss) == 0,
         "prefer: this is not a loss: it needs a const call operator template that takes prefer::pair<V>, "
-        "reward_pair<V>, response<V>, segment_pair<V>, scored<V> or transition<V> and returns the pair_term<V> "
-        "(reward_pair_term<V>, ...) that belongs to it");
+        "reward_pair<V>, response<V>, segment_pair<V>, scored<V>, transition<V> or action<V> and returns the "
+        "pair_term<V> (reward_pair_term<V>, ...) that belongs to it");
 }
 
 }  // namespace detail

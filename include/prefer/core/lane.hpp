@@ -130,9 +130,99 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 #endif
 }
 
+#if !defined(__CUDACC__)
+// As many 16-bit numbers in memory as a vector of floats has, and twice as many as a vector.
+template <class Level>
+struct short_vectors;
+template <>
+struct short_vectors<level::base> {
+  typedef std::uint16_t some __attribute__((vector_size(8), aligned(2), may_alias));
+  typedef std::uint16_t both __attribute__((vector_size(16)));
+};
+template <>
+struct short_vectors<level::avx2> {
+  typedef std::uint16_t some __attribute__((vector_size(16), aligned(2), may_alias));
+  typedef std::uint16_t both __attribute__((vector_size(32)));
+#if defined(__clang__)
+  typedef __fp16 halves __attribute__((vector_size(16), aligned(2), may_alias));
+#endif
+};
+template <>
+struct short_vectors<level::avx512> {
+  typedef std::uint16_t some __attribute__((vector_size(32), aligned(2), may_alias));
+#if defined(__clang__)
+  typedef __fp16 halves __attribute__((vector_size(32), aligned(2), may_alias));
+#endif
+};
+
+// Between those and vectors. g++ 12 takes conversions of vectors apart, so that it is told the instructions.
+template <class Level>
+struct shorts {
+  using some = typename short_vectors<Level>::some;
+  using number = typename native<float, Level>::number;
+  using word = typename native<float, Level>::word;
+
+  static PREFER_HD void widen(const void* from, word& to) {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+    if constexpr (sizeof(word) > 16) {
+      __asm__("vpmovzxwd %1, %0" : "=v"(to) : "m"(*static_cast<const some*>(from)));
+      return;
+    }
+#endif
+    to = __builtin_convertvector(*static_cast<const some*>(from), word);
+  }
+  // The upper halves of words.
+  static PREFER_HD void store_upper(const word& from, void* to) {
+    const word lower = from >> 16;
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+    __asm__("vpmovdw %1, %0" : "=m"(*static_cast<some*>(to)) : "v"(lower));
+#else
+    *static_cast<some*>(to) = __builtin_convertvector(lower, some);
+#endif
+  }
+  static PREFER_HD void store_upper(const word& a, const word& b, void* to) {
+    using both = typename short_vectors<Level>::both;
+    const both x = __builtin_bit_cast(both, a), y = __builtin_bit_cast(both, b);
+    both r;
+    if constexpr (sizeof(both) == 16)
+      r = __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15);
+    else
+      r = __builtin_shufflevector(x, y, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    __builtin_memcpy(to, &r, sizeof(r));
+  }
+  // By the instruction that AVX2 processors have; it makes a signalling NaN a quiet one.
+  static PREFER_HD void widen_halves(const void* from, number& to) {
+#if defined(__clang__)
+    to = __builtin_convertvector(*static_cast<const typename short_vectors<Level>::halves*>(from), number);
+#else
+    __asm__("vcvtph2ps %1, %0" : "=v"(to) : "m"(*static_cast<const some*>(from)));
+#endif
+  }
+  static PREFER_HD void store_halves(const number& from, void* to) {
+#if defined(__clang__)
+    using halves = typename short_vectors<Level>::halves;
+    *static_cast<halves*>(to) = __builtin_convertvector(from, halves);
+#else
+    __asm__("vcvtps2ph $0, %1, %0" : "=m"(*static_cast<some*>(to)) : "v"(from));
+#endif
+  }
+};
+#endif
+
 // Byte b of a 64-bit word.
 alignas(64) inline constexpr std::int64_t byte_of[8] = {
     0xffll, 0xffll << 8, 0xffll << 16, 0xffll << 24, 0xffll << 32, 0xffll << 40, 0xffll << 48, -(1ll << 56)};
+
+// Bit i of a word.
+template <class T>
+alignas(64) inline constexpr typename bits_of<T>::type bit_of[64 / sizeof(T)] = {};
+template <>
+alignas(64) inline constexpr std::int32_t bit_of<float>[16] = {
+    1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
+    1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+template <>
+alignas(64) inline constexpr std::int64_t bit_of<double>[8] = {1 << 0, 1 << 1, 1 << 2, 1 << 3,
+                                                               1 << 4, 1 << 5, 1 << 6, 1 << 7};
 
 }  // namespace detail
 
@@ -175,6 +265,25 @@ struct lane_mask {
     });
 #endif
     return r;
+  }
+
+  // Bit i: whether it holds for element i.
+  PREFER_HD unsigned bits() const {
+#if defined(__CUDACC__)
+    unsigned all = 0;
+    for (int i = 0; i < count; ++i) all |= v[i] != 0 ? 1u << i : 0u;
+    return all;
+#else
+    constexpr int width = 64 / static_cast<int>(sizeof(T)) / count;
+    integer some{};
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      some |= v[i] & *reinterpret_cast<const integer*>(detail::bit_of<T> + i * width);
+    });
+    std::uint64_t part[sizeof(integer) / 8], all = 0;
+    __builtin_memcpy(part, &some, sizeof(some));
+    for (std::uint64_t p : part) all |= p;
+    return static_cast<unsigned>(all | all >> 32);
+#endif
   }
 
   friend PREFER_HD lane_mask operator&(const lane_mask& a, const lane_mask& b) {
@@ -260,6 +369,64 @@ struct lane {
       *reinterpret_cast<floats*>(p + i * (width / count)) = __builtin_convertvector(v[i], floats);
     });
 #endif
+  }
+
+  // From and to 16-bit numbers, for lanes of float: what to_float, to_half and to_bfloat16 give.
+  static PREFER_HD lane load(const bfloat16* p) requires(sizeof(T) == 4) {
+    lane r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < width; ++i) r.v[i] = to_float(p[i]);
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      word w;
+      detail::shorts<Level>::widen(p + i * (width / count), w);
+      r.v[i] = __builtin_bit_cast(number, w << 16);
+    });
+#endif
+    return r;
+  }
+  PREFER_HD void store(bfloat16* p) const requires(sizeof(T) == 4) {
+#if defined(__CUDACC__)
+    for (int i = 0; i < width; ++i) p[i] = to_bfloat16(v[i]);
+#else
+    word w[count];
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA {
+      w[i] = __builtin_bit_cast(word, v[i]);
+      detail::round_to_bfloat16<integer>(w[i]);
+    });
+    if constexpr (count == 1) {
+      detail::shorts<Level>::store_upper(w[0], p);
+    } else {
+      detail::each<count / 2>([&](int i) PREFER_HD_LAMBDA {
+        detail::shorts<Level>::store_upper(w[2 * i], w[2 * i + 1], p + 2 * i * (width / count));
+      });
+    }
+#endif
+  }
+  static PREFER_HD lane load(const half* p) requires(sizeof(T) == 4) {
+#if !defined(__CUDACC__)
+    if constexpr (!std::is_same_v<Level, level::base>) {
+      lane r;
+      detail::each<count>(
+          [&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::widen_halves(p + i * (width / count), r.v[i]); });
+      return r;
+    }
+#endif
+    alignas(64) float a[width];
+    for (int i = 0; i < width; ++i) a[i] = to_float(p[i]);
+    return load(a);
+  }
+  PREFER_HD void store(half* p) const requires(sizeof(T) == 4) {
+#if !defined(__CUDACC__)
+    if constexpr (!std::is_same_v<Level, level::base>) {
+      detail::each<count>(
+          [&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
+      return;
+    }
+#endif
+    alignas(64) float a[width];
+    store(a);
+    for (int i = 0; i < width; ++i) p[i] = to_half(a[i]);
   }
 
   friend PREFER_HD lane operator+(const lane& a, const lane& b) {

@@ -185,11 +185,15 @@ PREFER_HD V polynomial(const V& x) {
     return fma(x, polynomial<Terms, First + 1>(x), V(Terms::at(First)));
 }
 
-// 2^k for an integral k within the normal range.
+// 2^k for an integral k within the normal range, and for what it is with the bias of its exponent and `magic` in it.
+template <class V>
+PREFER_HD V power_of_biased(const V& biased) {
+  return map_bits(biased, [](auto& w) PREFER_HD_LAMBDA { w = w << format_of<V>::mantissa; });
+}
 template <class V>
 PREFER_HD V power_of_two(const V& k) {
   using F = format_of<V>;
-  return map_bits(opaque(k + V(F::magic + F::bias)), [](auto& w) PREFER_HD_LAMBDA { w = w << F::mantissa; });
+  return power_of_biased(opaque(k + V(F::magic + F::bias)));
 }
 
 // x * 2^k, rounded once; k may leave the normal range by a factor of two.
@@ -205,12 +209,18 @@ struct reduced {
   V expm1;  // exp(x - k ln 2) - 1
 };
 
+// exp(x - k ln 2) - 1 for the integer k next to x / ln 2.
+template <class V>
+PREFER_HD V expm1_rest(const V& x, const V& k) {
+  using F = format_of<V>;
+  const V r = fma(k, V(-F::ln2_low), fma(k, V(-F::ln2_high), x));
+  return fma(r * r, polynomial<typename F::exp_terms>(r), r);
+}
+
 template <class V>
 PREFER_HD reduced<V> reduce_exp(const V& x) {
-  using F = format_of<V>;
-  const V k = rounded_product(x, V(F::log2e));
-  const V r = fma(k, V(-F::ln2_low), fma(k, V(-F::ln2_high), x));
-  return {k, fma(r * r, polynomial<typename F::exp_terms>(r), r)};
+  const V k = rounded_product(x, V(format_of<V>::log2e));
+  return {k, expm1_rest(x, k)};
 }
 
 // 2 atanh(s) = log((1 + s) / (1 - s)) for |s| <= 1/3
@@ -316,9 +326,11 @@ PREFER_HD V exp_decay(const V& x) {
     return V::exp(x);
   } else {
     using F = detail::format_of<V>;
-    const auto [k, m] = detail::reduce_exp(x);
-    const V y = fma(m, detail::power_of_two(k), detail::power_of_two(k));
-    return select(x < V(F::decay_low), V(0), y);
+    // Rounded with its bias in it, the exponent needs no addition of its own to become a power of two.
+    const V biased = detail::opaque(fma(x, V(F::log2e), V(F::magic + F::bias)));
+    const V m = detail::expm1_rest(x, detail::opaque(biased - V(F::magic + F::bias)));
+    const V power = detail::power_of_biased(biased);
+    return select(x < V(F::decay_low), V(0), fma(m, power, power));
   }
 }
 

@@ -19,6 +19,9 @@ struct scalar {
   const float* pointer32 = nullptr;
 
   PREFER_HD constexpr scalar(double value) : value64(value), value32(static_cast<float>(value)) {}
+  // A literal 0 is a number, not a null pointer.
+  template <class I>
+  requires(std::is_integral_v<I>) PREFER_HD constexpr scalar(I value) : scalar(static_cast<double>(value)) {}
   // A null pointer is a number that no parameter accepts.
   PREFER_HD constexpr scalar(const double* pointer) : scalar(pointer != nullptr ? 0 : none()) {
     is_pointer = pointer != nullptr;

@@ -29,27 +29,28 @@ inline namespace PREFER_ABI {
 // It is 0 at the equilibrium of that temperature and above 0 elsewhere; half of it, at temperature 0, is the
 // exploitability. Written as a sum of parts that are not negative, it is exact near 0 to the errors of P pi. Infinite
 // where the policy has mass that the reference has not. At temperature 0 the best response may be any possible action,
-// the reference's zeros too. Errors, backends, workspace as self_play, and a temperature below 0. Cost: one product.
+// the reference's zeros too. The temperature may be a pointer (methods.hpp). Errors, backends, workspace as
+// self_play, and a temperature below 0. Cost: one product.
 // Source: Munos et al. 2023, arXiv 2312.00886; the closed form is derived for this library.
 template <class T = double, class Exec>
 status duality_gap(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
-                   const std::type_identity_t<view<const T, 2, Exec::memory>>& policy, double temperature,
+                   const std::type_identity_t<view<const T, 2, Exec::memory>>& policy, const scalar& temperature,
                    const std::type_identity_t<gap_outputs<Exec::memory, T>>& out) {
   detail::game_plan<T> plan;
   if (const status s = detail::make_games(in, plan.games); !s.ok()) return s;
-  const std::int64_t batch = plan.games.batch, n = plan.games.width;
-  require::footprints<5, 5> all;
+  const std::int64_t batch = plan.games.batch;
+  require::footprints<7, 5> all;
   detail::read_games(in, all), all.read(require::footprint_of("policy", policy));
   all.write(require::footprint_of("gap", out.gap));
   all.write(require::footprint_of("exploitability", out.exploitability));
   all.write(require::footprint_of("wins", out.wins)), all.write(require::footprint_of("response", out.response));
   all.write(require::footprint_of("action", out.action));
   const status checks = first_error(
-      require::not_negative(temperature, "temperature"), detail::check_shape("policy", policy, {batch, n}, true),
+      require::not_negative(temperature, "temperature"), detail::check_actions("policy", policy, plan.games, true),
       detail::check_shape("gap", out.gap, {batch}, false),
       detail::check_shape("exploitability", out.exploitability, {batch}, false),
-      detail::check_shape("wins", out.wins, {batch, n}, false),
-      detail::check_shape("response", out.response, {batch, n}, false),
+      detail::check_actions("wins", out.wins, plan.games),
+      detail::check_actions("response", out.response, plan.games),
       detail::check_shape("action", out.action, {batch}, false), all.check());
   if (!checks.ok()) return checks;
   plan.start = detail::any_space(policy);
@@ -77,7 +78,7 @@ status exploitability(const Exec& exec, const std::type_identity_t<games<Exec::m
 // The best response to given policies at a temperature, as log-probabilities [B, n]: duality_gap's `response` alone.
 template <class T = double, class Exec>
 status best_response(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
-                     const std::type_identity_t<view<const T, 2, Exec::memory>>& policy, double temperature,
+                     const std::type_identity_t<view<const T, 2, Exec::memory>>& policy, const scalar& temperature,
                      const std::type_identity_t<view<T, 2, Exec::memory>>& out) {
   return duality_gap<T>(exec, in, policy, temperature, {.response = out});
 }

@@ -14,29 +14,45 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr int report_threads = 256;
+inline constexpr int entry_threads = 256;
 
-// A thread per entry of [B, n, n]; games with a number of actions out of range have none.
-template <class T>
-static __global__ void __launch_bounds__(report_threads)
-    report_games_kernel(const game_tables<T> g, content_report* report) {
-  const std::int64_t n = g.width, all = g.batch * n * n, step = static_cast<std::int64_t>(gridDim.x) * report_threads;
-  for (std::int64_t k = static_cast<std::int64_t>(blockIdx.x) * report_threads + threadIdx.x; k < all; k += step) {
-    const std::int64_t b = k / (n * n), i = k / n % n, j = k % n, size = g.size(b);
-    if (size == 0 && i == 0 && j == 0) report_content(report, errc::bad_index, b);
-    if (i >= size || j >= size || !g.can_play(b, i) || !g.can_play(b, j)) continue;
-    if (const errc code = entry_error(g, b, i, j); code != errc::ok) report_content(report, code, k);
+// Blocks for each_entry: games along y, parts of tables along x, and not many more than a device can use.
+inline dim3 entry_grid(const game_layout& g) {
+  constexpr std::int64_t most = 65535;
+  const std::int64_t games = smaller(g.batch, most);
+  const std::int64_t parts = smaller((g.width * g.width + entry_threads - 1) / entry_threads, most / games + 1);
+  return dim3(static_cast<unsigned>(parts), static_cast<unsigned>(games));
+}
+
+// f(b, i, j) for every entry of every game; games whose number of actions or offsets are out of range have none.
+template <class F>
+static __device__ void each_entry(const game_layout& g, const F& f) {
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * entry_threads + threadIdx.x;
+  for (std::int64_t b = blockIdx.y; b < g.batch; b += gridDim.y) {
+    const std::int64_t n = g.size(b);
+    for (std::int64_t k = first; k < n * n; k += static_cast<std::int64_t>(gridDim.x) * entry_threads)
+      f(b, k / n, k % n);
   }
 }
 
-// Enqueues a look at all tables: not_a_number and bad_label with the index of the entry, bad_index with that of a game
-// whose number of actions is out of range.
+template <class T>
+static __global__ void __launch_bounds__(entry_threads)
+    report_games_kernel(const game_tables<T> g, content_report* report) {
+  for (std::int64_t b = blockIdx.y; b < g.batch && blockIdx.x == 0 && threadIdx.x == 0; b += gridDim.y)
+    if (g.size(b) == 0) report_content(report, g.size_error(), b);
+  each_entry(g, [&](std::int64_t b, std::int64_t i, std::int64_t j) {
+    if (!g.can_play(b, i) || !g.can_play(b, j)) return;
+    if (const errc code = entry_error(g.preferences(b), i, j); code != errc::ok)
+      report_content(report, code, g.entry_index(b, i, j));
+  });
+}
+
+// Enqueues a look at all tables: not_a_number and bad_label with the index of the entry, bad_index (packed:
+// bad_offsets) with that of a game whose number of actions is out of range.
 template <class T>
 status report_games(const cuda& exec, const game_tables<T>& g) {
   if (exec.report == nullptr || g.batch == 0) return {};
-  const std::int64_t blocks = (g.batch * g.width * g.width + report_threads - 1) / report_threads;
-  report_games_kernel<T><<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), report_threads, 0,
-                           exec.stream.stream>>>(g, exec.report);
+  report_games_kernel<T><<<entry_grid(g), entry_threads, 0, exec.stream.stream>>>(g, exec.report);
   return launch_status("report_games");
 }
 

@@ -12,13 +12,15 @@
 //
 //   phases                 products with the preference matrix per step, 1 or 2
 //   check()                its parameters
-//   gap_temperature()      the temperature of the game whose duality gap says that it has converged
+//   gap_temperature()      the temperature of the game whose duality gap says that it has converged: a scalar
 //   opponent(phase, t, a)  the log-weight of an action in the policy that this phase plays against; only differences
 //                          between actions count
 //   update(phase, t, wins, normalizer, a)  moves the action; wins = (P opponent)(action), normalizer = log-sum-exp of
 //                          the opponent's log-weights
 //
-// A type of your own with these members runs on both backends. In all of them tau is the temperature, mu the reference,
+// A type of your own with these members runs on both backends. Temperatures may be pointers that are read at execution,
+// so that a captured graph sees changes; nobody checks such a number: below 0 or NaN the gap is NaN, and whether a step
+// that is given fits it is the caller's. In all of them tau is the temperature, mu the reference,
 // pi_t the policy after t steps, eta the step, and terms that are the same for all actions are left out.
 namespace prefer {
 
@@ -49,16 +51,17 @@ PREFER_HD V log_mixture(double share, const V& x, const V& y) {
   return V(1 - share) * x + V(share) * y;
 }
 
-constexpr status check_step(const step_size& step, double temperature) {
+constexpr status check_step(const step_size& step, const scalar& temperature) {
+  const bool later = temperature.by_pointer();
   return first_error(require::not_negative(temperature, "temperature"),
                      require::that(!step.given || (step.value > 0 && require::finite(step.value)), "step", step.value,
                                    "a finite number above 0"),
-                     require::that(!step.given || step.value * temperature <= 1, "step", step.value,
+                     require::that(later || !step.given || step.value * temperature.value64 <= 1, "step", step.value,
                                    "at most 1 / temperature"),
-                     require::that(step.given || temperature > 0, "step", step.value,
+                     require::that(later || step.given || temperature.value64 > 0, "step", step.value,
                                    "a number of its own, since the default is for a temperature above 0"));
 }
-constexpr status check_regularized(const step_size& step, double temperature) {
+constexpr status check_regularized(const step_size& step, const scalar& temperature) {
   return first_error(require::positive(temperature, "temperature"), check_step(step, temperature));
 }
 
@@ -88,7 +91,7 @@ PREFER_HD double contracting_step(const step_size& step, double temperature) {
 // mixture). Errors: temperature or step not above 0, step above 1 / temperature, mixture outside [0, 1].
 // Source: Munos et al. 2023, arXiv 2312.00886, section 6 and theorem 1.
 struct nash_md {
-  double temperature = 0.1;
+  scalar temperature = 0.1;
   step_size step = {};
   struct share {
     double value = 0;
@@ -103,9 +106,9 @@ struct nash_md {
                        require::that(!mixture.given || (mixture.value >= 0 && mixture.value <= 1), "mixture",
                                      mixture.value, "from 0 to 1"));
   }
-  PREFER_HD double gap_temperature() const { return temperature; }
+  constexpr scalar gap_temperature() const { return temperature; }
   PREFER_HD double pull(std::int64_t t) const {  // eta tau
-    return step.given ? step.value * temperature : 2 / static_cast<double>(t + 2);
+    return step.given ? step.value * temperature.as<double>() : 2 / static_cast<double>(t + 2);
   }
   template <class V>
   PREFER_HD V opponent(int, std::int64_t t, const game_action<V>& a) const {
@@ -113,7 +116,8 @@ struct nash_md {
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t t, const V& wins, double normalizer, game_action<V>& a) const {
-    a.policy = detail::log_mixture(pull(t), a.policy, a.reference) - V(normalizer) + V(pull(t) / temperature) * wins;
+    const double eta = pull(t) / temperature.as<double>();
+    a.policy = detail::log_mixture(pull(t), a.policy, a.reference) - V(normalizer) + V(eta) * wins;
   }
 };
 
@@ -129,19 +133,20 @@ struct nash_md {
 // step not above 0 or above 1 / temperature. Sources: Calandriello et al. 2024, arXiv 2403.08635; Zhang et al. 2024,
 // arXiv 2407.00617; Swamy et al. 2024, arXiv 2401.04056; Wu et al. 2024, arXiv 2405.00675.
 struct mirror_descent {
-  double temperature = 0.1;
+  scalar temperature = 0.1;
   step_size step = {};
 
   static constexpr int phases = 1;
   constexpr status check() const { return detail::check_step(step, temperature); }
-  PREFER_HD double gap_temperature() const { return temperature; }
+  constexpr scalar gap_temperature() const { return temperature; }
   template <class V>
   PREFER_HD V opponent(int, std::int64_t, const game_action<V>& a) const {
     return a.policy;
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    a.policy = detail::descend(detail::contracting_step(step, temperature), temperature, wins, normalizer, a);
+    const double tau = temperature.as<double>();
+    a.policy = detail::descend(detail::contracting_step(step, tau), tau, wins, normalizer, a);
   }
 };
 
@@ -163,7 +168,7 @@ inline double hedge_step(std::int64_t actions, std::int64_t steps) {
 // pi_t and e = pi_{t+1} - pi*) against |d|^2 / 2 + eta tau |e|^2 / 2, by Pinsker's inequality (derived here). Errors:
 // temperature or step not above 0. Source: Sokota et al. 2022, arXiv 2206.05825.
 struct magnetic_mirror_descent {
-  double temperature = 0.1;
+  scalar temperature = 0.1;
   step_size step = {};
 
   static constexpr int phases = 1;
@@ -172,15 +177,15 @@ struct magnetic_mirror_descent {
                        require::that(!step.given || (step.value > 0 && require::finite(step.value)), "step",
                                      step.value, "a finite number above 0"));
   }
-  PREFER_HD double gap_temperature() const { return temperature; }
+  constexpr scalar gap_temperature() const { return temperature; }
   template <class V>
   PREFER_HD V opponent(int, std::int64_t, const game_action<V>& a) const {
     return a.policy;
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    const double eta = step.given ? step.value : 4 * temperature;
-    a.policy = detail::descend(eta / (1 + eta * temperature), temperature, wins, normalizer, a);
+    const double tau = temperature.as<double>(), eta = step.given ? step.value : 4 * tau;
+    a.policy = detail::descend(eta / (1 + eta * tau), tau, wins, normalizer, a);
   }
 };
 
@@ -193,21 +198,21 @@ struct magnetic_mirror_descent {
 // any tau: the step does not shrink with the temperature. Errors: temperature or step not above 0, step above 1 /
 // temperature. Source: Zhou et al. 2025, arXiv 2503.08942.
 struct extragradient {
-  double temperature = 0.1;
+  scalar temperature = 0.1;
   step_size step = {};
 
   static constexpr int phases = 2;
   constexpr status check() const { return detail::check_regularized(step, temperature); }
-  PREFER_HD double gap_temperature() const { return temperature; }
+  constexpr scalar gap_temperature() const { return temperature; }
   template <class V>
   PREFER_HD V opponent(int phase, std::int64_t, const game_action<V>& a) const {
     return phase == 0 ? a.policy : a.own;
   }
   template <class V>
   PREFER_HD void update(int phase, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    const double eta = step.given ? step.value : 1 / (temperature + 2);
+    const double tau = temperature.as<double>(), eta = step.given ? step.value : 1 / (tau + 2);
     if (phase == 0) {
-      a.policy = detail::log_mixture(eta * temperature, a.policy - V(normalizer), a.reference);  // the base
+      a.policy = detail::log_mixture(eta * tau, a.policy - V(normalizer), a.reference);  // the base
       a.own = a.policy + V(eta) * wins;
     } else {
       a.policy = a.policy + V(eta) * wins;
@@ -225,19 +230,19 @@ struct extragradient {
 // not above 0 or above 1 / temperature. Sources: arXiv 2512.24818; for tau > 0 arXiv 2502.16852 (the placing of the
 // pull is reconstructed).
 struct optimistic {
-  double temperature = 0;
+  scalar temperature = 0;
   double step = 0.5;
 
   static constexpr int phases = 1;
   constexpr status check() const { return detail::check_step(step, temperature); }
-  PREFER_HD double gap_temperature() const { return temperature; }
+  constexpr scalar gap_temperature() const { return temperature; }
   template <class V>
   PREFER_HD V opponent(int, std::int64_t, const game_action<V>& a) const {
     return a.policy;
   }
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    a.policy = detail::descend(step, temperature, V(2) * wins - a.own, normalizer, a);
+    a.policy = detail::descend(step, temperature.as<double>(), V(2) * wins - a.own, normalizer, a);
     a.own = wins;
   }
 };
@@ -252,7 +257,7 @@ struct optimistic {
 // (an average of parameters). Errors: as mirror_descent with temperature above 0, decay outside [0, 1]. Source: Munos
 // et al. 2023, arXiv 2312.00886, section 7.
 struct nash_ema {
-  double temperature = 0.1;
+  scalar temperature = 0.1;
   step_size step = {};
   double decay = 0.5;
 
@@ -261,7 +266,7 @@ struct nash_ema {
     return first_error(detail::check_regularized(step, temperature),
                        require::that(decay >= 0 && decay <= 1, "decay", decay, "from 0 to 1"));
   }
-  PREFER_HD double gap_temperature() const { return temperature; }
+  constexpr scalar gap_temperature() const { return temperature; }
   template <class V>
   PREFER_HD void prepare(game_action<V>& a) const {
     a.own = a.policy;
@@ -273,7 +278,8 @@ struct nash_ema {
   // Both logits are shifted alike, which keeps them small.
   template <class V>
   PREFER_HD void update(int, std::int64_t, const V& wins, double normalizer, game_action<V>& a) const {
-    a.policy = detail::descend(detail::contracting_step(step, temperature), temperature, wins, normalizer, a);
+    const double tau = temperature.as<double>();
+    a.policy = detail::descend(detail::contracting_step(step, tau), tau, wins, normalizer, a);
     a.own = detail::log_mixture(1 - decay, a.own - V(normalizer), a.policy);
   }
 };
@@ -292,7 +298,7 @@ struct proximal {
     return first_error(inner.check(), require::that(inner_iterations > 0, "inner_iterations",
                                                     static_cast<double>(inner_iterations), "above 0"));
   }
-  PREFER_HD double gap_temperature() const { return 0; }
+  constexpr scalar gap_temperature() const { return 0; }
   template <class V>
   PREFER_HD void prepare(game_action<V>& a) const {
     if constexpr (requires { inner.prepare(a); }) inner.prepare(a);

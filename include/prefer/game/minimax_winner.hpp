@@ -64,9 +64,12 @@ struct minimax_plan {
     return {action, pivot_tableau::carve(memory, n, Team::shape(n, n))};
   }
 
+  PREFER_HD double limit() const { return options.tolerance; }
+
   // Action i of game b.
   PREFER_HD void store(std::int64_t b, std::int64_t i, double p) const {
-    store_entry(probability, b, i, static_cast<T>(p)), store_entry(policy, b, i, static_cast<T>(math::log(p)));
+    store_action(games, probability, b, i, static_cast<T>(p));
+    store_action(games, policy, b, i, static_cast<T>(math::log(p)));
   }
 
   // Solves game b.
@@ -76,7 +79,7 @@ struct minimax_plan {
     const game_loaded loaded = load_game(team, games, b, m.action);
     pivot_progress at;
     if (loaded.good) {
-      m.tableau.size = loaded.margins.size;
+      m.tableau.size = loaded.margins.size, m.tableau.most_kept = pivots_kept_back(m.tableau.size);
       pivoting<Team> work{team, loaded.margins, m.tableau,
                           options.max_pivots > 0 ? options.max_pivots : 50 * m.tableau.size + 100,
                           options.tolerance * loaded.margins.scale};
@@ -84,7 +87,7 @@ struct minimax_plan {
     }
     const double gap = loaded.good ? math::max(at.gap / loaded.margins.scale, 0.0) : nan;
     const bool solved = gap <= options.tolerance;
-    team.each(games.width, [&](std::int64_t i) PREFER_HD_LAMBDA { store(b, i, solved ? 0 : nan); });
+    team.each(games.written(b), [&](std::int64_t i) PREFER_HD_LAMBDA { store(b, i, solved ? 0 : nan); });
     if (solved)
       team.each(m.tableau.size, [&](std::int64_t i) PREFER_HD_LAMBDA { store(b, m.action[i], m.tableau.best[i]); });
     team.each(1, [&](std::int64_t) PREFER_HD_LAMBDA {
@@ -98,8 +101,8 @@ template <space S, class T>
 status make_minimax_plan(const games<S, T>& in, const minimax_options& options, const minimax_outputs<S, T>& out,
                          minimax_plan<T>& plan) {
   if (const status s = make_games(in, plan.games); !s.ok()) return s;
-  const std::int64_t batch = plan.games.batch, n = plan.games.width;
-  require::footprints<4, 5> all;
+  const std::int64_t batch = plan.games.batch;
+  require::footprints<6, 5> all;
   read_games(in, all);
   all.write(require::footprint_of("probability", out.probability));
   all.write(require::footprint_of("policy", out.policy));
@@ -112,8 +115,8 @@ status make_minimax_plan(const games<S, T>& in, const minimax_options& options, 
   return first_error(
       refuse_reference(in), require::positive(options.tolerance, "tolerance"),
       require::that(options.max_pivots >= 0, "max_pivots", static_cast<double>(options.max_pivots), "0 or above"),
-      check_shape("probability", out.probability, {batch, n}, false),
-      check_shape("policy", out.policy, {batch, n}, false),
+      check_actions("probability", out.probability, plan.games),
+      check_actions("policy", out.policy, plan.games),
       check_shape("exploitability", out.exploitability, {batch}, false),
       check_shape("pivots", out.pivots, {batch}, false), check_shape("converged", out.converged, {batch}, false),
       require_output(out.probability, out.policy, out.exploitability, out.pivots, out.converged), all.check());
@@ -127,11 +130,12 @@ inline std::size_t minimax_winner_workspace(const cpu&, std::int64_t batch, std:
 }
 
 // The minimax winners of all games: p, log p, and how far p is from optimal, which is at most `tolerance` or the game
-// is not solved. On the CPU a game is worked on by one of the caller's threads, the workspace is exec.workspace
-// (minimax_winner_workspace bytes), and which instruction-set level runs shows in the last bits only. On CUDA a block
-// of threads solves a game, in shared memory if it has up to about 70 actions, in one launch for the whole batch; any
-// size is solved, but a large game by one block: hundreds of games of 64 actions, or a few of 1000, are what that is
-// for.
+// is not solved. On the CPU a game is worked on by one of the caller's threads, a game alone and
+// games of 2048 actions and more by all of them (from about 360 actions), with the same bits; the workspace is
+// exec.workspace (minimax_winner_workspace bytes), and which instruction-set level runs shows in the last bits only. On
+// CUDA a block of threads solves a game, in shared memory if it has up to about 70 actions, in one launch for the whole
+// batch; any size is solved, but a large game by one block: hundreds of games of 64 actions, or a few of 1000, are what
+// that is for.
 //
 // Errors: shapes; a probability outside [0, 1], NaN, P + P' off from 1, no possible action (check_games; on CUDA the
 // game's numbers are NaN and the report names the entry, see game.cuh); options outside their range; no output.
@@ -145,7 +149,7 @@ status minimax_winner(const Exec& exec, const std::type_identity_t<games<Exec::m
   detail::minimax_plan<T> plan;
   if (const status s = detail::make_minimax_plan(in, options, out, plan); !s.ok()) return s;
   if (const status s = detail::check_games(exec, plan.games); !s.ok()) return s;
-  return detail::solve_games(exec, plan, "exploitability", options.tolerance);
+  return detail::solve_games(exec, plan, "exploitability");
 }
 
 }  // namespace PREFER_ABI

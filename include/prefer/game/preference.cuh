@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/cuda/launch.cuh>
+#include <prefer/game/game.cuh>
 #include <prefer/game/preference.hpp>
 
 #include <cstdint>
@@ -12,22 +12,18 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr int pair_threads = 256;
-
 template <class T, class Pair>
-static __global__ void __launch_bounds__(pair_threads) fill_tables_kernel(const Pair pair, const view<T, 3> out) {
-  const std::int64_t n = out.extent[1], all = out.extent[0] * n * n;
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * pair_threads;
-  for (std::int64_t k = static_cast<std::int64_t>(blockIdx.x) * pair_threads + threadIdx.x; k < all; k += step)
-    if (k / n % n <= k % n) write_pair(pair, out, k / (n * n), k / n % n, k % n);
+static __global__ void __launch_bounds__(entry_threads)
+    fill_tables_kernel(const game_layout g, const Pair pair, const view<T, 3> out) {
+  each_entry(g, [&](std::int64_t b, std::int64_t i, std::int64_t j) {
+    if (i <= j) write_pair(pair, g.matrix(out, b), b, i, j);
+  });
 }
 
 template <class T, class Pair>
-status fill_tables(const cuda& exec, const Pair& pair, const view<T, 3>& out) {
-  const std::int64_t all = out.extent[0] * out.extent[1] * out.extent[1];
-  if (all == 0) return {};
-  const auto blocks = static_cast<unsigned>(smaller((all + pair_threads - 1) / pair_threads, 65536));
-  fill_tables_kernel<T, Pair><<<blocks, pair_threads, 0, exec.stream.stream>>>(pair, out);
+status fill_tables(const cuda& exec, const game_layout& g, const Pair& pair, const view<T, 3>& out) {
+  if (g.batch == 0) return {};
+  fill_tables_kernel<T, Pair><<<entry_grid(g), entry_threads, 0, exec.stream.stream>>>(g, pair, out);
   return launch_status("preference tables");
 }
 

@@ -49,7 +49,7 @@ template <class T>
 struct equilibrium_plan {
   game_tables<T> games;
   equilibrium_options options;
-  double temperature = 1;
+  scalar temperature = 1;
   view<T, 2> policy, probability;
   view<double, 1> gap, residual;
   view<std::int64_t, 1> steps;
@@ -65,7 +65,7 @@ struct equilibrium_plan {
     return {action, equilibrium_memory::carve(memory, n, Team::shape(n, n + 2))};
   }
 
-  PREFER_HD double limit() const { return options.tolerance * math::max(1.0, 1e-3 / temperature); }
+  PREFER_HD double limit() const { return options.tolerance * math::max(1.0, 1e-3 / temperature.as<double>()); }
 
   template <class Team>
   PREFER_HD game_answer solve(const Team& team, std::int64_t b, memory_type& m) const {
@@ -73,15 +73,16 @@ struct equilibrium_plan {
     game_loaded loaded = load_game(team, games, b, m.action);
     loaded.margins.scale = 1;
     equilibrium_result r = {0, nan, nan};
-    if (loaded.good) {
+    const double tau = temperature.as<double>();
+    if (loaded.good && tau > 0 && tau < math::detail::infinity<double>()) {
       team.each(loaded.margins.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { m.newton.reference[i] = games.log_weight(b, m.action[i]); });
-      equilibrium_newton<Team> work{team, loaded.margins, m.newton, temperature, limit(), options.max_steps};
+      equilibrium_newton<Team> work{team, loaded.margins, m.newton, tau, limit(), options.max_steps};
       r = Team::apart(work);
     }
     const bool solved = r.residual <= limit();
     const double elsewhere = solved ? -math::detail::infinity<double>() : nan;
-    team.each(games.width, [&](std::int64_t i) PREFER_HD_LAMBDA { store_policy(b, i, elsewhere); });
+    team.each(games.written(b), [&](std::int64_t i) PREFER_HD_LAMBDA { store_policy(b, i, elsewhere); });
     if (solved)
       team.each(loaded.margins.size,
                 [&](std::int64_t i) PREFER_HD_LAMBDA { store_policy(b, m.action[i], m.newton.best[i]); });
@@ -92,16 +93,17 @@ struct equilibrium_plan {
     return {loaded.good, solved, r.residual};
   }
   PREFER_HD void store_policy(std::int64_t b, std::int64_t i, double x) const {
-    store_entry(policy, b, i, static_cast<T>(x)), store_entry(probability, b, i, static_cast<T>(math::exp(x)));
+    store_action(games, policy, b, i, static_cast<T>(x));
+    store_action(games, probability, b, i, static_cast<T>(math::exp(x)));
   }
 };
 
 template <space S, class T>
-status make_equilibrium_plan(const games<S, T>& in, double temperature, const equilibrium_options& options,
+status make_equilibrium_plan(const games<S, T>& in, const scalar& temperature, const equilibrium_options& options,
                              const equilibrium_outputs<S, T>& out, equilibrium_plan<T>& plan) {
   if (const status s = make_games(in, plan.games); !s.ok()) return s;
-  const std::int64_t batch = plan.games.batch, n = plan.games.width;
-  require::footprints<4, 6> all;
+  const std::int64_t batch = plan.games.batch;
+  require::footprints<6, 6> all;
   read_games(in, all);
   all.write(require::footprint_of("policy", out.policy));
   all.write(require::footprint_of("probability", out.probability));
@@ -114,8 +116,8 @@ status make_equilibrium_plan(const games<S, T>& in, double temperature, const eq
   return first_error(
       require::positive(temperature, "temperature"), require::positive(options.tolerance, "tolerance"),
       require::that(options.max_steps > 0, "max_steps", static_cast<double>(options.max_steps), "above 0"),
-      check_shape("policy", out.policy, {batch, n}, false),
-      check_shape("probability", out.probability, {batch, n}, false), check_shape("gap", out.gap, {batch}, false),
+      check_actions("policy", out.policy, plan.games),
+      check_actions("probability", out.probability, plan.games), check_shape("gap", out.gap, {batch}, false),
       check_shape("residual", out.residual, {batch}, false), check_shape("steps", out.steps, {batch}, false),
       check_shape("converged", out.converged, {batch}, false),
       require_output(out.policy, out.probability, out.gap, out.residual, out.steps, out.converged), all.check());
@@ -129,16 +131,19 @@ inline std::size_t regularized_equilibrium_workspace(const cpu&, std::int64_t ba
 }
 
 // The regularised equilibria of all games at one temperature. Backends, workspace and errors as minimax_winner's
-// (minimax_winner.hpp); `residual` is what not_converged is about. Of 25000 random games, with ties, copies of actions
-// and tiny margins among them, each was solved at tau = 1e-3; at 1e-5 and below up to six in a thousand were not.
+// (minimax_winner.hpp); `residual` is what not_converged is about, and the temperature may be a pointer (methods.hpp).
+// Of 25000 random games of up to 15 actions, with ties, copies of actions and margins of 1e-9 among them, each was
+// solved at 1e-3, 1e-5, 1e-6 and 1e-7, and all but one at 1e-8. At 1e-10 a fifth was not: there rounding a probability
+// moves P pi / tau by more than the tolerance. The answer is then not_converged with the residual and the gap that were
+// reached, never a policy that is off.
 template <class T = double, class Exec>
 status regularized_equilibrium(const Exec& exec, const std::type_identity_t<games<Exec::memory, T>>& in,
-                               double temperature, const equilibrium_options& options,
+                               const scalar& temperature, const equilibrium_options& options,
                                const std::type_identity_t<equilibrium_outputs<Exec::memory, T>>& out) {
   detail::equilibrium_plan<T> plan;
   if (const status s = detail::make_equilibrium_plan(in, temperature, options, out, plan); !s.ok()) return s;
   if (const status s = detail::check_games(exec, plan.games); !s.ok()) return s;
-  return detail::solve_games(exec, plan, "residual", plan.limit());
+  return detail::solve_games(exec, plan, "residual");
 }
 
 }  // namespace PREFER_ABI

@@ -51,20 +51,20 @@ template <class Method, space S, class T>
 status make_play(const Method& method, const games<S, T>& in, const play_options<S, T>& how,
                  const play_outputs<S, T>& out, game_plan<T>& p) {
   if (const status s = make_games(in, p.games); !s.ok()) return s;
-  const std::int64_t batch = p.games.batch, n = p.games.width;
+  const std::int64_t batch = p.games.batch;
   const status parameters = first_error(
       method.check(), require::not_negative(how.tolerance, "tolerance"),
       require::that(how.max_iterations >= 0, "max_iterations", static_cast<double>(how.max_iterations), "0 or above"),
       require::that(how.every > 0, "every", static_cast<double>(how.every), "above 0"));
   if (!parameters.ok()) return parameters;
   const status shapes = first_error(
-      check_shape("start", how.start, {batch, n}, false), check_shape("policy", out.policy, {batch, n}, false),
-      check_shape("average", out.average, {batch, n}, false), check_shape("gap", out.gap, {batch}, false),
+      check_actions("start", how.start, p.games), check_actions("policy", out.policy, p.games),
+      check_actions("average", out.average, p.games), check_shape("gap", out.gap, {batch}, false),
       check_shape("iterations", out.iterations, {batch}, false),
       check_shape("converged", out.converged, {batch}, false),
       check_shape("history", out.history, {batch, how.max_iterations / how.every}, false));
   if (!shapes.ok()) return shapes;
-  require::footprints<5, 6> all;
+  require::footprints<7, 6> all;
   read_games(in, all), all.read(require::footprint_of("start", how.start));
   each_play_output(out, [&](const char* name, const auto& v) { all.write(require::footprint_of(name, v)); });
   if (const status s = all.check(); !s.ok()) return s;
@@ -83,29 +83,6 @@ status make_play(const Method& method, const games<S, T>& in, const play_options
   p.iterations = any_space(out.iterations);
   p.converged = any_space(out.converged);
   p.history = any_space(out.history);
-  return {};
-}
-
-// Log-weights to begin with: not NaN, below infinity, and some mass on an action that is possible.
-template <class T>
-status check_log_weights(const cpu& exec, const char* name, const game_tables<T>& g, const view<const T, 2>& x) {
-  if (exec.content == content::none || x.data == nullptr) return {};
-  for (std::int64_t b = 0; b < g.batch; ++b) {
-    bool some = false;
-    for (std::int64_t i = 0; i < g.size(b); ++i) {
-      if (!g.can_play(b, i)) continue;
-      const auto w = static_cast<double>(x.data[b * x.stride[0] + i * x.stride[1]]);
-      if (math::is_nan(w) || w == math::detail::infinity<double>())
-        return require::fail(math::is_nan(w) ? errc::not_a_number : errc::bad_label, name,
-                             "a log-probability, below infinity", w, 0, b * g.width + i);
-      some = some || w > -math::detail::infinity<double>();
-    }
-    if (!some) return require::fail(errc::bad_label, name, "mass on some possible action of this game", 0, 0, b);
-  }
-  return {};
-}
-template <class T>
-status check_log_weights(const cuda&, const char*, const game_tables<T>&, const view<const T, 2>&) {
   return {};
 }
 
@@ -130,10 +107,11 @@ status check_log_weights(const cuda&, const char*, const game_tables<T>&, const 
 // max_iterations bounds what is enqueued. Results do not depend on threads.
 //
 // Errors: parameters, shapes, overlap; on the CPU content: a preference that is NaN, outside [0, 1] or not 1 minus its
-// mirror (the index counts the elements of [B, n, n]), a count of actions outside [1, n], a reference or start that is
-// NaN or infinite or leaves a game without any mass. On CUDA nothing is looked at beforehand: NaN and a count out of
-// range make their own game's results NaN, and exec.report, where given, is told of bad preferences and counts by one
-// more launch. Workspace: game_workspace bytes.
+// mirror (the index counts the elements of [B, n, n]), a count of actions outside [1, n], offsets that leave arrays, a
+// reference or start that is NaN or infinite or leaves a game without any mass. On CUDA nothing is looked at
+// beforehand (validate_games does): NaN and a count or offset out of range make their own game's results NaN, and
+// exec.report, where given, is told of bad preferences, counts and offsets by one more launch. Workspace:
+// game_workspace bytes, of which the CPU uses what 64 games need.
 template <class T = double, class Exec, class Method>
 status self_play(const Exec& exec, const Method& method, const std::type_identity_t<games<Exec::memory, T>>& in,
                  const std::type_identity_t<play_options<Exec::memory, T>>& how,

@@ -46,6 +46,8 @@ struct tournament_plan {
     return {memory.take<std::int32_t>(n)};
   }
 
+  PREFER_HD double limit() const { return 0; }
+
   // The scores of the i-th possible action; returns how many others it does not beat.
   PREFER_HD double score(std::int64_t b, std::int64_t i, const game_margins& m) const {
     double beaten = 0, ties = 0, sum = 0;
@@ -55,8 +57,8 @@ struct tournament_plan {
       beaten += a > 0 ? 1 : 0, ties += a == 0 ? 1 : 0, sum += a;
     }
     const double others = static_cast<double>(m.size - 1);
-    store_entry(copeland, b, m.action[i], beaten + 0.5 * ties);
-    store_entry(borda, b, m.action[i], 0.5 + (others > 0 ? sum / others : 0));
+    store_action(games, copeland, b, m.action[i], beaten + 0.5 * ties);
+    store_action(games, borda, b, m.action[i], 0.5 + (others > 0 ? sum / others : 0));
     return others - beaten;
   }
 
@@ -65,8 +67,8 @@ struct tournament_plan {
     game_loaded loaded = load_game(team, games, b, m.action);
     loaded.margins.scale = 1;
     const double elsewhere = loaded.good ? 0 : math::detail::not_a_number<double>();
-    team.each(games.width, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      store_entry(copeland, b, i, elsewhere), store_entry(borda, b, i, elsewhere);
+    team.each(games.written(b), [&](std::int64_t i) PREFER_HD_LAMBDA {
+      store_action(games, copeland, b, i, elsewhere), store_action(games, borda, b, i, elsewhere);
     });
     least_entry winner = {1, 0};
     if (loaded.good)
@@ -92,21 +94,21 @@ status tournament_scores(const Exec& exec, const std::type_identity_t<games<Exec
                          const tournament_outputs<Exec::memory>& out) {
   detail::tournament_plan<T> plan;
   if (const status s = detail::make_games(in, plan.games); !s.ok()) return s;
-  const std::int64_t batch = plan.games.batch, n = plan.games.width;
-  require::footprints<4, 3> all;
+  const std::int64_t batch = plan.games.batch;
+  require::footprints<6, 3> all;
   detail::read_games(in, all);
   all.write(require::footprint_of("condorcet", out.condorcet));
   all.write(require::footprint_of("copeland", out.copeland)), all.write(require::footprint_of("borda", out.borda));
   const status checks =
       first_error(detail::refuse_reference(in), detail::check_shape("condorcet", out.condorcet, {batch}, false),
-                  detail::check_shape("copeland", out.copeland, {batch, n}, false),
-                  detail::check_shape("borda", out.borda, {batch, n}, false),
+                  detail::check_actions("copeland", out.copeland, plan.games),
+                  detail::check_actions("borda", out.borda, plan.games),
                   detail::require_output(out.condorcet, out.copeland, out.borda), all.check(),
                   detail::check_games(exec, plan.games));
   if (!checks.ok()) return checks;
   plan.condorcet = detail::any_space(out.condorcet);
   plan.copeland = detail::any_space(out.copeland), plan.borda = detail::any_space(out.borda);
-  return detail::solve_games(exec, plan, "tournament_scores", 0);
+  return detail::solve_games(exec, plan, "tournament_scores");
 }
 
 }  // namespace PREFER_ABI

@@ -251,11 +251,21 @@ struct win_rate_job {
   std::int64_t bad = -1;       // the first sample that met something that is no probability
 };
 
+// Ones with a zero in the middle: from the right place on, the flags of a tile in which one entry is oneself.
+struct flags_but_one {
+  static constexpr int middle = tile_items;
+  std::uint8_t flag[2 * tile_items] = {};
+  constexpr flags_but_one() {
+    for (int k = 0; k < 2 * tile_items; ++k) flag[k] = k != middle;
+  }
+};
+inline constexpr flags_but_one all_but_self = {};
+
 struct win_rate_work {
   struct tile {
     std::int64_t first;
     int count, kept;
-    const std::uint8_t* keep;  // of each entry, 0 or 1, zeros up to a whole lane; null: all are kept
+    const std::uint8_t* keep;  // of each entry, 0 or 1; null: all are kept, in whole lanes
     alignas(64) std::uint8_t flags[tile_items];
     alignas(64) double x[tile_items];
     alignas(64) double games[tile_items];
@@ -287,12 +297,17 @@ struct win_rate_work {
     const bool has_self = self >= first && self < first + t.count, masked = w.opponent_mask.data != nullptr;
     t.keep = flagged || has_self || masked || t.count % 8 != 0 ? t.flags : nullptr;
     if (t.keep == nullptr) return;
+    if (!masked) {  // without oneself in it any ones do
+      t.keep = all_but_self.flag + (has_self ? flags_but_one::middle - (self - first) : 0);
+      t.kept -= has_self ? 1 : 0;
+      return;
+    }
     constexpr std::uint64_t one = 0x0101010101010101;
     const source mask = w.opponent_mask.row(b);
     t.kept = 0;
     for (int k = 0; k < t.count; k += 8) {
       const int here = t.count - k < 8 ? t.count - k : 8;
-      std::uint64_t flags = masked ? flags_at(mask, first + k, here) : here == 8 ? one : one >> (64 - 8 * here);
+      std::uint64_t flags = flags_at(mask, first + k, here);
       if (has_self && self - first >= k && self - first < k + 8) flags &= ~(std::uint64_t{1} << 8 * (self - first - k));
       __builtin_memcpy(t.flags + k, &flags, 8);
       t.kept += static_cast<int>(flags * one >> 56);

@@ -106,7 +106,7 @@ class candidate_call {
 
   template <class View>
   status optional(const char* name, const View& v, require::holds what) const {
-    return v.given() ? require::vector(name, v, items_, "one per row of logits (or of rows):", what) : status{};
+    return check_row_vector(name, v, items_, what);
   }
 
   status check_candidates() const {
@@ -147,20 +147,14 @@ class candidate_call {
 
   status check_overlap() const {
     require::footprints<7, 4> all;
-    const auto reads = [&](const char* name, const auto& v) {
-      if (v.given()) all.read(require::footprint_of(name, v));
-    };
-    const auto writes = [&](const char* name, const auto& v) {
-      if (v.given()) all.write(require::footprint_of(name, v));
-    };
-    if (!lies_over(out_.grad_logits, in_.logits)) reads("logits", in_.logits);
-    reads("candidates", in_.candidates), reads("rows", in_.rows);
-    reads("grad_logp", in_.grad_logp), reads("grad_log_sum_exp", in_.grad_log_sum_exp);
+    if (!lies_over(out_.grad_logits, in_.logits)) all.read("logits", in_.logits);
+    all.read("candidates", in_.candidates), all.read("rows", in_.rows);
+    all.read("grad_logp", in_.grad_logp), all.read("grad_log_sum_exp", in_.grad_log_sum_exp);
     if constexpr (saved)
-      reads("max", in_.max), reads("log_sum", in_.log_sum);
+      all.read("max", in_.max), all.read("log_sum", in_.log_sum);
     else
-      writes("logp", out_.logp), writes("max", out_.max), writes("log_sum", out_.log_sum);
-    writes("grad_logits", out_.grad_logits);
+      all.write("logp", out_.logp), all.write("max", out_.max), all.write("log_sum", out_.log_sum);
+    all.write("grad_logits", out_.grad_logits);
     return all.check();
   }
 };

@@ -29,6 +29,12 @@ status check_logits(const Logits& x, const Gradient& g) {
   return g.given() ? require::matrix("grad_logits", g, x.extent[0], x.extent[1]) : status{};
 }
 
+// A vector, if it is given, of what belongs to the rows.
+template <class View>
+status check_row_vector(const char* name, const View& v, std::int64_t items, require::holds what) {
+  return v.given() ? require::vector(name, v, items, "one per row of logits (or of rows):", what) : status{};
+}
+
 template <class Logits, class Rows, class Gradient>
 row_reduce_arguments logit_rows(const Logits& x, const Rows& rows, const Gradient& g) {
   row_reduce_arguments a;
@@ -67,11 +73,12 @@ inline status check_logit_row(const row_reduce_arguments& a, std::int64_t row, s
 
 // Content of a call on the CPU, before anything is written; on CUDA the kernel guards itself. look(i) is an item_look.
 template <class Exec, class Look>
-status check_logit_rows(const Exec&, const row_reduce_arguments&, const Look&) {
+status check_logit_rows(const Exec&, const row_reduce_arguments&, const Look&, const char* = "logits") {
   return {};
 }
 template <class Look>
-status check_logit_rows(const cpu& exec, const row_reduce_arguments& a, const Look& look) {
+status check_logit_rows(const cpu& exec, const row_reduce_arguments& a, const Look& look,
+                        const char* name = "logits") {
   if (exec.content == content::none) return {};
   for (std::int64_t i = 0; i < a.items; ++i) {
     const std::int64_t row = row_of(a, i);
@@ -79,7 +86,7 @@ status check_logit_rows(const cpu& exec, const row_reduce_arguments& a, const Lo
     const item_look seen = look(i);
     if (!seen.wrong.ok()) return seen.wrong;
     if (!seen.reads || exec.content != content::all) continue;
-    if (const status s = check_logit_row(a, row, row); !s.ok()) return s;
+    if (const status s = check_logit_row(a, row, row, name); !s.ok()) return s;
   }
   return {};
 }

@@ -93,14 +93,23 @@ class divergence_call {
       : options_(options), in_(in), out_(out), items_(in.rows.given() ? in.rows.extent[0] : in.p_logits.extent[0]) {}
 
   status check() const {
-    status s = first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
-    if (s.ok()) s = check_vectors();
+    status s = check_inputs();
+    if (s.ok()) s = check_statistics();
     if (s.ok()) s = check_gradients();
     if (s.ok()) s = check_needs();
     return s.ok() ? check_overlap() : s;
   }
+  // What can be said without outputs.
+  status check_inputs() const {
+    const status s =
+        first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
+    using require::holds;
+    return s.ok() ? first_error(check_row_vector("rows", in_.rows, items_, holds::indices),
+                                check_row_vector("mask", in_.mask, items_, holds::flags),
+                                check_row_vector("grad_divergence", in_.grad_divergence, items_, holds::numbers))
+                  : s;
+  }
 
-  std::int64_t items() const { return items_; }
   divergence_body body() const { return {in_.grad_scale}; }
 
   // The statistics of one side.
@@ -203,16 +212,11 @@ class divergence_call {
     return g.given() ? require::matrix(name, g, in_.p_logits.extent[0], in_.p_logits.extent[1]) : status{};
   }
 
-  status check_vectors() const {
-    static constexpr const char* whose = "one per row of logits (or of rows):";
+  status check_statistics() const {
     status first;
-    const auto look = [&](const char* name, const auto& v, require::holds what) {
-      if (first.ok() && v.given()) first = require::vector(name, v, items_, whose, what);
+    const auto number = [&](const char* name, const auto& v) {
+      if (first.ok()) first = check_row_vector(name, v, items_, require::holds::totals);
     };
-    look("rows", in_.rows, require::holds::indices);
-    look("mask", in_.mask, require::holds::flags);
-    look("grad_divergence", in_.grad_divergence, require::holds::numbers);
-    const auto number = [&](const char* name, const auto& v) { look(name, v, require::holds::totals); };
     each_statistic([&](const char* name, const auto& v) {
       if (first.ok() && !v.given())
         first = saved ? require::fail(errc::missing_input, name, "what token_divergence answered")
@@ -256,43 +260,34 @@ class divergence_call {
 
   status check_overlap() const {
     require::footprints<12, 9> all;
-    const auto reads = [&](const char* name, const auto& v) {
-      if (v.given()) all.read(require::footprint_of(name, v));
-    };
-    const auto writes = [&](const char* name, const auto& v) {
-      if (v.given()) all.write(require::footprint_of(name, v));
-    };
-    if (!lies_over(out_.grad_p_logits, in_.p_logits)) reads("p_logits", in_.p_logits);
-    if (!lies_over(out_.grad_q_logits, in_.q_logits)) reads("q_logits", in_.q_logits);
-    reads("mask", in_.mask), reads("rows", in_.rows), reads("grad_divergence", in_.grad_divergence);
+    const auto reads = [&](const char* name, const auto& v) { all.read(name, v); };
+    const auto writes = [&](const char* name, const auto& v) { all.write(name, v); };
+    if (!lies_over(out_.grad_p_logits, in_.p_logits)) all.read("p_logits", in_.p_logits);
+    if (!lies_over(out_.grad_q_logits, in_.q_logits)) all.read("q_logits", in_.q_logits);
+    all.read("mask", in_.mask), all.read("rows", in_.rows), all.read("grad_divergence", in_.grad_divergence);
     if constexpr (saved)
       each_statistic(reads), each_value(reads);
     else
       each_statistic(writes), each_value(writes);
-    writes("grad_p_logits", out_.grad_p_logits), writes("grad_q_logits", out_.grad_q_logits);
+    all.write("grad_p_logits", out_.grad_p_logits), all.write("grad_q_logits", out_.grad_q_logits);
     return all.check();
   }
 };
 
-// Content of a call on the CPU, before anything is written; on CUDA the kernels guard themselves.
-template <class Exec, class Call>
-status check_divergence_content(const Exec&, const Call&, const source&, const row_source (&)[2]) {
-  return {};
-}
-template <class Call>
-status check_divergence_content(const cpu& exec, const Call& call, const source& mask, const row_source (&x)[2]) {
-  if (exec.content == content::none) return {};
-  const row_reduce_arguments side[2] = {call.side(x[0]), call.side(x[1])};
-  for (std::int64_t i = 0; i < call.items(); ++i) {
-    const std::int64_t row = row_of(side[0], i);
-    if (row < 0) return bad_listed_row(side[0], i);
-    if (exec.content != content::all || !selects(mask, i)) continue;
-    if (const status s =
-            first_error(check_logit_row(side[0], row, row, "p_logits"), check_logit_row(side[1], row, row, "q_logits"));
-        !s.ok())
-      return s;
-  }
-  return {};
+// What a row's mask says about it.
+struct divergence_look {
+  const source& mask;
+
+  item_look operator()(std::int64_t i) const { return {.reads = selects(mask, i)}; }
+};
+
+// f(rows, look, name), what is wrong with the rows of one side, of both: the first row that is wrong, or that list.
+template <class Call, class F>
+status check_divergence_rows(const Call& call, const source& mask, const row_source (&x)[2], const F& f) {
+  const divergence_look look{mask};
+  const status p = f(call.side(x[0]), look, "p_logits"), q = f(call.side(x[1]), look, "q_logits");
+  const bool first_is_q = q.code == errc::not_a_number && (p.code != errc::not_a_number || q.index < p.index);
+  return first_is_q ? q : p;
 }
 
 template <class T, bool Mixture, class Exec, class Inputs, class Outputs>
@@ -314,7 +309,11 @@ status run_token_divergence(const Exec& exec, const row_divergence& options, con
   const divergence_call<Inputs, Outputs> call(options, in, out);
   if (const status s = call.check(); !s.ok()) return s;
   const row_source x[2] = {place_of(in.p_logits), place_of(in.q_logits)};
-  if (const status s = check_divergence_content(exec, call, place_of(in.mask), x); !s.ok()) return s;
+  const status content = check_divergence_rows(
+      call, place_of(in.mask), x, [&](const row_reduce_arguments& rows, const auto& look, const char* name) {
+        return check_logit_rows(exec, rows, look, name);
+      });
+  if (!content.ok()) return content;
   return options.mixes() ? run_divergence<T, true>(exec, call, x, out) : run_divergence<T, false>(exec, call, x, out);
 }
 

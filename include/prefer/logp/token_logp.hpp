@@ -185,10 +185,9 @@ class token_call {
   }
 
   status check_vectors() const {
-    static constexpr const char* whose = "one per row of logits (or of rows):";
     status first;
     const auto look = [&](const char* name, const auto& v, require::holds what) {
-      if (first.ok() && v.given()) first = require::vector(name, v, items_, whose, what);
+      if (first.ok()) first = check_row_vector(name, v, items_, what);
     };
     look("rows", in_.rows, require::holds::indices);
     look("target", in_.target, require::holds::indices);
@@ -232,22 +231,15 @@ class token_call {
 
   status check_overlap() const {
     require::footprints<13, 12> all;
-    const auto& x = in_.logits;
-    const auto& g = out_.grad_logits;
-    const auto reads = [&](const char* name, const auto& v) {
-      if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
-    };
-    const auto writes = [&](const char* name, const auto& v, require::holds = {}) {
-      if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
-    };
-    if (!lies_over(g, x)) reads("logits", x);
-    reads("target", in_.target), reads("rows", in_.rows);
+    const auto reads = [&](const char* name, const auto& v) { all.read(name, v); };
+    if (!lies_over(out_.grad_logits, in_.logits)) all.read("logits", in_.logits);
+    all.read("target", in_.target), all.read("rows", in_.rows);
     each_upstream(in_, reads);
     if constexpr (saved)
       each_saved(in_, reads);
     else
-      each_answer(out_, writes);
-    writes("grad_logits", g);
+      each_answer(out_, [&](const char* name, const auto& v, require::holds) { all.write(name, v); });
+    all.write("grad_logits", out_.grad_logits);
     return all.check();
   }
 };

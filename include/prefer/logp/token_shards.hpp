@@ -89,15 +89,9 @@ status check_token_merge(const token_shard_inputs<S>& in, const token_shard_outp
   if (!out.logp.given() && !out.max.given() && !out.log_sum.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   require::footprints<4, 3> all;
-  const auto reads = [&](const char* name, const auto& v) {
-    if (v.given()) all.reads[all.read_count++] = require::footprint_of(name, v);
-  };
-  const auto writes = [&](const char* name, const auto& v) {
-    if (v.given()) all.writes[all.write_count++] = require::footprint_of(name, v);
-  };
-  reads("shard_max", in.shard_max), reads("shard_sum", in.shard_sum), reads("shard_target", in.shard_target);
-  reads("target", in.target);
-  writes("logp", out.logp), writes("max", out.max), writes("log_sum", out.log_sum);
+  all.read("shard_max", in.shard_max), all.read("shard_sum", in.shard_sum);
+  all.read("shard_target", in.shard_target), all.read("target", in.target);
+  all.write("logp", out.logp), all.write("max", out.max), all.write("log_sum", out.log_sum);
   return all.check();
 }
 

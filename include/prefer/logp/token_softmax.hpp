@@ -110,6 +110,16 @@ struct token_body {
     }
   }
 
+  // value(x) - y; the difference alone is rounded where a level can.
+  static constexpr bool ascends = !Capped;
+  template <class V>
+  PREFER_HD V below(const V& x, const V& y) const {
+    if constexpr (Capped)
+      return value(x) - y;
+    else
+      return math::fma(x, V(outer), -y);
+  }
+
   template <class V>
   PREFER_HD void terms(const V& d, V (&term)[sums]) const {
     term[0] = math::exp_decay(d);
@@ -268,7 +278,7 @@ struct token_body {
 
   template <class V>
   PREFER_HD V slope(const V& x, const coefficients& c) const {
-    const V d = value(x) - V(c.shift);
+    const V d = below(x, V(c.shift));
     const V e = math::exp_decay(d);
     V y;
     if constexpr (Full) {

@@ -70,7 +70,7 @@ class top_k_call {
 
   template <class View>
   status optional(const char* name, const View& v, require::holds what) const {
-    return v.given() ? require::vector(name, v, items_, "one per row of logits (or of rows):", what) : status{};
+    return check_row_vector(name, v, items_, what);
   }
 
   status check_outputs() const {
@@ -94,12 +94,9 @@ class top_k_call {
 
   status check_overlap() const {
     require::footprints<2, 4> all;
-    all.read(require::footprint_of("logits", in_.logits));
-    if (in_.rows.given()) all.read(require::footprint_of("rows", in_.rows));
-    const auto writes = [&](const char* name, const auto& v) {
-      if (v.given()) all.write(require::footprint_of(name, v));
-    };
-    writes("logp", out_.logp), writes("index", out_.index), writes("max", out_.max), writes("log_sum", out_.log_sum);
+    all.read("logits", in_.logits), all.read("rows", in_.rows);
+    all.write("logp", out_.logp), all.write("index", out_.index);
+    all.write("max", out_.max), all.write("log_sum", out_.log_sum);
     return all.check();
   }
 };
@@ -131,10 +128,10 @@ status run_top_k_call(const Exec& exec, const token_softmax& options, const Call
 // own (where two logits change places the K-th log p has a kink).
 //
 // The limit of 64 is what a warp has room for in its part of a block's shared memory, with as many that wait to be
-// sorted in. Cost: that of token_logp and a comparison per logit; about K (1 + log(V / K)) numbers of a row in random
-// order enter the list, and all V of a row in ascending order. Workspace: none on the CPU; on CUDA
-// top_k_logp_workspace(M, V) bytes, else taken in stream order. Answers are the same bits for any number of threads,
-// rows and blocks.
+// sorted in. Cost: that of token_logp and a comparison per logit, two on the CPU, where a chunk of the row is passed
+// through again from the second cache. On CUDA about K (1 + log(V / K)) numbers of a row in random order enter the list,
+// and all V of a row in ascending order. Workspace: none on the CPU; on CUDA top_k_logp_workspace(M, V) bytes, else
+// taken in stream order. Answers are the same bits for any number of threads, rows and blocks.
 //
 // Errors: shapes, element types, memory that overlaps, K, parameters. `rows` that do not ascend are an error on the
 // CPU; on CUDA that row's answers are NaN and -1, and it is reported.

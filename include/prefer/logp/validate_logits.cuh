@@ -17,7 +17,8 @@ namespace detail {
 
 // Looks for NaN in the rows of items [0, n), some rows of the matrix at a time.
 template <class Look>
-status look_at_device_rows(const cuda& exec, const row_reduce_arguments& a, std::int64_t n, const Look& look) {
+status look_at_device_rows(const cuda& exec, const row_reduce_arguments& a, std::int64_t n, const Look& look,
+                           const char* name) {
   const std::int64_t at_once = std::max<std::int64_t>(row_elements_at_once / std::max<std::int64_t>(a.columns, 1), 1);
   for (std::int64_t item = 0; item < n;) {
     const std::int64_t first = row_of(a, item);
@@ -30,7 +31,7 @@ status look_at_device_rows(const cuda& exec, const row_reduce_arguments& a, std:
     for (; item <= last; ++item) {
       if (!look(item).reads) continue;
       const std::int64_t row = row_of(a, item);
-      if (const status s = check_logit_row(part, row - first, row); !s.ok()) return s;
+      if (const status s = check_logit_row(part, row - first, row, name); !s.ok()) return s;
     }
   }
   return {};
@@ -38,7 +39,9 @@ status look_at_device_rows(const cuda& exec, const row_reduce_arguments& a, std:
 
 // What the CPU's check answers for rows in device memory.
 inline auto looking_at_rows(const cuda& exec) {
-  return [exec](row_reduce_arguments rows, const auto& look, auto& tokens) {
+  return [exec](row_reduce_arguments rows, const auto& look, auto& tokens, const char* name) {
+    // `look` sees what `tokens` becomes; the next call may begin with it again.
+    const auto on_device = tokens;
     host_copy host(exec);
     host.take(rows.index, 0, rows.items);
     if constexpr (requires { tokens.row_stride; })
@@ -47,7 +50,8 @@ inline auto looking_at_rows(const cuda& exec) {
       host.take(tokens, 0, rows.items);
     if (const status s = host.wait(); !s.ok()) return s;
     const status wrong = check_logit_rows(cpu{}, rows, look);
-    const status number = look_at_device_rows(exec, rows, wrong.ok() ? rows.items : wrong.index, look);
+    const status number = look_at_device_rows(exec, rows, wrong.ok() ? rows.items : wrong.index, look, name);
+    tokens = on_device;
     return first_error(number, wrong);
   };
 }
@@ -65,6 +69,10 @@ inline status validate_candidate_logp(const cuda& exec, const token_softmax& opt
 inline status validate_top_k_logp(const cuda& exec, const token_softmax& options,
                                   const top_k_logp_inputs<space::device>& in) {
   return detail::with_top_k_rows(options, in, detail::looking_at_rows(exec));
+}
+inline status validate_token_divergence(const cuda& exec, const row_divergence& options,
+                                        const token_divergence_inputs<space::device>& in) {
+  return detail::with_divergence_rows(options, in, detail::looking_at_rows(exec));
 }
 
 }  // namespace PREFER_ABI

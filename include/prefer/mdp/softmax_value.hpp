@@ -51,6 +51,10 @@ struct softmax_value_problem {
     return top + shortfall / total;
   }
   // factor_k = p_k (1 + (v_k - value) / T), so that d value(s) / d w = sum_k factor_k psi_k(s): f(k, factor_k).
+  // (The pragma: on the CPU f is a host function.)
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
   template <class F>
   PREFER_HD void each_factor(std::int64_t s, F f) const {
     double total;

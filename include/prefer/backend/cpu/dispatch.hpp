@@ -6,6 +6,10 @@
 #include <prefer/core/lane.hpp>
 #include <prefer/core/status.hpp>
 
+#if defined(__clang__) && defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 // The instruction-set levels of one translation unit. A level is the baseline (what the compiler was told) plus
 // features, never another -march, so that everything inlined into it stays compatible whatever flags the user chose.
 namespace prefer {
@@ -15,7 +19,7 @@ namespace detail {
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 using base_level = level::avx512;
 inline constexpr isa base_isa = isa::avx512;
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 using base_level = level::avx2;
 inline constexpr isa base_isa = isa::avx2;
 #else
@@ -24,9 +28,21 @@ inline constexpr isa base_isa = isa::base;
 #endif
 
 #if defined(__x86_64__)
+// Asked once, since a virtual machine may have to leave its guest for it. clang 14 has no name for this feature.
+inline bool has_f16c() {
+#if defined(__clang__)
+  static const bool found = [] {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+  }();
+  return found;
+#else
+  return __builtin_cpu_supports("f16c");
+#endif
+}
 inline bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("bmi2");
+         __builtin_cpu_supports("bmi2") && has_f16c();
 }
 inline bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -48,11 +64,11 @@ void run_base(Arguments& a) {
 }
 #if defined(__x86_64__)
 template <class Work, class Arguments>
-__attribute__((target("avx2,fma,bmi,bmi2"))) void run_avx2(Arguments& a) {
+__attribute__((target("avx2,fma,f16c,bmi,bmi2"))) void run_avx2(Arguments& a) {
   Work::template run<level::avx2>(a);
 }
 template <class Work, class Arguments>
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,bmi,bmi2"))) void run_avx512(Arguments& a) {
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2"))) void run_avx512(Arguments& a) {
   Work::template run<level::avx512>(a);
 }
 #endif

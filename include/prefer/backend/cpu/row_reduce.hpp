@@ -3,12 +3,13 @@
 #pragma once
 
 #include <prefer/backend/cpu/map_reduce.hpp>
+#include <prefer/backend/cpu/row_loops.hpp>
+#include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_reduce.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 // row_reduce on the CPU (contract: backend/row_reduce.hpp). A row passes through tiles that stay in the first cache.
@@ -37,13 +38,12 @@ struct row_reduce_job {
   const coefficients* ready;
 };
 
-// What is done once per tile or row is compiled once, for the baseline, so that it rounds alike wherever it is called.
+// Called in two places each, and compiled once, so that they round alike.
 template <class Body>
 __attribute__((noinline)) void append_tile(const Body& body, row_state<Body::sums>& to,
                                            const row_state<Body::sums>& tile) {
   append(body, to, tile);
 }
-
 template <class Body>
 __attribute__((noinline)) void rebase_tile(const Body& body, row_state<Body::sums>& tile, double max) {
   rebase_to(body, max, tile.max, tile.sum);
@@ -71,25 +71,22 @@ row_plan plan_of(const Body& body, const row_reduce_arguments& a, std::int64_t i
   return plan;
 }
 
-// The state of a row from those of its chunks. What its list does not keep goes to the sums; then all of the list but
-// the largest, which is left out.
+// The state of a row from those of its chunks. Of the lists' columns the largest is left out; each chunk had its own.
 template <class T, class Body>
 void append_chunks(const Body& body, const row_part_state<Body>* states, std::int64_t count, row_plan& plan,
                    row_part_state<Body>& to) {
-  for (std::int64_t c = 0; c < count; ++c) {
-    append(body, to, states[c]);
-    if constexpr (keeps_columns<Body>) {
-      const auto& part = states[c].list;
-      for (int k = 0; k < body.picks() && part.column[k] != no_column; ++k) {
-        const bool kept = to.list.admits(part.x[k], body.picks());
-        const double out = kept ? to.list.insert(part.x[k], part.column[k], body.picks()) : part.x[k];
-        append_number(body, to, static_cast<T>(out));
-      }
-    }
-  }
+  for (std::int64_t c = 0; c < count; ++c) append(body, to, states[c]);
   if constexpr (keeps_columns<Body>) {
+    const int size = body.picks();
+    for (std::int64_t c = 0; c < count; ++c) {
+      const auto& part = states[c].list;
+      for (int k = 0; k < size && part.column[k] != no_column; ++k)
+        if (to.list.admits(part.x[k], size)) to.list.insert(part.x[k], part.column[k], size);
+    }
     if (to.list.column[0] != no_column) plan.left_out = to.list.column[0];
-    for (int k = 1; k < body.picks(); ++k) append_number(body, to, static_cast<T>(to.list.x[k]));
+    for (std::int64_t c = 0; c < count; ++c)
+      if (const auto& part = states[c].list; part.column[0] != no_column && part.column[0] != plan.left_out)
+        append_number(body, to, static_cast<T>(part.x[0]));
   }
 }
 
@@ -133,299 +130,222 @@ bool has_picks(const Body& body, std::int64_t item, std::int64_t first, int coun
 
 // The slopes of a tile's picked columns; x and out are apart.
 template <class T, class Body>
-__attribute__((noinline)) void slope_picks(const Body& body, std::int64_t item, const typename Body::coefficients& c,
-                                           std::int64_t first, int count, const T* x, T* out) {
+void slope_picks(const Body& body, std::int64_t item, const typename Body::coefficients& c, std::int64_t first,
+                 int count, const T* x, T* out) {
+  if constexpr (picks_columns<Body>)
   for (int k = 0; k < body.picks(); ++k)
     if (const std::int64_t column = body.picked(item, k); column >= first && column < first + count)
       out[column - first] = body.slope_picked(item, k, x[column - first], c);
 }
 
+// What a thread does: its tiles, and where their columns are when they cannot be used in place.
 template <class T, class Body>
-struct row_reduce_work {
+class row_reduce_work {
+ public:
   using job_type = row_reduce_job<Body>;
   using state = row_part_state<Body>;
   using coefficients = typename Body::coefficients;
-  static constexpr int sums = Body::sums, unroll = 2;
-  static constexpr int row_tile = 8192 / static_cast<int>(sizeof(T));  // a sixth of a first cache
 
-  struct tile {
-    const T* from;
-    std::uintptr_t ahead;  // where the row goes on in memory
-    alignas(64) T x[row_tile];
-    alignas(64) T out[row_tile];
-  };
+  row_reduce_work(const job_type& job, isa level) : job_(job), body_(*job.body), a_(*job.arguments), level_(level) {}
 
-  // Conversions in groups, as in map_reduce, but inlined, so that they are compiled for the level.
-  template <class S>
-  static inline __attribute__((always_inline)) void widen_run(const S* from, int count, T* to) {
-    if constexpr (std::is_same_v<S, T>) {
-      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
-      return;
+  void run() {
+    const bool whole = job_.phase == row_phase::whole;
+    state local[64];
+    for (std::int64_t unit = job_.first; unit < job_.last; ++unit) {
+      const std::int64_t nth = whole ? unit : unit / job_.cut.count, item = job_.base + nth;
+      const std::int64_t first = whole ? 0 : unit % job_.cut.count, last = whole ? job_.cut.count : first + 1;
+      const std::int64_t row = row_of(a_, item);
+      const row_plan plan = plan_of<T>(body_, a_, item, row);
+      state* const states = job_.states == nullptr ? local : job_.states + nth * job_.cut.count;
+      coefficients c{};
+      if (job_.phase != row_phase::write && plan.reduces)
+        for (std::int64_t k = first; k < last; ++k)
+          reduce_chunk(row, job_.cut.begin(k), job_.cut.end(k), plan.left_out, states[k]);
+      if (whole) finish_row<T>(body_, a_, item, job_.cut, states, c);
+      if (job_.phase == row_phase::write) c = job_.ready[nth];
+      if (job_.phase != row_phase::reduce && a_.gradient.data != nullptr && row >= 0)
+        for (std::int64_t k = first; k < last; ++k)
+          write_chunk(item, row, job_.cut.begin(k), job_.cut.end(k), plan, c);
     }
-    int i = 0;
-    for (; i + group <= count; i += group)
-      for (int j = 0; j < group; ++j) to[i + j] = static_cast<T>(widen(from[i + j]));
-    for (; i < count; ++i) to[i] = static_cast<T>(widen(from[i]));
-  }
-  template <class S>
-  static inline __attribute__((always_inline)) void narrow_run(const T* from, int count, S* to) {
-    if constexpr (std::is_same_v<S, T>) {
-      std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
-      return;
-    }
-    int i = 0;
-    for (; i + group <= count; i += group)
-      for (int j = 0; j < group; ++j) to[i + j] = narrow<S>::from(from[i + j]);
-    for (; i < count; ++i) to[i] = narrow<S>::from(from[i]);
   }
 
-  template <class F>
-  static inline __attribute__((always_inline)) void with_numbers(const void* data, element type, F f) {
-    with_output(const_cast<void*>(data), type, f);  // the storage types of numbers only
+ private:
+  static constexpr int row_tile = 16384 / static_cast<int>(sizeof(T));  // a third of a first cache
+  static constexpr int width = 64 / static_cast<int>(sizeof(T));  // of a lane
+  static constexpr int step = 2 * width;                           // of the loop over terms
+
+  const job_type& job_;
+  const Body& body_;
+  const row_reduce_arguments& a_;
+  isa level_;
+  alignas(64) T x_[row_tile];
+  alignas(64) T out_[row_tile];
+
+  template <class Loop>
+  Loop looped(Loop loop) const {
+    run_at<Loop>(level_, loop);
+    return loop;
   }
 
-  static inline __attribute__((always_inline)) const char* columns_of(const row_source& r, std::int64_t row,
-                                                                      std::int64_t first) {
-    return static_cast<const char*>(r.data) + (row * r.row_stride + first * r.stride) * size_of(r.type);
-  }
+  static const char* bytes_of(const T* x) { return reinterpret_cast<const char*>(x); }
+  static int tile_at(std::int64_t first, std::int64_t end) { return static_cast<int>(smaller(row_tile, end - first)); }
 
-  // One tile's columns of a matrix: in place if they are contiguous, of type T and whole lanes, else in the buffer with
-  // the rest of the last lanes at -inf. A column that is left out becomes -inf.
-  static inline __attribute__((always_inline)) const T* load(const row_source& r, std::int64_t row, std::int64_t first,
-                                                             int count, int padded, std::int64_t left_out, T* buffer) {
-    const char* columns = columns_of(r, row, first);
-    const bool apart = left_out >= first && left_out < first + count;
-    if (r.stride == 1 && r.type == element_of<T>() && count == padded && !apart)
-      return reinterpret_cast<const T*>(columns);
-    if (r.stride != 1)
-      load_strided(source{columns, r.stride, r.type}, 0, count, buffer);
-    else
-      with_numbers(columns, r.type, [&](const auto* p) PREFER_HD_LAMBDA { widen_run(p, count, buffer); });
+  template <class Place>
+  static auto columns_of(const Place& r, std::int64_t row, std::int64_t first) {
+    using byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(r.data)>>, const char, char>;
+    return static_cast<byte*>(r.data) + (row * r.row_stride + first * r.stride) * size_of(r.type);
+  }
+  static bool readable(const row_source& r) { return r.stride == 1 && lanes_hold<T>(r.type); }
+
+  // Columns [first, first + count) of a matrix in a buffer, as many as fill whole lanes: the additional ones are -inf.
+  // Answers how many those are.
+  int fill(const row_source& r, std::int64_t row, std::int64_t first, int count, int unit, T* buffer) const {
+    const int padded = (count + unit - 1) / unit * unit;
+    load_strided(source{columns_of(r, row, first), r.stride, r.type}, 0, count, buffer, level_);
     for (int i = count; i < padded; ++i) buffer[i] = -math::detail::infinity<T>();
-    if (apart) buffer[left_out - first] = -math::detail::infinity<T>();
-    return buffer;
+    return padded;
+  }
+  row_pieces buffered(const row_source& r, std::int64_t row, std::int64_t first, int count, int unit, T* buffer) const {
+    row_pieces all;
+    all.add(bytes_of(buffer), element_of<T>(), fill(r, row, first, count, unit, buffer));
+    return all;
+  }
+  // The same in place, if loops can read the type, save the end that is no whole one.
+  row_pieces pieces(const row_source& r, std::int64_t row, std::int64_t first, int count, int unit, T* buffer) const {
+    if (!readable(r)) return buffered(r, row, first, count, unit, buffer);
+    row_pieces all;
+    const int whole = count / unit * unit;
+    all.add(columns_of(r, row, first), r.type, whole);
+    if (whole < count)
+      all.add(bytes_of(buffer), element_of<T>(), fill(r, row, first + whole, count - whole, unit, buffer));
+    return all;
   }
 
   // The columns that the body sees; what is to be written has no use for its buffer yet.
-  template <class V>
-  static inline __attribute__((always_inline)) void load(const Body& body, const row_reduce_arguments& a,
-                                                         std::int64_t row, std::int64_t first, int count, int padded,
-                                                         std::int64_t left_out, tile& t) {
-    t.ahead = reinterpret_cast<std::uintptr_t>(columns_of(a.x, row, first)) +
-              static_cast<std::uintptr_t>(row_tile * size_of(a.x.type));
-    t.from = load(a.x, row, first, count, padded, left_out, t.x);
-    if constexpr (joins_rows<Body>) {
-      const T* other = load(a.y, row, first, count, padded, left_out, t.out);
-      for (int g = 0; g < padded; g += V::width)
-        body.join(V::load(t.from + g), V::load(other + g)).store(t.x + g);
-      t.from = t.x;
-    }
+  row_pieces joined(std::int64_t row, std::int64_t first, int count, int unit) {
+    const int padded = fill(a_.x, row, first, count, unit, x_);
+    fill(a_.y, row, first, count, unit, out_);
+    looped(join_loop<T, Body>{&body_, out_, padded, x_});
+    row_pieces all;
+    all.add(bytes_of(x_), element_of<T>(), padded);
+    return all;
   }
-
-  static inline __attribute__((always_inline)) void store(const row_sink& r, std::int64_t row, std::int64_t first,
-                                                          int count, const T* x) {
-    auto* columns = static_cast<char*>(r.data) + (row * r.row_stride + first * r.stride) * size_of(r.type);
-    if (r.stride != 1)
-      store_strided(sink{columns, r.stride, r.type}, 0, count, x, nullptr, false);
+  row_pieces load(std::int64_t row, std::int64_t first, int count, int unit) {
+    if constexpr (joins_rows<Body>)
+      return joined(row, first, count, unit);
     else
-      with_output(columns, r.type, [&](auto* p) PREFER_HD_LAMBDA { narrow_run(x, count, p); });
+      return pieces(a_.x, row, first, count, unit, x_);
   }
 
-  template <class V>
-  static inline __attribute__((always_inline)) T largest(const V (&top)[unroll]) {
-    const V all = math::max(top[0], top[1]);
-    T a[V::width];
-    all.store(a);
-    for (int half = V::width / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) a[i] = math::max(a[i + half], a[i]);
-    return a[0];
-  }
-
-  // The first column of [begin, end), both whole lanes, of which `holds` is true, or row_tile.
-  template <class V, class F>
-  static inline __attribute__((always_inline)) int first_where(int begin, int end, F holds) {
-    V least = V(row_tile);
-    for (int g = begin; g < end; g += V::width)
-      least = math::min(select(holds(g), V::index() + V(g), V(row_tile)), least);
-    T a[V::width];
-    least.store(a);
-    for (int half = V::width / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) a[i] = math::min(a[i + half], a[i]);
-    return static_cast<int>(a[0]);
-  }
-
-  // The first column of a tile whose value is `max`.
-  template <class V>
-  static inline __attribute__((always_inline)) int find(const Body& body, const T* x, int padded, T max) {
-    return first_where<V>(0, padded, [&](int g) PREFER_HD_LAMBDA { return body.value(V::load(x + g)) == V(max); });
-  }
-
-  template <class V>
-  static inline __attribute__((always_inline)) T maximum(const Body& body, const T* x, int padded) {
-    V top[unroll];
-    unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
-    for (int g = 0; g < padded; g += unroll * V::width)
-      unrolled<unroll>(
-          [&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(body.value(V::load(x + g + j * V::width)), top[j]); });
-    return largest(top);
-  }
-
-  // The sums of a tile relative to `shift`, and its maximum.
-  template <class V>
-  static inline __attribute__((always_inline)) T add_terms(const Body& body, const tile& t, int padded, int line,
-                                                           T shift, double (&answer)[sums]) {
-    V top[unroll], sum[unroll][sums] = {};
-    unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
-    for (int g = 0; g < padded; g += unroll * V::width) {
-      unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA {
-        __builtin_prefetch(reinterpret_cast<const void*>(t.ahead + static_cast<std::uintptr_t>(g * line + j * 64)));
-      });
-      unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA {
-        const V x = body.value(V::load(t.from + g + j * V::width));
-        V term[sums];
-        body.terms(x - V(shift), term);
-        top[j] = math::max(x, top[j]);
-        unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[j][r] += term[r]; });
-      });
+  // The same with one column at -inf: the step that it is in is in the buffer, behind the one that may be there.
+  row_pieces load_without(std::int64_t left_out, std::int64_t row, std::int64_t first, int count) {
+    const row_pieces all = load(row, first, count, step);
+    if (left_out < first || left_out >= first + count) return all;
+    const int at = static_cast<int>(left_out - first), begin = at / step * step;
+    const row_pieces::piece head = all.at[0];
+    if (head.columns == bytes_of(x_) || begin >= head.count) {
+      x_[head.columns == bytes_of(x_) ? at : at - head.count] = -math::detail::infinity<T>();
+      return all;
     }
-    unrolled<sums>([&](auto r) PREFER_HD_LAMBDA {
-      answer[r] = static_cast<double>((sum[0][r] + sum[1][r]).sum());
-    });
-    return largest(top);
+    T* const buffer = x_ + step;
+    fill(a_.x, row, first + begin, step, step, buffer);
+    buffer[at - begin] = -math::detail::infinity<T>();
+    row_pieces around;
+    around.add(head.columns, head.type, begin);
+    around.add(bytes_of(buffer), element_of<T>(), step);
+    around.add(head.columns + (begin + step) * size_of(head.type), head.type, head.count - begin - step);
+    if (all.count > 1) around.add(all.at[1].columns, all.at[1].type, all.at[1].count);
+    return around;
   }
 
-  // A number that the K largest of a whole tile are not below: the K-th largest of the maxima of many parts of it.
-  template <class V>
-  static inline __attribute__((always_inline)) T low_bound(const T* x, int k) {
-    constexpr int lanes = 8, parts = lanes * V::width;
-    static_assert(parts >= 64 && row_tile % parts == 0);
-    V top[lanes];
-    for (int j = 0; j < lanes; ++j) top[j] = V::load(x + j * V::width);
-    for (int g = parts; g < row_tile; g += parts)
-      for (int j = 0; j < lanes; ++j) top[j] = math::max(V::load(x + g + j * V::width), top[j]);
-    T a[parts];
-    for (int j = 0; j < lanes; ++j) top[j].store(a + j * V::width);
-    for (T& e : a) e = math::is_nan(e) ? -math::detail::infinity<T>() : e;
-    std::nth_element(a, a + (k - 1), a + parts, [](T e, T f) { return e > f; });
-    return a[k - 1];
-  }
-
-  // Moves what the list of the largest admits from a tile to the list, and what falls out of the list to the tile.
-  template <class V, class List>
-  static inline __attribute__((always_inline)) void keep(const Body& body, std::int64_t first, int count, int padded,
-                                                         tile& t, List& list) {
-    constexpr int step = unroll * V::width, block = 4 * step;
-    const int size = body.picks();
-    const T least = count == row_tile && !list.full(size) ? low_bound<V>(t.from, size) : -math::detail::infinity<T>();
-    for (int begin = 0; begin < count; begin += block) {
-      const int end = static_cast<int>(smaller(begin + block, padded));
-      V top[unroll];
-      unrolled<unroll>([&](auto j) PREFER_HD_LAMBDA { top[j] = -math::detail::infinity<V>(); });
-      for (int g = begin; g < end; g += step)
-        unrolled<unroll>(
-            [&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(V::load(t.from + g + j * V::width), top[j]); });
-      const T most = largest(top);
-      if (most < least || !list.admits(static_cast<double>(most), size)) continue;
-      if (t.from != t.x) std::memcpy(t.x, t.from, static_cast<std::size_t>(padded) * sizeof(T));
-      t.from = t.x;
-      for (int from = begin; from < end;) {
-        const bool full = list.full(size);  // then a later column has to be larger
-        const V bar = V(full ? static_cast<T>(list.x[size - 1]) : least);
-        const int at = first_where<V>(from / V::width * V::width, end, [&](int g) PREFER_HD_LAMBDA {
-          const V x = V::load(t.x + g);
-          const auto behind = V::index() + V(g) >= V(from);
-          return full ? (x > bar) & behind : (x >= bar) & behind;
-        });
-        if (at >= count) break;
-        t.x[at] = static_cast<T>(list.insert(static_cast<double>(t.x[at]), first + at, size));
-        from = at + 1;
-      }
+  // The K largest columns of a chunk.
+  template <class List>
+  void select(std::int64_t row, std::int64_t begin, std::int64_t end, List& list) {
+    constexpr int parts = part_maxima_loop<T>::parts;
+    alignas(64) T top[parts];
+    std::fill(top, top + parts, -math::detail::infinity<T>());
+    for (std::int64_t first = begin; first < end; first += row_tile) {
+      const row_pieces tile = load(row, first, tile_at(first, end), parts);
+      looped(part_maxima_loop<T>{&tile, top});
+    }
+    const int size = body_.picks();
+    std::nth_element(top, top + (size - 1), top + parts, [](T e, T f) { return e > f; });
+    for (std::int64_t first = begin; first < end; first += row_tile) {
+      const int count = tile_at(first, end);
+      const row_pieces tile = load(row, first, count, parts);
+      looped(offer_loop<T, List>{&tile, first, count, top[size - 1], size, &list});
     }
   }
 
-  // Sums are relative to the maximum so far, which serves most tiles, so that they are passed through once. A tile
-  // whose own is a little larger is rebased; only one that is far above is done again.
-  template <class V>
-  static inline __attribute__((always_inline)) void reduce_chunk(const Body& body, const row_reduce_arguments& a,
-                                                                 std::int64_t row, std::int64_t begin, std::int64_t end,
-                                                                 const row_plan& plan, tile& t, state& answer) {
-    constexpr int step = unroll * V::width;
+  // The state of a tile, relative to a maximum that is at least `max`. That of the columns before serves most tiles, so
+  // that they are passed through once. A tile whose own is a little larger is rebased; only one that is far above is
+  // done again.
+  row_state<Body::sums> reduce_tile(const row_pieces& tile, std::uintptr_t ahead, T max) const {
     constexpr T none = -math::detail::format<T>::infinity;
+    if (max == none) max = looped(maximum_loop<T, Body>{&body_, &tile, none}).answer;
+    terms_loop<T, Body> terms{&body_, &tile, ahead, size_of(a_.x.type), 0, max, {}};
+    do {
+      max = terms.largest;
+      terms.shift = max > none ? max : T(0);
+      terms = looped(terms);
+    } while (max > none && terms.largest > max + T(2));
+    row_state<Body::sums> part;
+    part.max = static_cast<double>(max);
+    for (int r = 0; r < Body::sums; ++r) part.sum[r] = terms.sum[r];
+    if (terms.largest > max) rebase_tile(body_, part, static_cast<double>(terms.largest));
+    return part;
+  }
+
+  // Of the K largest the first is left out.
+  void reduce_chunk(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out, state& answer) {
+    constexpr int fetched_ahead = 4096;
     answer = state{};
-    for (std::int64_t first = begin; first < end; first += row_tile) {
-      const int count = static_cast<int>(smaller(row_tile, end - first));
-      const int padded = (count + step - 1) / step * step, line = size_of(a.x.type);
-      load<V>(body, a, row, first, count, padded, plan.left_out, t);
-      if constexpr (keeps_columns<Body>) keep<V>(body, first, count, padded, t, answer.list);
-      row_state<sums> part;
-      T max = static_cast<T>(answer.max);
-      if (max == none) max = maximum<V>(body, t.from, padded);
-      T seen = max;
-      for (bool again = true; again;) {
-        max = seen;
-        seen = add_terms<V>(body, t, padded, line, max > none ? max : T(0), part.sum);
-        again = max > none && seen > max + T(2);
-      }
-      part.max = static_cast<double>(max);
-      if (seen > max) rebase_tile(body, part, max = seen);
-      if (a.arg && part.max > answer.max) part.arg = first + find<V>(body, t.from, padded, max);
-      append_tile(body, answer, part);
+    if constexpr (keeps_columns<Body>) {
+      select(row, begin, end, answer.list);
+      left_out = answer.list.column[0];
+    }
+    // What is looked at first, for a maximum, and what is done again most is short.
+    for (std::int64_t first = begin, size = row_tile / 4; first < end; first += size) {
+      size = std::clamp<std::int64_t>(first - begin, row_tile / 4, row_tile);
+      const row_pieces tile = load_without(left_out, row, first, static_cast<int>(smaller(size, end - first)));
+      const auto place = reinterpret_cast<std::uintptr_t>(columns_of(a_.x, row, first));
+      row_state<Body::sums> part = reduce_tile(tile, place + fetched_ahead, static_cast<T>(answer.max));
+      if (a_.arg && part.max > answer.max)
+        part.arg = first + looped(find_loop<T, Body>{&body_, &tile, static_cast<T>(part.max), 0}).answer;
+      append_tile(body_, answer, part);
     }
   }
 
-  template <class V>
-  static inline __attribute__((always_inline)) void write_chunk(const Body& body, const row_reduce_arguments& a,
-                                                                std::int64_t item, std::int64_t row, std::int64_t begin,
-                                                                std::int64_t end, const row_plan& plan,
-                                                                const coefficients& c, tile& t) {
-    const row_sink& to = a.gradient;
-    const bool direct = to.stride == 1 && to.type == element_of<T>();
+  void write_chunk(std::int64_t item, std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
+                   const coefficients& c) {
     for (std::int64_t first = begin; first < end; first += row_tile) {
-      const int count = static_cast<int>(smaller(row_tile, end - first));
-      const int padded = (count + V::width - 1) / V::width * V::width;
-      T* const in_place = static_cast<T*>(to.data) + row * to.row_stride + first;
-      const bool picked = plan.slopes && has_picks(body, item, first, count);
-      T* const out = direct && count == padded && !picked ? in_place : t.out;
-      T apart = T(0);  // the slope of the column that was left out
-      const bool has_apart = plan.slopes && plan.left_out >= first && plan.left_out < first + count;
-      if (plan.slopes) {
-        load<V>(body, a, row, first, count, padded, -1, t);
-        if (has_apart) apart = body.slope_left_out(t.from[plan.left_out - first], c);
-        for (int g = 0; g < padded; g += V::width) body.slope(V::load(t.from + g), c).store(out + g);
-      } else {
-        for (int g = 0; g < padded; g += V::width) V(static_cast<T>(plan.fill)).store(out + g);
-      }
-      if (has_apart) out[plan.left_out - first] = apart;
-      if constexpr (picks_columns<Body>)
-        if (picked) slope_picks<T>(body, item, c, first, count, t.from, out);
-      if (out == t.out) store(to, row, first, count, t.out);
+      const int count = tile_at(first, end);
+      if (plan.slopes)
+        write_slopes(item, row, first, count, plan.left_out, c);
+      else
+        std::fill(out_, out_ + count, static_cast<T>(plan.fill)), write(row, first, count);
     }
   }
-
-  template <class Level>
-  static inline __attribute__((always_inline)) void run(job_type& job) {
-    using V = lane<T, Level>;
-    const Body body = *job.body;
-    const row_reduce_arguments& a = *job.arguments;
-    const bool whole = job.phase == row_phase::whole;
-    state local[64];
-    tile t;
-    for (std::int64_t unit = job.first; unit < job.last; ++unit) {
-      const std::int64_t nth = whole ? unit : unit / job.cut.count, item = job.base + nth;
-      const std::int64_t first = whole ? 0 : unit % job.cut.count, last = whole ? job.cut.count : first + 1;
-      const std::int64_t row = row_of(a, item);
-      const row_plan plan = plan_of<T>(body, a, item, row);
-      state* const states = whole ? local : job.states + nth * job.cut.count;
-      coefficients c{};
-      if (job.phase != row_phase::write && plan.reduces)
-        for (std::int64_t k = first; k < last; ++k)
-          reduce_chunk<V>(body, a, row, job.cut.begin(k), job.cut.end(k), plan, t, states[k]);
-      if (whole) finish_row<T>(body, a, item, job.cut, states, c);
-      if (job.phase == row_phase::write) c = job.ready[nth];
-      if (job.phase != row_phase::reduce && a.gradient.data != nullptr && row >= 0)
-        for (std::int64_t k = first; k < last; ++k)
-          write_chunk<V>(body, a, item, row, job.cut.begin(k), job.cut.end(k), plan, c, t);
-    }
+  void write(std::int64_t row, std::int64_t first, int count) const {
+    const row_sink& to = a_.gradient;
+    store_strided(sink{columns_of(to, row, first), to.stride, to.type}, 0, count, out_, nullptr, false, level_);
+  }
+  void write_slopes(std::int64_t item, std::int64_t row, std::int64_t first, int count, std::int64_t left_out,
+                    const coefficients& c) {
+    const row_sink& to = a_.gradient;
+    const bool picked = has_picks(body_, item, first, count);
+    const bool direct = to.stride == 1 && lanes_hold<T>(to.type) && count % width == 0 && !picked;
+    char* const place = direct ? columns_of(to, row, first) : reinterpret_cast<char*>(out_);
+    const element type = direct ? to.type : element_of<T>();
+    const row_pieces tile = picked ? buffered(a_.x, row, first, count, width, x_) : load(row, first, count, width);
+    // The gradient may be the matrix itself.
+    const bool apart = left_out >= first && left_out < first + count;
+    const T slope_apart = apart ? body_.slope_left_out(load_column<T>(a_, row, left_out), c) : T(0);
+    const bool fetches = direct && job_.phase == row_phase::whole && body_.reduces();
+    looped(slopes_loop<T, Body>{&body_, &c, &tile, place, type, fetches});
+    if (apart) store_element(place, type, left_out - first, slope_apart, false);
+    if (picked) slope_picks<T>(body_, item, c, first, count, x_, out_);
+    if (!direct) write(row, first, count);
   }
 };
 
@@ -441,8 +361,8 @@ status row_reduce(const cpu& exec, const Body& given, const row_reduce_arguments
   const auto run = [&](detail::row_phase phase, std::int64_t base, std::int64_t units, std::int64_t numbers,
                        typename work::state* states, const typename work::coefficients* ready) {
     detail::for_blocks(exec, units, numbers, [&](std::int64_t first, std::int64_t last) {
-      detail::row_reduce_job<Body> job{&body, &a, cut, phase, base, first, last, states, ready};
-      detail::run_at<work>(level, job);
+      const detail::row_reduce_job<Body> job{&body, &a, cut, phase, base, first, last, states, ready};
+      work(job, level).run();
     });
   };
   const bool threads = exec.pool || exec.parallel_for;

@@ -7,6 +7,7 @@
 #include <prefer/backend/map_reduce.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // Elements of any storage type and stride into a buffer of the compute type, and back.
 namespace prefer {
@@ -26,13 +27,8 @@ inline __attribute__((always_inline)) void narrow_group(const T* __restrict from
   for (int i = 0; i < group; ++i) to[i] = narrow<S>::from(from[i]);
 }
 
-// Whole groups of 16-bit numbers, compiled for two levels only: at AVX-512 the loops of AVX2 are as fast. The level is
-// an argument and no template parameter, so that everything here is compiled once.
-template <class Work>
-void convert_at(isa at, Work& work) {
-  at == isa::base ? run_as<level::base, Work>(work) : run_as<level::avx2, Work>(work);
-}
-
+// Whole groups of 16-bit numbers, by lanes of float and else by such loops. The level is an argument and no template
+// parameter, so that everything here is compiled once.
 template <class S, class T>
 struct widen_work {
   const S* from;
@@ -41,7 +37,12 @@ struct widen_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(widen_work& w) {
-    for (int i = 0; i < w.count; i += group) widen_group(w.from + i, w.to + i);
+    for (int i = 0; i < w.count; i += group) {
+      if constexpr (std::is_same_v<T, float>)
+        lane<float, Level>::load(w.from + i).store(w.to + i);
+      else
+        widen_group(w.from + i, w.to + i);
+    }
   }
 };
 template <class T, class S>
@@ -52,7 +53,12 @@ struct narrow_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(narrow_work& w) {
-    for (int i = 0; i < w.count; i += group) narrow_group(w.from + i, w.to + i);
+    for (int i = 0; i < w.count; i += group) {
+      if constexpr (std::is_same_v<T, float>)
+        lane<float, Level>::load(w.from + i).store(w.to + i);
+      else
+        narrow_group(w.from + i, w.to + i);
+    }
   }
 };
 
@@ -62,7 +68,7 @@ int widen_groups(isa level, const S* from, int count, T* to) {
   const int whole = count / group * group;
   if constexpr (sizeof(S) == 2) {
     widen_work<S, T> work{from, to, whole};
-    convert_at(level, work);
+    run_at<widen_work<S, T>>(level == isa::base ? base_isa : level, work);
   } else {
     for (int i = 0; i < whole; i += group) widen_group(from + i, to + i);
   }
@@ -73,7 +79,7 @@ int narrow_groups(isa level, const T* from, int count, S* to) {
   const int whole = count / group * group;
   if constexpr (sizeof(S) == 2) {
     narrow_work<T, S> work{from, to, whole};
-    convert_at(level, work);
+    run_at<narrow_work<T, S>>(level == isa::base ? base_isa : level, work);
   } else {
     for (int i = 0; i < whole; i += group) narrow_group(from + i, to + i);
   }

@@ -113,8 +113,7 @@ struct equilibrium_newton {
 
   // Remembers the best x so far. The duality gap is 2 tau KL(pi | br).
   PREFER_HD void measure() {
-    const double residual =
-        -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(m.rest[i]); }).value;
+    const double residual = largest_rest();
     if (!(residual < result.residual)) return;
     result.residual = residual;
     result.gap = 2 * tau * team.total(size, [&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -187,12 +186,17 @@ struct equilibrium_newton {
     }));
   }
 
-  // Close to the equilibrium of a stage, from close to that of the last one?
+  PREFER_HD double largest_rest() const {
+    return -team.least(size, [&](std::int64_t i) PREFER_HD_LAMBDA { return -math::abs(m.rest[i]); }).value;
+  }
+
+  // Close to the equilibrium of a stage, from close to that of the last one? A small step alone does not say so: it
+  // hardly sees a rare action that has yet to become rarer, from which smaller temperatures cannot be reached.
   PREFER_HD bool reach(double at) {
     for (int k = 0; k < stage_steps; ++k) {
       const double now = improve(at);
       if (!(now <= 1)) return false;
-      if (now <= 0.05 && held == 0) return true;
+      if (now <= 0.05 && held == 0 && largest_rest() <= 0.1) return true;
     }
     return false;
   }

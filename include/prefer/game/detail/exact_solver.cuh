@@ -49,7 +49,7 @@ static __global__ void __launch_bounds__(solver_threads)
 }
 
 template <class Plan>
-status solve_games(const cuda& exec, const Plan& plan, const char* measure, double) {
+status solve_games(const cuda& exec, const Plan& plan, const char* measure) {
   const std::int64_t batch = plan.games.batch, n = plan.games.width;
   if (batch == 0) return {};
   const std::size_t bytes = solver_block_bytes<Plan>(n), needed = solver_device_workspace<Plan>(batch, n);

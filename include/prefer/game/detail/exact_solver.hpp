@@ -39,10 +39,9 @@ PREFER_HD double broken_action(const game_tables<T>& g, std::int64_t b, std::int
   return math::is_nan(w) || w == math::detail::infinity<double>() ? 1 : 0;
 }
 template <class T>
-PREFER_HD double broken_row(const game_tables<T>& g, std::int64_t b, const std::int32_t* action, std::int64_t i) {
+PREFER_HD double broken_row(const game_matrix<const T>& m, const std::int32_t* action, std::int64_t i) {
   for (std::int64_t j = 0; j <= i; ++j)
-    if (entry_error(g, b, action[i], action[j]) != errc::ok || entry_error(g, b, action[j], action[i]) != errc::ok)
-      return 1;
+    if (entry_error(m, action[i], action[j]) != errc::ok || entry_error(m, action[j], action[i]) != errc::ok) return 1;
   return 0;
 }
 
@@ -58,9 +57,10 @@ PREFER_HD game_loaded load_game(const Team& team, const game_tables<T>& g, std::
   game_loaded r = {true, game_margins::of(g, b, action)};
   r.margins.size = static_cast<std::int64_t>(
       team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return has_weight(g, b, i) ? 1.0 : 0.0; }));
+  const game_matrix<const T> table = g.preferences(b);
   const double broken = team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
     return broken_action(g, b, i);
-  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row(g, b, action, i); });
+  }) + team.total(r.margins.size, [&](std::int64_t i) PREFER_HD_LAMBDA { return broken_row(table, action, i); });
   r.good = r.margins.size > 0 && broken == 0;
   if (!r.good) return r;
   const double largest = -team.least(r.margins.size,
@@ -81,8 +81,8 @@ PREFER_HD void store_entry(const view<T, 1>& to, std::int64_t b, const X& x) {
   if (to.data != nullptr) to.data[b * to.stride[0]] = x;
 }
 template <class T, class X>
-PREFER_HD void store_entry(const view<T, 2>& to, std::int64_t b, std::int64_t i, const X& x) {
-  if (to.data != nullptr) to.data[b * to.stride[0] + i * to.stride[1]] = x;
+PREFER_HD void store_action(const game_layout& g, const view<T, 2>& to, std::int64_t b, std::int64_t i, const X& x) {
+  if (to.data != nullptr) g.place(to, b, i) = x;
 }
 
 template <space S, class T>
@@ -104,6 +104,9 @@ inline std::int64_t solver_chunks(std::int64_t batch, std::int64_t n) {
   const std::int64_t fit = n > 0 ? entries / (n * n) : most;
   return smaller(batch, smaller(most, fit > 2 ? fit : 2));
 }
+
+// From so many actions on games are solved one after the other, each with all threads.
+inline constexpr std::int64_t one_by_one_size = 2048;
 
 struct chunk_result {
   std::int64_t broken = -1, unsolved = -1;  // the first game of each kind
@@ -133,9 +136,9 @@ void solve_chunk(const serial_team& team, const Plan& plan, std::int64_t first, 
   }
 }
 
-// plan.solve(team, b, memory) for all games; `measure` names what is above the tolerance where a game is not solved.
+// plan.solve(team, b, memory) for all games; `measure` names what is above the limit where a game is not solved.
 template <class Plan>
-status solve_games(const cpu& exec, const Plan& plan, const char* measure, double tolerance) {
+status solve_games(const cpu& exec, const Plan& plan, const char* measure) {
   serial_team team;
   if (const status s = resolve_isa(exec, team.level); !s.ok()) return s;
   const std::int64_t batch = plan.games.batch, n = plan.games.width, chunks = solver_chunks(batch, n);
@@ -144,7 +147,9 @@ status solve_games(const cpu& exec, const Plan& plan, const char* measure, doubl
   if (const status s = lend(exec, measured, lent); !s.ok()) return s;
   chunk_result* const results = lent.take<chunk_result>(chunks);
   const arena memory = lent;
-  for_blocks(exec, chunks, batch * n * n * n, [&](std::int64_t begin, std::int64_t end) {
+  const bool one_by_one = batch == 1 || n >= one_by_one_size;
+  if (one_by_one) team.lent = &exec;
+  for_blocks(one_by_one ? cpu{} : exec, chunks, batch * n * n * n, [&](std::int64_t begin, std::int64_t end) {
     arena own = memory;
     for (std::int64_t c = 0; c < end; ++c) {
       typename Plan::memory_type m = Plan::template carve<serial_team>(own, n);
@@ -157,13 +162,13 @@ status solve_games(const cpu& exec, const Plan& plan, const char* measure, doubl
     if (results[c].broken >= 0)
       return require::fail(errc::bad_label, "preference", "probabilities with P + P' = 1", 0, 0, results[c].broken);
     if (results[c].unsolved >= 0)
-      return require::fail(errc::not_converged, measure, "at most", results[c].gap, tolerance, results[c].unsolved);
+      return require::fail(errc::not_converged, measure, "at most", results[c].gap, plan.limit(), results[c].unsolved);
   }
   return {};
 }
 
 template <class Exec, class Plan>
-status solve_games(const Exec&, const Plan&, const char*, double) {
+status solve_games(const Exec&, const Plan&, const char*) {
   static_assert(sizeof(Exec) == 0,
                 "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
   return {};

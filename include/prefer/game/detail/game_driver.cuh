@@ -95,8 +95,9 @@ struct game_block {
 template <class T>
 PREFER_HD double lane_product(const game_tables<T>& g, std::int64_t b, std::int64_t i, std::int64_t n,
                               const double* weight, int lane) {
-  const T* const row = g.row(b, i);
-  const std::int64_t stride = g.preference.stride[2];
+  const game_matrix<const T> table = g.preferences(b);
+  const T* const row = &table(i, 0);
+  const std::int64_t stride = table.column;
   double sum = 0;
   for (std::int64_t from = lane; from < n; from += game_product_work<T>::tile) {
     const std::int64_t to = n < from + game_product_work<T>::tile ? n : from + game_product_work<T>::tile;
@@ -131,14 +132,15 @@ struct game_block_run {
     team.each([&](std::int64_t i) PREFER_HD_LAMBDA { plan.start_action(b, i, n, v); });
     if (table == nullptr) return;
     const T nan = math::detail::not_a_number<T>();
+    const game_matrix<const T> from = plan.games.preferences(b);
     for (std::int64_t k = team.thread(); k < n * n; k += team.threads())
-      table[k / n * table_pitch(n) + k % n] = plan.games.can_play(b, k / n) ? plan.games.beats(b, k / n, k % n) : nan;
+      table[k / n * table_pitch(n) + k % n] = plan.games.can_play(b, k / n) ? from(k / n, k % n) : nan;
   }
   PREFER_HD void choose_measured(game_progress& at) {
     detail::choose_measured(team, v, plan.measure_average, at);
   }
   PREFER_HD void measure(game_progress& at) {
-    at.gap = measured_gap(team, v, plan.temperature);
+    at.gap = measured_gap(team, v, plan.temperature.template as<double>());
     at.done = plan.ends(at.gap);
     if (team.thread() == 0) plan.record(b, at);
   }
@@ -167,10 +169,10 @@ struct game_block_run {
     }
   }
   PREFER_HD void finish_measured(game_progress& at) {
-    const game_measurement m = measure_response(team, v, plan.temperature);
+    const game_measurement m = measure_response(team, v, plan.temperature.template as<double>());
     const std::int64_t best = plan.best_action(b, n, v);
     if (team.thread() == 0) plan.finish_game(b, at), plan.finish_measured(b, best, m);
-    for (std::int64_t i = team.thread(); i < plan.games.width; i += team.threads())
+    for (std::int64_t i = team.thread(); i < plan.games.written(b); i += team.threads())
       plan.finish_response(b, i, n, v, best, m);
   }
 };
@@ -195,7 +197,7 @@ struct game_block_play : game_block_run<T> {
   PREFER_HD void finish(game_progress& at) {
     detail::choose_measured(this->team, this->v, false, at);
     if (this->team.thread() == 0) this->plan.finish_game(this->b, at);
-    for (std::int64_t i = this->team.thread(); i < this->plan.games.width; i += this->team.threads())
+    for (std::int64_t i = this->team.thread(); i < this->plan.games.written(this->b); i += this->team.threads())
       this->plan.finish_action(this->b, i, this->n, this->v, at);
   }
 };

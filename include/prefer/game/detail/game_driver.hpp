@@ -21,7 +21,8 @@ struct game_plan {
   game_tables<T> games;
   view<const T, 2> start;
   std::int64_t max_steps = 0, every = 1;
-  double tolerance = 0, temperature = 0;  // the temperature of the measured gap
+  double tolerance = 0;
+  scalar temperature = 0;  // of the measured gap
   bool measure_average = false, averaging = false, measuring = false;
 
   view<T, 2> policy, average, response, wins;
@@ -39,9 +40,8 @@ struct game_plan {
     const bool there = i < n && games.can_play(b, i);
     const double none = -math::detail::infinity<double>();
     v.reference[i] = there ? games.log_weight(b, i) : none;
-    v.policy[i] = there && start.data != nullptr
-                      ? static_cast<double>(start.data[b * start.stride[0] + i * start.stride[1]])
-                      : v.reference[i];
+    v.policy[i] =
+        there && start.data != nullptr ? static_cast<double>(games.place(start, b, i)) : v.reference[i];
     v.weight[i] = v.wins[i] = v.own[i] = v.sum[i] = 0;
   }
 
@@ -87,13 +87,13 @@ struct game_plan {
     store(wins, b, i, i < n ? v.wins[i] : n == 0 ? nan : 0);
     if (i >= n)
       store(response, b, i, n == 0 ? nan : none);
-    else if (temperature > 0)
-      store(response, b, i, v.reference[i] + v.wins[i] / temperature - m.normalizer);
-    else
+    else if (const double tau = temperature.as<double>(); tau == 0)
       store(response, b, i, i == best ? 0 : none);
+    else
+      store(response, b, i, v.reference[i] + v.wins[i] / tau - m.normalizer);
   }
-  static PREFER_HD void store(const view<T, 2>& to, std::int64_t b, std::int64_t i, double x) {
-    if (to.data != nullptr) to.data[b * to.stride[0] + i * to.stride[1]] = static_cast<T>(x);
+  PREFER_HD void store(const view<T, 2>& to, std::int64_t b, std::int64_t i, double x) const {
+    if (to.data != nullptr) games.place(to, b, i) = static_cast<T>(x);
   }
 };
 
@@ -132,6 +132,7 @@ struct game_lanes {
 template <class T>
 struct game_product_job {
   const game_tables<T>* games;
+  game_matrix<const T> table;
   std::int64_t b, n, first, last;
   const T* weight;
   double* wins;
@@ -142,7 +143,7 @@ struct game_product_work {
 
   template <class Level>
   static PREFER_HD void run(game_product_job<T>& j) {
-    if (j.games->preference.stride[2] != 1) return strided(j);
+    if (j.table.column != 1) return strided(j);
     constexpr int at_once = 8 / lane<T, Level>::count;  // as many as there are registers for
     std::int64_t i = j.first;
     for (; i + at_once <= j.last; i += at_once) rows<Level, at_once>(j, i);
@@ -154,7 +155,7 @@ struct game_product_work {
     using V = lane<T, Level>;
     const T* p[Rows];
     double sum[Rows] = {};
-    for (int r = 0; r < Rows; ++r) p[r] = j.games->row(j.b, i + r);
+    for (int r = 0; r < Rows; ++r) p[r] = &j.table(i + r, 0);
     for (std::int64_t from = 0; from < j.n; from += tile) {
       const std::int64_t to = from + tile < j.n ? from + tile : j.n;
       const std::int64_t whole = from + (to - from) / V::width * V::width;
@@ -179,7 +180,7 @@ struct game_product_work {
     for (std::int64_t i = j.first; i < j.last; ++i) {
       double sum = 0;
       for (std::int64_t c = 0; c < j.n; ++c)
-        if (j.weight[c] != 0) sum += static_cast<double>(j.games->beats(j.b, i, c)) * static_cast<double>(j.weight[c]);
+        if (j.weight[c] != 0) sum += static_cast<double>(j.table(i, c)) * static_cast<double>(j.weight[c]);
       j.wins[i] = j.games->can_play(j.b, i) ? sum : 0;
     }
   }
@@ -218,10 +219,11 @@ struct game_column_work {
 };
 template <class T>
 void copy_columns(const game_tables<T>& g, std::int64_t b, std::int64_t n, std::int64_t padded, double* columns) {
+  const game_matrix<const T> table = g.preferences(b);
   for (std::int64_t c = 0; c < n; ++c)
     for (std::int64_t i = 0; i < padded; ++i)
       columns[c * padded + i] =
-          i < n && g.can_play(b, i) && g.can_play(b, c) ? static_cast<double>(g.beats(b, i, c)) : 0;
+          i < n && g.can_play(b, i) && g.can_play(b, c) ? static_cast<double>(table(i, c)) : 0;
 }
 
 // The pieces that know the method, and those that do not, at one level each.
@@ -264,22 +266,27 @@ inline constexpr std::int64_t vectors_in_shared = 512;  // on CUDA
 inline constexpr std::int64_t split_size = 1024;        // actions from which one product is work for many threads
 inline constexpr std::int64_t game_chunks = 64;         // of a batch, with memory of their own
 
-// Doubles of memory that one game needs: its vectors, and a copy of its table or of weights as floats.
+// Doubles of memory that a game of up to `width` actions needs: its vectors, and a copy of its table, if it is small,
+// or of weights as floats.
 template <class T>
 std::int64_t game_memory(std::int64_t width) {
-  const std::int64_t padded = padded_actions(width), copy = width <= copied_size ? width : sizeof(T) == 4 ? 1 : 0;
-  return (game_vector_count + copy) * padded;
+  const std::int64_t padded = padded_actions(width), small = smaller(width, copied_size);
+  const std::int64_t of_small = (game_vector_count + small) * padded_actions(small);
+  const std::int64_t of_large = (game_vector_count + (sizeof(T) == 4 ? 1 : 0)) * padded;
+  return of_large > of_small ? of_large : of_small;
 }
 
 }  // namespace detail
 
-// Bytes of workspace for self_play and duality_gap, on either backend: for games of up to 512 actions what 64 of them
-// need at most.
+// Bytes of workspace for self_play and duality_gap of games of up to so many actions, on either backend: what 64 games
+// need at a time on the CPU, or the vectors of all on CUDA if they have more than 512 actions.
 template <class T = double>
 std::size_t game_workspace(std::int64_t batch, std::int64_t actions) {
-  const bool few = actions <= detail::vectors_in_shared && batch > detail::game_chunks;
-  const std::int64_t games = few ? detail::game_chunks : batch;
-  return static_cast<std::size_t>(games * (detail::game_memory<T>(actions) + 8)) * sizeof(double) + 1024;
+  const std::int64_t at_once = detail::smaller(batch, detail::game_chunks) * detail::game_memory<T>(actions);
+  const std::int64_t all = actions <= detail::vectors_in_shared
+                               ? 0
+                               : batch * (detail::game_vector_count * detail::padded_actions(actions) + 8);
+  return static_cast<std::size_t>(all > at_once ? all : at_once) * sizeof(double) + 1024;
 }
 
 namespace detail {
@@ -306,7 +313,7 @@ struct measured_run {
         memory(m),
         v(m, padded) {}
 
-  bool copied() const { return plan.games.width <= copied_size; }
+  bool copied() const { return n <= copied_size; }
   double* after_vectors() const { return memory + game_vector_count * padded; }
   void load() {
     for (std::int64_t i = 0; i < padded; ++i) plan.start_action(b, i, n, v);
@@ -318,7 +325,7 @@ struct measured_run {
             .at = &at,
             .padded = padded,
             .average = plan.measure_average,
-            .temperature = plan.temperature};
+            .temperature = plan.temperature.template as<double>()};
   }
   void choose_measured(game_progress& at) {
     game_piece j = job(game_piece::measured, at);
@@ -344,7 +351,7 @@ struct measured_run {
       weight = narrow;
     }
     const auto part = [&](std::int64_t first, std::int64_t last) {
-      game_product_job<T> j{&plan.games, b, n, first, last, weight, v.wins};
+      game_product_job<T> j{&plan.games, plan.games.preferences(b), b, n, first, last, weight, v.wins};
       run_at<game_product_work<T>>(level, j);
     };
     split ? for_blocks(exec, n, n * n, part) : part(0, n);
@@ -376,7 +383,7 @@ struct played_run : measured_run<T> {
     last.average = false;
     run_at<game_measure_work>(this->level, last);
     this->plan.finish_game(this->b, at);
-    for (std::int64_t i = 0; i < this->plan.games.width; ++i)
+    for (std::int64_t i = 0; i < this->plan.games.written(this->b); ++i)
       this->plan.finish_action(this->b, i, this->n, this->v, at);
   }
 };
@@ -393,7 +400,8 @@ void measure_start(measured_run<T> run) {
   const std::int64_t best = plan.best_action(run.b, run.n, run.v);
   plan.finish_game(run.b, at);
   plan.finish_measured(run.b, best, j.result);
-  for (std::int64_t i = 0; i < plan.games.width; ++i) plan.finish_response(run.b, i, run.n, run.v, best, j.result);
+  for (std::int64_t i = 0; i < plan.games.written(run.b); ++i)
+    plan.finish_response(run.b, i, run.n, run.v, best, j.result);
 }
 
 // Runs play(b, split, memory) for every game, each on one thread or, if they are large, on all.

@@ -32,13 +32,8 @@ struct game_margins {
   template <class T>
   static PREFER_HD game_margins of(const game_tables<T>& g, std::int64_t b, const std::int32_t* action) {
     constexpr element type = std::is_same_v<T, double> ? element::f64 : element::f32;
-    return {g.preference.data + b * g.preference.stride[0],
-            type,
-            g.preference.stride[1],
-            g.preference.stride[2],
-            action,
-            0,
-            1};
+    const game_matrix<const T> m = g.preferences(b);
+    return {m.data, type, m.row, m.column, action, 0, 1};
   }
 };
 

@@ -173,6 +173,7 @@ template <class Team>
 PREFER_HD double measured_gap(const Team& team, const game_vectors& v, double temperature) {
   using V = typename Team::value;
   if (temperature == 0) return original_gap(team, v);
+  if (!(temperature > 0)) return math::detail::not_a_number<double>();
   const double normalizer = response_normalizer(team, v, temperature);
   return 2 * temperature * team.total([&](std::int64_t i) PREFER_HD_LAMBDA {
     const V response = team.load(v.reference, i) + team.load(v.wins, i) * V(1 / temperature) - V(normalizer);
@@ -187,7 +188,11 @@ struct game_measurement {
 };
 template <class Team>
 PREFER_HD game_measurement measure_response(const Team& team, const game_vectors& v, double temperature) {
-  return {temperature > 0 ? response_normalizer(team, v, temperature) : 0, original_gap(team, v) / 2};
+  const double nan = math::detail::not_a_number<double>();
+  return {temperature > 0    ? response_normalizer(team, v, temperature)
+          : temperature == 0 ? 0
+                             : nan,
+          original_gap(team, v) / 2};
 }
 
 // `run` does the pieces above for one game, between which the threads of a team see each other's vectors; its

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <prefer/backend/cpu/dispatch.hpp>
+#include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/core/math.hpp>
 
 #include <cstdint>
 
-// Who works on one game of an exact solver: one thread of the CPU, with lanes in the loops over whole matrices, or a
-// block of threads (solver_team.cuh). Solvers are written once, on a team that has
+// Who works on one game of an exact solver: one thread of the CPU, with lanes in the loops over whole matrices, which
+// other threads share if there is one large game, or a block of threads (solver_team.cuh). Solvers are written once, on
+// a team that has
 //
 //   each(n, f)     f(i) for 0 <= i < n in any order; everyone sees afterwards what was written
 //   least(n, f)    the smallest f(i) and the first i that has it, the same on every thread; {infinity, 0} for n = 0
@@ -38,11 +40,12 @@ struct matrix_update {
   double* entry;
   std::int64_t step, rows, width;
   Body body;
+  std::int64_t first = 0;  // row
 
   template <class Level>
   static PREFER_HD void run(const matrix_update& u) {
     using V = lane<double, Level>;
-    for (std::int64_t i = 0; i < u.rows; i += group) {
+    for (std::int64_t i = u.first; i < u.rows; i += group) {
       double* const row = u.entry + i * u.step;
       for (std::int64_t j = u.body.begin(i) / V::width * V::width; j < u.width; j += V::width) {
         V x[group];
@@ -69,7 +72,11 @@ struct matrix_shape {
 };
 
 struct serial_team {
+  static constexpr std::int64_t rows_per_task = 64;  // whole groups
+  static constexpr std::int64_t least_shared = 1 << 17;  // entries of a matrix that is worth other threads
+
   isa level;
+  const cpu* lent = nullptr;  // threads for updates of large matrices: rows do not depend on who changes them
 
   // Whole groups of rows of whole lanes.
   static PREFER_HD matrix_shape shape(std::int64_t n, std::int64_t width) {
@@ -99,7 +106,13 @@ struct serial_team {
 #if defined(__CUDACC__)
     work::template run<base_level>(update);
 #else
-    run_at<work>(level, update);
+    if (lent == nullptr || update.rows * update.width < least_shared) return run_at<work>(level, update);
+    for_blocks(*lent, (update.rows + rows_per_task - 1) / rows_per_task, update.rows * update.width,
+               [&](std::int64_t first, std::int64_t last) {
+                 work part = update;
+                 part.first = first * rows_per_task, part.rows = smaller(last * rows_per_task, update.rows);
+                 run_at<work>(level, part);
+               });
 #endif
   }
 #if defined(__CUDACC__)

@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/group_map.hpp>
+#include <prefer/core/scalar.hpp>
+
+// Rules that turn the scores of a group of responses to one prompt into advantages. Below, x is a score, m, s and n are
+// the mean, standard deviation and number of the selected scores of its group, M and S those of the batch. How a rule
+// of one's own looks is said in backend/group_map.hpp; whatever has this shape can be given to `group_advantages`.
+//
+// What all rules share: a group of equal scores, of one score too, has m = x and s = 0 exactly, whatever the number,
+// and where something is divided by s its advantages are 0. A NaN (or infinite) score makes its group NaN, and the
+// batch where the rule learns of it, unless NaN are excluded. Advantages are constants of the policy gradient; no
+// derivative by the scores is given.
+namespace prefer {
+inline namespace PREFER_ABI {
+
+// scale * deviation + shift
+struct advantage_line {
+  double scale = 0, shift = 0;
+
+  template <class V>
+  PREFER_HD V operator()(const group_item<V>& i) const {
+    return V(scale) * i.deviation + V(shift);
+  }
+};
+
+namespace detail {
+
+// 1 / (s + epsilon), and 0 where all numbers are equal.
+PREFER_HD double inverse_deviation(const moments& m, deviation how, const scalar& epsilon) {
+  const double variance = m.variance(how);
+  return variance == 0 ? 0 : 1 / (::sqrt(variance) + epsilon.as<double>());
+}
+
+// The moments of a line's values over a group.
+PREFER_HD moments moments_of_line(const advantage_line& line, const moments& group) {
+  return {group.count, line.shift, line.scale * line.scale * group.squares};
+}
+
+}  // namespace detail
+
+// (x - m) / (s + epsilon). Source: Shao et al. 2024 (arXiv 2402.03300), section 4.1.2. Defaults: TRL's, that is
+// Bessel's correction and 1e-4; verl has 1e-6.
+struct grpo {
+  scalar epsilon = 1e-4;
+  deviation std = deviation::sample;
+
+  constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
+  PREFER_HD advantage_line operator()(const moments& group) const {
+    return {detail::inverse_deviation(group, std, epsilon), 0};
+  }
+};
+
+// x - m: GRPO without the division, which favours prompts that are nearly always or nearly never solved. Source: Liu et
+// al. 2025 (arXiv 2503.20783); the constant length divisor that belongs to it is the loss's.
+struct dr_grpo {
+  constexpr status check() const { return {}; }
+  PREFER_HD advantage_line operator()(const moments&) const { return {1, 0}; }
+};
+
+// x less the mean of the other scores of the group, which is (x - m) n / (n - 1); 0 in a group of one. Source: Kool et
+// al. 2019; Ahmadian et al. 2024 (arXiv 2402.14740).
+struct rloo {
+  constexpr status check() const { return {}; }
+  PREFER_HD advantage_line operator()(const moments& group) const {
+    return {group.count > 1 ? group.count / (group.count - 1) : 0, 0};
+  }
+};
+
+// (x - m) / (m + epsilon), for scores that are 0 or 1: an unbiased estimate, up to the factor 1 / n, of the gradient of
+// the maximum-likelihood objective truncated at order n - 1 (not n, as often said). A group whose mean is 0 or below
+// gets 0: nothing was solved. In a group of one it is 0 too, as is that order's objective. Source: MaxRL, 2026 (arXiv
+// 2602.02710); the released code has an epsilon of 1e-6.
+struct max_rl {
+  scalar epsilon = 0.0;
+
+  constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
+  PREFER_HD advantage_line operator()(const moments& group) const {
+    return {group.mean <= 0 ? 0 : 1 / (group.mean + epsilon.as<double>()), 0};
+  }
+};
+
+// (x - M) / (S + epsilon), whatever the groups. Source: REINFORCE++ (arXiv 2501.03262), reconstructed for scores of
+// sequences; a penalty by KL divergence is part of the score there.
+struct reinforce_plus_plus {
+  scalar epsilon = 1e-8;
+  deviation std = deviation::population;
+
+  constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
+  PREFER_HD moments contribution(const moments& group) const { return group; }
+  PREFER_HD advantage_line operator()(const moments& group, const moments& batch) const {
+    const double scale = detail::inverse_deviation(batch, std, epsilon);
+    return {scale, scale * (group.mean - batch.mean)};
+  }
+};
+
+// (x - m) / (S + epsilon): the mean of the group, the deviation of the batch. Source: Lite PPO (arXiv 2508.08221);
+// also TRL's scale_rewards "batch" and PaCo-RL's global_std, each with an epsilon and a deviation of its own.
+struct lite_ppo {
+  scalar epsilon = 1e-4;
+  deviation std = deviation::sample;
+
+  constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
+  PREFER_HD moments contribution(const moments& group) const { return group; }
+  PREFER_HD advantage_line operator()(const moments&, const moments& batch) const {
+    return {detail::inverse_deviation(batch, std, epsilon), 0};
+  }
+};
+
+// The advantages A of a rule that learns of its group only and answers with a line, normalised once more over the
+// batch: (A - mean A) / (deviation of A + epsilon). batch_whitened{dr_grpo{}} is REINFORCE++ with the group's baseline
+// (arXiv 2501.03262); batch_whitened{grpo{}} is GDPO of one reward (arXiv 2601.05242).
+template <class Rule>
+struct batch_whitened {
+  Rule rule = {};
+  scalar epsilon = 1e-4;
+  deviation std = deviation::sample;
+
+  constexpr status check() const { return first_error(rule.check(), require::not_negative(epsilon, "epsilon")); }
+  PREFER_HD moments contribution(const moments& group) const { return detail::moments_of_line(rule(group), group); }
+  PREFER_HD advantage_line operator()(const moments& group, const moments& batch) const {
+    const advantage_line line = rule(group);
+    const double scale = detail::inverse_deviation(batch, std, epsilon);
+    return {scale * line.scale, scale * (line.shift - batch.mean)};
+  }
+};
+template <class Rule>
+batch_whitened(Rule) -> batch_whitened<Rule>;
+
+// The advantages of a rule, held between -limit and limit. NaN stay NaN.
+template <class Rule>
+struct clipped {
+  Rule rule = {};
+  scalar limit = 5.0;
+
+  template <class Function>
+  struct function {
+    Function inner;
+    double limit;
+    template <class V>
+    PREFER_HD V operator()(const group_item<V>& i) const {
+      const V x = inner(i), most = V(limit), least = V(-limit);
+      return math::select(x > most, most, math::select(x < least, least, x));
+    }
+  };
+
+  constexpr status check() const { return first_error(rule.check(), require::positive(limit, "limit")); }
+  PREFER_HD moments contribution(const moments& group) const requires detail::learns_batch<Rule> {
+    return rule.contribution(group);
+  }
+  PREFER_HD auto operator()(const moments& group) const requires(!detail::learns_batch<Rule>) {
+    return make(rule(group));
+  }
+  PREFER_HD auto operator()(const moments& group, const moments& batch) const requires detail::learns_batch<Rule> {
+    return make(rule(group, batch));
+  }
+
+ private:
+  template <class Function>
+  PREFER_HD function<Function> make(const Function& f) const {
+    return {f, limit.as<double>()};
+  }
+};
+template <class Rule>
+clipped(Rule) -> clipped<Rule>;
+template <class Rule>
+clipped(Rule, double) -> clipped<Rule>;
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

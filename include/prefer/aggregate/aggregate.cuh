@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/advantage/group_advantage.cuh>
+#include <prefer/aggregate/aggregate.hpp>
+
+// The CUDA half of aggregate/aggregate.hpp: one launch, a thread per sample; each block first prepares the columns.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+template <class Rule>
+static __global__ void __launch_bounds__(cuda_threads) aggregate_kernel(const Rule rule, const aggregate_arguments a) {
+  __shared__ reward_columns columns;
+  for (int k = static_cast<int>(threadIdx.x); k < a.rewards; k += cuda_threads) columns.set(rule, a, k);
+  __syncthreads();
+  if (threadIdx.x == 0) columns.add_up(a.rewards);
+  __syncthreads();
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * cuda_threads;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * cuda_threads + threadIdx.x; i < a.n; i += step) {
+    const bool selected = selects(a.mask, i);
+    const auto at = [&](int k) PREFER_HD_LAMBDA {
+      return load_element<double>(a.reward.data, a.reward.type, i * a.reward.row_stride + k * a.reward.stride);
+    };
+    const reward_row<double, decltype(at)> row{columns, at, a.rewards};
+    const double value = selected ? rule(row) : 0;
+    write_item(a.out, i, true, value, false);
+    const double up = read_item<double>(a.upstream, i);
+    for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
+      store_element(a.gradient.data, a.gradient.type, i * a.gradient.row_stride + k * a.gradient.stride,
+                    selected ? up * rule.slope(row, k, value) : 0, false);
+  }
+}
+
+template <class Rule>
+status run_aggregate(const cuda& exec, const Rule& rule, const aggregate_arguments& a) {
+  if (a.n == 0) return {};
+  const auto blocks = static_cast<unsigned>(cuda_blocks(a.n));
+  aggregate_kernel<Rule><<<blocks, cuda_threads, 0, exec.stream.stream>>>(rule, a);
+  return launch_status("aggregate");
+}
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer

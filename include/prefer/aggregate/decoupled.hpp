@@ -1,0 +1,148 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/aggregate/aggregate.hpp>
+#include <prefer/core/arena.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+// decoupled_advantages: each of K rewards becomes an advantage within its group first, and these are added up, so that
+// no reward drowns the others by its scale.
+namespace prefer {
+
+// N samples with K rewards each, in n groups.
+template <space S>
+struct decoupled_inputs {
+  input_view<2, S> reward = {};   // [N, K]
+  input_view<1, S> offsets = {};  // n + 1; int32 or int64
+  input_view<1, S> weight = {};   // K, of any sign; 1 if not given
+  input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the sample out of its group
+  bool exclude_nan = false;       // a reward that is NaN counts 0 and is left out of its reward's moments
+};
+
+template <space S>
+struct decoupled_outputs {
+  output_view<1, S> advantage = {};  // N
+};
+
+inline namespace PREFER_ABI {
+
+// sum_k w_k A_k, with A_k the advantages that `rule` (one that learns of its group only and answers with a line) makes
+// of reward k; with `whiten` less their mean over the batch, over their standard deviation + epsilon, where that is not
+// 0.
+//
+//   decoupled<>{.rule = {.epsilon = 0.0}, .whiten = false}    MO-GRPO (arXiv 2509.22047): each reward has the same
+//                                                             correlation with the advantage if they are independent
+//   decoupled<>{}                                             GDPO (arXiv 2601.05242), over sequences: the constants of
+//                                                             its TRL patch
+//
+// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0.
+template <class Rule = grpo>
+struct decoupled {
+  Rule rule = {};
+  bool whiten = true;
+  scalar epsilon = 1e-4;
+  deviation std = deviation::sample;
+
+  constexpr status check() const { return first_error(rule.check(), require::not_negative(epsilon, "epsilon")); }
+};
+
+namespace detail {
+
+// A rule's line, times the weight of a reward.
+template <class Rule>
+struct weighted_line {
+  Rule rule;
+  source weight;
+  std::int64_t reward;
+
+  PREFER_HD advantage_line operator()(const moments& one) const {
+    const advantage_line line = rule(one);
+    const double w = read_item<double>(weight, reward);
+    return {w * line.scale, w * line.shift};
+  }
+};
+
+// The score itself.
+struct unchanged {
+  template <class V>
+  PREFER_HD V operator()(const group_item<V>& i) const {
+    return i.score;
+  }
+};
+struct pass_on {
+  PREFER_HD unchanged operator()(const moments&) const { return {}; }
+};
+
+template <space S>
+status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out) {
+  if (const status s = check_rewards(in.reward); !s.ok()) return s;
+  if (!out.advantage.given()) return require::fail(errc::missing_output, "advantage", "one element per sample");
+  advantage_inputs<S> groups;
+  groups.score.data = in.reward.data, groups.score.type = in.reward.type;
+  groups.score.extent[0] = in.reward.extent[0], groups.score.stride[0] = in.reward.stride[0];
+  groups.offsets = in.offsets, groups.mask = in.mask;
+  if (const status s = check_groups(groups, advantage_outputs<S>{.advantage = out.advantage}, false); !s.ok()) return s;
+  if (in.weight.given())
+    if (const status s =
+            require::vector("weight", in.weight, in.reward.extent[1], "one per reward:", require::holds::numbers);
+        !s.ok())
+      return s;
+  require::footprints<2, 1> all;
+  all.read(require::footprint_of("reward", in.reward));
+  if (in.weight.given()) all.read(require::footprint_of("weight", in.weight));
+  all.write(require::footprint_of("advantage", out.advantage));
+  return all.check();
+}
+
+}  // namespace detail
+
+// Bytes of workspace for decoupled_advantages of N samples in n groups, on either backend.
+inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t samples) {
+  const auto groups = static_cast<std::size_t>(n), scores = static_cast<std::size_t>(samples);
+  constexpr std::size_t fixed = 32768;  // CUDA: parts of the batch, alignments
+  return scores * sizeof(double) + groups * sizeof(moments) + (scores / 256 + 1) * 64 + fixed;
+}
+
+// Advantages of N samples with K rewards each, see `decoupled`. Workspace: exec.workspace of
+// decoupled_advantages_workspace(n, N) bytes (on CUDA optional), for the sums in double. K + 1 passes of
+// group_advantages (one or two more for the batch), whose accuracy, determinism and errors these are too.
+template <class Exec, class Rule>
+status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
+                            const std::type_identity_t<decoupled_inputs<Exec::memory>>& in,
+                            const std::type_identity_t<decoupled_outputs<Exec::memory>>& out) {
+  static_assert(!detail::learns_batch<Rule> && std::is_same_v<decltype(rule.rule(moments{})), advantage_line>,
+                "prefer: decoupled takes a rule that learns of its group only and answers with an advantage_line");
+  constexpr space S = Exec::memory;
+  if (const status s = rule.check(); !s.ok()) return s;
+  if (const status s = detail::check_decoupled(in, out); !s.ok()) return s;
+  const std::int64_t n = in.reward.extent[0], rewards = in.reward.extent[1];
+  return with_scratch(
+      exec, static_cast<std::size_t>(n > 0 ? n : 1) * sizeof(double), [&](char* scratch, const Exec& rest) -> status {
+        auto* const sums = reinterpret_cast<double*>(scratch);
+        advantage_inputs<S> groups;
+        groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
+        groups.score.type = in.reward.type, groups.score.extent[0] = n, groups.score.stride[0] = in.reward.stride[0];
+        source weight = detail::place_of(in.weight);
+        weight.neutral = 1;
+        for (std::int64_t k = 0; k < rewards; ++k) {
+          groups.score.data =
+              static_cast<const char*>(in.reward.data) + k * in.reward.stride[1] * size_of(in.reward.type);
+          group_arguments a = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = {sums, n}});
+          a.accumulate = k > 0;
+          if (const status s = detail::check_group_content(rest, a); !s.ok()) return s;
+          if (const status s = group_map(rest, detail::weighted_line<Rule>{rule.rule, weight, k}, a); !s.ok()) return s;
+        }
+        groups.score = {static_cast<const double*>(sums), n};
+        const group_arguments a =
+            detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
+        if (rule.whiten) return group_map(rest, reinforce_plus_plus{.epsilon = rule.epsilon, .std = rule.std}, a);
+        return group_map(rest, detail::pass_on{}, a);
+      });
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

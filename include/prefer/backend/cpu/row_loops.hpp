@@ -1,0 +1,344 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/dispatch.hpp>
+#include <prefer/backend/row_reduce.hpp>
+#include <prefer/core/math.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+// The loops of row_reduce over the columns of a tile or a chunk: all that is compiled for every level. Each is a
+// function of its own, since among everything around it g++ has no registers left for a loop.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+// Columns next to each other, of a type that lanes of T are loaded from and stored to.
+template <class T>
+constexpr bool lanes_hold(element type) {
+  return type == element_of<T>() || type == element::f32 || (sizeof(T) == 4 && size_of(type) == 2);
+}
+// Some lanes in a row; the type is looked at once for all of them.
+template <class V, int Lanes>
+PREFER_HD void load_lanes(const char* columns, element type, int at, V (&x)[Lanes]) {
+  using T = typename V::element_type;
+  const auto load = [&](auto of) PREFER_HD_LAMBDA {
+    const auto* p = reinterpret_cast<const decltype(of)*>(columns) + at;
+    unrolled<Lanes>([&](auto j) PREFER_HD_LAMBDA { x[j] = V::load(p + j * V::width); });
+  };
+  if (type == element_of<T>()) return load(T{});
+  if constexpr (sizeof(T) == 4)
+    type == element::bf16 ? load(bfloat16{}) : load(half{});
+  else
+    load(float{});
+}
+template <class V>
+PREFER_HD V load_lane(const char* columns, element type, int at) {
+  V x[1];
+  load_lanes(columns, type, at, x);
+  return x[0];
+}
+template <class V>
+PREFER_HD void store_lane(const V& x, char* columns, element type, int at) {
+  using T = typename V::element_type;
+  if constexpr (sizeof(T) == 4) {
+    if (type == element::bf16) return x.store(reinterpret_cast<bfloat16*>(columns) + at);
+    if (type == element::f16) return x.store(reinterpret_cast<half*>(columns) + at);
+  } else {
+    if (type == element::f32) return x.store(reinterpret_cast<float*>(columns) + at);
+  }
+  x.store(reinterpret_cast<T*>(columns) + at);
+}
+
+// The largest element.
+template <class V>
+PREFER_HD typename V::element_type largest(const V& x) {
+  typename V::element_type a[V::width];
+  x.store(a);
+  for (int half = V::width / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) a[i] = math::max(a[i + half], a[i]);
+  return a[0];
+}
+
+// Where values ascend with columns the largest is looked for among the columns, and what is below it comes from one
+// instruction.
+template <class Body>
+constexpr bool values_ascend() {
+  if constexpr (requires { Body::ascends; })
+    return Body::ascends;
+  else
+    return false;
+}
+template <class Body, class V>
+PREFER_HD V key_of(const Body& body, const V& x) {
+  if constexpr (values_ascend<Body>())
+    return x;
+  else
+    return body.value(x);
+}
+template <class Body, class V>
+PREFER_HD V value_of_key(const Body& body, const V& key) {
+  if constexpr (values_ascend<Body>())
+    return body.value(key);
+  else
+    return key;
+}
+template <class Body, class V>
+PREFER_HD V below_of_key(const Body& body, const V& key, const V& shift) {
+  if constexpr (values_ascend<Body>())
+    return body.below(key, shift);
+  else
+    return key - shift;
+}
+
+// The columns of a tile, in pieces: in place, or in a buffer where some had to be changed or made up.
+struct row_pieces {
+  struct piece {
+    const char* columns;
+    element type;
+    int count;  // whole steps of the loop that reads them
+  };
+  static constexpr int most = 4;
+  piece at[most];
+  int count = 0;
+
+  void add(const char* columns, element type, int length) {
+    if (length > 0) at[count++] = {columns, type, length};
+  }
+};
+
+// The largest value of a tile.
+template <class T, class Body>
+struct maximum_loop {
+  const Body* body;
+  const row_pieces* tile;  // in lanes
+  T answer;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(maximum_loop& w) {
+    using V = lane<T, Level>;
+    const Body& body = *w.body;
+    V top = -math::detail::infinity<V>();
+    for (int p = 0; p < w.tile->count; ++p) {
+      const row_pieces::piece piece = w.tile->at[p];
+      for (int g = 0; g < piece.count; g += V::width)
+        top = math::max(key_of(body, load_lane<V>(piece.columns, piece.type, g)), top);
+    }
+    w.answer = value_of_key(body, largest(top));
+  }
+};
+
+// The sums of a tile relative to `shift`, and its largest value; meanwhile what comes later in the row is fetched. At
+// most 64 additions in T follow one another, then their sums are added up.
+template <class T, class Body>
+struct terms_loop {
+  static constexpr int sums = Body::sums;
+
+  const Body* body;
+  const row_pieces* tile;  // in pairs of lanes
+  std::uintptr_t ahead;
+  int ahead_size;  // of an element there
+  T shift, largest;
+  double sum[sums];
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(terms_loop& w) {
+    using V = lane<T, Level>;
+    constexpr int step = 2 * V::width, block = 64 * V::width;
+    const Body body = *w.body;
+    const V shift(w.shift);
+    const auto line = static_cast<std::uintptr_t>(w.ahead_size * V::width);
+    std::uintptr_t ahead = w.ahead;
+    V top = -math::detail::infinity<V>(), all[sums] = {};
+    for (int p = 0; p < w.tile->count; ++p) {
+      const row_pieces::piece piece = w.tile->at[p];
+      for (int begin = 0; begin < piece.count; begin += block) {
+        const int end = begin + block < piece.count ? begin + block : piece.count;
+        V sum[sums] = {};
+        for (int g = begin; g < end; g += step) {
+          V x[2];
+          load_lanes(piece.columns, piece.type, g, x);
+          unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
+            __builtin_prefetch(reinterpret_cast<const void*>(ahead));
+            ahead += line;
+            const V key = key_of(body, x[j]);
+            V term[sums];
+            body.terms(below_of_key(body, key, shift), term);
+            top = math::max(key, top);
+            unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[r] += term[r]; });
+          });
+        }
+        unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { all[r] += sum[r]; });
+      }
+    }
+    unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { w.sum[r] = static_cast<double>(all[r].sum()); });
+    w.largest = value_of_key(body, detail::largest(top));
+  }
+};
+
+// The first column of a tile that has a value, or how many there are.
+template <class T, class Body>
+struct find_loop {
+  const Body* body;
+  const row_pieces* tile;
+  T value;
+  int answer;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(find_loop& w) {
+    using V = lane<T, Level>;
+    int before = 0;
+    for (int p = 0; p < w.tile->count; ++p) {
+      const row_pieces::piece piece = w.tile->at[p];
+      for (int g = 0; g < piece.count; g += V::width) {
+        const V x = w.body->value(load_lane<V>(piece.columns, piece.type, g));
+        const unsigned equal = (x == V(w.value)).bits();
+        if (equal == 0) continue;
+        w.answer = before + g + __builtin_ctz(equal);
+        return;
+      }
+      before += piece.count;
+    }
+    w.answer = before;
+  }
+};
+
+// The slopes of a tile's columns. Those that are rounded to bfloat16 are found a block at a time before: one loop with
+// both, a chain of short instructions behind one of long ones, takes a third longer.
+template <class T, class Body>
+struct slopes_loop {
+  static constexpr int block = 4096 / static_cast<int>(sizeof(T));
+
+  const Body* body;
+  const typename Body::coefficients* coefficients;
+  const row_pieces* tile;  // in lanes
+  char* to;
+  element type;
+  bool fetches;  // what is written later; worth it where only that is not in a cache
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(slopes_loop& w) {
+    using V = lane<T, Level>;
+    const Body body = *w.body;
+    const auto c = *w.coefficients;
+    const bool rounds = sizeof(T) == 4 && w.type == element::bf16;
+    alignas(64) T some[block];
+    char* to = w.to;
+    for (int p = 0; p < w.tile->count; ++p) {
+      const row_pieces::piece piece = w.tile->at[p];
+      for (int begin = 0; begin < piece.count; begin += block) {
+        const int count = begin + block < piece.count ? block : piece.count - begin;
+        const int bytes = count * size_of(w.type);
+        for (int b = 0; w.fetches && b < bytes; b += 64) {
+          const std::uintptr_t later = reinterpret_cast<std::uintptr_t>(to) + static_cast<std::uintptr_t>(bytes + b);
+          __builtin_prefetch(reinterpret_cast<const void*>(later), 1);
+        }
+        for (int g = 0; g < count; g += V::width) {
+          const V slope = body.slope(load_lane<V>(piece.columns, piece.type, begin + g), c);
+          if (rounds)
+            slope.store(some + g);
+          else
+            store_lane(slope, to, w.type, g);
+        }
+        if constexpr (sizeof(T) == 4)
+          for (int g = 0; rounds && g < count; g += V::width)
+            V::load(some + g).store(reinterpret_cast<bfloat16*>(to) + g);
+        to += bytes;
+      }
+    }
+  }
+};
+
+// The columns of two matrices as those of one.
+template <class T, class Body>
+struct join_loop {
+  const Body* body;
+  const T* other;
+  int count;  // whole lanes
+  T* to;      // the columns of the first
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(join_loop& w) {
+    using V = lane<T, Level>;
+    for (int g = 0; g < w.count; g += V::width) w.body->join(V::load(w.to + g), V::load(w.other + g)).store(w.to + g);
+  }
+};
+
+// A number that the K largest columns of a chunk are not below: the K-th largest of the maxima of 128 parts of it.
+template <class T>
+struct part_maxima_loop {
+  static constexpr int parts = 128;
+
+  const row_pieces* tile;  // in steps of `parts`
+  T* top;                  // [parts]
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(part_maxima_loop& w) {
+    using V = lane<T, Level>;
+    constexpr int lanes = parts / V::width;
+    V top[lanes];
+    for (int j = 0; j < lanes; ++j) top[j] = V::load(w.top + j * V::width);
+    for (int p = 0; p < w.tile->count; ++p) {
+      const row_pieces::piece piece = w.tile->at[p];
+      for (int g = 0; g < piece.count; g += parts) {
+        V x[lanes];
+        load_lanes(piece.columns, piece.type, g, x);
+        unrolled<lanes>([&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(x[j], top[j]); });
+      }
+    }
+    for (int j = 0; j < lanes; ++j) top[j].store(w.top + j * V::width);
+  }
+};
+
+template <class List>
+__attribute__((noinline)) void offer(List& list, int size, double x, std::int64_t column) {
+  if (list.admits(x, size)) list.insert(x, column, size);
+}
+
+// Offers a list the columns of a tile that are not below a bound; the list raises the bound once it is full.
+template <class T, class List>
+struct offer_loop {
+  const row_pieces* tile;  // in steps of four lanes
+  std::int64_t first;      // the tile's first column
+  int count;               // of the tile's columns; others that were made up follow
+  T bound;
+  int size;
+  List* list;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(offer_loop& w) {
+    using V = lane<T, Level>;
+    constexpr int lanes = 4;
+    int before = 0;
+    for (int p = 0; p < w.tile->count; ++p) {
+      const row_pieces::piece piece = w.tile->at[p];
+      for (int g = 0; g < piece.count; g += lanes * V::width) {
+        const bool full = w.list->full(w.size);  // then a later column has to be larger
+        const V bound(full ? static_cast<T>(w.list->x[w.size - 1]) : w.bound);
+        V x[lanes];
+        load_lanes(piece.columns, piece.type, g, x);
+        typename V::mask admitted[lanes], any(false);
+        unrolled<lanes>([&](auto j) PREFER_HD_LAMBDA {
+          admitted[j] = full ? x[j] > bound : x[j] >= bound;
+          any = any | admitted[j];
+        });
+        if (any.bits() == 0) continue;
+        for (int j = 0; j < lanes; ++j) {
+          T number[V::width];
+          x[j].store(number);
+          for (unsigned bits = admitted[j].bits(); bits != 0; bits &= bits - 1) {
+            const int i = __builtin_ctz(bits), at = before + g + j * V::width + i;
+            if (at < w.count) offer(*w.list, w.size, static_cast<double>(number[i]), w.first + at);
+          }
+        }
+      }
+      before += piece.count;
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer

@@ -1,0 +1,179 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/action.hpp>
+#include <prefer/core/evaluate.hpp>
+
+// Losses whose gradient is the score function times a weight that is a constant to it.
+namespace prefer {
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+// -weight A policy
+template <class V>
+PREFER_HD action_term<V> weighted_score(const action<V>& a, const V& weight) {
+  action_term<V> t;
+  t.d_policy = -math::share(a.advantage, weight);
+  t.value = math::share(t.d_policy, a.policy);
+  return t;
+}
+
+// The old policy's samples seen from the policy, as a constant.
+template <class V>
+PREFER_HD V constant_ratio(const action<V>& a) {
+  return math::exp(math::detach(a.policy - a.old_policy));
+}
+
+// x between two bounds; NaN stays NaN.
+template <class V>
+PREFER_HD V between(const V& x, const V& least, const V& most) {
+  return math::select(x < least, least, math::select(x > most, most, x));
+}
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+
+// The policy gradient (REINFORCE), for samples of the policy itself.
+//
+//   value = -A policy,   d value / d policy = -A
+//
+// With a baseline in A (RLOO, group means) this is what GPG and RLOO minimise.
+// Source: Williams 1992 (from memory).
+struct policy_gradient {
+  constexpr status check() const { return {}; }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    return detail::weighted_score(a, V(1));
+  }
+};
+
+// CISPO: the policy gradient with importance weights that are bounded instead of actions that are dropped, so that
+// every action keeps its gradient.
+//
+//   ratio = e^(policy - old_policy),  w = ratio, bounded by ratio_min and ratio_max, a constant to the gradient
+//   value = -w A policy,   d value / d policy = -w A
+//
+// Outputs ratio, and clipped: 1 where a bound took over (the gradient stays). Trainers disagree about what their
+// epsilon bounds: TRL and ms-swift the ratio itself from above (ScaleRL uses 5), verl and others 1 - eps_low to 1 +
+// eps_high. Here the bounds are bounds of the ratio. Errors: ratio_min must be from 0 to 1, ratio_max at least 1 and
+// finite. Source: MiniMax 2025, arXiv 2506.13585 (eq. 4), read in released code.
+struct cispo {
+  scalar ratio_min = 0.0;
+  scalar ratio_max = 5.0;
+
+  constexpr status check() const {
+    return first_error(
+        require::that(ratio_min.by_pointer() || (ratio_min.value64 >= 0 && ratio_min.value64 <= 1), "ratio_min",
+                      ratio_min.value64, "from 0 to 1"),
+        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
+                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const V ratio = detail::constant_ratio(a), least = ratio_min.as<V>(), most = ratio_max.as<V>();
+    action_term<V> t = detail::weighted_score(a, detail::between(ratio, least, most));
+    t.ratio = ratio;
+    t.clipped = math::select(ratio < least, V(1), math::select(ratio > most, V(1), V(0)));
+    return t;
+  }
+};
+
+// TOPR: tapered off-policy REINFORCE. What is good is imitated, however unlikely it has become; what is bad is pushed
+// down with a weight that fades as its probability does.
+//
+//   ratio = e^(policy - old_policy),  w = 1 for A > 0, min(ratio, 1) for A < 0, a constant to the gradient
+//   value = -w A policy,   d value / d policy = -w A
+//
+// Output ratio.
+// Source: Le Roux et al. 2025, arXiv 2503.14286, read in released code (ROLL).
+struct topr {
+  constexpr status check() const { return {}; }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const V ratio = detail::constant_ratio(a);
+    const V tapered = detail::between(ratio, V(0), V(1));
+    action_term<V> t = detail::weighted_score(a, math::select(a.advantage > V(0), V(1), tapered));
+    t.ratio = ratio;
+    return t;
+  }
+};
+
+// DPPO by total variation: an action has its gradient until its probability itself, not its ratio, has moved too far in
+// the direction of its advantage. A rare action may move by a large factor, a likely one may not.
+//
+//   ratio = e^(policy - old_policy),  w = min(ratio, ratio_max), a constant to the gradient
+//   moved = pi - pi_old;  keep where moved <= delta_high (A > 0), moved >= -delta_low (A < 0)
+//   value = -w A policy,   d value / d policy = -w A;  both 0 where not kept
+//
+// Outputs ratio and clipped. Errors: delta_low and delta_high must be from 0 to 1, ratio_max at least 1 and finite.
+// Source: arXiv 2602.04879, read in released code (verl).
+struct dppo {
+  scalar delta_low = 0.2;
+  scalar delta_high = 0.2;
+  scalar ratio_max = 20.0;
+
+  constexpr status check() const {
+    const auto share = [](const scalar& s, const char* name) {
+      return require::that(s.by_pointer() || (s.value64 >= 0 && s.value64 <= 1), name, s.value64, "from 0 to 1");
+    };
+    return first_error(
+        share(delta_low, "delta_low"), share(delta_high, "delta_high"),
+        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
+                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const V moved = math::exp(math::detach(a.policy)) - math::exp(a.old_policy);
+    const V ahead = math::select(a.advantage > V(0), moved - delta_high.as<V>(),
+                                 math::select(a.advantage < V(0), -moved - delta_low.as<V>(), V(0)));
+    const auto too_far = ahead > V(0);
+    const V ratio = detail::constant_ratio(a);
+    const V weight = detail::between(ratio, V(0), ratio_max.as<V>());
+    action_term<V> t = detail::weighted_score(a, math::select(too_far, V(0), weight));
+    t.ratio = ratio;
+    t.clipped = math::select(too_far, V(1), V(0));
+    return t;
+  }
+};
+
+// VESPO: the policy gradient with a smooth weight that is 1 on samples of the policy itself, largest near it, and 0 far
+// away on either side.
+//
+//   x = policy - old_policy, bounded by log 1e-8 and 20;  W = e^x
+//   w = e^(lambda + k x - lambda W), a constant to the gradient; k, lambda by the sign of A (A = 0 counts as positive)
+//   value = -w A policy,   d value / d policy = -w A
+//
+// It is meant for responses: policy and old_policy are sums over tokens, whose differences the authors' code bounds by
+// 20 before it adds them up. Output ratio is e^(policy - old_policy). Errors: all parameters must be finite and above
+// 0. Source: arXiv 2602.10693, read in released code.
+struct vespo {
+  scalar k_positive = 2.0, lambda_positive = 3.0;
+  scalar k_negative = 3.0, lambda_negative = 2.0;
+
+  constexpr status check() const {
+    return first_error(
+        require::positive(k_positive, "k_positive"), require::positive(lambda_positive, "lambda_positive"),
+        require::positive(k_negative, "k_negative"), require::positive(lambda_negative, "lambda_negative"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const auto loses = a.advantage < V(0);
+    const V k = math::select(loses, k_negative.as<V>(), k_positive.as<V>());
+    const V lambda = math::select(loses, lambda_negative.as<V>(), lambda_positive.as<V>());
+    const V moved = math::detach(a.policy - a.old_policy);
+    const V x = detail::between(moved, V(-18.420680743952367), V(20));
+    // lambda - lambda W + k x without the difference of two that are nearly equal near x = 0.
+    action_term<V> t = detail::weighted_score(a, math::exp(k * x - lambda * math::expm1(x)));
+    t.ratio = math::exp(moved);
+    return t;
+  }
+};
+
+}  // namespace prefer

@@ -1,0 +1,347 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <advantage/group_advantage.hpp>
+#include <prefer/core/thread_pool.hpp>
+#include <support/allocations.hpp>
+#include <support/coverage.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+using namespace prefer;
+using prefer_test::buffer;
+using prefer_test::covers;
+using prefer_test::each_rule;
+using prefer_test::group_case;
+using prefer_test::group_sizes;
+
+namespace {
+
+constexpr double missing = std::numeric_limits<double>::quiet_NaN();
+
+// Double arithmetic: 2000 scores of a few units, a deviation of about one.
+constexpr double unit = 1e-14;
+
+template <class S>
+void check_sizes(std::int64_t stride, bool masked) {
+  group_case<S> c(group_sizes(), 3, stride);
+  c.masked = masked;
+  if (masked)
+    for (std::int64_t i = 0; i < c.total; ++i)
+      if (!c.mask.at(i)) c.score.set(i, missing);
+  const auto x = c.selected();
+  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+    for (const isa level : prefer_test::levels()) {
+      check(group_advantages(cpu{.isa = level}, rule, c.inputs(), c.outputs()));
+      INFO(name);
+      CHECK(c.worst(definition(x), unit) < 1);
+      CHECK(c.untouched_around());
+    }
+    covers<S>(name, "sizes");
+    covers(name, "golden");
+    if (masked) covers(name, "masked");
+  });
+}
+
+template <class Rule>
+std::vector<double> advantages_of(const Rule& rule, std::vector<double> x, bool exclude_nan = false) {
+  std::vector<double> a(x.size(), -7);
+  const std::int64_t offsets[] = {0, static_cast<std::int64_t>(x.size())};
+  advantage_inputs<space::host> in{.score = {x.data(), x.size()}, .offsets = {offsets, 2}};
+  in.exclude_nan = exclude_nan;
+  check(group_advantages(cpu{}, rule, in, {.advantage = {a.data(), a.size()}}));
+  return a;
+}
+
+}  // namespace
+
+TEST_CASE("advantages are their definitions: groups of every size, masks, strides, storage types, levels") {
+  SUBCASE("float") { check_sizes<float>(1, false); }
+  SUBCASE("double, strided and masked") { check_sizes<double>(3, true); }
+  SUBCASE("half, masked") { check_sizes<half>(1, true); }
+  SUBCASE("bfloat16, strided") { check_sizes<bfloat16>(2, false); }
+}
+
+TEST_CASE("the moments of groups are theirs, also without advantages") {
+  group_case<double> c(group_sizes());
+  auto out = c.outputs();
+  out.advantage = {};
+  check(group_advantages(cpu{}, dr_grpo{}, c.inputs(), out));
+  CHECK(c.advantage.untouched());
+  const auto x = c.selected();
+  for (std::int64_t g = 0; g < c.n; ++g) {
+    const auto& mine = x[static_cast<std::size_t>(g)];
+    CHECK(c.count.get(g) == static_cast<double>(mine.size()));
+    CHECK(std::fabs(c.mean.get(g) - static_cast<double>(prefer_test::mean_of(mine))) < unit);
+    CHECK(std::fabs(c.std.get(g) - static_cast<double>(prefer_test::std_of(mine, false))) < unit);
+  }
+}
+
+TEST_CASE("a group of equal scores has advantages of exactly 0, whatever the number and the rule") {
+  each_rule([&](const char* name, const auto& rule, const auto&) {
+    INFO(name);
+    for (const double value : {0.7, 0.35, -1e-3, 1e17, 1e-200, 0.1f * 1.0})
+      for (const std::size_t size : {1u, 2u, 3u, 7u, 64u, 1500u, 70000u}) {
+        const auto a = advantages_of(rule, std::vector<double>(size, value));
+        CHECK(std::all_of(a.begin(), a.end(), [](double v) { return v == 0; }));
+      }
+    covers(name, "identity");
+  });
+}
+
+TEST_CASE("advantages: shifts of the scores change nothing, scales nothing that is normalised") {
+  std::vector<double> x = {0.25, 1, -0.5, 2}, shifted = x, scaled = x;
+  for (double& v : shifted) v += 1024;
+  for (double& v : scaled) v *= 4;
+  const grpo exact{.epsilon = 0.0};
+  CHECK(advantages_of(exact, x) == advantages_of(exact, scaled));
+  CHECK(advantages_of(exact, x) == advantages_of(exact, shifted));
+  CHECK(advantages_of(rloo{}, x) == advantages_of(rloo{}, shifted));
+  CHECK(advantages_of(reinforce_plus_plus{.epsilon = 0.0}, x) ==
+        advantages_of(reinforce_plus_plus{.epsilon = 0.0}, scaled));
+  // One group is the batch; a leave-one-out baseline is n / (n - 1) of the centred score.
+  CHECK(advantages_of(lite_ppo{.epsilon = 0.0}, x) == advantages_of(exact, x));
+  const auto centred = advantages_of(dr_grpo{}, x), others = advantages_of(rloo{}, x);
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK(others[i] == doctest::Approx(centred[i] * 4 / 3).epsilon(1e-15));
+}
+
+TEST_CASE("MaxRL: solved answers share what was not expected, an unsolved group gets nothing") {
+  const auto a = advantages_of(max_rl{}, {1, 0, 0, 0});
+  CHECK(a == std::vector<double>{3, -1, -1, -1});
+  CHECK(advantages_of(max_rl{}, {0, 0, 0}) == std::vector<double>{0, 0, 0});
+  CHECK(advantages_of(max_rl{}, {-1, -3}) == std::vector<double>{0, 0});
+}
+
+TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") {
+  const auto poisoned = advantages_of(grpo{}, {1, missing, 3});
+  CHECK((std::isnan(poisoned[0]) && std::isnan(poisoned[1]) && std::isnan(poisoned[2])));
+  const auto without = advantages_of(grpo{}, {1, missing, 3}, true), alone = advantages_of(grpo{}, {1, 3});
+  CHECK(without == std::vector<double>{alone[0], 0, alone[1]});
+  CHECK(advantages_of(grpo{}, {missing, missing}, true) == std::vector<double>{0, 0});
+  // The other groups of a batch are not touched by it, but for a rule that learns of the batch.
+  group_case<float> c({4, 4, 1000, 3});
+  c.score.set(group_case<float>::before + 1, missing);
+  check(group_advantages(cpu{}, grpo{}, c.inputs(), c.outputs()));
+  CHECK((std::isnan(c.mean.get(0)) && !std::isnan(c.mean.get(1)) && !std::isnan(c.advantage.get(8))));
+  check(group_advantages(cpu{}, lite_ppo{}, c.inputs(), c.outputs()));
+  CHECK(std::isnan(c.advantage.get(8)));
+  c.exclude_nan = true;
+  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+    INFO(name);
+    check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+    CHECK(c.worst(definition(c.selected()), unit) < 1);
+  });
+}
+
+TEST_CASE("advantages have the same bits for any threads, and a group in any batch") {
+  std::vector<int> sizes = group_sizes();
+  sizes.insert(sizes.begin(), 70000);
+  sizes.push_back(66000);
+  for (int i = 0; i < 3000; ++i) sizes.push_back(i % 9 + 1);
+  group_case<float> c(sizes);
+  c.masked = true;
+  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+    INFO(name);
+    check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+    const auto expected = c.advantage.bytes(), means = c.mean.bytes();
+    CHECK(c.worst(definition(c.selected()), 1e-13) < 1);
+    for (const int threads : {2, 3, 8}) {
+      thread_pool pool(threads);
+      check(group_advantages(cpu{.pool = pool}, rule, c.inputs(), c.outputs()));
+      CHECK(c.advantage.bytes() == expected);
+      CHECK(c.mean.bytes() == means);
+    }
+    covers(name, "threads");
+  });
+  const double first = c.mean.get(3), long_one = c.mean.get(0);
+  auto in = c.inputs();
+  const std::int32_t alone[] = {c.offsets.at(3), c.offsets.at(4), c.offsets.at(4)};
+  double mean[2];
+  in.offsets = {alone, 3};
+  check(group_advantages(cpu{}, grpo{}, in, {.mean = {mean, 2}}));
+  CHECK((mean[0] == first && mean[1] == 0));
+  const std::int32_t whole[] = {c.offsets.at(0), c.offsets.at(1)};
+  in.offsets = {whole, 2};
+  check(group_advantages(cpu{}, grpo{}, in, {.mean = {mean, 1}}));
+  CHECK(mean[0] == long_one);
+}
+
+namespace {
+
+// Three processes that lie in one: what each would send, in order of rank.
+struct simulated {
+  std::vector<moments> of_rank;
+  std::int64_t processes() const { return static_cast<std::int64_t>(of_rank.size()); }
+  status operator()(reduction, double*, std::int64_t) const { return {}; }
+  status gather(const void*, std::int64_t bytes, void* all) const {
+    std::memcpy(all, of_rank.data(), static_cast<std::size_t>(bytes) * of_rank.size());
+    return {};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a batch that is spread over processes is normalised as one") {
+  group_case<double> c({4, 8, 300, 1, 5000, 8, 8}, 11);
+  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+    using Rule = std::remove_cvref_t<decltype(rule)>;
+    if constexpr (prefer::detail::learns_batch<Rule>) {
+      INFO(name);
+      simulated ranks;
+      const std::int64_t cut[] = {0, 2, 5, 7};
+      advantage_inputs<space::host> part[3];
+      for (int r = 0; r < 3; ++r) {
+        part[r] = c.inputs();
+        part[r].offsets = {&c.offsets.at(cut[r]), cut[r + 1] - cut[r] + 1};
+        moments m;
+        check(batch_moments(cpu{}, rule, part[r], {&m.count, 3}));
+        ranks.of_rank.push_back(m);
+      }
+      const reducer everywhere(ranks);
+      for (int r = 0; r < 3; ++r) {
+        moments mine = ranks.of_rank[static_cast<std::size_t>(r)], gathered[3];
+        check(merge_processes(everywhere, mine, gathered));
+        part[r].batch = {&mine.count, 3};
+        check(group_advantages(cpu{}, rule, part[r], {.advantage = c.advantage.view()}));
+      }
+      CHECK(c.worst(definition(c.selected()), unit) < 1);
+      CHECK(c.untouched_around());
+      moments mine{5, 2, 3}, gathered[1];
+      check(merge_processes(reducer{}, mine, gathered));
+      CHECK((mine.count == 5 && mine.mean == 2 && mine.squares == 3));
+    }
+  });
+}
+
+TEST_CASE("advantages: nothing is allocated, parameters may be pointers") {
+  group_case<float> c(group_sizes());
+  double epsilon = 0.25;
+  const auto in = c.inputs();
+  const auto out = c.outputs();
+  each_rule([&](const char* name, const auto& rule, const auto&) {
+    const long before = prefer_test::allocation_count();
+    const status s = group_advantages(cpu{}, rule, in, out);
+    CHECK(prefer_test::allocation_count() == before);
+    CHECK(s.ok());
+    covers(name, "allocation");
+  });
+  check(group_advantages(cpu{}, grpo{.epsilon = &epsilon}, in, out));
+  CHECK(c.worst(prefer_test::normalised(c.selected(), true, 0.25L), unit) < 1);
+}
+
+TEST_CASE("group_advantages names what is wrong, and writes nothing") {
+  const double x[6] = {1, 2, 3, 4, 5, 6};
+  double a[6] = {-7, -7, -7, -7, -7, -7}, m[3] = {4, 5, 6};
+  const bool mask[6] = {};
+  const std::int32_t o[] = {0, 2, 6};
+  using in = advantage_inputs<space::host>;
+  using out = advantage_outputs<space::host>;
+  const auto refused = [&](const char* message_of, const auto& rule, const in& i, const out& to, const cpu& exec = {}) {
+    const status s = group_advantages(exec, rule, i, to);
+    CHECK(std::string(message(s).c_str()) == message_of);
+    for (const double v : a) CHECK(v == -7);
+  };
+  const in good{.score = {x, 6}, .offsets = {o, 3}};
+  const out to{.advantage = {a, 6}};
+  const auto with = [&](auto change) {
+    in i = good;
+    change(i);
+    return i;
+  };
+  refused("prefer: missing input: score: expected one score per response", grpo{}, {}, to);
+  refused("prefer: missing input: offsets: expected where each group begins, and the end", grpo{},
+          with([](in& i) { i.offsets = {}; }), to);
+  refused("prefer: missing output: outputs: expected at least one output to write", grpo{}, good, {});
+  refused("prefer: unused input: batch: expected to be left out, since this call does not read it", grpo{},
+          with([&](in& i) {
+            i.batch = {m, 3};
+          }),
+          to);
+  refused("prefer: bad extent: batch is 2, expected number, mean and squares, that is 3", lite_ppo{}, with([&](in& i) {
+            i.batch = {m, 2};
+          }),
+          to);
+  refused("prefer: bad stride: batch is 2, expected exactly 1", lite_ppo{}, with([&](in& i) {
+            i.batch = {m, 3, 2};
+          }),
+          to);
+  const float narrow[3] = {};
+  refused("prefer: bad element type: batch: expected elements of type double", lite_ppo{}, with([&](in& i) {
+            i.batch = {narrow, 3};
+          }),
+          to);
+  refused("prefer: bad extent: offsets is 0, expected at least 1", grpo{}, with([&](in& i) {
+            i.offsets = {o, 0};
+          }),
+          to);
+  refused("prefer: bad extent: mask is 5, expected one per score: 6", grpo{}, with([&](in& i) {
+            i.mask = {mask, 5};
+          }),
+          to);
+  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", grpo{}, with([&](in& i) {
+            i.offsets = {x, 3};
+          }),
+          to);
+  refused("prefer: bad extent: advantage is 4, expected one per score: 6", grpo{}, good, {.advantage = {a, 4}});
+  refused("prefer: bad extent: mean is 3, expected one per group, one less than offsets: 2", grpo{}, good,
+          {.mean = {a, 3}});
+  refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", grpo{}, with([&](in& i) {
+            i.score = {a, 6};
+          }),
+          to);
+  refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above", grpo{.epsilon = -1.0}, good,
+          to);
+  refused("prefer: bad parameter: limit is 0, expected a finite number above 0", clipped{grpo{}, 0.0}, good, to);
+  refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above",
+          batch_whitened{grpo{.epsilon = -1.0}}, good, to);
+  const std::int32_t falling[] = {0, 4, 2}, beyond[] = {0, 4, 7};
+  refused(
+      "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
+      "of tokens",
+      grpo{}, with([&](in& i) {
+        i.offsets = {falling, 3};
+      }),
+      to);
+  refused(
+      "prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
+      "of tokens",
+      grpo{}, with([&](in& i) {
+        i.offsets = {beyond, 3};
+      }),
+      to);
+  const double holes[6] = {1, 2, 3, missing, 5, 6};
+  refused("prefer: not a number: score[3]: expected a number, but it is NaN", grpo{}, with([&](in& i) {
+            i.score = {holes, 6};
+          }),
+          to, cpu{.content = content::all});
+  const status s = batch_moments(cpu{}, lite_ppo{}, good, {});
+  CHECK(s.code == errc::missing_output);
+  CHECK(batch_moments(cpu{}, lite_ppo{}, with([&](in& i) { i.score = {a, 6}; }), {a, 3}).code == errc::overlap);
+  each_rule([](const char* name, const auto&, const auto&) { covers(name, "bad-argument"); });
+}
+
+namespace {
+
+struct above_the_mean {  // 1 above the mean, 0 elsewhere; its index breaks no tie
+  struct function {
+    template <class V>
+    V operator()(const group_item<V>& i) const {
+      return math::select(i.deviation > V(0), V(1), V(0)) + i.index * V(16);
+    }
+  };
+  status check() const { return {}; }
+  function operator()(const moments&) const { return {}; }
+};
+
+}  // namespace
+
+TEST_CASE("a rule of one's own is a function of the moments of a group") {
+  CHECK(advantages_of(above_the_mean{}, {1, 2, 6}) == std::vector<double>{0, 16, 33});
+  const auto a = advantages_of(above_the_mean{}, std::vector<double>(3000, 0.5));
+  CHECK(a[2999] == 2999 * 16);
+}

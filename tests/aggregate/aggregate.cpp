@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <aggregate/aggregate.hpp>
+#include <prefer/core/thread_pool.hpp>
+#include <support/allocations.hpp>
+#include <support/coverage.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+using namespace prefer;
+using prefer_test::covers;
+using prefer_test::each_aggregate;
+using prefer_test::reward_case;
+
+namespace {
+
+constexpr double missing = std::numeric_limits<double>::quiet_NaN();
+
+template <class S>
+void find_moments(reward_case<S>& c, const cpu& exec = {}) {
+  const auto reward = view<const S, 2>(c.reward.data(), c.n, c.rewards, c.row, 1);
+  check(reward_moments(exec, reward, c.groups(), view<double, 2>(c.moments.data(), c.rewards, 3)));
+}
+
+template <class S>
+void check_sizes(std::int64_t gap, bool masked) {
+  for (const std::int64_t n : {0, 1, 7, 8, 9, 63, 64, 65, 200})
+    for (const std::int64_t k : {1, 2, 5}) {
+      reward_case<S> c(n, k, gap);
+      if (k == 1) c.weight.set(0, 2);
+      c.masked = masked;
+      for (std::int64_t i = 0; masked && i < n; ++i)
+        if (!c.mask.at(i)) c.reward.set(i * c.row, missing);
+      find_moments(c);
+      each_aggregate([&](const char* name, const auto& rule, const auto& definition) {
+        INFO(name);
+        const bool learns = rule.learns_batch;
+        for (const isa level : prefer_test::levels())
+          check(aggregate(cpu{.isa = level}, rule, c.inputs(learns), c.outputs()));
+        CHECK(c.worst(definition) < 1);
+        CHECK(c.intact());
+        for (const char* tag : {"golden", "identity"}) covers(name, tag);
+        covers<S>(name, "sizes");
+        if (masked) covers(name, "masked");
+      });
+    }
+}
+
+// The aggregate of one sample.
+template <class Rule>
+double one(const Rule& rule, std::vector<double> r, std::vector<double> w = {}, std::vector<moments> m = {},
+           std::vector<double>* slope = nullptr) {
+  double value = 0;
+  const auto k = static_cast<std::int64_t>(r.size());
+  std::vector<double> grad(r.size());
+  aggregate_inputs<space::host> in{.reward = {r.data(), 1, k}};
+  if (!w.empty()) in.weight = {w.data(), k};
+  if (!m.empty()) in.moments = {&m[0].count, k, 3};
+  check(aggregate(cpu{}, rule, in, {.aggregate = {&value, 1}, .grad_reward = {grad.data(), 1, k}}));
+  if (slope != nullptr) *slope = grad;
+  return value;
+}
+
+// A reward of mean 1 whose coefficient of variation is h.
+moments of_variation(double h, double mean = 1) { return {4, mean, 4 * h * h * mean * mean}; }
+
+}  // namespace
+
+TEST_CASE("aggregates are their definitions and gradients their differences: sizes, masks, gaps, types, levels") {
+  SUBCASE("float") { check_sizes<float>(0, false); }
+  SUBCASE("double, with gaps and masked") { check_sizes<double>(2, true); }
+  SUBCASE("half, masked") { check_sizes<half>(0, true); }
+  SUBCASE("bfloat16, with gaps") { check_sizes<bfloat16>(1, false); }
+}
+
+TEST_CASE("log-tamed: what is tamed is what varies above the threshold, strictly") {
+  const std::vector<double> r = {3, 3, 3};
+  const std::vector<moments> m = {of_variation(0.1), of_variation(0.2), of_variation(0.9)};
+  const double log4 = std::log(4.0);
+  CHECK(one(log_tamed{}, r, {}, m) == doctest::Approx(6 + log4));  // the mean is 0.4
+  CHECK(one(log_tamed{.above = log_tamed::threshold::median}, r, {}, m) == doctest::Approx(6 + log4));
+  CHECK(one(log_tamed{.above = log_tamed::threshold::value, .value = 0.15}, r, {}, m) == doctest::Approx(3 + 2 * log4));
+  CHECK(one(log_tamed{.above = log_tamed::threshold::value, .value = 1.0}, r, {}, m) == 9);
+  // Four rewards: the median is between the second and the third.
+  const std::vector<moments> four = {of_variation(0.9), of_variation(0.1), of_variation(0.3), of_variation(0.2)};
+  CHECK(one(log_tamed{.above = log_tamed::threshold::median}, {3, 3, 3, 3}, {}, four) == doctest::Approx(6 + 2 * log4));
+  // Equal ones, or one alone, are not above their mean; nor is a negative mean tamed.
+  CHECK(one(log_tamed{}, r, {}, {of_variation(0.1), of_variation(0.1), of_variation(0.1)}) == 9);
+  CHECK(one(log_tamed{}, {3}, {}, {of_variation(5)}) == 3);
+  CHECK(one(log_tamed{}, {3, 3}, {}, {of_variation(0.1), of_variation(9, -1)}) == doctest::Approx(3 + log4));
+  CHECK(one(log_tamed{}, {3, 3}, {}, {of_variation(0.1), {4, 0, 4}}) == doctest::Approx(3 + log4));
+  // An epsilon in the denominator, as the released code has, decides near the threshold.
+  const log_tamed at_one{.above = log_tamed::threshold::value, .value = 0.5},
+      code{.above = at_one.above, .value = 0.5, .epsilon = 0.5};
+  CHECK(one(at_one, {3}, {}, {of_variation(0.6)}) == doctest::Approx(log4));
+  CHECK(one(code, {3}, {}, {of_variation(0.6)}) == 3);
+}
+
+TEST_CASE("log-tamed: rewards at and below -1 are NaN, or symmetric") {
+  const log_tamed always{.above = log_tamed::threshold::value, .value = 0.0};
+  log_tamed symmetric = always;
+  symmetric.symmetric = true;
+  const std::vector<moments> m = {of_variation(1)};
+  std::vector<double> slope;
+  CHECK(one(always, {-0.5}, {}, m, &slope) == doctest::Approx(std::log(0.5)));
+  CHECK(slope[0] == doctest::Approx(2));
+  for (const double r : {-1.0, -3.0}) {
+    CHECK(std::isnan(one(always, {r}, {}, m, &slope)));
+    CHECK(std::isnan(slope[0]));
+    CHECK(one(symmetric, {r}, {}, m, &slope) == -one(symmetric, {-r}, {}, m));
+    CHECK(slope[0] == doctest::Approx(1 / (1 - r)));
+  }
+  CHECK(one(symmetric, {2}, {}, m) == one(always, {2}, {}, m));
+}
+
+TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward out") {
+  const std::vector<double> r = {0.5, 2, 4};
+  CHECK(one(soft_min{.beta = 1e4}, r) == doctest::Approx(0.5).epsilon(1e-3));
+  CHECK(one(soft_min{.beta = 1e-7}, r) == doctest::Approx(6.5 / 3).epsilon(1e-5));
+  CHECK(one(soft_min{}, {700, 1e5}) == doctest::Approx(700 + std::log(2.0)));  // no overflow, no underflow
+  CHECK(one(soft_min{}, {-1e5, -700}) == doctest::Approx(-1e5 + std::log(2.0)));
+  std::vector<double> slope;
+  one(soft_min{}, r, {1, 2, 3}, {}, &slope);
+  CHECK(slope[0] + slope[1] + slope[2] == doctest::Approx(1));
+  CHECK(one(geometric_mean{}, {1, 4}) == doctest::Approx(2));
+  CHECK(one(harmonic_mean{}, {1, 3}) == doctest::Approx(1.5));
+  CHECK(one(geometric_mean{}, {0, 4}) == 0);
+  CHECK(one(harmonic_mean{}, {0, 4}) == 0);
+  CHECK(std::isnan(one(geometric_mean{}, {-1, 4})));
+  CHECK(std::isnan(one(harmonic_mean{}, {-1, 4})));
+  each_aggregate([&](const char* name, const auto& rule, const auto&) {
+    if (rule.learns_batch) return;
+    INFO(name);
+    CHECK(one(rule, {0.5, missing, 2}, {1, 0, 1}) == one(rule, {0.5, 2}, {1, 1}));
+    CHECK(std::isnan(one(rule, {0.5, missing, 2}, {1, 1, 1})));
+  });
+}
+
+TEST_CASE("aggregates have the same bits for any threads, allocate nothing, and are scores of advantages") {
+  reward_case<float> c(20000, 5);
+  find_moments(c);
+  each_aggregate([&](const char* name, const auto& rule, const auto&) {
+    const auto in = c.inputs(rule.learns_batch);
+    const auto out = c.outputs();
+    const long before = prefer_test::allocation_count();
+    const status s = aggregate(cpu{}, rule, in, out);
+    CHECK(prefer_test::allocation_count() == before);
+    CHECK(s.ok());
+    const auto expected = c.aggregate.bytes(), slopes = c.grad.bytes();
+    for (const int threads : {2, 3, 8}) {
+      thread_pool pool(threads);
+      check(aggregate(cpu{.pool = pool}, rule, in, out));
+      CHECK((c.aggregate.bytes() == expected && c.grad.bytes() == slopes));
+    }
+    for (const char* tag : {"threads", "allocation"}) covers(name, tag);
+  });
+  const auto moments_before = c.moments.bytes();
+  thread_pool pool(3);
+  find_moments(c, cpu{.pool = pool});
+  CHECK(c.moments.bytes() == moments_before);
+  std::vector<float> advantage(20000);
+  check(group_advantages(cpu{}, grpo{}, {.score = c.aggregate.read(), .offsets = c.offsets.read()},
+                         {.advantage = {advantage.data(), 20000}}));
+  CHECK(std::fabs(advantage[0]) < 10);
+}
+
+TEST_CASE("aggregate names what is wrong, and writes nothing") {
+  const double r[6] = {1, 2, 3, 4, 5, 6}, m[6] = {};
+  double a[3] = {-7, -7, -7}, g[6], found[6] = {};
+  const std::int32_t o[] = {0, 3};
+  using in = aggregate_inputs<space::host>;
+  using out = aggregate_outputs<space::host>;
+  const auto refused = [&](const char* text, const auto& rule, const in& i, const out& to) {
+    CHECK(std::string(message(aggregate(cpu{}, rule, i, to)).c_str()) == text);
+    for (const double v : a) CHECK(v == -7);
+  };
+  const out to{.aggregate = {a, 3}};
+  const in good{.reward = {r, 3, 2}};
+  refused("prefer: missing input: reward: expected one row of rewards per sample", weighted_sum{}, {}, to);
+  refused("prefer: missing output: outputs: expected at least one output to write", weighted_sum{}, good, {});
+  refused("prefer: missing input: moments: expected three numbers per reward, since this rule reads them", log_tamed{},
+          good, to);
+  refused("prefer: unused input: moments: expected to be left out, since this rule does not read it", soft_min{},
+          {.reward = {r, 3, 2}, .moments = {m, 2, 3}}, to);
+  refused("prefer: unused input: upstream: expected to be left out, since no gradient is asked for", soft_min{},
+          {.reward = {r, 3, 2}, .upstream = {r, 3}}, to);
+  refused("prefer: bad extent: weight is 3, expected one per reward: 2", weighted_sum{},
+          {.reward = {r, 3, 2}, .weight = {r, 3}}, to);
+  refused("prefer: bad extent: reward is 0, expected rewards per sample, at least 1", weighted_sum{},
+          {.reward = {r, 3, 0}}, to);
+  refused("prefer: bad extent: reward is 65, expected rewards per sample, at most 64", weighted_sum{},
+          {.reward = {r, 3, 65}}, to);
+  refused("prefer: bad extent: aggregate is 2, expected one per sample: 3", weighted_sum{}, good,
+          {.aggregate = {a, 2}});
+  refused("prefer: bad stride: moments is 4, expected three doubles per reward without gaps: a row stride of 3",
+          log_tamed{}, {.reward = {r, 3, 2}, .moments = {m, 2, 3, 4, 1}}, to);
+  refused("prefer: bad parameter: beta is 0, expected a finite number above 0", soft_min{.beta = 0.0}, good, to);
+  refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above", log_tamed{.epsilon = -1.0},
+          good, to);
+  refused("prefer: overlap: aggregate: expected memory of its own, not shared with an input", weighted_sum{},
+          {.reward = {r, 3, 2}, .weight = {a, 2}}, to);
+  refused("prefer: overlap: grad_reward: expected memory of its own, not shared with another output", weighted_sum{},
+          good, {.aggregate = {g, 3}, .grad_reward = {g, 3, 2}});
+  const auto moments_refused = [&](const char* argument, const input_view<2, space::host>& reward,
+                                   const advantage_inputs<space::host>& groups, const output_view<2, space::host>& of) {
+    CHECK(std::string(reward_moments(cpu{}, reward, groups, of).argument) == argument);
+  };
+  moments_refused("reward", {}, {.offsets = {o, 2}}, {found, 2, 3});
+  moments_refused("offsets", {r, 3, 2}, {}, {found, 2, 3});
+  moments_refused("score", {r, 3, 2}, {.score = {r, 3}, .offsets = {o, 2}}, {found, 2, 3});
+  moments_refused("moments", {r, 3, 2}, {.offsets = {o, 2}}, {});
+  moments_refused("moments", {r, 3, 2}, {.offsets = {o, 2}}, {found, 2, 2});
+  moments_refused("moments", {found, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
+  const double holes[6] = {1, 2, 3, missing, 5, 6};
+  const status late = reward_moments(cpu{.content = content::all}, {holes, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
+  CHECK((late.code == errc::not_a_number && late.index == 1));
+  for (const double v : found) CHECK(v == 0);
+  each_aggregate([](const char* name, const auto&, const auto&) { covers(name, "bad-argument"); });
+}

@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <aggregate/decoupled.hpp>
+#include <prefer/core/thread_pool.hpp>
+#include <support/allocations.hpp>
+#include <support/coverage.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+using namespace prefer;
+using prefer_test::covers;
+using prefer_test::decoupled_case;
+
+namespace {
+
+const decoupled<> gdpo, mo_grpo{.rule = {.epsilon = 0.0, .std = deviation::population}, .whiten = false};
+
+struct memory {
+  std::vector<char> bytes;
+  memory(std::int64_t n, std::int64_t samples) : bytes(decoupled_advantages_workspace(n, samples)) {}
+  workspace get() { return {bytes.data() + 1, bytes.size() - 1}; }
+};
+
+template <class S>
+void check_sizes(std::int64_t rewards, std::int64_t gap, bool masked) {
+  decoupled_case<S> c(prefer_test::group_sizes(), rewards, gap);
+  c.masked = masked;
+  for (std::int64_t i = 0; masked && i < c.total; ++i)
+    if (!c.mask.at(i)) c.reward.set(i * c.row, std::numeric_limits<double>::quiet_NaN());
+  memory scratch(c.n, c.total);
+  const cpu exec{.workspace = scratch.get()};
+  check(decoupled_advantages(exec, gdpo, c.inputs(), {.advantage = c.advantage.view()}));
+  CHECK(c.worst_advantage(c.expected(true, true, 1e-4L)) < 1);
+  CHECK(c.untouched_around());
+  check(decoupled_advantages(exec, mo_grpo, c.inputs(), {.advantage = c.advantage.view()}));
+  CHECK(c.worst_advantage(c.expected(false, false, 0)) < 1);
+  CHECK(c.untouched_around());
+  covers<S>("decoupled", "sizes");
+}
+
+}  // namespace
+
+TEST_CASE("decoupled advantages are their definition: sizes, rewards, masks, storage types") {
+  SUBCASE("float") { check_sizes<float>(2, 0, false); }
+  SUBCASE("double, with gaps and masked") { check_sizes<double>(4, 1, true); }
+  SUBCASE("half, masked") { check_sizes<half>(3, 0, true); }
+  SUBCASE("bfloat16") { check_sizes<bfloat16>(1, 2, false); }
+}
+
+TEST_CASE("decoupled advantages: identities") {
+  // One reward without whitening is the rule, also where the scale of the reward changes; pairs know only who won.
+  const double x[] = {1, 4, 2, 2, 0.7, 0.7}, scaled[] = {8, 1, 32, 3, 16, 5, 16, 9, 5.6, 2, 5.6, 2};
+  const std::int64_t offsets[] = {0, 4, 6};
+  double one[6], rule[6], two[6];
+  memory scratch(2, 6);
+  const cpu exec{.workspace = scratch.get()};
+  check(decoupled_advantages(exec, mo_grpo, {.reward = {x, 6, 1}, .offsets = {offsets, 3}}, {.advantage = {one, 6}}));
+  check(group_advantages(exec, mo_grpo.rule, {.score = {x, 6}, .offsets = {offsets, 3}}, {.advantage = {rule, 6}}));
+  const double weight[] = {1, 0};
+  check(decoupled_advantages(exec, mo_grpo, {.reward = {scaled, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
+                             {.advantage = {two, 6}}));
+  for (int i = 0; i < 6; ++i) CHECK((one[i] == rule[i] && two[i] == rule[i]));
+  CHECK((one[4] == 0 && one[5] == 0));
+  covers("decoupled", "identity");
+}
+
+TEST_CASE("decoupled advantages of independent rewards correlate with each alike, whatever their scales") {
+  constexpr std::int64_t n = 20000;
+  prefer_test::noise random(4);
+  std::vector<double> r, a(n);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (const double scale : {1.0, 0.3, 0.1}) r.push_back(scale * random.uniform(-1, 1));
+  const std::int64_t offsets[] = {0, n};
+  memory scratch(1, n);
+  check(decoupled_advantages(cpu{.workspace = scratch.get()}, mo_grpo,
+                             {.reward = {r.data(), n, 3}, .offsets = {offsets, 2}}, {.advantage = {a.data(), n}}));
+  for (std::size_t k = 0; k < 3; ++k) {
+    double xy = 0, xx = 0, yy = 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+      xy += a[i] * r[3 * i + k], xx += r[3 * i + k] * r[3 * i + k], yy += a[i] * a[i];
+    CHECK(xy / std::sqrt(xx * yy) == doctest::Approx(1 / std::sqrt(3.0)).epsilon(0.03));
+  }
+}
+
+TEST_CASE("decoupled advantages: NaN are left out of their reward alone; threads; no allocation") {
+  decoupled_case<float> c({4, 300, 7, 2000}, 3, 0);
+  for (const std::int64_t at : {1, 10, 40, 900}) c.reward.set(at * 7, std::numeric_limits<double>::quiet_NaN());
+  c.exclude_nan = true;
+  memory scratch(c.n, c.total);
+  const cpu exec{.workspace = scratch.get()};
+  const auto in = c.inputs();
+  const decoupled_outputs<space::host> out{.advantage = c.advantage.view()};
+  const long before = prefer_test::allocation_count();
+  const status s = decoupled_advantages(exec, gdpo, in, out);
+  CHECK(prefer_test::allocation_count() == before);
+  CHECK(s.ok());
+  CHECK(c.worst_advantage(c.expected(true, true, 1e-4L)) < 1);
+  const auto bytes = c.advantage.bytes();
+  for (const int threads : {2, 3, 8}) {
+    thread_pool pool(threads);
+    check(decoupled_advantages(cpu{.pool = pool, .workspace = scratch.get()}, gdpo, in, out));
+    CHECK(c.advantage.bytes() == bytes);
+  }
+  for (const char* tag : {"threads", "allocation"}) covers("decoupled", tag);
+}
+
+TEST_CASE("decoupled_advantages names what is wrong, and writes nothing") {
+  const double r[6] = {1, 2, 3, 4, 5, 6};
+  double a[3] = {-7, -7, -7};
+  const std::int32_t o[] = {0, 3}, beyond[] = {0, 4};
+  memory scratch(1, 3);
+  const cpu exec{.workspace = scratch.get()};
+  using in = decoupled_inputs<space::host>;
+  using out = decoupled_outputs<space::host>;
+  const auto refused = [&](const char* text, const in& i, const out& to, const cpu& on, const auto& rule) {
+    CHECK(std::string(message(decoupled_advantages(on, rule, i, to)).c_str()).find(text) == 0);
+    for (const double v : a) CHECK(v == -7);
+  };
+  const out to{.advantage = {a, 3}};
+  const in good{.reward = {r, 3, 2}, .offsets = {o, 2}};
+  refused("prefer: missing input: reward", {}, to, exec, gdpo);
+  refused("prefer: missing input: offsets", {.reward = {r, 3, 2}}, to, exec, gdpo);
+  refused("prefer: missing output: advantage", good, {}, exec, gdpo);
+  refused("prefer: bad extent: weight is 3, expected one per reward: 2",
+          {.reward = {r, 3, 2}, .offsets = {o, 2}, .weight = {r, 3}}, to, exec, gdpo);
+  refused("prefer: bad offsets: offsets[1] is 4", {.reward = {r, 3, 2}, .offsets = {beyond, 2}}, to, exec, gdpo);
+  refused("prefer: workspace too small: exec.workspace.bytes is 0", good, to, cpu{}, gdpo);
+  refused("prefer: overlap: advantage", {.reward = {r, 3, 2}, .offsets = {o, 2}, .weight = {a, 2}}, to, exec, gdpo);
+  refused("prefer: bad parameter: epsilon is -1", good, to, exec, decoupled<>{.epsilon = -1.0});
+  refused("prefer: bad parameter: epsilon is -2", good, to, exec, decoupled<>{.rule = {.epsilon = -2.0}});
+  covers("decoupled", "bad-argument");
+}

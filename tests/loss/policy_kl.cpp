@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <loss/cases/policy_kl.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace prefer;
+using prefer_test::covers;
+using prefer_test::refused;
+
+namespace {
+
+template <class V = double, class Loss>
+action_term<V> at(const Loss& loss, const action<V>& a) {
+  return loss(a);
+}
+
+}  // namespace
+
+TEST_CASE("policy_kl: golden values, and what every loss promises") {
+  prefer_test::loss_tests<prefer_test::policy_kl_cases>();
+}
+
+TEST_CASE("unbiased_policy_kl: golden values, and what every loss promises") {
+  prefer_test::loss_tests<prefer_test::unbiased_policy_kl_cases>();
+}
+
+TEST_CASE("the estimators of the divergence average to it, and their slopes to what the page says") {
+  for (const char* name : {"policy_kl", "unbiased_policy_kl"}) covers(name, "identity");
+  // Two policies over four actions, all actions with their probabilities: expectations without sampling.
+  const double p[] = {0.1, 0.2, 0.3, 0.4}, q[] = {0.4, 0.3, 0.2, 0.1}, old[] = {0.25, 0.25, 0.25, 0.25};
+  double kl = 0, k1 = 0, k3 = 0, weighted = 0, k1_slope = 0;
+  double reverse[4], forward[4], k2_slope[4], k3_slope[4], weighted_slope[4];
+  const auto item = [&](int i) {
+    return action<double>{.policy = std::log(p[i]), .old_policy = std::log(old[i]), .reference = std::log(q[i])};
+  };
+  for (int i = 0; i < 4; ++i) {
+    kl += p[i] * std::log(p[i] / q[i]);
+    k1 += p[i] * at(policy_kl{.estimator = kl_estimator::k1}, item(i)).value;
+    k3 += p[i] * at(policy_kl{}, item(i)).value;
+    weighted += old[i] * at(unbiased_policy_kl{}, item(i)).value;
+    k1_slope += p[i] * at(policy_kl{.estimator = kl_estimator::k1}, item(i)).d_policy;
+  }
+  CHECK(k1 == doctest::Approx(kl).epsilon(1e-14));
+  CHECK(k3 == doctest::Approx(kl).epsilon(1e-14));
+  CHECK(weighted == doctest::Approx(kl).epsilon(1e-14));
+  CHECK(k1_slope == doctest::Approx(1).epsilon(1e-14));  // times sum of d log p = 0
+  // By the logits z of p = softmax(z): d log p_i / d z_j = (i == j) - p_j.
+  for (int j = 0; j < 4; ++j) {
+    reverse[j] = p[j] * (std::log(p[j] / q[j]) - kl);  // d KL(p || q) / d z_j
+    forward[j] = p[j] - q[j];                          // d KL(q || p) / d z_j
+    k2_slope[j] = k3_slope[j] = weighted_slope[j] = 0;
+    for (int i = 0; i < 4; ++i) {
+      const double score = (i == j) - p[j];
+      k2_slope[j] += p[i] * at(policy_kl{.estimator = kl_estimator::k2}, item(i)).d_policy * score;
+      k3_slope[j] += p[i] * at(policy_kl{}, item(i)).d_policy * score;
+      weighted_slope[j] += old[i] * at(unbiased_policy_kl{}, item(i)).d_policy * score;
+    }
+    CHECK(std::fabs(k2_slope[j] - reverse[j]) < 1e-15);
+    CHECK(std::fabs(k3_slope[j] - forward[j]) < 1e-15);
+    CHECK(std::fabs(weighted_slope[j] - reverse[j]) < 1e-15);
+  }
+  const policy_kl mixed{.k2_slope = true};
+  CHECK(at(mixed, item(0)).value == at(policy_kl{}, item(0)).value);
+  CHECK(at(mixed, item(0)).d_policy == at(policy_kl{.estimator = kl_estimator::k2}, item(0)).d_policy);
+  CHECK(refused(policy_kl{.estimator = static_cast<kl_estimator>(7)}) == "estimator");
+}
+
+TEST_CASE("k3 near equal policies: relative accuracy where e^-d - 1 + d has no digit left") {
+  for (float d : {1e-6f, 3e-4f, 1e-3f})
+    CHECK(at<float>(policy_kl{}, {.policy = d}).value == doctest::Approx(0.5 * d * d).epsilon(1e-3));
+}
