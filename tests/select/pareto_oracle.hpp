@@ -14,7 +14,8 @@
 // point sets that are hard on algorithms.
 namespace prefer_test {
 
-enum class points { uniform, anti_correlated, sphere, grid, bits, infinite, equal, chain, one_above_all, collinear, layers };
+enum class points { uniform, anti_correlated, sphere, grid, bits, infinite, equal, chain, one_above_all,
+                    collinear, layers };
 
 inline std::vector<double> make_points(points kind, std::int64_t n, int k, noise& random) {
   std::vector<double> x(static_cast<std::size_t>(n * k));
