@@ -14,9 +14,8 @@
 // point sets that are hard on algorithms.
 namespace prefer_test {
 
-enum class points {
-  uniform, anti_correlated, sphere, grid, bits, infinite, equal, chain, one_above_all, collinear, layers
-};
+enum class points { uniform, anti_correlated, sphere, grid, bits, infinite, equal, chain, one_above_all,
+                    collinear, layers };
 
 inline std::vector<double> make_points(points kind, std::int64_t n, int k, noise& random) {
   std::vector<double> x(static_cast<std::size_t>(n * k));
@@ -39,8 +38,8 @@ inline std::vector<double> make_points(points kind, std::int64_t n, int k, noise
         case points::equal: row[j] = 0.25; break;
         case points::chain: row[j] = static_cast<double>((i * 7 + 3) % (n + 1)); break;
         case points::one_above_all: row[j] = i == n / 2 ? 2 : row[j]; break;
-        case points::layers:  // integers on two planes, so that what is dominated ties in all objectives but one
-          row[j] = j + 1 < k ? std::floor(20 * row[j]) : random.uniform(0, 1) < 0.5 ? 1 : 0;
+        case points::layers:  // integers on four planes: what is dominated mostly ties in some objectives
+          row[j] = j + 1 < k ? std::floor(20 * row[j]) : std::floor(4 * row[j]);
           for (int m = 0; j + 1 == k && m < j; ++m) row[j] -= row[m];
           break;
         case points::collinear: row[j] = j % 2 == 0 ? std::floor(first * 16) : -std::floor(first * 16); break;
