@@ -6,6 +6,7 @@
 #include <prefer/backend/item.hpp>
 #include <prefer/core/arena.hpp>
 #include <prefer/core/checks.hpp>
+#include <prefer/select/detail/outputs.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -125,15 +126,6 @@ inline status check_numbers(const cpu& exec, const char* name, const source& s, 
   return {};
 }
 inline status check_numbers(const cuda&, const char*, const source&, const source&, std::int64_t) { return {}; }
-
-template <space S>
-source source_of(const input_view<1, S>& v) {
-  return v.given() ? source{v.data, v.stride[0], v.type} : source{};
-}
-template <space S>
-sink sink_of(const output_view<1, S>& v) {
-  return v.given() ? sink{v.data, v.stride[0], v.type} : sink{};
-}
 
 // The outputs of a selection as both backends see them.
 struct selection_sinks {

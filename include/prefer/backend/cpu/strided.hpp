@@ -16,15 +16,15 @@ namespace detail {
 
 // Conversions in groups of known length and of memory that is not shared: at -O2 compilers make vectors of these loops,
 // and of these only.
-inline constexpr int group = 16;
+inline constexpr int conversion_width = 16;
 
 template <class S, class T>
 inline __attribute__((always_inline)) void widen_group(const S* __restrict from, T* __restrict to) {
-  for (int i = 0; i < group; ++i) to[i] = static_cast<T>(widen(from[i]));
+  for (int i = 0; i < conversion_width; ++i) to[i] = static_cast<T>(widen(from[i]));
 }
 template <class T, class S>
 inline __attribute__((always_inline)) void narrow_group(const T* __restrict from, S* __restrict to) {
-  for (int i = 0; i < group; ++i) to[i] = narrow<S>::from(from[i]);
+  for (int i = 0; i < conversion_width; ++i) to[i] = narrow<S>::from(from[i]);
 }
 
 // Whole groups of 16-bit numbers, by lanes of float and else by such loops. The level is an argument and no template
@@ -37,7 +37,7 @@ struct widen_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(widen_work& w) {
-    for (int i = 0; i < w.count; i += group) {
+    for (int i = 0; i < w.count; i += conversion_width) {
       if constexpr (std::is_same_v<T, float>)
         lane<float, Level>::load(w.from + i).store(w.to + i);
       else
@@ -53,7 +53,7 @@ struct narrow_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(narrow_work& w) {
-    for (int i = 0; i < w.count; i += group) {
+    for (int i = 0; i < w.count; i += conversion_width) {
       if constexpr (std::is_same_v<T, float>)
         lane<float, Level>::load(w.from + i).store(w.to + i);
       else
@@ -65,23 +65,23 @@ struct narrow_work {
 // How many of `count` elements are converted in groups: they are, and the others follow one by one.
 template <class S, class T>
 int widen_groups(isa level, const S* from, int count, T* to) {
-  const int whole = count / group * group;
+  const int whole = count / conversion_width * conversion_width;
   if constexpr (sizeof(S) == 2) {
     widen_work<S, T> work{from, to, whole};
     run_at<widen_work<S, T>>(level == isa::base ? base_isa : level, work);
   } else {
-    for (int i = 0; i < whole; i += group) widen_group(from + i, to + i);
+    for (int i = 0; i < whole; i += conversion_width) widen_group(from + i, to + i);
   }
   return whole;
 }
 template <class T, class S>
 int narrow_groups(isa level, const T* from, int count, S* to) {
-  const int whole = count / group * group;
+  const int whole = count / conversion_width * conversion_width;
   if constexpr (sizeof(S) == 2) {
     narrow_work<T, S> work{from, to, whole};
     run_at<narrow_work<T, S>>(level == isa::base ? base_isa : level, work);
   } else {
-    for (int i = 0; i < whole; i += group) narrow_group(from + i, to + i);
+    for (int i = 0; i < whole; i += conversion_width) narrow_group(from + i, to + i);
   }
   return whole;
 }

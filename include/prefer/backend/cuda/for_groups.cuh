@@ -10,7 +10,7 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr int group_threads = 256;
+inline constexpr int for_groups_threads = 256;
 
 // What a team keeps in shared memory.
 template <int Threads>
@@ -148,9 +148,9 @@ struct thread_team {
 };
 
 template <int Threads, class Work>
-static __global__ void __launch_bounds__(group_threads)
+static __global__ void __launch_bounds__(for_groups_threads)
     for_groups_kernel(const group_table groups, const Work work, content_report* report) {
-  constexpr int teams = group_threads / Threads;
+  constexpr int teams = for_groups_threads / Threads;
   __shared__ team_memory<Threads> memory[teams];
   const int nth = static_cast<int>(threadIdx.x) / Threads;
   const thread_team<Threads> team{memory + nth, report};
@@ -165,10 +165,10 @@ static __global__ void __launch_bounds__(group_threads)
 
 template <int Threads, class Work>
 status launch_groups(const cuda& exec, const group_table& groups, const Work& work) {
-  constexpr int teams = group_threads / Threads;
+  constexpr int teams = for_groups_threads / Threads;
   const std::int64_t blocks = (groups.groups + teams - 1) / teams;
   for_groups_kernel<Threads, Work>
-      <<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), group_threads, 0, exec.stream.stream>>>(groups, work,
+      <<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), for_groups_threads, 0, exec.stream.stream>>>(groups, work,
                                                                                                          exec.report);
   return launch_status("for_groups");
 }
@@ -180,7 +180,7 @@ status for_groups(const cuda& exec, const detail::group_table& groups, const Wor
   if (groups.groups == 0) return {};
   // By what the host knows: the mean size.
   return groups.samples / groups.groups <= 512 ? detail::launch_groups<32>(exec, groups, work)
-                                               : detail::launch_groups<detail::group_threads>(exec, groups, work);
+                                               : detail::launch_groups<detail::for_groups_threads>(exec, groups, work);
 }
 
 }  // namespace PREFER_ABI

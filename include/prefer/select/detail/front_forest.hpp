@@ -78,7 +78,7 @@ struct front_forest {
     if (f.count <= width)
       return (lanes::first(f.count) & above(leaf_keys + f.root * objectives, capacity_of(f.count))) != 0;
     std::uint32_t open[most_levels];  // entries of the node at each level that are yet to visit
-    std::int64_t at[most_levels], place[most_levels];
+    std::int64_t at[most_levels] = {}, place[most_levels] = {};
     const std::int64_t last = f.count - 1;
     const int top = levels_of(f.count);
     const auto look = [&](int l) PREFER_HD_LAMBDA {
