@@ -167,9 +167,8 @@ template <int Threads, class Work>
 status launch_groups(const cuda& exec, const group_table& groups, const Work& work) {
   constexpr int teams = for_groups_threads / Threads;
   const std::int64_t blocks = (groups.groups + teams - 1) / teams;
-  for_groups_kernel<Threads, Work>
-      <<<static_cast<unsigned>(blocks < 65536 ? blocks : 65536), for_groups_threads, 0, exec.stream.stream>>>(groups, work,
-                                                                                                         exec.report);
+  const unsigned grid = static_cast<unsigned>(blocks < 65536 ? blocks : 65536);
+  for_groups_kernel<Threads, Work><<<grid, for_groups_threads, 0, exec.stream.stream>>>(groups, work, exec.report);
   return launch_status("for_groups");
 }
 
