@@ -84,4 +84,11 @@ status map_reduce(const Exec&, const Body&, const map_reduce_arguments_of<Body>&
   return {};
 }
 
+inline namespace PREFER_ABI {
+namespace detail {
+
+constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+
+}  // namespace detail
+}  // namespace PREFER_ABI
 }  // namespace prefer

@@ -20,7 +20,6 @@ namespace detail {
 inline constexpr int tile_items = 512;
 inline constexpr std::int64_t max_blocks = 256;
 inline constexpr std::int64_t items_per_task = 8192;  // below this a thread costs more than it saves
-inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 template <class T>
 void load_gathered(const source& s, std::int64_t first, int count, T* out) {
