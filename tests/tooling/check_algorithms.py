@@ -79,10 +79,20 @@ for a in algorithms:
                 if (a["algorithm"], backend, storage, tag) not in ran
             ]
 
-table = "| algorithm | header | CPU | CUDA |\n|---|---|---|---|\n"
+# A row per page: a table of every algorithm is too long to look through.
+pages = {}
 for a in algorithms:
-    page = a["page"] or a["files"]
-    table += f"| [{a['what']}](docs/{page}.md) | `{a['files']}` | {a['cpu']} | {a['cuda']} |\n"
+    pages.setdefault(a["page"] or a["files"], []).append(a)
+table = "| page | algorithms | headers | CPU | CUDA |\n|---|---|---|---|---|\n"
+for page, members in pages.items():
+    title = (root / f"docs/{page}.md").read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
+    headers = ", ".join(f"`{files}`" for files in dict.fromkeys(a["files"] for a in members))
+    on = {}
+    for backend in ("cpu", "cuda"):
+        without = [a["algorithm"] for a in members if a[backend] != "yes"]
+        on[backend] = "yes" if not without else "but " + ", ".join(without) if len(without) < len(members) else "no"
+    names = "; ".join(a["what"] for a in members)
+    table += f"| [{title}](docs/{page}.md) | {names} | {headers} | {on['cpu']} | {on['cuda']} |\n"
 readme = root / "README.md"
 text = readme.read_text(encoding="utf-8")
 before, rest = text.split(BEGIN)
