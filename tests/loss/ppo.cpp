@@ -34,6 +34,64 @@ TEST_CASE("ppo: golden values, and what every loss promises") { prefer_test::los
 
 TEST_CASE("gspo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::gspo_cases>(); }
 
+TEST_CASE("luspo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::luspo_cases>(); }
+
+TEST_CASE("gspo_token: golden values, and what every loss promises") {
+  prefer_test::loss_tests<prefer_test::gspo_token_cases>();
+}
+
+TEST_CASE("gmpo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::gmpo_cases>(); }
+
+TEST_CASE("luspo is gspo times the length; gspo on tokens is gspo where a response has one advantage") {
+  covers("luspo", "identity"), covers("gspo_token", "identity");
+  for (const double advantage : {1.5, -0.75, 0.0})
+    for (const double mean : {0.0, 0.2, -0.2, 0.04}) {
+      const double length = 7;
+      const action<double> response{.policy = -9 + mean * length, .old_policy = -9, .advantage = advantage,
+                                    .length = length};
+      const auto whole = at(gspo{.clip_low = 0.1, .clip_high = 0.1}, response);
+      const auto longer = at(luspo{.clip_low = 0.1, .clip_high = 0.1}, response);
+      CHECK(longer.value == length * whole.value);
+      CHECK(longer.d_policy == doctest::Approx(length * whole.d_policy).epsilon(1e-15));
+      CHECK(longer.clipped == whole.clipped);
+      action<double> token{.policy = -1, .advantage = advantage};
+      token.column[0] = whole.ratio;
+      const auto one = at(gspo_token{.clip_low = 0.1, .clip_high = 0.1}, token);
+      CHECK(one.value == whole.value);
+      CHECK(one.d_policy / length == doctest::Approx(whole.d_policy).epsilon(1e-15));
+      CHECK(one.clipped == whole.clipped);
+    }
+  CHECK(refused(luspo{.clip_low = 1.5}) == "clip_low");
+  CHECK(refused(luspo{.clip_high = not_a_number}) == "clip_high");
+  CHECK(refused(gspo_token{.clip_low = -1.0}) == "clip_low");
+  CHECK(refused(gspo_token{.clip_high = -1.0}) == "clip_high");
+}
+
+TEST_CASE("gmpo with a count of the bounded tokens is the geometric mean of ratios that were bounded one by one") {
+  covers("gmpo", "identity");
+  const double moved_by[] = {0.1, -0.7, 0.6, -0.2, 0.45}, clip = 0.4;
+  for (const double advantage : {1.5, -0.75}) {
+    double mean = 0, kept = 0, sum = 0;
+    for (const double l : moved_by) {
+      const bool within = advantage > 0 ? l <= clip : l >= -clip;
+      mean += (within ? l : advantage > 0 ? clip : -clip) / 5;
+      if (within) ++kept, sum += l;
+    }
+    action<double> a{.policy = sum - 4, .old_policy = -4, .advantage = advantage, .length = kept};
+    a.column[0] = 5;
+    const auto t = at(gmpo{.clip = clip}, a);
+    CHECK(t.ratio == doctest::Approx(std::exp(mean)).epsilon(1e-14));
+    CHECK(t.value == doctest::Approx(-advantage * std::exp(mean)).epsilon(1e-14));
+    CHECK(t.d_policy == doctest::Approx(-advantage * std::exp(mean) / 5).epsilon(1e-14));
+  }
+  // Nothing bounded: an unbounded gspo.
+  action<double> free{.policy = -1, .old_policy = -2, .advantage = 2, .length = 4};
+  free.column[0] = 4;
+  CHECK(at(gmpo{}, free).d_policy == at(gspo{.clip_high = 9.0}, free).d_policy);
+  CHECK(refused(gmpo{.clip = -0.1}) == "clip");
+  CHECK(refused(gmpo{.clip = HUGE_VAL}) == "clip");
+}
+
 TEST_CASE("gspo from tokens is ppo on the means of their log-probabilities, and each token has its response's slope") {
   covers("gspo", "identity");
   const double policy[] = {-1, -2, -0.5, -3, -1, -9}, old_policy[] = {-1.1, -1.8, -0.5, -3.2, -1.2, -1};

@@ -5,6 +5,8 @@
 #include <prefer/core/action.hpp>
 #include <prefer/core/evaluate.hpp>
 
+#include <limits>
+
 // Losses whose gradient is the score function times a weight that is a constant to it.
 namespace prefer {
 
@@ -138,6 +140,89 @@ struct dppo {
     action_term<V> t = detail::weighted_score(a, math::select(too_far, V(0), weight));
     t.ratio = ratio;
     t.clipped = math::select(too_far, V(1), V(0));
+    return t;
+  }
+};
+
+// DPPO by divergence: as dppo, with the divergence of two coins, this action or another, as the distance.
+//
+//   D = pi_old log(pi_old / pi) + (1 - pi_old) log((1 - pi_old) / (1 - pi))
+//   w = min(ratio, ratio_max), a constant to the gradient, where D <= delta or the step leads back (ratio <= 1 for A > 0,
+//   ratio >= 1 for A < 0)
+//   value = -w A policy,   d value / d policy = -w A;  both 0 where not kept
+//
+// An action that is certain under one policy and not the other is infinitely far. Outputs ratio and clipped. Errors:
+// delta_low (A < 0) and delta_high (A > 0) must be finite and not negative, ratio_max at least 1 and finite. Source:
+// arXiv 2602.04879 (eq. 12 and 14, as a trainer's documentation quotes them, with its threshold of 0.05); verl's
+// logarithms have offsets of 1e-8, these need none.
+struct dppo_kl {
+  scalar delta_low = 0.05;
+  scalar delta_high = 0.05;
+  scalar ratio_max = 20.0;
+
+  constexpr status check() const {
+    return first_error(
+        require::not_negative(delta_low, "delta_low"), require::not_negative(delta_high, "delta_high"),
+        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
+                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const V policy = math::detach(a.policy), rest = math::log1mexp(policy), old_rest = math::log1mexp(a.old_policy);
+    const V others = math::select(a.old_policy < V(0), -math::expm1(a.old_policy), V(0));
+    const V apart = math::share(math::exp(a.old_policy), a.old_policy - policy) + math::share(others, old_rest - rest);
+    const V most = math::select(a.advantage > V(0), delta_high.as<V>(), delta_low.as<V>());
+    const V ahead = math::select(a.advantage > V(0), policy - a.old_policy,
+                                 math::select(a.advantage < V(0), a.old_policy - policy, V(0)));
+    const V ratio = detail::constant_ratio(a);
+    const V too_far = math::select(ahead > V(0), math::select(apart > most, V(1), V(0)), V(0));
+    const V weight = detail::between(ratio, V(0), ratio_max.as<V>());
+    action_term<V> t = detail::weighted_score(a, math::select(too_far == V(0), weight, V(0)));
+    t.ratio = ratio;
+    t.clipped = too_far;
+    return t;
+  }
+};
+
+// ASPO: for actions to be made more likely the importance weight is turned over, so that those that have become unlikely
+// are pulled hardest and those that are likely already least.
+//
+//   ratio = e^(policy - old_policy),  w = 1 / ratio for A > 0, ratio for A <= 0, at most weight_max, a constant to the
+//   gradient;  0 where ratio > 1 + clip_high (A > 0) or ratio < 1 - clip_low (A < 0)
+//   value = -w A policy,   d value / d policy = -w A
+//
+// weight_max bounds the weight and keeps the gradient. Outputs ratio, and clipped: 1 where the gradient is 0. The
+// released code gives each of two classes of tokens, by entropy, clips of its own (0.2 and 0.4; its mask named
+// high-entropy selects the low ones): two calls with masks, or parameters by class. It reports other values, of the
+// same gradients. Errors: clip_low must be from 0 to 1, clip_high finite and not negative, weight_max at least 1 and
+// finite. Source: arXiv 2510.06062, read in released code.
+struct aspo {
+  scalar clip_low = 0.2;
+  scalar clip_high = 0.2;
+  scalar weight_max = 3.0;
+
+  constexpr status check() const {
+    return first_error(
+        require::that(clip_low.by_pointer() || (clip_low.value64 >= 0 && clip_low.value64 <= 1), "clip_low",
+                      clip_low.value64, "from 0 to 1"),
+        require::not_negative(clip_high, "clip_high"),
+        require::that(weight_max.by_pointer() || (weight_max.value64 >= 1 && require::finite(weight_max.value64)),
+                      "weight_max", weight_max.value64, "finite and at least 1"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const auto gains = a.advantage > V(0);
+    const V moved = math::detach(a.policy - a.old_policy);
+    const V ratio = math::exp(moved);
+    const V low = math::select(a.advantage < V(0), V(1) - clip_low.as<V>(), V(0));
+    const V high = math::select(gains, V(1) + clip_high.as<V>(), V(std::numeric_limits<float>::infinity()));
+    const V clipped = math::select(ratio < low, V(1), math::select(ratio > high, V(1), V(0)));
+    const V weight = detail::between(math::select(gains, math::exp(-moved), ratio), V(0), weight_max.as<V>());
+    action_term<V> t = detail::weighted_score(a, math::select(clipped == V(0), weight, V(0)));
+    t.ratio = ratio;
+    t.clipped = clipped;
     return t;
   }
 };
