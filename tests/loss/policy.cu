@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include <loss/cases/gspo.hpp>
 #include <loss/cases/policy_gradient.hpp>
 #include <loss/cases/policy_kl.hpp>
 #include <loss/cases/policy_regression.hpp>
 #include <loss/cases/ppo.hpp>
 #include <loss/cases/sapo.hpp>
+#include <prefer/loss/gspo.cuh>
 #include <prefer/loss/policy_gradient.cuh>
 #include <prefer/loss/policy_kl.cuh>
 #include <prefer/loss/policy_regression.cuh>

@@ -43,7 +43,8 @@ TEST_CASE("aspo: golden values, and what every loss promises") { prefer_test::lo
 TEST_CASE("vespo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::vespo_cases>(); }
 
 TEST_CASE("on samples of the policy itself every rule has the policy gradient") {
-  for (const char* name : {"policy_gradient", "cispo", "topr", "dppo", "dppo_kl", "aspo", "vespo"}) covers(name, "identity");
+  for (const char* name : {"policy_gradient", "cispo", "topr", "dppo", "dppo_kl", "aspo", "vespo"})
+    covers(name, "identity");
   for (double advantage : {1.5, -0.75}) {
     const action<double> a = moved(0, advantage);
     for (const auto& t : {at(ppo{}, a), at(policy_gradient{}, a), at(cispo{}, a), at(topr{}, a), at(dppo{}, a),

@@ -43,9 +43,9 @@ TEST_CASE("a_star_po: at rest exactly at the policy that is optimal, over all an
   for (int i = 0; i < 3; ++i) partition += reference[i] * std::exp(reward[i] / beta);
   for (int i = 0; i < 3; ++i) {
     const double best = std::log(reference[i]) + reward[i] / beta - std::log(partition);
-    const auto t = at(a_star_po{.beta = beta}, {.policy = best,
-                                                .advantage = reward[i] - beta * std::log(partition),
-                                                .reference = std::log(reference[i])});
+    const auto t =
+        at(a_star_po{.beta = beta},
+           {.policy = best, .advantage = reward[i] - beta * std::log(partition), .reference = std::log(reference[i])});
     CHECK(std::fabs(t.d_policy) < 1e-15);
   }
   CHECK(refused(a_star_po{.beta = 0.0}) == "beta");

@@ -147,9 +147,8 @@ struct dppo {
 // DPPO by divergence: as dppo, with the divergence of two coins, this action or another, as the distance.
 //
 //   D = pi_old log(pi_old / pi) + (1 - pi_old) log((1 - pi_old) / (1 - pi))
-//   w = min(ratio, ratio_max), a constant to the gradient, where D <= delta or the step leads back (ratio <= 1 for A > 0,
-//   ratio >= 1 for A < 0)
-//   value = -w A policy,   d value / d policy = -w A;  both 0 where not kept
+//   w = min(ratio, ratio_max), a constant to the gradient, where D <= delta or the step leads back (ratio <= 1 for A >
+//   0, ratio >= 1 for A < 0) value = -w A policy,   d value / d policy = -w A;  both 0 where not kept
 //
 // An action that is certain under one policy and not the other is infinitely far. Outputs ratio and clipped. Errors:
 // delta_low (A < 0) and delta_high (A > 0) must be finite and not negative, ratio_max at least 1 and finite. Source:
@@ -185,8 +184,8 @@ struct dppo_kl {
   }
 };
 
-// ASPO: for actions to be made more likely the importance weight is turned over, so that those that have become unlikely
-// are pulled hardest and those that are likely already least.
+// ASPO: for actions to be made more likely the importance weight is turned over, so that those that have become
+// unlikely are pulled hardest and those that are likely already least.
 //
 //   ratio = e^(policy - old_policy),  w = 1 / ratio for A > 0, ratio for A <= 0, at most weight_max, a constant to the
 //   gradient;  0 where ratio > 1 + clip_high (A > 0) or ratio < 1 - clip_low (A < 0)

@@ -59,10 +59,10 @@ struct a_star_po {
 //   g = column[0] + policy / length - beta A - reference / length,   w = min(e^(policy - old_policy), weight_max)
 //   value = w g^2,   d value / d policy = 2 w g / length;  w is a constant to the gradient
 //
-// On responses, with sums of log-probabilities; column[0] is log Z of the prompt, which a network learns: its derivative
-// is length times that by policy. A is the reward, normalised within its group in the released code. A response of length
-// 0 counts as one of length 1. Output ratio. Errors: beta must be finite, weight_max finite and above 0. Source: arXiv
-// 2509.15207, read in released code (verl recipe).
+// On responses, with sums of log-probabilities; column[0] is log Z of the prompt, which a network learns: its
+// derivative is length times that by policy. A is the reward, normalised within its group in the released code. A
+// response of length 0 counts as one of length 1. Output ratio. Errors: beta must be finite, weight_max finite and
+// above 0. Source: arXiv 2509.15207, read in released code (verl recipe).
 struct flow_rl {
   scalar beta = 15.0;
   scalar weight_max = 10.0;
