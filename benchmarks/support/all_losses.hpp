@@ -9,6 +9,7 @@
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/unpaired.hpp>
 #include <prefer/loss/diffusion_kto.hpp>
+#include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/cpl.hpp>
@@ -95,6 +96,7 @@ void each_loss(F f) {
   f("reinforce", prefer::reinforce{});
   f("ipo_md", prefer::ipo_md{});
   f("egpo_pair", prefer::egpo_pair{});
+  f("rebel", prefer::rebel{});
   f("inpo_pair", prefer::inpo_pair{});
   f("partial_return", prefer::partial_return{});
   f("regret", prefer::regret{});

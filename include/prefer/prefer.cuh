@@ -75,6 +75,7 @@
 #include <prefer/loss/preference_strength.cuh>
 #include <prefer/loss/r_dpo.cuh>
 #include <prefer/loss/rare_positive.cuh>
+#include <prefer/loss/rebel.cuh>
 #include <prefer/loss/regret.cuh>
 #include <prefer/loss/reinforce.cuh>
 #include <prefer/loss/reward_feedback.cuh>

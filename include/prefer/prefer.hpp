@@ -82,6 +82,7 @@
 #include <prefer/loss/preference_strength.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>

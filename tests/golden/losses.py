@@ -369,6 +369,10 @@ TABLES = {
     "egpo_pair": lambda: rows(
         lambda i, b: (i.a - i.c - (i.k0 - i.k1) / b) ** 2, [(EIGHTH,), (1.375,)],
         [dict(x, k0=p, k1=q) for x in Z for p, q in ((1, 0), (0.375, 0.875))]),
+    "rebel": lambda: rows(
+        lambda i, eta: (eta * (i.a - i.c) - (i.k0 - i.k1)) ** 2, [(1,), (EIGHTH,)],
+        [dict(x, k0=p, k1=q) for x in Z for p, q in ((1, 0), (0.375, 0.875))],
+        beside=lambda i, eta: (eta * i.a, eta * i.c)),
     "inpo_pair": lambda: rows(
         lambda i, eta, tau: (i.pc - i.pr - tau / eta * (i.rc - i.rr) - (eta - tau) / eta * (i.k0 - i.k1)
                              - (2 * i.label - 1) / (2 * eta)) ** 2,
