@@ -136,4 +136,6 @@ TEST_CASE("the averages of policy losses, by weights and a normaliser: tokens, r
             .code == errc::unused_input);
   CHECK(importance_weights(cpu{}, equal_importance{}, in, {.mean_log_ratio = {length, 3}}).code ==
         errc::unavailable_output);
+  CHECK(importance_weights(cpu{}, equal_importance{}, {.offsets = {offsets, 4}}, {.length = {length, 3}}).code ==
+        errc::missing_input);
 }

@@ -87,6 +87,8 @@ status check_importance_use(const Rule& rule, const importance_inputs<S>& in, co
                 "to be left out, since the tokens of a response have weights of their own");
   if (!reads_ratios<Rule> && out.mean_log_ratio.given())
     return fail(errc::unavailable_output, "mean_log_ratio", "to be left out, since this rule reads no ratios");
+  if (!reads_ratios<Rule> && !in.mask.given() && !out.weight.given() && !out.keep.given())
+    return fail(errc::missing_input, "mask", "a mask, or an output per token, to say how many tokens there are");
   return out.weight.given() || out.keep.given() || out.response_weight.given() || out.mean_log_ratio.given() ||
                  out.length.given() || out.kept.given()
              ? status{}
