@@ -79,7 +79,7 @@ struct cispo {
     const V ratio = detail::constant_ratio(a), least = ratio_min.as<V>(), most = ratio_max.as<V>();
     action_term<V> t = detail::weighted_score(a, detail::between(ratio, least, most));
     t.ratio = ratio;
-    t.clipped = math::select(ratio < least, V(1), math::select(ratio > most, V(1), V(0)));
+    t.clipped = math::select(ratio < least, V(1), V(0)) + math::select(ratio > most, V(1), V(0));
     return t;
   }
 };
@@ -132,14 +132,13 @@ struct dppo {
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
     const V moved = math::exp(math::detach(a.policy)) - math::exp(a.old_policy);
-    const V ahead = math::select(a.advantage > V(0), moved - delta_high.as<V>(),
-                                 math::select(a.advantage < V(0), -moved - delta_low.as<V>(), V(0)));
-    const auto too_far = ahead > V(0);
+    const V beyond = math::select(a.advantage > V(0), moved - delta_high.as<V>(), -moved - delta_low.as<V>());
+    const V too_far = beyond * math::abs(a.advantage);  // above 0; never without an advantage
     const V ratio = detail::constant_ratio(a);
-    const V weight = detail::between(ratio, V(0), ratio_max.as<V>());
-    action_term<V> t = detail::weighted_score(a, math::select(too_far, V(0), weight));
+    const V weight = math::select(ratio > ratio_max.as<V>(), ratio_max.as<V>(), ratio);
+    action_term<V> t = detail::weighted_score(a, math::select(too_far > V(0), V(0), weight));
     t.ratio = ratio;
-    t.clipped = math::select(too_far, V(1), V(0));
+    t.clipped = math::select(too_far > V(0), V(1), V(0));
     return t;
   }
 };
@@ -172,14 +171,14 @@ struct dppo_kl {
     const V others = math::select(a.old_policy < V(0), -math::expm1(a.old_policy), V(0));
     const V apart = math::share(math::exp(a.old_policy), a.old_policy - policy) + math::share(others, old_rest - rest);
     const V most = math::select(a.advantage > V(0), delta_high.as<V>(), delta_low.as<V>());
-    const V ahead = math::select(a.advantage > V(0), policy - a.old_policy,
-                                 math::select(a.advantage < V(0), a.old_policy - policy, V(0)));
+    const V moved = policy - a.old_policy, ahead = math::select(a.advantage > V(0), moved, -moved);
+    const V beyond = math::select(ahead > V(0), apart, V(0)) - most;
+    const V too_far = beyond * math::abs(a.advantage);  // above 0; never without an advantage
     const V ratio = detail::constant_ratio(a);
-    const V too_far = math::select(ahead > V(0), math::select(apart > most, V(1), V(0)), V(0));
-    const V weight = detail::between(ratio, V(0), ratio_max.as<V>());
-    action_term<V> t = detail::weighted_score(a, math::select(too_far == V(0), weight, V(0)));
+    const V weight = math::select(ratio > ratio_max.as<V>(), ratio_max.as<V>(), ratio);
+    action_term<V> t = detail::weighted_score(a, math::select(too_far > V(0), V(0), weight));
     t.ratio = ratio;
-    t.clipped = too_far;
+    t.clipped = math::select(too_far > V(0), V(1), V(0));
     return t;
   }
 };
@@ -212,14 +211,14 @@ struct aspo {
 
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
-    const auto gains = a.advantage > V(0);
-    const V moved = math::detach(a.policy - a.old_policy);
-    const V ratio = math::exp(moved);
+    const V moved = math::detach(a.policy - a.old_policy), ratio = math::exp(moved);
     const V low = math::select(a.advantage < V(0), V(1) - clip_low.as<V>(), V(0));
-    const V high = math::select(gains, V(1) + clip_high.as<V>(), V(std::numeric_limits<float>::infinity()));
-    const V clipped = math::select(ratio < low, V(1), math::select(ratio > high, V(1), V(0)));
-    const V weight = detail::between(math::select(gains, math::exp(-moved), ratio), V(0), weight_max.as<V>());
-    action_term<V> t = detail::weighted_score(a, math::select(clipped == V(0), weight, V(0)));
+    const V high =
+        math::select(a.advantage > V(0), V(1) + clip_high.as<V>(), V(std::numeric_limits<float>::infinity()));
+    const V turned = math::exp(math::select(a.advantage > V(0), -moved, moved)), most = weight_max.as<V>();
+    // A sum and a product: g++ makes one mask of selections of one constant, at AVX-512 element by element.
+    const V clipped = math::select(ratio < low, V(1), V(0)) + math::select(ratio > high, V(1), V(0));
+    action_term<V> t = detail::weighted_score(a, math::select(turned > most, most, turned) * (V(1) - clipped));
     t.ratio = ratio;
     t.clipped = clipped;
     return t;
