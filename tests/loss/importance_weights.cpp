@@ -93,6 +93,16 @@ TEST_CASE("a token of no number is left out, ratios beyond the limits are held, 
   CHECK(weight[5] == weight[3]);
   CHECK((keep[3] && !keep[1] && !keep[2]));
   CHECK((length == 4 && mean == -5));
+  // The product of a response is held like the ratio of a token: here of 1, e^-20, e^20, e^-20.
+  double product = 0;
+  check(importance_weights(cpu{}, truncated_importance{1e9, importance_level::sequence}, in,
+                           {.response_weight = {&product, 1}}));
+  CHECK(product == doctest::Approx(std::exp(-20)).epsilon(1e-15));
+  const double far[] = {-31, -1, -20, -1, -30, -30};
+  const importance_inputs<space::host> all{.policy = {far, 6}, .sampler = {sampler, 6, 0}, .offsets = {offsets, 2}};
+  check(importance_weights(cpu{}, truncated_importance{1e9, importance_level::sequence}, all,
+                           {.response_weight = {&product, 1}}));
+  CHECK(product == doctest::Approx(std::exp(-20)).epsilon(1e-15));
   CHECK(importance_weights(cpu{.content = content::all}, carm{}, in, {.weight = {weight, 6}}).code ==
         errc::not_a_number);
 }
