@@ -112,8 +112,9 @@ inline ddim_transition ddim_step(double alpha_bar, double alpha_bar_previous, do
   return {std::sqrt(b / a), direction - std::sqrt(b / a * (1 - a)), std::sqrt(share * (1 - b))};
 }
 
-// The transition of a multi-step consistency sampler, from noise level t to a cumulative product alpha_bar: the network's
-// prediction is of the clean sample, in place of the noise, and the next state is that sample with fresh noise.
+// The transition of a multi-step consistency sampler, from noise level t to a cumulative product alpha_bar: the
+// network's prediction is of the clean sample, in place of the noise, and the next state is that sample with fresh
+// noise.
 //
 //   clean = c_skip state + c_out prediction,   c_skip = d^2 / (t^2 + d^2),   c_out = t / sqrt(t^2 + d^2)
 //   next ~ N(sqrt(alpha_bar) clean, 1 - alpha_bar)

@@ -4,8 +4,6 @@
 
 #include <prefer/loss/ppo.hpp>
 
-#include <limits>
-
 // Losses with one ratio per response, the geometric mean of its tokens'.
 namespace prefer {
 
@@ -17,7 +15,7 @@ template <class V>
 PREFER_HD action_term<V> sequence_surrogate(const action<V>& a, const V& length, const V& clip_low,
                                             const V& clip_high) {
   return clipped_surrogate(a.advantage, math::exp((a.policy - a.old_policy) / length), clip_low, clip_high,
-                           V(std::numeric_limits<float>::infinity()));
+                           V(detail::no_bound));
 }
 
 }  // namespace detail
@@ -66,8 +64,7 @@ struct gspo_token {
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
     const V ratio = a.column[0] * (V(1) + (a.policy - math::detach(a.policy)));  // the second factor is 1
-    return detail::clipped_surrogate(a.advantage, ratio, clip_low.as<V>(), clip_high.as<V>(),
-                                     V(std::numeric_limits<float>::infinity()));
+    return detail::clipped_surrogate(a.advantage, ratio, clip_low.as<V>(), clip_high.as<V>(), V(detail::no_bound));
   }
 };
 

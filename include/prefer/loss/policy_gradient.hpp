@@ -13,6 +13,8 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
+inline constexpr float unbounded = std::numeric_limits<float>::infinity();
+
 // -weight A policy
 template <class V>
 PREFER_HD action_term<V> weighted_score(const action<V>& a, const V& weight) {
@@ -167,9 +169,11 @@ struct dppo_kl {
 
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
-    const V policy = math::detach(a.policy), rest = math::log1mexp(policy), old_rest = math::log1mexp(a.old_policy);
-    const V others = math::select(a.old_policy < V(0), -math::expm1(a.old_policy), V(0));
-    const V apart = math::share(math::exp(a.old_policy), a.old_policy - policy) + math::share(others, old_rest - rest);
+    // Of the other actions: a quotient under one logarithm, since what is compared with delta may be off by a rounding.
+    const V policy = math::detach(a.policy), rest = math::abs(math::expm1(policy));
+    const V old_rest = math::select(a.old_policy < V(0), -math::expm1(a.old_policy), V(0));
+    const V apart =
+        math::share(math::exp(a.old_policy), a.old_policy - policy) + math::share(old_rest, math::log(old_rest / rest));
     const V most = math::select(a.advantage > V(0), delta_high.as<V>(), delta_low.as<V>());
     const V moved = policy - a.old_policy, ahead = math::select(a.advantage > V(0), moved, -moved);
     const V beyond = math::select(ahead > V(0), apart, V(0)) - most;
@@ -213,8 +217,7 @@ struct aspo {
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
     const V moved = math::detach(a.policy - a.old_policy), ratio = math::exp(moved);
     const V low = math::select(a.advantage < V(0), V(1) - clip_low.as<V>(), V(0));
-    const V high =
-        math::select(a.advantage > V(0), V(1) + clip_high.as<V>(), V(std::numeric_limits<float>::infinity()));
+    const V high = math::select(a.advantage > V(0), V(1) + clip_high.as<V>(), V(detail::unbounded));
     const V turned = math::exp(math::select(a.advantage > V(0), -moved, moved)), most = weight_max.as<V>();
     // A sum and a product: g++ makes one mask of selections of one constant, at AVX-512 element by element.
     const V clipped = math::select(ratio < low, V(1), V(0)) + math::select(ratio > high, V(1), V(0));
