@@ -9,6 +9,7 @@
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/unpaired.hpp>
 #include <prefer/loss/diffusion_kto.hpp>
+#include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/cpl.hpp>
@@ -33,6 +34,8 @@
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/policy_gradient.hpp>
 #include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/gspo.hpp>
+#include <prefer/loss/policy_regression.hpp>
 #include <prefer/loss/ppo.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
@@ -93,6 +96,7 @@ void each_loss(F f) {
   f("reinforce", prefer::reinforce{});
   f("ipo_md", prefer::ipo_md{});
   f("egpo_pair", prefer::egpo_pair{});
+  f("rebel", prefer::rebel{});
   f("inpo_pair", prefer::inpo_pair{});
   f("partial_return", prefer::partial_return{});
   f("regret", prefer::regret{});
@@ -109,14 +113,22 @@ void each_loss(F f) {
   f("iql_policy", prefer::iql_policy{});
   f("ppo", prefer::ppo{});
   f("gspo", prefer::gspo{});
+  f("gspo_token", prefer::gspo_token{});
+  f("luspo", prefer::luspo{});
+  f("gmpo", prefer::gmpo{});
   f("policy_gradient", prefer::policy_gradient{});
   f("cispo", prefer::cispo{});
   f("topr", prefer::topr{});
   f("dppo", prefer::dppo{});
+  f("dppo_kl", prefer::dppo_kl{});
+  f("aspo", prefer::aspo{});
   f("vespo", prefer::vespo{});
   f("sapo", prefer::sapo{});
   f("policy_kl", prefer::policy_kl{});
   f("unbiased_policy_kl", prefer::unbiased_policy_kl{});
+  f("dro", prefer::dro{});
+  f("a_star_po", prefer::a_star_po{});
+  f("flow_rl", prefer::flow_rl{});
 }
 
 }  // namespace bench

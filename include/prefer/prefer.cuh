@@ -53,7 +53,9 @@
 #include <prefer/loss/f_dpo.cuh>
 #include <prefer/loss/focal_ranking.cuh>
 #include <prefer/loss/gaussian_kl.cuh>
+#include <prefer/loss/gspo.cuh>
 #include <prefer/loss/hinge.cuh>
+#include <prefer/loss/importance_weights.cuh>
 #include <prefer/loss/inpo_pair.cuh>
 #include <prefer/loss/ipo.cuh>
 #include <prefer/loss/ipo_md.cuh>
@@ -68,10 +70,12 @@
 #include <prefer/loss/orpo.cuh>
 #include <prefer/loss/policy_gradient.cuh>
 #include <prefer/loss/policy_kl.cuh>
+#include <prefer/loss/policy_regression.cuh>
 #include <prefer/loss/ppo.cuh>
 #include <prefer/loss/preference_strength.cuh>
 #include <prefer/loss/r_dpo.cuh>
 #include <prefer/loss/rare_positive.cuh>
+#include <prefer/loss/rebel.cuh>
 #include <prefer/loss/regret.cuh>
 #include <prefer/loss/reinforce.cuh>
 #include <prefer/loss/reward_feedback.cuh>

@@ -60,7 +60,9 @@
 #include <prefer/loss/f_dpo.hpp>
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
+#include <prefer/loss/gspo.hpp>
 #include <prefer/loss/hinge.hpp>
+#include <prefer/loss/importance_weights.hpp>
 #include <prefer/loss/inpo_pair.hpp>
 #include <prefer/loss/ipo.hpp>
 #include <prefer/loss/ipo_md.hpp>
@@ -75,10 +77,12 @@
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/policy_gradient.hpp>
 #include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/policy_regression.hpp>
 #include <prefer/loss/ppo.hpp>
 #include <prefer/loss/preference_strength.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>
