@@ -74,9 +74,9 @@ TEST_CASE("rules for criteria on CUDA: one launch, nothing allocated, captured, 
     CHECK(c.worst(definition) < 1);
     for (const char* tag : {"allocation", "capture"}) covers(name, tag);
   });
-  CHECK(std::string(
-            prefer::aggregate(exec, prefer::min_geometric{.passes = 4}, d.inputs(false), d.outputs()).argument) ==
-        "passes");
+  CHECK(
+      std::string(prefer::aggregate(exec, prefer::min_geometric{.passes = 4}, d.inputs(false), d.outputs()).argument) ==
+      "passes");
   CHECK(std::string(prefer::aggregate(exec, prefer::rubric{.critical = 64}, d.inputs(false), d.outputs()).argument) ==
         "critical");
   for (const char* name : {"min_geometric", "rubric"}) covers(name, "bad-argument");

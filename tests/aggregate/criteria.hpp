@@ -61,7 +61,8 @@ inline long double judged_first(const judged& j) {
 // Interactions and thresholds of the rubric.
 inline std::array<double, criteria * criteria> interactions() {
   std::array<double, criteria * criteria> b{};
-  for (std::size_t i = 0; i < b.size(); ++i) b[i] = i / criteria < i % criteria ? 0.1 * static_cast<double>(i % 7) : -50;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    b[i] = i / criteria < i % criteria ? 0.1 * static_cast<double>(i % 7) : -50;
   return b;
 }
 inline std::array<double, criteria> thresholds() { return {0, 0.6, 0, 0, 0.75, 0}; }
@@ -71,7 +72,8 @@ inline long double rubric_value(const reals& r, const reward_facts& f, double c,
   const auto b = interactions();
   const auto low = thresholds();
   reals g;
-  for (const long double s : r) g.push_back(c == 0 ? s : (1 - std::exp(-c * s)) / (1 - std::exp(-static_cast<long double>(c))));
+  for (const long double s : r)
+    g.push_back(c == 0 ? s : (1 - std::exp(-c * s)) / (1 - std::exp(-static_cast<long double>(c))));
   long double sum = 0;
   for (std::size_t i = 0; i < r.size(); ++i) {
     if (f.weight[i] != 0) sum += f.weight[i] * g[i];
@@ -93,7 +95,8 @@ reward_case<S> criteria_case(std::int64_t n, std::int64_t gap) {
   for (std::int64_t i = 0; i < n; ++i) {
     const std::uint64_t level = random.bits();
     for (std::int64_t k = 0; k < criteria; ++k)
-      c.reward.set(i * c.row + k, 0.5 + static_cast<double>(2 * ((level + 11 * static_cast<std::uint64_t>(k)) % 64) + 1) / 128);
+      c.reward.set(i * c.row + k,
+                   0.5 + static_cast<double>(2 * ((level + 11 * static_cast<std::uint64_t>(k)) % 64) + 1) / 128);
   }
   return c;
 }

@@ -9,20 +9,6 @@
 // Rules for the criteria of a judge: several scores of one sample, some of which can spoil it. Called by `aggregate`.
 namespace prefer {
 inline namespace PREFER_ABI {
-namespace detail {
-
-// NaN for a NaN, else 0: adding it carries a NaN past a comparison. By bits, so that it holds under -ffast-math.
-template <class V>
-PREFER_HD V nan_of(const V& x) {
-  using math::detail::map_bits;
-  return map_bits(x, [](auto& w) PREFER_HD_LAMBDA {
-    constexpr std::uint64_t infinity = 0x7ff0000000000000u, nan = 0x7ff8000000000000u, sign = std::uint64_t{1} << 63;
-    w = (0u - ((infinity - (w & ~sign)) >> 63)) & nan;
-  });
-}
-
-}  // namespace detail
-
 // The weighted geometric mean of the least score of each block of criteria, over one or more passes of a judge:
 //
 //   O_p = (prod_b m_pb^w_b)^(1 / sum w),   m_pb = max(floor, least score of block b in pass p)
@@ -88,13 +74,13 @@ struct min_geometric {
     const double sharing = first ? passes_of(r, begin, end) : each_pass(r, [](int) PREFER_HD_LAMBDA {});
     const double share = first ? heaviest(r, begin, end) / weights_of_blocks(r)
                                : heaviest_of_pass(r, pass, begin, end) / weights_of_pass(r, pass);
-    const V found = value / level * V(share / sharing) + detail::nan_of(least);
+    const V found = value / level * V(share / sharing) + math::nan_of(least);
     const V low(floor.as<double>());
     V taken = math::select(r[k] == least, found, V(0));
     for (int j = begin; j < k % criteria; ++j)  // an earlier one that is as small takes it
       if (const int other = pass * criteria + j; r.weight(other) != 0)
         taken = math::select(r[other] == least, V(0), taken);
-    return math::select(low > V(0), math::select(least <= low, V(0), taken), taken) + detail::nan_of(aggregate);
+    return math::select(low > V(0), math::select(least <= low, V(0), taken), taken) + math::nan_of(aggregate);
   }
 
  private:
@@ -161,7 +147,7 @@ struct min_geometric {
       const int k = pass * (r.count() / passes) + j;
       if (r.weight(k) == 0) continue;
       least = math::min(r[k], least);
-      nan += detail::nan_of(r[k]);
+      nan += math::nan_of(r[k]);
     }
     return least + nan;
   }
@@ -267,7 +253,7 @@ struct rubric {
     // The stretched value is above exactly where the value is.
     const V stretched = V(1 + stretch.as<double>());
     const V all = inner * outer * math::select(aggregate > V(stretch_above.as<double>()), stretched, V(1));
-    return vetoed(r, V(0), all) + detail::nan_of(aggregate);
+    return vetoed(r, V(0), all) + math::nan_of(aggregate);
   }
 
  private:
@@ -299,7 +285,7 @@ struct rubric {
   PREFER_HD auto nan_among(const Row& r) const {
     typename Row::value nan(0);
     for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0 || is_critical(k)) nan += detail::nan_of(r[k]);
+      if (r.weight(k) != 0 || is_critical(k)) nan += math::nan_of(r[k]);
     return nan;
   }
 };
