@@ -224,17 +224,20 @@ void check_box_products() {
       prefer::check(
           prefer::box_products(side.exec, prefer::box_product{.margin = 0.25}, in, {.reward = side.write(reward)}));
       side.done();
-      for (std::int64_t b = 0; b < groups.count(); ++b)
+      for (std::int64_t b = 0; b < groups.count(); ++b) {
+        std::vector<long double> least(k, HUGE_VALL);
+        for (std::int64_t i = groups.begin(b); i < groups.end(b); ++i)
+          for (std::int64_t j = 0; mask.at(i) && j < k; ++j) {
+            long double& l = least[static_cast<std::size_t>(j)];
+            l = std::min(l, static_cast<long double>(rewards.get(i * row + j)));
+          }
         for (std::int64_t i = groups.begin(b); i < groups.end(b); ++i) {
           long double product = mask.at(i) ? 1 : 0;
-          for (std::int64_t j = 0; mask.at(i) && j < k; ++j) {
-            long double least = HUGE_VALL;
-            for (std::int64_t o = groups.begin(b); o < groups.end(b); ++o)
-              if (mask.at(o)) least = std::min(least, static_cast<long double>(rewards.get(o * row + j)));
-            product *= weight.get(j) * (rewards.get(i * row + j) - least + 0.25L);
-          }
+          for (std::int64_t j = 0; mask.at(i) && j < k; ++j)
+            product *= weight.get(j) * (rewards.get(i * row + j) - least[static_cast<std::size_t>(j)] + 0.25L);
           CHECK(is_near<S>(reward.get(i), product));
         }
+      }
       CHECK(reward.intact());
     }
   covers<S>("box_product", "sizes");
