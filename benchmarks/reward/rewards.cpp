@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -60,8 +61,7 @@ void add_criteria(const std::string& name, const Rule& rule) {
 }
 
 // Runs call() and counts `items` a time.
-template <class Call>
-void add(const std::string& name, std::int64_t items, const Call& call) {
+void add(const std::string& name, std::int64_t items, const std::function<prefer::status()>& call) {
   benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
     for (auto _ : state) prefer::check(call());
     state.SetItemsProcessed(state.iterations() * items);

@@ -121,6 +121,7 @@ TEST_CASE("rubric: saturation, veto, interaction and stretch, alone") {
   CHECK(slope == std::vector<double>{0, 0});
   CHECK(one(gate, {0.25, 0.375}, {1, 0}) == -1);  // a gate needs no weight
   CHECK(one(gate, {0.25, 0.75}, {1, 0}) == 0.25);
+  CHECK(std::isnan(one(gate, {0.25, missing}, {1, 0})));
   const double b[4] = {-9, 2, -9, -9};
   CHECK(one(rubric{.interaction = {b, 2, 2}}, {0.5, 0.25}, {}, &slope) == 1);
   CHECK(slope == std::vector<double>{1.5, 2});

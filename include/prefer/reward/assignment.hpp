@@ -81,7 +81,7 @@ PREFER_HD void match_lines(const Team& team, int lines, int places, const Cost& 
         if (s.reached[j]) return ranked{left_out, j};
         const double there = reached + ((cost(at, j) - s.line_potential[at]) - s.place_potential[j]);
         if (there < s.distance[j]) s.distance[j] = there, s.before[j] = static_cast<std::int16_t>(at);
-        return ranked{sortable(s.distance[j] + 0.0), j};  // no -0
+        return ranked{sortable(s.distance[j]), j};
       });
       place = static_cast<int>(next.item);
       reached = s.distance[place];
