@@ -59,16 +59,16 @@ inline constexpr double largest_score = 1e300;  // sums of differences of scores
 // What the search for one problem keeps: potentials, and a tree of shortest paths. Lines are matched to places, of
 // which there are no fewer.
 struct matching_state {
-  double line_potential[most_matched], place_potential[most_matched], distance[most_matched];
+  double line_potential[most_matched], place_potential[most_matched], distance[most_matched], cost[most_matched];
   std::int16_t line_of[most_matched], place_of[most_matched], before[most_matched];
   bool reached[most_matched];
 };
 
 // Shortest augmenting paths (Jonker and Volgenant 1987): one line after the other is matched, along the path of least
-// cost(line, place) in potentials, the lowest place first where lengths are equal. Sums and differences only: the same
-// steps on either backend.
-template <class Team, class Cost>
-PREFER_HD void match_lines(const Team& team, int lines, int places, const Cost& cost, matching_state& s) {
+// cost in potentials, the lowest place first where lengths are equal. load(line) puts the costs of a line at all places
+// into the state. Sums and differences only: the same steps on either backend.
+template <class Team, class Load>
+PREFER_HD void match_lines(const Team& team, int lines, int places, const Load& load, matching_state& s) {
   team.each(lines, [&](std::int64_t i) PREFER_HD_LAMBDA { s.line_potential[i] = 0, s.place_of[i] = -1; });
   team.each(places, [&](std::int64_t j) PREFER_HD_LAMBDA { s.place_potential[j] = 0, s.line_of[j] = -1; });
   for (int line = 0; line < lines; ++line) {
@@ -77,9 +77,11 @@ PREFER_HD void match_lines(const Team& team, int lines, int places, const Cost& 
     double reached = 0;
     int place = -1;
     for (int at = line; at >= 0;) {
+      load(at);
+      const double potential = s.line_potential[at];
       const ranked next = team.first(places, [&](std::int64_t j) PREFER_HD_LAMBDA {
         if (s.reached[j]) return ranked{left_out, j};
-        const double there = reached + ((cost(at, j) - s.line_potential[at]) - s.place_potential[j]);
+        const double there = reached + ((s.cost[j] - potential) - s.place_potential[j]);
         if (there < s.distance[j]) s.distance[j] = there, s.before[j] = static_cast<std::int16_t>(at);
         return ranked{sortable(s.distance[j]), j};
       });
@@ -117,12 +119,20 @@ struct assignment_call {
     return math::abs(score.at(b, i, j)) <= largest_score;
   }
   // What is made least.
-  PREFER_HD double cost(std::int64_t b, std::int64_t i, std::int64_t j) const {
-    const double x = rule.sum == assignment::goal::largest ? -score.at(b, i, j) : score.at(b, i, j);
-    return rule.partial && x > 0 ? 0 : x;
+  PREFER_HD double cost_of(double x) const {
+    const double cost = rule.sum == assignment::goal::largest ? -x : x;
+    return rule.partial && cost > 0 ? 0 : cost;
   }
   PREFER_HD bool pairs(std::int64_t b, std::int64_t i, std::int64_t j) const {
-    return !rule.partial || cost(b, i, j) < 0;
+    return !rule.partial || cost_of(score.at(b, i, j)) < 0;
+  }
+  // The costs of `n` scores that lie `step` apart. The type is looked at once.
+  template <class Team>
+  PREFER_HD void load_costs(const Team& team, std::int64_t first, std::int64_t step, int n, double* to) const {
+    with_elements(score.data, score.type, [&](const auto* p) PREFER_HD_LAMBDA {
+      team.each(n, [&](std::int64_t j)
+                       PREFER_HD_LAMBDA { to[j] = cost_of(static_cast<double>(widen(p[first + j * step]))); });
+    });
   }
   PREFER_HD double divisor(std::int64_t rows, std::int64_t columns, std::int64_t paired) const {
     using d = assignment::divisor;
@@ -145,9 +155,12 @@ struct assignment_call {
     if (unusable != 0) return refuse(team, b, errc::not_a_number);
     const bool wide = rows <= columns;
     const int lines = static_cast<int>(wide ? rows : columns), places = static_cast<int>(wide ? columns : rows);
+    const std::int64_t next_line = score.stride[wide ? 1 : 2], next_place = score.stride[wide ? 2 : 1];
     match_lines(
         team, lines, places,
-        [&](std::int64_t i, std::int64_t j) PREFER_HD_LAMBDA { return wide ? cost(b, i, j) : cost(b, j, i); }, s);
+        [&](int line)
+            PREFER_HD_LAMBDA { load_costs(team, b * score.stride[0] + line * next_line, next_place, places, s.cost); },
+        s);
     const auto partner = [&](std::int64_t i) PREFER_HD_LAMBDA {
       if (i >= rows) return std::int64_t{-1};
       const std::int64_t j = wide ? s.place_of[i] : s.line_of[i];

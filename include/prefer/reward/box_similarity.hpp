@@ -82,7 +82,7 @@ struct box_work {
       const box p = load(predicted, b, i), t = load(target, b, j);
       double apart = 0;
       for (int k = 0; k < 4; ++k) apart += math::abs(p.side[k] - t.side[k]);
-      const double alike = generalized_iou(p, t) + math::nan_of(apart);
+      const double alike = generalized_iou(p, t);
       giou.write(b, i, j, alike);
       const double named = class_score.data != nullptr ? class_score.at(b, i, j) : 0;
       score.write(b, i, j,
