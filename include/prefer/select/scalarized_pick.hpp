@@ -76,6 +76,14 @@ struct pick_call {
     const double z = load_element<double>(reference, reference_type, m * reference_stride[0] + k * reference_stride[1]);
     return table.minimizes(k) ? -z : z;
   }
+  static PREFER_HD bool is_finite(double x) {
+    return !math::is_nan(x) && math::abs(x) < math::detail::infinity<double>();
+  }
+  PREFER_HD bool good_weight(std::int64_t m, int k) const {
+    const double w = weight(m, k);
+    return is_finite(w) && w >= 0;
+  }
+  PREFER_HD bool good_origin(std::int64_t m, int k) const { return is_finite(origin(m, k)); }
 };
 
 // The value of one sample or one lane of them: shown the keys of all objectives.
@@ -99,14 +107,17 @@ struct scalarized_value {
   }
 };
 
-// The best so far of a pick. Samples come in the order of their numbers.
+// The best so far of a pick: the largest value, the lowest number on ties.
 struct best_pick {
   double value = -math::detail::infinity<double>();
   std::int64_t sample = -1;
 
   PREFER_HD void see(double x, std::int64_t s) {
-    if (math::is_nan(x)) x = -math::detail::infinity<double>();
-    if (sample < 0 || x > value) value = x, sample = s;
+    merge({math::is_nan(x) ? -math::detail::infinity<double>() : x, s});
+  }
+  PREFER_HD void merge(const best_pick& other) {
+    const bool better = other.value > value || (other.value == value && other.sample < sample);
+    if (other.sample >= 0 && (sample < 0 || better)) *this = other;
   }
 };
 
@@ -198,11 +209,13 @@ struct pick_memory {
 inline status check_pick_numbers(const pick_call& call, const pick_memory& memory) {
   const int count = call.table.count;
   for (std::int64_t i = 0; i < call.picks * count; ++i) {
-    if (!(memory.weight[i] >= 0 && require::finite(memory.weight[i])))
+    const std::int64_t m = i / count;
+    const int k = static_cast<int>(i % count);
+    if (!call.good_weight(m, k))
       return require::fail(errc::bad_label, "weights", "a finite number, 0 or above", memory.weight[i], 0, i);
-    if (!require::finite(memory.origin[i]))
+    if (!call.good_origin(m, k))
       return require::fail(errc::bad_label, "reference", "a finite number", memory.origin[i], 0,
-                           call.reference_stride[0] == 0 ? i % count : i);
+                           call.reference_stride[0] == 0 ? k : i);
   }
   return {};
 }
