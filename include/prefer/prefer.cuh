@@ -97,10 +97,13 @@
 #include <prefer/select/hypervolume.cuh>
 #include <prefer/select/hypervolume_contributions.cuh>
 #include <prefer/select/hypervolume_subset.cuh>
+#include <prefer/select/knee_point.cuh>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
 #include <prefer/select/pair_filters.cuh>
 #include <prefer/select/pareto_truncation.cuh>
 #include <prefer/select/parrot.cuh>
 #include <prefer/select/queries.cuh>
+#include <prefer/select/running_front.cuh>
+#include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
