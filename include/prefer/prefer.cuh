@@ -91,6 +91,7 @@
 #include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
+#include <prefer/select/balanced_bins.cuh>
 #include <prefer/select/crowding_distance.cuh>
 #include <prefer/select/extremes.cuh>
 #include <prefer/select/hierarchical_comparator.cuh>
@@ -100,6 +101,7 @@
 #include <prefer/select/knee_point.cuh>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
+#include <prefer/select/normalized_ranks.cuh>
 #include <prefer/select/pair_filters.cuh>
 #include <prefer/select/pareto_truncation.cuh>
 #include <prefer/select/parrot.cuh>

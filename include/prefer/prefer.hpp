@@ -97,6 +97,7 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/select/balanced_bins.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/extremes.hpp>
 #include <prefer/select/hierarchical_comparator.hpp>
@@ -107,6 +108,7 @@
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>
 #include <prefer/select/objectives.hpp>
+#include <prefer/select/normalized_ranks.hpp>
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/pareto_truncation.hpp>
 #include <prefer/select/parrot.hpp>

@@ -142,7 +142,8 @@ TEST_CASE("picks on CUDA only enqueue, with a workspace of the size they name, a
   result<std::int64_t> index(12), knee(12);
   const scalarized_pick_outputs<space::device> out{.index = {index.there.data(), 12, 1}};
   const prefer::cuda bare{s.handle};
-  const std::size_t bytes = std::max(scalarized_picks_workspace(bare, {}, in, out), knee_points_workspace(bare, {}, at));
+  const std::size_t bytes =
+      std::max(scalarized_picks_workspace(bare, {}, in, out), knee_points_workspace(bare, {}, at));
   CHECK(bytes < 4096);
   device_workspace memory(bytes);
   const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};

@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
-// The CUDA half of select/knee_point.hpp: a pass that finds who takes part, one for the ends of every objective, one for
-// the largest distance. The bits of the CPU.
+// The CUDA half of select/knee_point.hpp: a pass that finds who takes part, one for the ends of every objective, one
+// for the largest distance. The bits of the CPU.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -18,7 +18,9 @@ struct knee_samples {
   pick_candidates candidates;
 
   __device__ group_rows group(std::int64_t b) const { return call.table.group(b); }
-  __device__ bool has(std::int64_t b, std::int64_t s) const { return candidates.has(call.table, b, s) && call.in_front(s); }
+  __device__ bool has(std::int64_t b, std::int64_t s) const {
+    return candidates.has(call.table, b, s) && call.in_front(s);
+  }
 };
 
 // The worst and the best of an objective in a front; a slot per objective.
@@ -84,7 +86,8 @@ struct device_knee_plan {
 inline status run_knee_point(const cuda& exec, const knee_call& call) {
   const objective_table& t = call.table;
   device_knee_plan plan;
-  return with_carved(exec, [&](arena& memory) { plan.carve(memory, t); }, [&] {
+  const auto carve = [&](arena& memory) { plan.carve(memory, t); };
+  return with_carved(exec, carve, [&] {
     status s = plan.candidates.find(exec, t);
     const find_ranges ends{{call, plan.candidates}, plan.nadir, plan.ideal};
     if (s.ok()) s = reduce_groups(exec, "find_ranges", ends, t.samples, t.groups, t.count, plan.ranges);

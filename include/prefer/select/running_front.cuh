@@ -283,8 +283,8 @@ inline status insert_rows(const cuda& exec, const objectives& o, const device_ru
 
 }  // namespace detail
 
-// Bytes of workspace of insert_into_front for so many samples on CUDA, and of merge_fronts for a front of that capacity:
-// linear in the elements of the front's memory and of the samples. 0 for a front that is not one.
+// Bytes of workspace of insert_into_front for so many samples on CUDA, and of merge_fronts for a front of that
+// capacity: linear in the elements of the front's memory and of the samples. 0 for a front that is not one.
 inline std::size_t insert_into_front_workspace(const cuda& exec, const objectives& o,
                                                const device_running_front& front, std::int64_t samples) {
   if (!detail::check_front(o, front).ok() || samples < 0) return 0;

@@ -64,7 +64,8 @@ struct device_pick_plan {
 inline status run_scalarized_pick(const cuda& exec, const pick_call& call) {
   const objective_table& t = call.table;
   device_pick_plan plan;
-  return with_carved(exec, [&](arena& memory) { plan.carve(memory, call); }, [&] {
+  const auto carve = [&](arena& memory) { plan.carve(memory, call); };
+  return with_carved(exec, carve, [&] {
     if (const status s = plan.candidates.find(exec, t); !s.ok()) return s;
     const find_picks f{call, plan.candidates, exec.report};
     return reduce_groups(exec, "find_picks", f, t.samples, t.groups, call.picks, plan.parts);
