@@ -109,3 +109,4 @@
 #include <prefer/select/running_front.cuh>
 #include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
+#include <prefer/select/validate.cuh>

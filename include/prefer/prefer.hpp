@@ -117,3 +117,4 @@
 #include <prefer/select/scalarized_pick.hpp>
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
+#include <prefer/select/validate.hpp>

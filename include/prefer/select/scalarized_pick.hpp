@@ -164,6 +164,21 @@ status make_pick_call(const scalarization& options, const scalarized_pick_inputs
   return all.check();
 }
 
+// On the CPU: what is wrong with weights and references.
+inline status check_pick_numbers(const pick_call& call) {
+  const int count = call.table.count;
+  for (std::int64_t i = 0; i < call.picks * count; ++i) {
+    const std::int64_t m = i / count;
+    const int k = static_cast<int>(i % count);
+    if (!call.good_weight(m, k))
+      return require::fail(errc::bad_label, "weights", "a finite number, 0 or above", call.weight(m, k), 0, i);
+    if (!call.good_origin(m, k))
+      return require::fail(errc::bad_label, "reference", "a finite number", call.origin(m, k), 0,
+                           call.reference_stride[0] == 0 ? k : i);
+  }
+  return {};
+}
+
 template <class Exec>
 status run_scalarized_pick(const Exec&, const pick_call&) {
   static_assert(sizeof(Exec) == 0,
@@ -206,20 +221,6 @@ struct pick_memory {
   }
 };
 
-inline status check_pick_numbers(const pick_call& call, const pick_memory& memory) {
-  const int count = call.table.count;
-  for (std::int64_t i = 0; i < call.picks * count; ++i) {
-    const std::int64_t m = i / count;
-    const int k = static_cast<int>(i % count);
-    if (!call.good_weight(m, k))
-      return require::fail(errc::bad_label, "weights", "a finite number, 0 or above", memory.weight[i], 0, i);
-    if (!call.good_origin(m, k))
-      return require::fail(errc::bad_label, "reference", "a finite number", memory.origin[i], 0,
-                           call.reference_stride[0] == 0 ? k : i);
-  }
-  return {};
-}
-
 template <class T>
 std::int64_t pick_of_group(isa level, const pick_call& call, const pick_memory& memory, std::int64_t b) {
   const objective_table& t = call.table;
@@ -254,7 +255,7 @@ inline status run_scalarized_pick(const cpu& exec, const pick_call& call) {
     for (int k = 0; k < t.count; ++k)
       memory.weight[m * t.count + k] = call.weight(m, k), memory.origin[m * t.count + k] = call.origin(m, k);
   if (exec.content != content::none)
-    if (const status s = check_pick_numbers(call, memory); !s.ok()) return s;
+    if (const status s = check_pick_numbers(call); !s.ok()) return s;
   const std::int64_t nan = group_tasks(t).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
     std::int64_t found = -1;
     for (std::int64_t b = first; b < end; ++b) {
