@@ -199,9 +199,9 @@ inline std::size_t hierarchical_margins_workspace(std::int64_t factors) {
   return factors < 0 ? 0 : detail::margin_bytes(factors, sized) + 1024;  // and to align it, on either backend
 }
 
-// margin_l = scale * std_l, the population standard deviation of factor l over a buffer of samples: HERON's margins, for
-// compare_hierarchically. Compute them once per buffer and keep them, so that what one pair means does not depend on
-// the batch; without any sample of a factor its margin is 0. Sums in double, in pieces that depend on n alone. Errors:
+// margin_l = scale * std_l, the population standard deviation of factor l over a buffer of samples: HERON's margins,
+// for compare_hierarchically. Compute them once per buffer and keep them, so that what a pair means does not depend on
+// its batch; without any sample of a factor its margin is 0. Sums in double, in pieces that depend on n alone. Errors:
 // parameters, shapes, element types, memory that overlaps. O(n L); a workspace of hierarchical_margins_workspace bytes
 // (on CUDA otherwise memory in stream order); one launch on CUDA. Source: as compare_hierarchically.
 template <class Exec>

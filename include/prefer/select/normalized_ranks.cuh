@@ -104,7 +104,8 @@ inline status run_score_ranks(const cuda& exec, const group_table& t, const scor
     status s = find_owners(exec, ranked_groups{t}, t.groups, t.samples, plan.owner);
     if (s.ok()) s = plan.order.by(exec, rank_score_key{samples}, 64);
     if (s.ok()) s = plan.order.by(exec, rank_group_key{samples}, bits_for(2 * t.groups));
-    return s.ok() ? each_item(exec, "write_score_ranks", t.samples, write_score_ranks{samples, plan.order.items(), t.samples}) : s;
+    const write_score_ranks write{samples, plan.order.items(), t.samples};
+    return s.ok() ? each_item(exec, "write_score_ranks", t.samples, write) : s;
   });
 }
 

@@ -330,10 +330,10 @@ status select(const Exec& exec, const consistency_filter& options,
   return detail::run_selection(exec, groups, work);
 }
 
-// Majority vote over J judgements of each of n pairs (voting@5 with J = 5): whoever more of them prefer. A tie, possible
-// where J is even or judgements are left out, is no preference: leave it out by `decided`, or learn from label 1/2.
-// `majority` may be the `predicted` of a consistency_filter, `label` a loss's label, `share` a soft one. Errors: shapes,
-// element types, memory that overlaps. O(n J); one launch on CUDA. Source: Liu et al. 2025 (OpenRubrics), arXiv
+// Majority vote over J judgements of each of n pairs (voting@5 with J = 5): whoever more of them prefer. A tie,
+// possible where J is even or judgements are left out, is no preference: leave it out by `decided`, or learn from label
+// 1/2. `majority` may be the `predicted` of a consistency_filter, `label` a loss's label, `share` a soft one. Errors:
+// shapes, element types, memory that overlaps. O(n J); one launch on CUDA. Source: Liu et al. 2025 (OpenRubrics), arXiv
 // 2510.07743 (read in the paper, which votes with 5); ties are proposed here.
 template <class Exec>
 status majority_vote(const Exec& exec, const std::type_identity_t<vote_inputs<Exec::memory>>& in,

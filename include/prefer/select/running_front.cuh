@@ -17,13 +17,13 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 // Rows with ids, of which the first `*count` are there, or all of them.
-struct listed_rows {
+struct listed_front_rows {
   const void* rewards = nullptr;
   std::int64_t row_stride = 0, objective_stride = 0, rows = 0, first_id = 0;
   source ids, violation, mask, count;
 
   template <space S>
-  listed_rows(const front_samples_in<S>& in, const source& how_many)
+  listed_front_rows(const front_samples_in<S>& in, const source& how_many)
       : rewards(in.rewards.data),
         row_stride(in.rewards.stride[0]),
         objective_stride(in.rewards.stride[1]),
@@ -54,7 +54,7 @@ struct listed_rows {
 };
 
 template <space S>
-front_samples_in<S> rows_of(const running_front_in<S>& front) {
+front_samples_in<S> front_rows_of(const running_front_in<S>& front) {
   const std::int64_t rows = front.rewards.extent[0];
   return {.rewards = first_rows(front.rewards, rows),
           .ids = first_rows(front.ids, rows),
@@ -67,12 +67,12 @@ struct front_state {
   int wrong;
 };
 
-struct read_counts {
-  listed_rows front, in;
+struct read_front_counts {
+  listed_front_rows front, in;
   front_state* state;
   content_report* report;
 
-  __device__ std::int64_t rows_in(const listed_rows& list, bool& wrong) const {
+  __device__ std::int64_t rows_in(const listed_front_rows& list, bool& wrong) const {
     if (list.count.data == nullptr) return list.rows;
     const std::int64_t n = load_index(list.count.data, list.count.type, 0);
     if (n >= 0 && n <= list.rows) return n;
@@ -89,13 +89,13 @@ struct read_counts {
 };
 
 // Ids ascend, and the front can hold them.
-struct check_ids {
-  listed_rows front, in;
+struct check_front_ids {
+  listed_front_rows front, in;
   bool narrow;
   front_state* state;
   content_report* report;
 
-  __device__ bool bad(const listed_rows& list, std::int64_t i, std::int64_t n) const {
+  __device__ bool bad(const listed_front_rows& list, std::int64_t i, std::int64_t n) const {
     if (i >= n) return false;
     const std::int64_t id = list.id(i);
     return (i > 0 && id <= list.id(i - 1)) || (narrow && id != static_cast<std::int32_t>(id));
@@ -159,14 +159,14 @@ struct device_union {
   }
 };
 
-struct place_rows {
-  listed_rows front, in;
+struct place_front_rows {
+  listed_front_rows front, in;
   device_union all;
   nan_policy nan;
   const front_state* state;
   content_report* report;
 
-  __device__ void put(const listed_rows& list, std::int64_t i, std::int64_t at) const {
+  __device__ void put(const listed_front_rows& list, std::int64_t i, std::int64_t at) const {
     bool number = true;
     for (int k = 0; k < all.objectives; ++k) {
       const std::int64_t from = i * list.row_stride + k * list.objective_stride;
@@ -198,7 +198,7 @@ struct place_rows {
 };
 
 // The rows that stay, into the front, if there is room for them.
-struct keep_rows {
+struct keep_front_rows {
   using value = std::int64_t;
   device_union all;
   void* rewards;
@@ -251,23 +251,23 @@ struct device_insertion {
 
 inline status insert_rows(const cuda& exec, const objectives& o, const device_running_front& front,
                           const device_front_samples& in, const source& given) {
-  const listed_rows old(rows_of(front), source_of(first_rows(front.count, 1))), more(in, given);
+  const listed_front_rows old(front_rows_of(front), source_of(first_rows(front.count, 1))), more(in, given);
   device_insertion work;
   const auto carve = [&](arena& memory) { work.carve(memory, exec, o, front, more.rows); };
   return with_carved(exec, carve, [&] {
     const device_union& all = work.all;
     status s = all.clear(exec);
-    if (s.ok()) s = each_item(exec, "read_counts", 1, read_counts{old, more, work.state, exec.report});
-    const check_ids ids{old, more, front.ids.type == element::i32, work.state, exec.report};
-    if (s.ok()) s = each_item(exec, "check_ids", std::max(old.rows, more.rows), ids);
-    const place_rows place{old, more, all, o.nan, work.state, exec.report};
-    if (s.ok()) s = each_item(exec, "place_rows", all.capacity, place);
+    if (s.ok()) s = each_item(exec, "read_front_counts", 1, read_front_counts{old, more, work.state, exec.report});
+    const check_front_ids ids{old, more, front.ids.type == element::i32, work.state, exec.report};
+    if (s.ok()) s = each_item(exec, "check_front_ids", std::max(old.rows, more.rows), ids);
+    const place_front_rows place{old, more, all, o.nan, work.state, exec.report};
+    if (s.ok()) s = each_item(exec, "place_front_rows", all.capacity, place);
     cuda inside = exec;
     inside.workspace = {work.searching, work.search_bytes}, inside.report = nullptr;
     if (s.ok())
       s = non_dominated_set(inside, {.objectives = o}, all.samples(all.violation != nullptr),
                             {.mask = {all.kept, all.capacity}});
-    const keep_rows keep{all,
+    const keep_front_rows keep{all,
                          front.rewards.data,
                          front.rewards.stride[0],
                          front.rewards.stride[1],
@@ -277,7 +277,7 @@ inline status insert_rows(const cuda& exec, const objectives& o, const device_ru
                          sink_of(front.count),
                          work.state,
                          exec.report};
-    return s.ok() ? device_scan(exec, "keep_rows", keep, all.capacity, work.totals) : s;
+    return s.ok() ? device_scan(exec, "keep_front_rows", keep, all.capacity, work.totals) : s;
   });
 }
 
@@ -310,7 +310,7 @@ inline status insert_into_front(const cuda& exec, const objectives& o, const dev
 inline status merge_fronts(const cuda& exec, const objectives& o, const device_running_front& into,
                            const device_running_front& from) {
   if (const status s = first_error(detail::check_front(o, into), detail::check_front(o, from)); !s.ok()) return s;
-  const device_front_samples in = detail::rows_of(from);
+  const device_front_samples in = detail::front_rows_of(from);
   if (const status s = detail::check_front_samples(into, in); !s.ok()) return s;
   return detail::insert_rows(exec, o, into, in, detail::source_of(detail::first_rows(from.count, 1)));
 }
