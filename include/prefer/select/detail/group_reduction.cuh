@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-// Reductions over the samples of every group on CUDA, as many per group as there are slots. A reduction is a struct with
+// Reductions over the samples of every group on CUDA, one per group and slot. A reduction is a struct with
 //   using value = ...;  value none() const;   value combine(value, value) const;   group_rows group(b) const;
 //   value load(b, group, slot, i) const;      void finish(b, group, slot, value) const;
 // combine is associative and commutative to the bit (a minimum, the first of the largest), so that neither the number
