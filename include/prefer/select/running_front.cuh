@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/select/detail/device_scan.cuh>
+#include <prefer/select/detail/outputs.hpp>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/running_front.hpp>
 
