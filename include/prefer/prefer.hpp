@@ -112,6 +112,7 @@
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
+#include <prefer/select/balanced_bins.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/extremes.hpp>
 #include <prefer/select/hierarchical_comparator.hpp>
@@ -122,6 +123,7 @@
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>
 #include <prefer/select/objectives.hpp>
+#include <prefer/select/normalized_ranks.hpp>
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/pareto_truncation.hpp>
 #include <prefer/select/parrot.hpp>
@@ -130,3 +132,4 @@
 #include <prefer/select/scalarized_pick.hpp>
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
+#include <prefer/select/validate.hpp>
