@@ -91,7 +91,7 @@ struct rank_plan {
   void carve(arena& from, const objective_table& t, rank_algorithm method) {
     rank = from.take<std::int32_t>(t.samples);
     fronts = from.take<std::int64_t>(t.groups);
-    memory.carve(from, t.samples, t.count, t.count > 2 || method == rank_algorithm::fronts);
+    memory.carve(from, t.samples, t.count, needs_fronts(method, t.count));
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include <prefer/select/detail/front_forest.hpp>
 #include <prefer/select/detail/present_rows.hpp>
+#include <prefer/select/detail/rank_halves.hpp>
 #include <prefer/select/detail/sort_entries.hpp>
 
 #include <algorithm>
@@ -15,18 +16,26 @@ namespace prefer {
 // How to look for ranks; every choice has the same answer. `fronts`: samples are sorted so that none comes before one
 // that dominates it, and each looks for its front among those so far by bisection (Zhang et al. 2015, ENS-BS).
 // `all_pairs`: every sample is compared with every other, n^2 K steps. `automatic` chooses by the number of objectives:
-// sorting alone for one and two, n log n steps, else `fronts` (docs/select/ranks.md).
+// sorting alone for one and two, n log n steps, halves that push each other down for three, n log n sweeps' steps, else
+// `fronts` (docs/select/ranks.md).
 enum class rank_algorithm : std::uint8_t { automatic, fronts, all_pairs };
 
 inline namespace PREFER_ABI {
 namespace detail {
+
+// Whether fronts are kept and looked at, one by one.
+inline bool needs_fronts(rank_algorithm method, int objectives) {
+  return method == rank_algorithm::fronts || objectives > 3;
+}
 
 // The memory of groups of n samples in all.
 template <class T>
 struct rank_memory {
   present_rows<T> present;
   sort_entry *order = nullptr, *spare = nullptr;
+  sort_entry* another = nullptr;  // of three objectives
   T* stairs = nullptr;     // of two objectives: the largest second one per front
+  rank_halves halves;      // of three
   front_forest<T> forest;  // of more
 
   void carve(arena& memory, std::int64_t n, int k, bool needs_forest) {
@@ -34,6 +43,8 @@ struct rank_memory {
     order = memory.take<sort_entry>(n);
     spare = memory.take<sort_entry>(n);
     stairs = memory.take<T>(k == 2 ? n : 0);
+    another = memory.take<sort_entry>(k == 3 && !needs_forest ? n : 0);
+    halves.carve(memory, k == 3 && !needs_forest ? n : 0, group_tasks::most);
     forest.carve(memory, needs_forest ? n : 0, group_tasks::most, k);
   }
   // For groups that begin with this sample, of a task.
@@ -42,7 +53,10 @@ struct rank_memory {
     m.present = present.part(first);
     m.order += first, m.spare += first;
     if (present.objectives == 2) m.stairs += first;
-    if (forest.capacity > 0) m.forest = forest.part(first, task);
+    if (forest.capacity > 0)
+      m.forest = forest.part(first, task);
+    else if (present.objectives == 3)
+      m.halves = halves.part(first, task), m.another += first;
     return m;
   }
 };
@@ -155,11 +169,11 @@ class rank_search {
   // Samples of equal violation, after the fronts so far; the answer is how many they add.
   std::int64_t rank_run(std::int64_t first, std::int64_t last) {
     const bool pairs = choice_.method == rank_algorithm::all_pairs;
-    const bool bisects = !pairs && (choice_.method == rank_algorithm::fronts || table_.count > 2);
+    const bool bisects = !pairs && needs_fronts(choice_.method, table_.count);
     sort_run(first, last, bisects && last - first >= curve_from);
     if (pairs) return compare_all(first, last);
     if (bisects) return bisect(first, last);
-    return table_.count == 1 ? count_values(first, last) : climb(first, last);
+    return table_.count == 1 ? count_values(first, last) : table_.count == 2 ? climb(first, last) : halve(first, last);
   }
   void set_rank(std::int64_t position, std::int64_t rank) {
     rank_[memory_.present.index[memory_.order[position].at]] =
@@ -206,6 +220,45 @@ class rank_search {
     return (strict() ? std::partition_point(stairs, end, [&](T s) { return s > y; })
                      : std::partition_point(stairs, end, [&](T s) { return s >= y; })) -
            stairs;
+  }
+
+  // Three. In numbers, so that all that is left of the objectives is who comes before whom.
+  std::int64_t halve(std::int64_t first, std::int64_t last) {
+    const rank_halves& h = memory_.halves;
+    std::int32_t n = 0;
+    for (std::int64_t i = first, end; i < last; i = end) {
+      for (end = i + 1; end < last && repeats(end, i);) ++end;
+      h.at[n] = static_cast<std::int32_t>(i);
+      h.copies[n] = copies_queue() ? static_cast<std::int32_t>(end - i - 1) : 0;
+      h.rank[n++] = 0;
+    }
+    if (strict()) turn_ties(n);
+    list(n, 1, h.second), list(n, 2, h.third);
+    memory_.halves.run(n);
+    std::int32_t fronts = 0;
+    for (std::int32_t p = 0; p < n; ++p) {
+      fronts = std::max(fronts, h.rank[p] + h.copies[p] + 1);
+      std::int64_t i = h.at[p], copy = 0;
+      do set_rank(i, h.rank[p] + (copies_queue() ? copy : 0));
+      while (++copy, ++i < last && repeats(i, first));
+    }
+    return added(fronts);
+  }
+  // Strictly nothing dominates what it ties with: so that the order alone says so, ties in the first objective come the
+  // other way round, the lowest second one first, and those in the others too (list).
+  void turn_ties(std::int32_t n) {
+    const rank_halves& h = memory_.halves;
+    for (std::int32_t p = 0, end; p < n; p = end) {
+      for (end = p + 1; end < n && row(h.at[end])[0] == row(h.at[p])[0];) ++end;
+      std::reverse(h.at + p, h.at + end), std::reverse(h.copies + p, h.copies + end);
+    }
+  }
+  void list(std::int32_t n, int objective, std::int32_t* points) {
+    sort_entry* const entries = memory_.spare;
+    const auto number = [&](std::int64_t i) { return strict() ? n - 1 - i : i; };
+    for (std::int32_t i = 0; i < n; ++i) entries[i] = {descending(row(memory_.halves.at[number(i)])[objective]), i};
+    sort_by_key(entries, memory_.another, n);
+    for (std::int32_t i = 0; i < n; ++i) points[i] = static_cast<std::int32_t>(number(entries[i].at));
   }
 
   std::int64_t bisect(std::int64_t first, std::int64_t last) {
