@@ -292,6 +292,62 @@ TEST_CASE("chains, one front, sqrt(n) fronts, at sizes where a quadratic search 
   }
 }
 
+namespace {
+
+// Steps of the search for three objectives, and whether its ranks are those of `expected`.
+std::int64_t steps_of_halves(const std::vector<double>& x, const std::vector<std::int32_t>& expected) {
+  const auto n = static_cast<std::int32_t>(expected.size());
+  detail::arena measured;
+  detail::rank_halves halves;
+  halves.carve(measured, n, 1);
+  std::vector<char> memory(measured.bytes());
+  detail::arena from(memory.data());
+  halves.carve(from, n, 1);
+  const auto at = [&](std::int32_t i, int k) { return x[static_cast<std::size_t>(3 * i + k)]; };
+  std::vector<std::int32_t> order(expected.size());
+  for (std::int32_t i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = i;
+  std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    for (int k = 0; k < 3; ++k)
+      if (at(a, k) != at(b, k)) return at(a, k) > at(b, k);
+    return a < b;
+  });
+  std::int32_t points = 0;
+  for (const std::int32_t i : order) {
+    const std::int32_t last = points > 0 ? halves.at[points - 1] : i;
+    if (points > 0 && at(i, 0) == at(last, 0) && at(i, 1) == at(last, 1) && at(i, 2) == at(last, 2)) continue;
+    halves.at[points] = i, halves.copies[points] = 0, halves.rank[points++] = 0;
+  }
+  for (const int k : {1, 2}) {
+    std::int32_t* const list = k == 1 ? halves.second : halves.third;
+    for (std::int32_t p = 0; p < points; ++p) list[p] = p;
+    std::stable_sort(list, list + points,
+                     [&](std::int32_t a, std::int32_t b) { return at(halves.at[a], k) > at(halves.at[b], k); });
+  }
+  halves.run(points);
+  for (std::int32_t p = 0; p < points; ++p)
+    CHECK(halves.rank[p] == expected[static_cast<std::size_t>(halves.at[p])]);
+  return halves.steps;
+}
+
+}  // namespace
+
+TEST_CASE("three objectives: steps grow as n log n, whatever the samples") {
+  noise random(14);
+  for (const points kind : all_points) {
+    double before = 0;
+    for (const std::int64_t n : {1 << 10, 1 << 12, 1 << 14}) {
+      const std::vector<double> x = make_points(kind, n, 3, random);
+      const double log = std::log2(static_cast<double>(n)), steps = static_cast<double>(steps_of_halves(
+                                                                x, ranks_of({.rewards = {x.data(), n, 3}}, n)));
+      // A sweep over all, and a step taken back per point of the first half, for each halving down to 64 points; there
+      // at most one step per pair.
+      CHECK(steps <= static_cast<double>(n) * (1.5 * (log - 5) + 32));
+      CHECK((before == 0 || steps / (static_cast<double>(n) * log) < 1.5 * before));
+      before = steps / (static_cast<double>(n) * log);
+    }
+  }
+}
+
 TEST_CASE("the same ranks for any threads; no allocation with a workspace of linear size") {
   noise random(10);
   constexpr std::int64_t n = 30000;
