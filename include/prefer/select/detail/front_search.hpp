@@ -150,7 +150,7 @@ class front_search {
 
   // More samples than that are swept after the filter, or sorted by parts if most of them seem to stay
   // (docs/decisions/013_pareto_algorithms.md).
-  static constexpr std::int64_t sweep_from = 2048, partition_from = 2048;
+  static constexpr std::int64_t sweep_from = 512, partition_from = 2048;
 
  private:
   static constexpr int most_chunks = 64;
