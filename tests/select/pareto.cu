@@ -354,7 +354,7 @@ TEST_CASE("workspaces on CUDA grow with the elements, also where many samples ar
         static_cast<double>(truncate_fronts_workspace(exec, {.budget = 4, .group_size = n / groups},
                                                       pareto_truncation_inputs<space::device>{.rank = {rank, n}}))};
   };
-  for (const std::int64_t groups : {1, 1024})
+  for (const std::int64_t groups : {1, 16384})
     for (const std::int64_t k : {1, 2, 3, 8, 40})
       for (const pareto_algorithm method : {pareto_algorithm::automatic, pareto_algorithm::sorted}) {
         constexpr std::int64_t n = 1 << 20;

@@ -296,6 +296,14 @@ PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, do
   return true;
 }
 
+template <class V>
+PREFER_HD bool limit_front(const point_columns& front, int objectives, const double* p, double* raised,
+                           point_rows& limited) {
+  return objectives == 3   ? limit_to<V, 3>(front, 3, p, raised, limited)
+         : objectives == 4 ? limit_to<V, 4>(front, 4, p, raised, limited)
+                           : limit_to<V, 0>(front, objectives, p, raised, limited);
+}
+
 PREFER_HD void move_numbers(double* to, const double* from, std::int64_t count) {
 #if defined(__CUDA_ARCH__)
   if (to < from)
@@ -407,10 +415,7 @@ struct exclusive_start {
 template <class V>
 PREFER_HD exclusive_start start_exclusive(const point_columns& front, int objectives, const double* p, double* raised,
                                           volume_frame& inner, staircase& stairs) {
-  const bool adds = objectives == 3   ? limit_to<V, 3>(front, 3, p, raised, inner.set)
-                    : objectives == 4 ? limit_to<V, 4>(front, 4, p, raised, inner.set)
-                                      : limit_to<V, 0>(front, objectives, p, raised, inner.set);
-  if (!adds) {
+  if (!limit_front<V>(front, objectives, p, raised, inner.set)) {
     inner.set.count = -1;
     return {};
   }
@@ -422,12 +427,11 @@ PREFER_HD exclusive_start start_exclusive(const point_columns& front, int object
   return {false, box};
 }
 
-// The sum over the points [first, last) of the set in the first frame, which has begun, of what they add to its volume;
-// those before only come before. With `gain`, what each of them adds to the projected volume, which is the derivative
+// The sum over the points up to `last` of the set in the first frame, which has begun and perhaps gone some way, of what
+// they add to its volume. With `gain`, what each of them adds to the projected volume, which is the derivative
 // of the volume by its last objective.
 template <class V>
-PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int64_t first, std::int64_t last,
-                                  double* gain) {
+PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int64_t last, double* gain) {
   int depth = 0;
   for (;;) {
     volume_frame& f = stack.frame[depth];
@@ -445,7 +449,6 @@ PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int6
     volume_frame& inner = stack.frame[depth + 1];
     exclusive_start start = start_exclusive<V>(f.front, below, p, f.raised, inner, stack.stairs);
     if (inner.set.count >= 0) put_on_front(f.front, below, p, inner.set);
-    if (depth == 0 && item < first) continue;
     f.height = p[below] - f.low[below];
     f.box = start.volume;
     if (!start.known) {
@@ -464,7 +467,7 @@ PREFER_HD double exclusive_volume(volume_stack& stack, const point_columns& fron
   volume_frame& f = stack.frame[0];
   const exclusive_start start = start_exclusive<V>(front, objectives, p, raised, f, stack.stairs);
   if (start.known) return start.volume;
-  return larger_of(start.volume - volume_of_frames<V>(stack, objectives, 0, f.set.count, nullptr), 0);
+  return larger_of(start.volume - volume_of_frames<V>(stack, objectives, f.set.count, nullptr), 0);
 }
 
 // Takes the arrays of a stack for sets of up to n points, but for the rows of the first frame if they lie elsewhere.
