@@ -381,6 +381,32 @@ TEST_CASE("the same ranks for any threads; no allocation with a workspace of lin
   covers("non_dominated_ranks", "threads"), covers("non_dominated_ranks", "allocation");
 }
 
+TEST_CASE("threads that work together within a large group find the ranks of one, copies and ties or not") {
+  noise random(15);
+  constexpr std::int64_t n = 9000;  // batches of 1024
+  thread_pool pool(3);
+  for (const points kind : {points::uniform, points::anti_correlated, points::grid, points::equal, points::chain})
+    for (const dominance d : {dominance::pareto, dominance::strict})
+      for (const duplicates copies : {duplicates::keep, duplicates::first}) {
+        const bool few = d == dominance::strict && kind != points::grid;  // the rest of the combinations
+        const int k = kind == points::grid ? 3 : 5;
+        std::vector<double> x = make_points(kind, n, k, random);
+        for (std::int64_t i = 0; i < n; ++i)  // more copies of one sample than a batch has
+          if (kind == points::uniform && i % 5 < 2)
+            for (int j = 0; j < k; ++j) x[static_cast<std::size_t>(i * k + j)] = 0.5;
+        if (few && copies == duplicates::first) continue;
+        const inputs in{.rewards = {x.data(), n, k}};
+        non_dominated_sorting o{.objectives = {.dominance = d, .duplicates = copies}, .method = rank_algorithm::fronts};
+        if (few) o.most_fronts = 3;
+        std::vector<std::int32_t> rank(n);
+        std::int64_t fronts = 0;
+        check(non_dominated_ranks(cpu{.pool = pool}, o, in, {.rank = {rank.data(), n}, .fronts = {&fronts, 1}}));
+        CAPTURE(static_cast<int>(kind));
+        CHECK(rank == ranks_of(in, n, o));
+        CHECK(fronts == std::min<std::int64_t>(*std::max_element(rank.begin(), rank.end()) + 1, o.most_fronts));
+      }
+}
+
 TEST_CASE("every bad argument is named, and nothing is written") {
   double r[12] = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6};
   std::int32_t offsets[3] = {0, 2, 6}, rank[6] = {-7, -7, -7, -7, -7, -7}, fronts[2] = {-7, -7};
