@@ -86,7 +86,7 @@ struct window_work {
 // The memory of a large group of n samples: linear in n K.
 template <class T>
 struct front_memory {
-  static constexpr std::int64_t huge = 1 << 16;  // samples of a group that all threads work on, in batches
+  static constexpr std::int64_t huge = 1 << 14;  // samples of a group that all threads work on, in batches
   static constexpr std::int64_t batch = 2048;
 
   survivors<T> left;
