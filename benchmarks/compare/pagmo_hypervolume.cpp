@@ -11,8 +11,8 @@
 #include <vector>
 
 // pagmo's hypervolume (or, with "contributions", the exclusive ones) of the sets of N points of a file, for
-// hypervolume_peers.py: FILE K WHAT N. Prints processor seconds per set, the least of some rounds, and the answer of the
-// last set. Making its vectors is left out of the time.
+// hypervolume_peers.py: FILE K WHAT N. Prints processor seconds per set, the least of some rounds, and the answer of
+// the last set. Making its vectors is left out of the time.
 int main(int, char** argv) {
   const std::size_t k = std::strtoul(argv[2], nullptr, 10), n = std::strtoul(argv[4], nullptr, 10);
   const bool contributions = argv[3][0] == 'c';

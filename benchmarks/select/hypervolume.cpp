@@ -15,8 +15,8 @@
 #include <vector>
 
 // Hypervolumes, their gradients, contributions and subsets of a tenth on one thread: large concave fronts, where every
-// sample counts, and many groups of random samples. With --points=FILE --objectives=K --samples=N the sets of N points of
-// that file instead (doubles, row after row, minimised), under the reference 1.1, in a call each.
+// sample counts, and many groups of random samples. With --points=FILE --objectives=K --samples=N the sets of N points
+// of that file instead (doubles, row after row, minimised), under the reference 1.1, in a call each.
 namespace {
 
 enum class what { volume, gradient, contributions, subset };

@@ -20,8 +20,8 @@ struct cloud {
   std::vector<float> x = {};
 };
 
-// uniform; anti: sums near k / 2 (uniform, projected); sphere: nothing dominates anything; chain: totally ordered; equal;
-// layers: about sqrt(n) fronts of sqrt(n) samples.
+// uniform; anti: sums near k / 2 (uniform, projected); sphere: nothing dominates anything; chain: totally ordered;
+// equal; layers: about sqrt(n) fronts of sqrt(n) samples.
 inline double layer(const float* row, std::int64_t i, std::int64_t n, int k) {
   double sum = 0;
   for (int j = 0; j + 1 < k; ++j) sum += row[j];

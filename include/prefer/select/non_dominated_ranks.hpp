@@ -114,7 +114,8 @@ struct rank_groups {
       return nan;
     });
     for (std::int64_t b = 0; b < table.groups; ++b)
-      if (const group_rows g = table.group(b); large(g)) note(run_group(exec, b, plan.memory.part(g.first, 0)), first_nan);
+      if (const group_rows g = table.group(b); large(g))
+        note(run_group(exec, b, plan.memory.part(g.first, 0)), first_nan);
     return first_nan;
   }
 

@@ -21,8 +21,8 @@ struct ordered_row {
 // which keys differ, and what these leave open by comparing.
 inline constexpr std::int64_t counted_rows = 40, rough_rows = 1024;
 
-// Stable, by `digits` bytes of the keys from bit `shift` on; bytes that are the same in all keys (the lower ones of what
-// was a float) cost nothing. The answer is in `a`.
+// Stable, by `digits` bytes of the keys from bit `shift` on; bytes that are the same in all keys (the lower ones of
+// what was a float) cost nothing. The answer is in `a`.
 inline void sort_by_digits(ordered_row* a, ordered_row* b, std::int64_t n, int shift, int digits) {
   std::int32_t place[8][256];
   std::fill_n(place[0], 256 * digits, 0);

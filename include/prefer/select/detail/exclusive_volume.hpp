@@ -176,8 +176,8 @@ PREFER_HD unsigned reaching(const double* at, std::int64_t stride, int objective
   return reach;
 }
 
-// Infinity where a reaches as far as b, else -infinity: a mask that takes minima. g++ must not see that it is one, or it
-// takes what becomes of it apart into elements (as in core/lane.hpp).
+// Infinity where a reaches as far as b, else -infinity: a mask that takes minima. g++ must not see that it is one, or
+// it takes what becomes of it apart into elements (as in core/lane.hpp).
 PREFER_HD double infinite_if_reaching(double a, double b) {
   constexpr double infinite = math::detail::format<double>::infinity;
   return a >= b ? infinite : -infinite;
@@ -427,9 +427,9 @@ PREFER_HD exclusive_start start_exclusive(const point_columns& front, int object
   return {false, box};
 }
 
-// The sum over the points up to `last` of the set in the first frame, which has begun and perhaps gone some way, of what
-// they add to its volume. With `gain`, what each of them adds to the projected volume, which is the derivative
-// of the volume by its last objective.
+// The sum over the points up to `last` of the set in the first frame, which has begun and perhaps gone some way, of
+// what they add to its volume. With `gain`, what each of them adds to the projected volume, which is the derivative of
+// the volume by its last objective.
 template <class V>
 PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int64_t last, double* gain) {
   int depth = 0;

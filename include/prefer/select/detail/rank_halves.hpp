@@ -13,8 +13,9 @@
 // Points are numbered by the first objective, so that a dominates b if a has the smaller number and stands no lower in
 // the second and in the third. One half pushes the other in one sweep along the second objective, which keeps the
 // staircase of (third objective, rank): a step for every place where the highest rank so far changes. Points that have
-// gone by are found in a set of 64-ary words, so that n points cost at most n log2(n / 32) sweeps of log64(n) steps,
-// whatever they are: no front is ever searched. Equal points are one here.
+// gone by are found in a set of 64-ary words, so that n points are visited at most n log2(n / 32) times for log64(n)
+// steps each (up to 262144 points three, never more than six), and the last 64 of each part cost at most a step per
+// pair, whatever they are: no front is ever searched. Equal points are one here.
 //
 // Sources: the halves are those of Jensen 2003 and Fortin, Grenier, Parizeau 2013 (as corrected by Buzdalov and Shalyto
 // 2014); words of 64 instead of a balanced tree, and the last 64 points by masks, are this library's form.

@@ -16,7 +16,7 @@ namespace prefer {
 // How to look for ranks; every choice has the same answer. `fronts`: samples are sorted so that none comes before one
 // that dominates it, and each looks for its front among those so far by bisection (Zhang et al. 2015, ENS-BS).
 // `all_pairs`: every sample is compared with every other, n^2 K steps. `automatic` chooses by the number of objectives:
-// sorting alone for one and two, n log n steps, halves that push each other down for three, n log n sweeps' steps, else
+// sorting alone for one and two, n log n steps, halves that push each other down for three, n log n visits, else
 // `fronts` (docs/select/ranks.md).
 enum class rank_algorithm : std::uint8_t { automatic, fronts, all_pairs };
 
