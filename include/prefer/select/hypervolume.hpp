@@ -399,8 +399,8 @@ inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
 // n log n; from K = 4 on (and with `slices`) exclusive volumes of limited sets (WFG) with raised references: n m for
 // K = 4, m being the front of three objectives so far, exponential in K. The gradient is K such passes. Memory is
 // O(n K) up to K = 4 and O(n K^2) beyond (times 8 for one set, for its tasks). On CUDA a thread per sample and
-// objective looks at all others, n^2 K, with up to 64 MB of scratch from K = 4 on; one set of two objectives from 4096
-// samples on is sorted and scanned.
+// objective looks at all others, n^2 K, from K = 4 on with 64 MB of scratch, or O(n K^2) if one thread needs more; one
+// set of two objectives from 4096 samples on is sorted and scanned.
 //
 // Computed in double; every coordinate difference is rounded once, and sums are of positive numbers but for the area
 // that others take from a box: the relative error is some n roundings for K <= 3, and for K >= 4 some roundings of each
