@@ -14,6 +14,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <tuple>
 #include <utility>
@@ -268,6 +269,38 @@ TEST_CASE("truncation on CUDA: groups, budgets, ties, NaN, what is in no front")
       if (n % 60 == 0 && n > 0) check_truncation<prefer::bfloat16>(n, budget, {}, 15, random, exec, s.handle);
     }
   covers("pareto_truncation", "masked");
+}
+
+TEST_CASE("workspaces on CUDA grow with the elements, also where many samples are one group") {
+  stream s;
+  const prefer::cuda exec{s.handle};
+  device_workspace somewhere(64);  // sizes come from shapes: nothing is read
+  const auto* const rewards = static_cast<const float*>(somewhere.get().data);
+  auto* const rank = static_cast<std::int32_t*>(somewhere.get().data);
+  using samples = objective_samples<space::device>;
+  const auto bytes_of = [&](std::int64_t groups, std::int64_t n, std::int64_t k, pareto_algorithm method) {
+    const samples in = groups == 1 ? samples{.rewards = {rewards, n, k}}
+                                   : samples{.reward_groups = {rewards, groups, n / groups, k}};
+    return std::array<double, 4>{
+        static_cast<double>(non_dominated_workspace(exec, {.method = method}, in)),
+        static_cast<double>(non_dominated_ranks_workspace(exec, {}, in)),
+        static_cast<double>(crowding_distances_workspace(exec, {}, crowding_inputs<space::device>{.samples = in})),
+        static_cast<double>(truncate_fronts_workspace(exec, {.budget = 4, .group_size = n / groups},
+                                                      pareto_truncation_inputs<space::device>{.rank = {rank, n}}))};
+  };
+  for (const std::int64_t groups : {1, 16384})
+    for (const std::int64_t k : {1, 2, 3, 8, 40})
+      for (const pareto_algorithm method : {pareto_algorithm::automatic, pareto_algorithm::sorted}) {
+        constexpr std::int64_t n = 1 << 20;
+        const auto once = bytes_of(groups, n, k, method), twice = bytes_of(groups, 2 * n, k, method);
+        for (std::size_t call = 0; call < once.size(); ++call) {
+          CAPTURE(groups);
+          CAPTURE(k);
+          CAPTURE(call);
+          CHECK(once[call] < static_cast<double>(n * (4 * k + 128)));
+          CHECK(twice[call] < 2.01 * once[call] + 65536);
+        }
+      }
 }
 
 TEST_CASE(
