@@ -131,6 +131,23 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 }
 
 #if !defined(__CUDACC__)
+// The square roots of a native vector: compilers have no operator for it, and call a function per element.
+template <class T, class Vector>
+PREFER_HD void square_root(const Vector& x, Vector& root) {
+#if defined(__x86_64__)
+  if constexpr (sizeof(Vector) == 16 && sizeof(T) == 4)
+    __asm__("sqrtps %1, %0" : "=x"(root) : "x"(x));
+  else if constexpr (sizeof(Vector) == 16)
+    __asm__("sqrtpd %1, %0" : "=x"(root) : "x"(x));
+  else if constexpr (sizeof(T) == 4)
+    __asm__("vsqrtps %1, %0" : "=v"(root) : "v"(x));
+  else
+    __asm__("vsqrtpd %1, %0" : "=v"(root) : "v"(x));
+#else
+  for (int i = 0; i < static_cast<int>(sizeof(Vector) / sizeof(T)); ++i) root[i] = static_cast<T>(__builtin_sqrt(x[i]));
+#endif
+}
+
 // As many 16-bit numbers in memory as a vector of floats has, and twice as many as a vector.
 template <class Level>
 struct short_vectors;
@@ -503,6 +520,16 @@ struct lane {
   friend PREFER_HD lane fma(const lane& a, const lane& b, const lane& c) {
     lane r;
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] * b.v[i] + c.v[i]; });
+    return r;
+  }
+
+  PREFER_HD lane root() const {
+    lane r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = static_cast<T>(::sqrt(v[i]));
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::square_root<T>(v[i], r.v[i]); });
+#endif
     return r;
   }
 
