@@ -104,3 +104,5 @@
 #include <prefer/select/parrot.cuh>
 #include <prefer/select/queries.cuh>
 #include <prefer/select/top.cuh>
+#include <prefer/shape/lipschitz_constant.cuh>
+#include <prefer/shape/lipschitz_extension.cuh>

@@ -115,3 +115,6 @@
 #include <prefer/select/scalarized_pick.hpp>
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
+#include <prefer/shape/lipschitz_constant.hpp>
+#include <prefer/shape/lipschitz_extension.hpp>
+#include <prefer/shape/metric.hpp>

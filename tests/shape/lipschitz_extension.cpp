@@ -30,16 +30,15 @@ struct clock_metric {
 
 struct samples {
   std::int64_t n, width;
-  std::vector<double> x, v;
+  buffer<double> x, v;
 
-  samples(std::int64_t count, std::int64_t dimensions, std::uint64_t seed) : n(count), width(dimensions) {
+  samples(std::int64_t count, std::int64_t dimensions, std::uint64_t seed)
+      : n(count), width(dimensions), x(count * dimensions), v(count) {
     noise random(seed);
-    for (std::int64_t k = 0; k < n * width; ++k) x.push_back(random.uniform(-1, 1));
-    for (std::int64_t k = 0; k < n; ++k) v.push_back(random.uniform(-3, 3));
+    for (std::int64_t k = 0; k < n * width; ++k) x.at(k) = random.uniform(-1, 1);
+    for (std::int64_t k = 0; k < n; ++k) v.at(k) = random.uniform(-3, 3);
   }
-  extension_inputs<space::host> in() const {
-    return {.samples = {.point = {x.data(), n, width}, .value = {v.data(), n}}};
-  }
+  extension_inputs<space::host> in() { return {.samples = {.point = {x.data(), n, width}, .value = {v.data(), n}}}; }
 };
 
 }  // namespace
@@ -47,21 +46,21 @@ struct samples {
 TEST_CASE("at the samples it is the nearest Lipschitz function in the largest deviation") {
   covers("lipschitz_extension", "identity");
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    const samples s(2 + static_cast<std::int64_t>(seed % 40), 1 + static_cast<std::int64_t>(seed % 3), seed);
+    samples s(2 + static_cast<std::int64_t>(seed % 40), 1 + static_cast<std::int64_t>(seed % 3), seed);
     const double constant = 0.25 + static_cast<double>(seed % 7);
-    std::vector<double> f(s.v.size());
+    buffer<double> f(s.n);
     check(extend(cpu{}, {.constant = constant}, metric::l2{}, s.in(), {.value = {f.data(), s.n}}));
     double bound = 0, deviation = 0, slope = 0;
     const auto distance = [&](std::int64_t i, std::int64_t j) {
       double sum = 0;
-      for (std::int64_t d = 0; d < s.width; ++d) sum += std::pow(s.x[i * s.width + d] - s.x[j * s.width + d], 2);
+      for (std::int64_t d = 0; d < s.width; ++d) sum += std::pow(s.x.at(i * s.width + d) - s.x.at(j * s.width + d), 2);
       return std::sqrt(sum);
     };
     for (std::int64_t i = 0; i < s.n; ++i) {
-      deviation = std::max(deviation, std::fabs(f[i] - s.v[i]));
+      deviation = std::max(deviation, std::fabs(f.at(i) - s.v.at(i)));
       for (std::int64_t j = 0; j < i; ++j) {
-        bound = std::max(bound, (std::fabs(s.v[i] - s.v[j]) - constant * distance(i, j)) / 2);
-        slope = std::max(slope, std::fabs(f[i] - f[j]) / distance(i, j));
+        bound = std::max(bound, (std::fabs(s.v.at(i) - s.v.at(j)) - constant * distance(i, j)) / 2);
+        slope = std::max(slope, std::fabs(f.at(i) - f.at(j)) / distance(i, j));
       }
     }
     // Values up to 3 and reaches up to 25: a few roundings; a slope divides them by distances of 1e-3 and more.
@@ -71,33 +70,35 @@ TEST_CASE("at the samples it is the nearest Lipschitz function in the largest de
 }
 
 TEST_CASE("values that are Lipschitz are kept, and others extend them within the error") {
-  const samples s(50, 2, 5), queries(40, 2, 6);
+  samples s(50, 2, 5), queries(40, 2, 6);
   double constant;
   check(find_lipschitz_constant(cpu{}, {}, metric::l2{}, s.in().samples, {.constant = {&constant, 1}}));
-  std::vector<double> f(50), error(50), value(40), bar(40), truth(40);
-  check(extend(cpu{}, {.constant = constant}, metric::l2{}, s.in(), {.value = {f.data(), 50}, .error = {error.data(), 50}}));
-  for (int i = 0; i < 50; ++i) CHECK((std::fabs(f[i] - s.v[i]) < 1e-13 && error[i] < 1e-13));
+  buffer<double> f(50), error(50), value(40), bar(40);
+  check(extend(cpu{}, {.constant = constant}, metric::l2{}, s.in(),
+               {.value = {f.data(), 50}, .error = {error.data(), 50}}));
+  for (int i = 0; i < 50; ++i) CHECK((std::fabs(f.at(i) - s.v.at(i)) < 1e-13 && error.at(i) < 1e-13));
   // A function of constant 1 through its own values, everywhere within the error bar.
   const auto known = [](double a, double b) { return std::sin(0.6 * a + 0.8 * b); };
   samples one = s;
-  for (std::int64_t i = 0; i < 50; ++i) one.v[i] = known(s.x[2 * i], s.x[2 * i + 1]);
+  for (std::int64_t i = 0; i < 50; ++i) one.v.at(i) = known(s.x.at(2 * i), s.x.at(2 * i + 1));
   extension_inputs<space::host> in = one.in();
   in.query = view<const double, 2>(queries.x.data(), 40, 2);
   check(extend(cpu{}, {.constant = 1.0}, metric::l2{}, in, {.value = {value.data(), 40}, .error = {bar.data(), 40}}));
   for (int i = 0; i < 40; ++i)
-    CHECK(std::fabs(value[i] - known(queries.x[2 * i], queries.x[2 * i + 1])) <= bar[i] * (1 + 1e-12));
+    CHECK(std::fabs(value.at(i) - known(queries.x.at(2 * i), queries.x.at(2 * i + 1))) <= bar.at(i) * (1 + 1e-12));
 }
 
 TEST_CASE("the smallest constant within a tolerance is what find_lipschitz_constant says") {
-  const samples s(30, 2, 11);
+  samples s(30, 2, 11);
   constexpr double e = 0.4;
   double constant;
-  check(find_lipschitz_constant(cpu{}, {.tolerance = 2 * e}, metric::l2{}, s.in().samples, {.constant = {&constant, 1}}));
+  check(
+      find_lipschitz_constant(cpu{}, {.tolerance = 2 * e}, metric::l2{}, s.in().samples, {.constant = {&constant, 1}}));
   const auto deviation = [&](double with) {
-    std::vector<double> f(30);
+    buffer<double> f(30);
     check(extend(cpu{}, {.constant = with}, metric::l2{}, s.in(), {.value = {f.data(), 30}}));
     double most = 0;
-    for (int i = 0; i < 30; ++i) most = std::max(most, std::fabs(f[i] - s.v[i]));
+    for (int i = 0; i < 30; ++i) most = std::max(most, std::fabs(f.at(i) - s.v.at(i)));
     return most;
   };
   CHECK(deviation(constant) <= e * (1 + 1e-13));
@@ -131,7 +132,7 @@ TEST_CASE("by hand: values on a line; a metric of the caller's; weighted feature
 }
 
 TEST_CASE("the extension: the same bits for any threads; nothing allocated with a workspace") {
-  const samples s(400, 3, 4), queries(333, 3, 5);
+  samples s(400, 3, 4), queries(333, 3, 5);
   extension_inputs<space::host> in = s.in();
   in.query = view<const double, 2>(queries.x.data(), 333, 3);
   std::vector<double> f(333), again(333);
@@ -152,7 +153,7 @@ TEST_CASE("the extension: the same bits for any threads; nothing allocated with 
 
 TEST_CASE("the extension names what is wrong") {
   covers("lipschitz_extension", "bad-argument");
-  const samples s(4, 2, 3);
+  samples s(4, 2, 3);
   double f[5];
   const auto refused = [&](const lipschitz_extension& options, const extension_inputs<space::host>& in,
                            const extension_outputs<space::host>& out) {

@@ -19,7 +19,8 @@ inline long double apart(const prefer::metric::l1&, const std::vector<double>& x
 }
 inline long double apart(const prefer::metric::l2&, const std::vector<double>& x, const std::vector<double>& y) {
   long double sum = 0;
-  for (std::size_t d = 0; d < x.size(); ++d) sum += (static_cast<long double>(x[d]) - y[d]) * (static_cast<long double>(x[d]) - y[d]);
+  for (std::size_t d = 0; d < x.size(); ++d)
+    sum += (static_cast<long double>(x[d]) - y[d]) * (static_cast<long double>(x[d]) - y[d]);
   return std::sqrt(sum);
 }
 inline long double apart(const prefer::metric::linf&, const std::vector<double>& x, const std::vector<double>& y) {
@@ -36,7 +37,12 @@ struct sample_case {
   buffer<bool> mask;
 
   sample_case(std::int64_t samples, std::int64_t dimensions, std::uint64_t seed, bool damaged = true)
-      : n(samples), width(dimensions), row_stride(dimensions + 3), point(samples * (dimensions + 3)), value(samples, 2), mask(samples) {
+      : n(samples),
+        width(dimensions),
+        row_stride(dimensions + 3),
+        point(samples * (dimensions + 3)),
+        value(samples, 2),
+        mask(samples) {
     noise random(seed);
     for (std::int64_t i = 0; i < n; ++i) {
       for (std::int64_t d = 0; d < width; ++d) set(i, d, random.uniform(-1, 1));
@@ -48,6 +54,7 @@ struct sample_case {
       if (i % 29 == 12) value.set(i, -HUGE_VAL);
     }
   }
+  double get(std::int64_t i, std::int64_t d) { return point.get(i * row_stride + d); }
   void set(std::int64_t i, std::int64_t d, double x) { point.set(i * row_stride + d, x); }
   std::vector<double> row(std::int64_t i) {
     std::vector<double> x;
@@ -70,14 +77,15 @@ struct sample_case {
 template <class S>
 inline constexpr double pair_error = std::is_same_v<S, double> ? 1e-14 : 4e-6;
 
-inline constexpr std::int64_t sample_shapes[][2] = {{0, 3}, {1, 2}, {2, 1}, {15, 4}, {16, 1}, {17, 3}, {65, 17}, {140, 5}, {300, 2}};
+inline constexpr std::int64_t sample_shapes[][2] = {{0, 3},  {1, 2},   {2, 1},   {15, 4}, {16, 1},
+                                                    {17, 3}, {65, 17}, {140, 5}, {300, 2}};
 
 template <class S, class Side, class Metric>
 void check_constant(const Metric& metric, double tolerance) {
   for (const auto& [n, width] : sample_shapes) {
     sample_case<S> c(n, width, 7);
     if (n > 40)  // equal points: with one value, and with another
-      for (std::int64_t d = 0; d < width; ++d) c.set(31, d, c.row(30)[d]), c.set(33, d, c.row(32)[d]);
+      for (std::int64_t d = 0; d < width; ++d) c.set(31, d, c.get(30, d)), c.set(33, d, c.get(32, d));
     if (n > 40) c.value.set(31, c.value.get(30)), c.value.set(33, c.value.get(32));
     buffer<double> constant(1);
     buffer<std::int32_t> pair(2), conflicts(1), partner(n);
@@ -152,7 +160,8 @@ void check_extension(const Metric& metric, bool elsewhere) {
         continue;
       }
       const auto near = [](double got, long double wanted) {
-        return std::fabs(got - static_cast<double>(wanted)) <= 12 * (pair_error<S> + std::ldexp(1.0, -storage<S>::digits));
+        return std::fabs(got - static_cast<double>(wanted)) <=
+               12 * (pair_error<S> + std::ldexp(1.0, -storage<S>::digits));
       };
       CHECK((near(upper.get(i), least) && near(lower.get(i), most) && near(value.get(i), (least + most) / 2)));
       CHECK(near(error.get(i), std::fabs(least - most) / 2));

@@ -22,7 +22,8 @@
 //     static constexpr int scores;
 //     // Larger is better; NaN, -inf and the lowest number are never taken. `event` are the pairs to count.
 //     template <class V, class Mask>
-//     PREFER_HD void operator()(const V& distance, const V& mine, const V& other, V (&score)[scores], Mask& event) const;
+//     PREFER_HD void operator()(const V& distance, const V& mine, const V& other, V (&score)[scores], Mask& event)
+//     const;
 //     // Called once per query: the best scores, the points they are of (-1 for none), and how many events.
 //     PREFER_HD void finish(std::int64_t query, const pair_best<T, scores>& best) const;
 //   };

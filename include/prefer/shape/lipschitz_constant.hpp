@@ -190,7 +190,7 @@ std::size_t lipschitz_constant_workspace(const Exec& exec, const lipschitz_const
                                          const std::type_identity_t<lipschitz_constant_outputs<Exec::memory>>& out) {
   detail::sample_values v;
   detail::slope_sinks sinks;
-  if (!first_error(detail::make_sample_values(in, v), detail::make_slope_sinks(v, in, out, sinks)).ok()) return 0;
+  if (!detail::make_sample_values(in, v).ok() || !detail::make_slope_sinks(v, in, out, sinks).ok()) return 0;
   return v.with_type([&](auto zero) {
     detail::constant_call<decltype(zero), Metric> call(options, metric, v, sinks);
     return call_bytes(exec, call);

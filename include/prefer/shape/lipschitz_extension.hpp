@@ -75,8 +75,8 @@ struct extension_fold {
 };
 
 template <class T, class Metric>
-status run_extension(const auto& exec, const lipschitz_extension& options, const Metric& metric,
-                     const sample_values& v, const pair_fold_arguments& pairs, const extension_sinks& out) {
+status run_extension(const auto& exec, const lipschitz_extension& options, const Metric& metric, const sample_values& v,
+                     const pair_fold_arguments& pairs, const extension_sinks& out) {
   const extension_fold<T, Metric> fold{metric,  options.constant, pairs.point, pairs.same() ? pairs.point : pairs.query,
                                        v.value, v.width,          out};
   return pair_fold<T>(exec, metric, fold, pairs);
@@ -117,7 +117,8 @@ status make_extension(const extension_inputs<S>& in, const extension_outputs<S>&
 // Bytes of workspace: on the CPU points and queries once more in the type of the arithmetic, on CUDA a byte each. 0 for
 // views that do not fit together.
 template <class Exec>
-std::size_t lipschitz_extension_workspace(const Exec& exec, const std::type_identity_t<extension_inputs<Exec::memory>>& in,
+std::size_t lipschitz_extension_workspace(const Exec& exec,
+                                          const std::type_identity_t<extension_inputs<Exec::memory>>& in,
                                           const std::type_identity_t<extension_outputs<Exec::memory>>& out) {
   detail::sample_values v;
   detail::extension_sinks sinks;
@@ -132,8 +133,8 @@ std::size_t lipschitz_extension_workspace(const Exec& exec, const std::type_iden
 //   value = (upper + lower) / 2,   error = |upper - lower| / 2
 //
 // upper, lower and value are L-Lipschitz if the metric is one. If the values are (find_lipschitz_constant says at most
-// L), all three pass through them, every L-Lipschitz function through them lies between lower and upper, and no guess of
-// its value at x can promise less than `error`.
+// L), all three pass through them, every L-Lipschitz function through them lies between lower and upper, and no guess
+// of its value at x can promise less than `error`.
 //
 // At the samples themselves, with values of any kind, `value` is the nearest L-Lipschitz function in the largest
 // deviation: max |value - v| = max over i, j of (|v_i - v_j| - L d_ij)+ / 2, and no L-Lipschitz function has less
@@ -148,11 +149,12 @@ std::size_t lipschitz_extension_workspace(const Exec& exec, const std::type_iden
 //
 // Samples that are masked out or not finite play no part (with content::all on the CPU the latter are an error).
 // Cost: M N D differences. Threads share queries; the result is the same for any number of them.
-// lipschitz_extension_workspace bytes of the workspace, or one allocation on the CPU and memory in stream order on CUDA;
-// two or three launches. Errors: shapes, types, overlap, a constant that is not positive; nothing has been written then.
+// lipschitz_extension_workspace bytes of the workspace, or one allocation on the CPU and memory in stream order on
+// CUDA; two or three launches. Errors: shapes, types, overlap, a constant that is not positive; nothing has been
+// written then.
 //
-// Sources: McShane 1934, Whitney 1934 (envelopes); Sukharev 1978 and Beliakov 2006 (the central one and its error); that
-// it projects in the largest deviation follows from both bounds, and is tested.
+// Sources: McShane 1934, Whitney 1934 (envelopes); Sukharev 1978 and Beliakov 2006 (the central one and its error);
+// that it projects in the largest deviation follows from both bounds, and is tested.
 template <class Exec, class Metric>
 status extend(const Exec& exec, const lipschitz_extension& options, const Metric& metric,
               const std::type_identity_t<extension_inputs<Exec::memory>>& in,
@@ -163,9 +165,8 @@ status extend(const Exec& exec, const lipschitz_extension& options, const Metric
   if (const status s = first_error(options.check(), detail::make_extension(in, out, v, pairs, sinks)); !s.ok())
     return s;
   if (const status s = check_finite_samples(exec, v); !s.ok()) return s;
-  return v.with_type([&](auto zero) {
-    return detail::run_extension<decltype(zero)>(exec, options, metric, v, pairs, sinks);
-  });
+  return v.with_type(
+      [&](auto zero) { return detail::run_extension<decltype(zero)>(exec, options, metric, v, pairs, sinks); });
 }
 
 }  // namespace PREFER_ABI

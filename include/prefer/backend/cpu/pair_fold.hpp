@@ -11,8 +11,8 @@
 #include <cstdint>
 
 // pair_fold on the CPU (contract: backend/pair_fold.hpp). Rows are first packed: a panel holds as many as a lane has
-// elements, coordinate by coordinate. Then a lane of points meets a few queries at a time, whose sums stay in registers;
-// a panel of points meets all queries of a task while it is in the first cache.
+// elements, coordinate by coordinate. Then a lane of points meets a few queries at a time, whose sums stay in
+// registers; a panel of points meets all queries of a task while it is in the first cache.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -177,8 +177,8 @@ struct pair_fold_work {
       if ((inside >> lane & 1) != 0) continue;
       double sum = 0;
       for (std::int64_t d = 0; d < width; ++d)
-        sum = metric.step(
-            sum, static_cast<double>(query[d * panel]) - static_cast<double>(points[d * panel + lane]), d);
+        sum =
+            metric.step(sum, static_cast<double>(query[d * panel]) - static_cast<double>(points[d * panel + lane]), d);
       distance[lane] = static_cast<T>(metric.finish(sum));
     }
   }
@@ -248,8 +248,13 @@ status pair_fold(const cpu& exec, const Metric& metric, const Fold& fold, const 
   if (!a.same()) pack(queries, a.query, a.mine, {});
   constexpr std::int64_t per_task = detail::panels_per_task;
   auto task = [&](std::int64_t t) {
-    detail::pair_fold_job<T, Metric, Fold> job{
-        &metric, &fold, &queries, &points, a.among, t * per_task, detail::smaller(queries.panels(), (t + 1) * per_task)};
+    detail::pair_fold_job<T, Metric, Fold> job{&metric,
+                                               &fold,
+                                               &queries,
+                                               &points,
+                                               a.among,
+                                               t * per_task,
+                                               detail::smaller(queries.panels(), (t + 1) * per_task)};
     detail::run_at<detail::pair_fold_work<T, Metric, Fold>>(level, job);
   };
   detail::run_tasks(exec, (queries.panels() + per_task - 1) / per_task, task);

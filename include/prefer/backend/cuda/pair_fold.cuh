@@ -38,8 +38,8 @@ __device__ void load_pair_tile(const row_source& rows, std::int64_t row, std::in
   for (int e = static_cast<int>(threadIdx.x); e < pair_tile * pair_piece; e += pair_threads) {
     const int r = e / pair_piece, d = e % pair_piece;
     const bool there = row + r < n && first + d < width;
-    to[d][r] = there ? load_element<T>(rows.data, rows.type, (row + r) * rows.row_stride + (first + d) * rows.stride)
-                     : T(0);
+    to[d][r] =
+        there ? load_element<T>(rows.data, rows.type, (row + r) * rows.row_stride + (first + d) * rows.stride) : T(0);
   }
 }
 
