@@ -125,3 +125,5 @@
 #include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
 #include <prefer/select/validate.cuh>
+#include <prefer/shape/lipschitz_constant.cuh>
+#include <prefer/shape/lipschitz_extension.cuh>

@@ -133,3 +133,6 @@
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
 #include <prefer/select/validate.hpp>
+#include <prefer/shape/lipschitz_constant.hpp>
+#include <prefer/shape/lipschitz_extension.hpp>
+#include <prefer/shape/metric.hpp>

@@ -131,6 +131,23 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 }
 
 #if !defined(__CUDACC__)
+// The square roots of a native vector: compilers have no operator for it, and call a function per element.
+template <class T, class Vector>
+PREFER_HD void square_root(const Vector& x, Vector& root) {
+#if defined(__x86_64__)
+  if constexpr (sizeof(Vector) == 16 && sizeof(T) == 4)
+    __asm__("sqrtps %1, %0" : "=x"(root) : "x"(x));
+  else if constexpr (sizeof(Vector) == 16)
+    __asm__("sqrtpd %1, %0" : "=x"(root) : "x"(x));
+  else if constexpr (sizeof(T) == 4)
+    __asm__("vsqrtps %1, %0" : "=v"(root) : "v"(x));
+  else
+    __asm__("vsqrtpd %1, %0" : "=v"(root) : "v"(x));
+#else
+  for (int i = 0; i < static_cast<int>(sizeof(Vector) / sizeof(T)); ++i) root[i] = static_cast<T>(__builtin_sqrt(x[i]));
+#endif
+}
+
 // As many 16-bit numbers in memory as a vector of floats has, and twice as many as a vector.
 template <class Level>
 struct short_vectors;
@@ -210,16 +227,16 @@ struct shorts {
 #endif
 
 // Byte b of a 64-bit word.
-alignas(64) inline constexpr std::int64_t byte_of[8] = {
-    0xffll, 0xffll << 8, 0xffll << 16, 0xffll << 24, 0xffll << 32, 0xffll << 40, 0xffll << 48, -(1ll << 56)};
+alignas(64) inline constexpr std::int64_t byte_of[8] = {0xffll,       0xffll << 8,  0xffll << 16, 0xffll << 24,
+                                                        0xffll << 32, 0xffll << 40, 0xffll << 48, -(1ll << 56)};
 
 // Bit i of a word.
 template <class T>
 alignas(64) inline constexpr typename bits_of<T>::type bit_of[64 / sizeof(T)] = {};
 template <>
-alignas(64) inline constexpr std::int32_t bit_of<float>[16] = {
-    1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
-    1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+alignas(64) inline constexpr std::int32_t bit_of<float>[16] = {1 << 0,  1 << 1,  1 << 2,  1 << 3, 1 << 4,  1 << 5,
+                                                               1 << 6,  1 << 7,  1 << 8,  1 << 9, 1 << 10, 1 << 11,
+                                                               1 << 12, 1 << 13, 1 << 14, 1 << 15};
 template <>
 alignas(64) inline constexpr std::int64_t bit_of<double>[8] = {1 << 0, 1 << 1, 1 << 2, 1 << 3,
                                                                1 << 4, 1 << 5, 1 << 6, 1 << 7};
@@ -419,8 +436,8 @@ struct lane {
   PREFER_HD void store(half* p) const requires(sizeof(T) == 4) {
 #if !defined(__CUDACC__)
     if constexpr (!std::is_same_v<Level, level::base>) {
-      detail::each<count>(
-          [&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
+      detail::each<count>([&](int i)
+                              PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
       return;
     }
 #endif
@@ -503,6 +520,16 @@ struct lane {
   friend PREFER_HD lane fma(const lane& a, const lane& b, const lane& c) {
     lane r;
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] * b.v[i] + c.v[i]; });
+    return r;
+  }
+
+  PREFER_HD lane root() const {
+    lane r;
+#if defined(__CUDACC__)
+    for (int i = 0; i < count; ++i) r.v[i] = static_cast<T>(::sqrt(v[i]));
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::square_root<T>(v[i], r.v[i]); });
+#endif
     return r;
   }
 

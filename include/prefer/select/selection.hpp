@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/item.hpp>
 #include <prefer/core/arena.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/select/detail/outputs.hpp>
 
@@ -39,46 +40,10 @@ struct selection_outputs {
 inline namespace PREFER_ABI {
 namespace detail {
 
-template <bool Mutable, space S>
-status check_vector(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose,
-                    require::holds what) {
-  return v.given() ? require::vector(name, v, n, whose, what) : status{};
-}
-
-// The vectors and matrices of a call one after the other: the first error, and whether an output lies over anything
-// else.
-template <int Inputs, int Outputs>
-struct call_checks {
-  status first = {};
-  require::footprints<Inputs, Outputs> all = {};
-
-  template <space S>
-  void read(const char* name, const input_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
-    if (first.ok()) first = check_vector(name, v, n, whose, what);
-    if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
-  }
-  template <space S>
-  void read(const char* name, const input_view<2, S>& v, std::int64_t rows, std::int64_t columns) {
-    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns);
-    if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
-  }
-  template <space S>
-  void write(const char* name, const output_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
-    if (first.ok()) first = check_vector(name, v, n, whose, what);
-    if (first.ok() && v.given()) all.write(require::footprint_of(name, v));
-  }
-  status check() const { return first.ok() ? all.check() : first; }
-};
-
 struct named_extent {
   const char* name;
   std::int64_t extent, least;
 };
-
-template <class... View>
-status some_output(const View&... v) {
-  return (v.given() || ...) ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
-}
 
 // `n` is the number of samples, as the vector `name` says.
 template <space S>

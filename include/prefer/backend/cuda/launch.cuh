@@ -93,6 +93,9 @@ constexpr std::size_t scratch_bytes(std::size_t count) {
   return (count * sizeof(T) + scratch_alignment - 1) / scratch_alignment * scratch_alignment;
 }
 
+// The bytes that with_scratch takes of a workspace for `bytes`.
+constexpr std::size_t lent_bytes(std::size_t bytes) { return scratch_alignment + scratch_bytes<char>(bytes); }
+
 }  // namespace detail
 
 // Runs f(scratch, rest) with `bytes` bytes of the workspace, or of memory in stream order; `rest` is exec with what is
@@ -102,7 +105,7 @@ status with_scratch(const cuda& exec, std::size_t bytes, F f) {
   if (bytes == 0) return f(nullptr, exec);
   detail::scratch memory;
   cuda mine = exec, rest = exec;
-  const std::size_t whole = detail::scratch_alignment + detail::scratch_bytes<char>(bytes);
+  const std::size_t whole = detail::lent_bytes(bytes);
   if (const status s = memory.reserve(mine, whole); !s.ok()) return s;
   char* const columns = memory.take<char>(bytes);
   if (exec.workspace.data != nullptr)

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <prefer/core/thread_pool.hpp>
+#include <prefer/shape/lipschitz_constant.hpp>
+#include <prefer/shape/lipschitz_extension.hpp>
+
+#include <Eigen/Core>
+#include <benchmark/benchmark.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+// All pairs of N points with D coordinates. An item is one vector operation on one pair and coordinate: two for l2 and
+// linf (difference; product and sum), three for l1. The peer has as many: a float product of Eigen that multiplies and
+// adds, built for what the compiler was told (compare with prefer at the same level: -mavx2 -mfma, -march=native).
+namespace {
+
+struct points {
+  std::int64_t n, width;
+  std::vector<float> x, v, out;
+
+  points(std::int64_t count, std::int64_t dimensions)
+      : n(count), width(dimensions), x(count * dimensions), v(count), out(count) {
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    for (float& one : x) one = normal(random);
+    for (float& one : v) one = normal(random);
+  }
+  prefer::value_samples<prefer::space::host> samples() const {
+    return {.point = {x.data(), n, width}, .value = {v.data(), n}};
+  }
+};
+
+template <class F>
+void add(const std::string& name, double items, F run) {
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [=](benchmark::State& state) {
+        for (auto _ : state) run();
+        state.SetItemsProcessed(static_cast<std::int64_t>(static_cast<double>(state.iterations()) * items));
+      })
+      ->Unit(benchmark::kMillisecond)
+      ->MeasureProcessCPUTime()
+      ->UseRealTime();
+}
+
+template <class Metric>
+void add_metric(const char* name, points& p, prefer::isa level, const char* level_name, double operations) {
+  const std::string shape = "/" + std::to_string(p.n) + "x" + std::to_string(p.width) + "/" + level_name;
+  const double pairs = static_cast<double>(p.n) * static_cast<double>(p.n) * static_cast<double>(p.width);
+  add(std::string("constant/") + name + shape, pairs / 2 * operations, [&p, level] {
+    double constant;
+    prefer::check(prefer::find_lipschitz_constant(prefer::cpu{.isa = level}, {}, Metric{}, p.samples(),
+                                                  {.constant = {&constant, 1}}));
+    benchmark::DoNotOptimize(constant);
+  });
+  add(std::string("extend/") + name + shape, pairs * operations, [&p, level] {
+    prefer::check(prefer::extend(prefer::cpu{.isa = level}, {}, Metric{}, {.samples = p.samples()},
+                                 {.value = {p.out.data(), p.n}}));
+  });
+}
+
+void add_eigen(points& p) {
+  const std::string shape = "/" + std::to_string(p.n) + "x" + std::to_string(p.width) + "/as_compiled";
+  const double pairs = static_cast<double>(p.n) * static_cast<double>(p.n) * static_cast<double>(p.width);
+  // As many products as the constant has operations: N x N / 2 x 2 D.
+  add("eigen_product" + shape, pairs, [&p] {
+    using matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const Eigen::Map<const matrix> x(p.x.data(), p.n, p.width);
+    constexpr std::int64_t rows = 512;
+    static matrix product(rows, p.n);
+    product.resize(rows, p.n);
+    for (std::int64_t first = 0; first < p.n; first += rows)
+      product.noalias() = x.middleRows(first, rows) * x.transpose();
+    benchmark::DoNotOptimize(product.data());
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  static points wide(16384, 64), narrow(8192, 8);
+  for (points* p : {&wide, &narrow}) {
+    add_eigen(*p);
+    const std::pair<prefer::isa, const char*> levels[] = {
+        {prefer::isa::base, "base"}, {prefer::isa::avx2, "avx2"}, {prefer::isa::avx512, "avx512"}};
+    for (const auto& [level, name] : levels) {
+      prefer::isa found;
+      if (!prefer::resolve_isa(prefer::cpu{.isa = level}, found).ok()) continue;
+      add_metric<prefer::metric::l2>("l2", *p, level, name, 2);
+      add_metric<prefer::metric::l1>("l1", *p, level, name, 3);
+      add_metric<prefer::metric::linf>("linf", *p, level, name, 3);
+    }
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#include <prefer/shape/lipschitz_constant.cuh>
+#include <prefer/shape/lipschitz_extension.cuh>
+#include <select/side.cuh>
+#include <shape/pairs.hpp>
+
+using namespace prefer_test;
+
+TEST_CASE("on CUDA the constant and local slopes are their definitions") {
+  SUBCASE("float") { check_constant<float, device_side>(prefer::metric::l2{}, 0.25); }
+  SUBCASE("double") { check_constant<double, device_side>(prefer::metric::l2{}, 0); }
+  SUBCASE("half") { check_constant<prefer::half, device_side>(prefer::metric::linf{}, 0.25); }
+  SUBCASE("bfloat16") { check_constant<prefer::bfloat16, device_side>(prefer::metric::l2{}, 0); }
+}
+
+TEST_CASE("on CUDA envelopes and what is between them are their definitions") {
+  SUBCASE("float") { check_extension<float, device_side>(prefer::metric::l2{}, true); }
+  SUBCASE("double") { check_extension<double, device_side>(prefer::metric::l2{}, false); }
+  SUBCASE("half") { check_extension<prefer::half, device_side>(prefer::metric::l2{}, false); }
+  SUBCASE("bfloat16") { check_extension<prefer::bfloat16, device_side>(prefer::metric::l2{}, true); }
+}
+
+TEST_CASE("on CUDA equal points conflict, and squares outside of float are taken in double") {
+  device_side side;
+  buffer<float> point(6), value(6);
+  buffer<double> constant(1);
+  buffer<std::int32_t> pair(2), conflicts(1);
+  point.fill({0, 9, 5, 9, 5, 3e-30}), value.fill({0, 1, 2, 1.5, 2.5, 0});
+  prefer::check(prefer::find_lipschitz_constant(
+      side.exec, {}, prefer::metric::l2{}, {.point = side.read(point, 6, 1, 1), .value = side.read(value)},
+      {.constant = side.write(constant), .pair = side.write(pair), .conflicts = side.write(conflicts)}));
+  side.done();
+  CHECK((std::isinf(constant.at(0)) && pair.at(0) == 1 && pair.at(1) == 3 && conflicts.at(0) == 2));
+}
+
+TEST_CASE("on CUDA the tools on pairs only enqueue, and can be captured and replayed") {
+  device_side side;
+  constexpr std::int64_t n = 70;
+  sample_case<float> c(n, 3, 5, false);
+  buffer<double> constant(1), value(n);
+  device<float> points(c.point), values(c.value);
+  device<double> found(constant), extended(value);
+  const prefer::value_samples<prefer::space::device> in{
+      .point = prefer::view<const float, 2, prefer::space::device>(points.data(), n, 3, c.row_stride, 1),
+      .value = values.read()};
+  const prefer::metric::l2 metric;
+  const prefer::lipschitz_constant_outputs<prefer::space::device> out{.constant = found.view()};
+  const device_array<char> memory(prefer::lipschitz_constant_workspace(side.exec, {}, metric, in, out));
+  const prefer::cuda lent{.stream = side.on.handle, .workspace = {memory.data, memory.count}};
+  const auto find = [&] { prefer::check(prefer::find_lipschitz_constant(lent, {}, metric, in, out)); };
+  const auto extend = [&] {
+    prefer::check(prefer::extend(lent, {.constant = 2.0}, metric, {.samples = in}, {.value = extended.view()}));
+  };
+  const auto check_one = [&](const char* name, int launches, const auto& call, auto& result) {
+    enqueues_only(name, launches, call);
+    const cudaGraphExec_t graph = capture(side.on.handle, call);
+    side.on.wait();
+    REQUIRE(cudaGraphLaunch(graph, side.on.handle) == cudaSuccess);
+    side.on.wait();
+    result.fetch();
+    cudaGraphExecDestroy(graph);
+    covers(name, "allocation"), covers(name, "capture"), covers(name, "bad-argument");
+  };
+  check_one("lipschitz_constant", 3, find, found);
+  CHECK(constant.at(0) > 0);
+  check_one("lipschitz_extension", 2, extend, extended);
+  CHECK(std::isfinite(value.at(n - 1)));
+  const prefer::cuda less{.stream = side.on.handle, .workspace = {memory.data, memory.count - 1}};
+  CHECK(refused_argument(prefer::find_lipschitz_constant(less, {}, metric, in, out)) == "exec.workspace.bytes");
+  CHECK(refused_argument(prefer::extend(lent, {.constant = -1.0}, metric, {.samples = in}, {})) == "constant");
+}
