@@ -104,3 +104,4 @@
 #include <prefer/select/parrot.cuh>
 #include <prefer/select/queries.cuh>
 #include <prefer/select/top.cuh>
+#include <prefer/shape/gradient_penalty.cuh>

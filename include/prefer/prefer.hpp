@@ -115,3 +115,4 @@
 #include <prefer/select/scalarized_pick.hpp>
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
+#include <prefer/shape/gradient_penalty.hpp>
