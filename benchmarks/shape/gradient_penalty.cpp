@@ -4,11 +4,12 @@
 #include "support/levels.hpp"
 
 #include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/penalty_samples.hpp>
 
 #include <string>
 
-// The gradient penalty in float: 512 rows of 512 elements, which stay in a cache, and 32768, which do not. An item of
-// the table is one element of one array.
+// The gradient penalty, and drawing where it is taken, in float: 512 rows of 512 elements, which stay in a cache, and
+// 32768, which do not. An item of the table is one element of one array.
 namespace {
 
 constexpr std::int64_t d = 512;
@@ -48,6 +49,11 @@ int main(int argc, char** argv) {
     return penalty_differences<float>(exec, {}, {}, 0.01, {.gradient = in(0), .x = in(1)},
                                       {.plus = out(0), .minus = out(1)});
   });
+  add("interpolate_samples", 2, 1, [](const cpu& exec, auto in, auto out) {
+    return interpolate_samples(exec, {.seed = 1}, {in(0), in(1)}, {out(0)});
+  });
+  add("perturb_samples", 1, 1,
+      [](const cpu& exec, auto in, auto out) { return perturb_samples(exec, {.seed = 1}, 10.0, {in(0)}, {out(0)}); });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

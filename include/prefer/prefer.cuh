@@ -105,3 +105,4 @@
 #include <prefer/select/queries.cuh>
 #include <prefer/select/top.cuh>
 #include <prefer/shape/gradient_penalty.cuh>
+#include <prefer/shape/penalty_samples.cuh>

@@ -116,3 +116,4 @@
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
 #include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/penalty_samples.hpp>
