@@ -106,3 +106,5 @@
 #include <prefer/select/top.cuh>
 #include <prefer/shape/gradient_penalty.cuh>
 #include <prefer/shape/penalty_samples.cuh>
+#include <prefer/shape/potential.cuh>
+#include <prefer/shape/value_bounds.cuh>

@@ -117,3 +117,5 @@
 #include <prefer/select/top.hpp>
 #include <prefer/shape/gradient_penalty.hpp>
 #include <prefer/shape/penalty_samples.hpp>
+#include <prefer/shape/potential.hpp>
+#include <prefer/shape/value_bounds.hpp>
