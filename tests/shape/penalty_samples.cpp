@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -49,8 +50,8 @@ long double normal_share(long double z) { return std::erfc(-z / std::sqrt(2.0L))
 template <class S>
 void check_all() {
   const sample_draw draw{.seed = 7, .block = 3, .first = 2};
-  for (std::int64_t d : {0, 1, 2, 7, 8, 9, 255, 256, 257, 513}) {
-    samples<S> s(d < 10 ? 5 : 2, d, d % 3);
+  for (std::int64_t d : {0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257, 300, 513}) {
+    samples<S> s(d < 70 ? 5 : 2, d, d % 3);
     for (isa level : prefer_test::levels()) {
       REQUIRE(s.between(cpu{.isa = level}, draw).ok());
       for (std::int64_t i = 0; i < s.n; ++i) {
@@ -62,11 +63,13 @@ void check_all() {
       REQUIRE(s.around(cpu{.isa = level}, draw, 0.5).ok());
       for (std::int64_t i = 0; i < s.n; ++i)
         for (std::int64_t k = 0; k < d; ++k) {
-          const auto element = static_cast<std::uint64_t>((2 + i) * ((d + 1) / 2) + k / 2);
+          // Columns c and c + 32 of every 64 are a pair.
+          const std::int64_t pairs = d / 64 * 32 + std::min<std::int64_t>(d % 64, 32);
+          const auto element = static_cast<std::uint64_t>((2 + i) * pairs + k / 64 * 32 + k % 32);
           const random_pair bits = draw_pair(7, detail::perturbation_stream + 3, element);
           const double z = (s.x.get(i, k) - s.a.get(i, k)) / 0.5;
           // The density is at most 0.4: so far is a share off at most.
-          CHECK(std::fabs(normal_share(z) - to_uniform(k % 2 == 0 ? bits.first : bits.second)) <= roundings<S>(4));
+          CHECK(std::fabs(normal_share(z) - to_uniform(k % 64 < 32 ? bits.first : bits.second)) <= roundings<S>(4));
         }
       CHECK(s.x.memory.intact());
     }

@@ -5,7 +5,7 @@
 #include <prefer/backend/cuda/map_reduce.cuh>
 #include <prefer/shape/penalty_samples.hpp>
 
-// The CUDA half of shape/penalty_samples.hpp: one launch, a thread per pair of neighbouring columns.
+// The CUDA half of shape/penalty_samples.hpp: one launch, a thread per pair of columns.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -23,11 +23,13 @@ static __global__ void __launch_bounds__(cuda_threads) sample_kernel(const sampl
     const bool noise = job.b.data == nullptr;
     const random_pair bits = noise ? job.uniforms(seed, row, pair) : random_pair{};
     const double e = noise ? 0 : job.coefficient(seed, row);
-    for (std::int64_t column = 2 * pair; column < 2 * pair + 2 && column < job.columns; ++column) {
+    for (std::int64_t column = job.first_column(pair); column < job.columns; column += 32) {
+      const bool second = column % 64 >= 32;
       const double a = at(job.a, column);
-      const double x = noise ? around(a, sigma, to_uniform(column % 2 == 0 ? bits.first : bits.second))
-                             : between(e, a, at(job.b, column));
+      const double x =
+          noise ? around(a, sigma, to_uniform(second ? bits.second : bits.first)) : between(e, a, at(job.b, column));
       store_element(job.out.data, job.out.type, row * job.out.row_stride + column * job.out.stride, x, false);
+      if (second) break;
     }
   }
 }

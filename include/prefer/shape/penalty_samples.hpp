@@ -52,7 +52,7 @@ namespace detail {
 
 inline constexpr std::uint64_t interpolation_stream = std::uint64_t{0x6c69} << 48;
 inline constexpr std::uint64_t perturbation_stream = std::uint64_t{0x6c70} << 48;
-inline constexpr int sample_tile = 256;  // columns at a time on the CPU
+inline constexpr int sample_tile = 256;  // columns at a time on the CPU, a multiple of 64
 
 struct sample_job {
   std::int64_t n = 0, columns = 0;
@@ -61,13 +61,18 @@ struct sample_job {
   scalar sigma = 0;
   sample_draw draw;
 
-  PREFER_HD std::int64_t pairs() const { return (columns + 1) / 2; }
+  // Columns share 128 random bits in pairs (c, c + 32) of every 64, so that a warp's columns are neighbours.
+  PREFER_HD std::int64_t pairs() const {
+    const std::int64_t rest = columns % 64;
+    return columns / 64 * 32 + (rest < 32 ? rest : 32);
+  }
+  PREFER_HD static std::int64_t first_column(std::int64_t pair) { return pair / 32 * 64 + pair % 32; }
   // e_i
   PREFER_HD double coefficient(std::uint64_t seed, std::int64_t item) const {
     const auto element = static_cast<std::uint64_t>(draw.first + item);
     return to_uniform(draw_pair(seed, interpolation_stream + draw.block, element).first);
   }
-  // Uniform numbers of two neighbouring columns.
+  // What the columns of a pair are made of.
   PREFER_HD random_pair uniforms(std::uint64_t seed, std::int64_t item, std::int64_t pair) const {
     const auto element = static_cast<std::uint64_t>((draw.first + item) * pairs() + pair);
     return draw_pair(seed, perturbation_stream + draw.block, element);
@@ -115,9 +120,11 @@ struct sample_work {
         const V e(job.coefficient(seed, row));
         for (int k = 0; k < count; k += V::width) between(e, V::load(a + k), V::load(other + k)).store(a + k);
       } else {
-        for (int k = 0; k < count; k += 2) {
-          const random_pair bits = job.uniforms(seed, row, (column + k) / 2);
-          other[k] = to_uniform(bits.first), other[k + 1] = to_uniform(bits.second);
+        for (std::int64_t pair = column / 2; pair < job.pairs() && sample_job::first_column(pair) < column + count;
+             ++pair) {
+          const random_pair bits = job.uniforms(seed, row, pair);
+          const auto k = sample_job::first_column(pair) - column;
+          other[k] = to_uniform(bits.first), other[k + 32] = to_uniform(bits.second);
         }
         for (int k = 0; k < count; k += V::width) around(V::load(a + k), V(sigma), V::load(other + k)).store(a + k);
       }
