@@ -148,6 +148,22 @@ TEST_CASE("discounted bonuses of an episode telescope: to minus the first potent
     }
 }
 
+TEST_CASE("the bonus of a Lipschitz potential stays in its bound, and reaches it") {
+  prefer_test::noise random(33);
+  double closest = 1;
+  for (int k = 0; k < 2000; ++k) {
+    const double from = random.uniform(-2, 2), to = random.uniform(-2, 2), factor = random.uniform(0, 1);
+    const double potential = 3 * std::fabs(from), next = 3 * std::fabs(to);
+    double bonus = 0;
+    check(shape_rewards<double>(cpu{}, {.discount = factor},
+                                {.potential = {&potential, 1}, .next_potential = {&next, 1}}, {.bonus = {&bonus, 1}}));
+    const double bound = bonus_bound(3, factor, std::fabs(from - to), next);
+    CHECK(std::fabs(bonus) <= bound * (1 + 1e-12));
+    closest = std::min(closest, bound - std::fabs(bonus));
+  }
+  CHECK(closest < 1e-12);
+}
+
 TEST_CASE("on random processes shaping changes no optimal action, and Q becomes Q less the potential") {
   prefer_test::noise random(21);
   for (int k = 0; k < 10; ++k) {

@@ -26,8 +26,8 @@ static __global__ void __launch_bounds__(cuda_threads) sample_kernel(const sampl
     for (std::int64_t column = job.first_column(pair); column < job.columns; column += 32) {
       const bool second = column % 64 >= 32;
       const double a = at(job.a, column);
-      const double x =
-          noise ? around(a, sigma, to_uniform(second ? bits.second : bits.first)) : between(e, a, at(job.b, column));
+      const double x = noise ? perturbed(a, sigma, to_uniform(second ? bits.second : bits.first))
+                             : interpolated(e, a, at(job.b, column));
       store_element(job.out.data, job.out.type, row * job.out.row_stride + column * job.out.stride, x, false);
       if (second) break;
     }

@@ -81,18 +81,18 @@ struct sample_job {
 
 // The two distributions of one element.
 template <class V>
-PREFER_HD V between(const V& e, const V& a, const V& b) {
+PREFER_HD V interpolated(const V& e, const V& a, const V& b) {
   return b + e * (a - b);
 }
 template <class V>
-PREFER_HD V around(const V& a, const V& sigma, const V& u) {
+PREFER_HD V perturbed(const V& a, const V& sigma, const V& u) {
   return a + sigma * normal_quantile(u);
 }
 
-inline source part_of_row(const row_source& r, std::int64_t row) {
+inline source sample_row(const row_source& r, std::int64_t row) {
   return {static_cast<const char*>(r.data) + row * r.row_stride * size_of(r.type), r.stride, r.type};
 }
-inline sink part_of_row(const row_sink& r, std::int64_t row) {
+inline sink sample_row(const row_sink& r, std::int64_t row) {
   return {static_cast<char*>(r.data) + row * r.row_stride * size_of(r.type), r.stride, r.type};
 }
 
@@ -114,11 +114,11 @@ struct sample_work {
       const std::int64_t row = tile / tiles, column = tile % tiles * sample_tile;
       const int count = static_cast<int>(smaller(sample_tile, job.columns - column));
       for (int k = count / V::width * V::width; k < sample_tile; ++k) a[k] = 0, other[k] = 0.5;
-      load_strided(part_of_row(job.a, row), column, count, a, isa_of<Level>);
+      load_strided(sample_row(job.a, row), column, count, a, isa_of<Level>);
       if (job.b.data != nullptr) {
-        load_strided(part_of_row(job.b, row), column, count, other, isa_of<Level>);
+        load_strided(sample_row(job.b, row), column, count, other, isa_of<Level>);
         const V e(job.coefficient(seed, row));
-        for (int k = 0; k < count; k += V::width) between(e, V::load(a + k), V::load(other + k)).store(a + k);
+        for (int k = 0; k < count; k += V::width) interpolated(e, V::load(a + k), V::load(other + k)).store(a + k);
       } else {
         for (std::int64_t pair = column / 2; pair < job.pairs() && sample_job::first_column(pair) < column + count;
              ++pair) {
@@ -126,9 +126,9 @@ struct sample_work {
           const auto k = sample_job::first_column(pair) - column;
           other[k] = to_uniform(bits.first), other[k + 32] = to_uniform(bits.second);
         }
-        for (int k = 0; k < count; k += V::width) around(V::load(a + k), V(sigma), V::load(other + k)).store(a + k);
+        for (int k = 0; k < count; k += V::width) perturbed(V::load(a + k), V(sigma), V::load(other + k)).store(a + k);
       }
-      store_strided(part_of_row(job.out, row), column, count, a, nullptr, false, isa_of<Level>);
+      store_strided(sample_row(job.out, row), column, count, a, nullptr, false, isa_of<Level>);
     }
   }
 };

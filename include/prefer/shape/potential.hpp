@@ -142,5 +142,13 @@ status shape_rewards(const Exec& exec, const potential_shaping& shaping,
   return map_reduce<Compute>(exec, detail::shaping_body{shaping.discount, in.discount.given()}, a);
 }
 
+// The largest |bonus| of a transition over `distance` that ends at a potential of `next_potential`, if the potential is
+// Lipschitz with this constant: lipschitz distance + (1 - discount) |next_potential|, from
+// bonus = (Phi(s') - Phi(s)) - (1 - discount) Phi(s'). Before a terminal state next_potential is 0, provided that the
+// potential is Lipschitz with its 0 there.
+constexpr double bonus_bound(double lipschitz, double discount, double distance, double next_potential) {
+  return lipschitz * distance + (1 - discount) * (next_potential < 0 ? -next_potential : next_potential);
+}
+
 }  // namespace PREFER_ABI
 }  // namespace prefer
