@@ -203,6 +203,8 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   interpolation_inputs<space::host> in = {s.a.read(), s.b.read()};
   sample_outputs<space::host> out = {s.x.view()};
   named(interpolate_samples(cpu{}, {.first = -1}, in, out), errc::bad_parameter, "first");
+  named(interpolate_samples(cpu{}, {.seed = static_cast<const std::uint64_t*>(nullptr)}, in, out), errc::bad_parameter,
+        "seed");
   named(perturb_samples(cpu{}, {}, -1, {in.a}, out), errc::bad_parameter, "sigma");
   named(perturb_samples(cpu{}, {}, HUGE_VAL, {in.a}, out), errc::bad_parameter, "sigma");
   named(perturb_samples(cpu{}, {}, 1, {}, out), errc::missing_input, "a");

@@ -20,16 +20,18 @@ struct random_pair {
 };
 
 // The seed of a call: a number, or a pointer in the execution space that is read when the work executes, so that a
-// captured graph draws afresh.
+// captured graph draws afresh. A null pointer is no seed: calls refuse it.
 struct random_seed {
   std::uint64_t value = 0;
+  bool is_pointer = false;
   const std::uint64_t* pointer = nullptr;
 
   template <class I>
   requires(std::is_integral_v<I>) PREFER_HD constexpr random_seed(I number)
       : value(static_cast<std::uint64_t>(number)) {}
-  PREFER_HD constexpr random_seed(const std::uint64_t* where) : pointer(where) {}
-  PREFER_HD std::uint64_t get() const { return pointer != nullptr ? *pointer : value; }
+  PREFER_HD constexpr random_seed(const std::uint64_t* where) : is_pointer(true), pointer(where) {}
+  constexpr bool missing() const { return is_pointer && pointer == nullptr; }
+  PREFER_HD std::uint64_t get() const { return is_pointer ? *pointer : value; }
 };
 
 inline namespace PREFER_ABI {

@@ -22,7 +22,8 @@ struct sample_draw {
   std::int64_t first = 0;   // number of the first sample
 
   constexpr status check() const {
-    return require::that(first >= 0, "first", static_cast<double>(first), "0 or above");
+    return first_error(require::that(!seed.missing(), "seed", 0, "a number, or a pointer that is not null"),
+                       require::that(first >= 0, "first", static_cast<double>(first), "0 or above"));
   }
 };
 
@@ -184,8 +185,8 @@ sample_job make_sample_job(const sample_draw& draw, const input_view<2, S>& a, c
 //
 //   interpolate_samples(cpu{}, {.seed = step}, {.a = {policy, n, D}, .b = {expert, n, D}}, {{x, n, D}});
 //
-// b + e (a - b): equal rows give themselves exactly. Nothing is allocated; one launch on CUDA. Errors: first below 0,
-// shapes, types, overlap; then nothing has been written.
+// b + e (a - b): equal rows give themselves exactly. Nothing is allocated; one launch on CUDA. Errors: no seed, first
+// below 0, shapes, types, overlap; then nothing has been written.
 template <class Exec>
 status interpolate_samples(const Exec& exec, const sample_draw& draw,
                            const std::type_identity_t<interpolation_inputs<Exec::memory>>& in,
