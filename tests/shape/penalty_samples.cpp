@@ -201,7 +201,7 @@ TEST_CASE("what is wrong is named, and nothing is written") {
     CHECK(std::string(got.argument) == argument);
   };
   interpolation_inputs<space::host> in = {s.a.read(), s.b.read()};
-  sample_outputs<space::host> out = {s.x.view()};
+  penalty_sample_outputs<space::host> out = {s.x.view()};
   named(interpolate_samples(cpu{}, {.first = -1}, in, out), errc::bad_parameter, "first");
   named(interpolate_samples(cpu{}, {.seed = static_cast<const std::uint64_t*>(nullptr)}, in, out), errc::bad_parameter,
         "seed");

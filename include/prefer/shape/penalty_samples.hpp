@@ -36,7 +36,7 @@ struct interpolation_inputs {
   input_view<2, S> a = {}, b = {};  // [n, D]
 };
 template <space S>
-struct sample_outputs {
+struct penalty_sample_outputs {
   output_view<2, S> x = {};  // [n, D]
 };
 
@@ -190,7 +190,7 @@ sample_job make_sample_job(const sample_draw& draw, const input_view<2, S>& a, c
 template <class Exec>
 status interpolate_samples(const Exec& exec, const sample_draw& draw,
                            const std::type_identity_t<interpolation_inputs<Exec::memory>>& in,
-                           const std::type_identity_t<sample_outputs<Exec::memory>>& out) {
+                           const std::type_identity_t<penalty_sample_outputs<Exec::memory>>& out) {
   if (const status s = first_error(draw.check(), detail::check_samples(in.a, &in.b, out.x)); !s.ok()) return s;
   detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
   job.b = detail::place_of(in.b);
@@ -201,7 +201,7 @@ status interpolate_samples(const Exec& exec, const sample_draw& draw,
 template <class Exec>
 status perturb_samples(const Exec& exec, const sample_draw& draw, const scalar& sigma,
                        const std::type_identity_t<perturbation_inputs<Exec::memory>>& in,
-                       const std::type_identity_t<sample_outputs<Exec::memory>>& out) {
+                       const std::type_identity_t<penalty_sample_outputs<Exec::memory>>& out) {
   if (const status s = first_error(draw.check(), require::not_negative(sigma, "sigma"),
                                    detail::check_samples<Exec::memory>(in.a, nullptr, out.x));
       !s.ok())
