@@ -10,6 +10,7 @@
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/parrot.hpp>
 #include <support/gnuplot.hpp>
+#include <support/interval.hpp>
 
 #include <CLI/CLI.hpp>
 #include <Eigen/Core>
@@ -187,19 +188,6 @@ generator train(rule r, const options& o, double step, std::uint64_t seed) {
   return policy;
 }
 
-struct interval {
-  double mean = 0, half = 0;
-};
-interval interval_of(const std::vector<double>& x) {
-  interval r;
-  double square = 0;
-  const auto n = static_cast<double>(x.size());
-  for (double v : x) r.mean += v / n;
-  for (double v : x) square += (v - r.mean) * (v - r.mean) / (n - 1);
-  r.half = (x.size() == 4 ? 3.182 : 2.262) * std::sqrt(square / n);  // Student's t for 4 and 10 runs
-  return r;
-}
-
 // The step of the grid that covers most on runs of their own: the same effort for every rule.
 double tuned_step(rule r, const options& o) {
   double best = 0, most = -1;
@@ -275,7 +263,7 @@ int run(const options& o) {
   std::printf("%-22s %6s  %-22s %s\n", "", "step", "area dominated, 95 %", "best of each reward");
   std::printf("%-22s %6s  %.4f\n", arms[0].name.c_str(), "", arms[0].covered[0]);
   for (std::size_t a = 1; a < arms.size(); ++a) {
-    const interval i = interval_of(arms[a].covered);
+    const estimate i = student_interval(arms[a].covered);
     std::printf("%-22s %6g  %.4f +- %.4f       %.3f %.3f\n", arms[a].name.c_str(), arms[a].step, i.mean, i.half,
                 arms[a].best[0], arms[a].best[1]);
   }
@@ -283,7 +271,7 @@ int run(const options& o) {
   // Runs of two rules share their seeds: the difference is taken run by run.
   std::vector<double> gain;
   for (std::size_t k = 0; k < arms[1].covered.size(); ++k) gain.push_back(arms[3].covered[k] - arms[1].covered[k]);
-  const interval i = interval_of(gain);
+  const estimate i = student_interval(gain);
   const bool holds = i.mean - i.half > 0;
   std::printf("%s: Parrot's samples dominate a larger area than those of the sum, by %.4f +- %.4f\n",
               holds ? "holds" : "DOES NOT HOLD", i.mean, i.half);

@@ -127,3 +127,7 @@
 #include <prefer/select/validate.cuh>
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
+#include <prefer/shape/gradient_penalty.cuh>
+#include <prefer/shape/penalty_samples.cuh>
+#include <prefer/shape/potential.cuh>
+#include <prefer/shape/value_bounds.cuh>

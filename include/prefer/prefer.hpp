@@ -136,3 +136,7 @@
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
 #include <prefer/shape/metric.hpp>
+#include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/penalty_samples.hpp>
+#include <prefer/shape/potential.hpp>
+#include <prefer/shape/value_bounds.hpp>

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include <prefer/core/normal.hpp>
 #include <prefer/core/random.hpp>
 
 #include <doctest/doctest.h>
@@ -58,4 +59,17 @@ TEST_CASE("a bounded integer is the high half of the 128-bit product") {
       __extension__ typedef unsigned __int128 wide;
       CHECK(to_below(bits, bound) == static_cast<std::uint64_t>(static_cast<wide>(bits) * bound >> 64));
     }
+}
+
+TEST_CASE("normal quantiles are those of a table of 40 digits, in the middle, in both tails and far out") {
+  struct row {
+    double share, number;
+  };
+  const row rows[] = {{0x1p-53, -8.2095361516013868556},    {0x1p-40, -7.0477002566644087254},
+                      {0x1p-30, -6.0093535655307438932},    {0.0009765625, -3.0972690781987844624},
+                      {0.0625, -1.5341205443525463117},     {0.0751953125, -1.4381530790030161404},
+                      {0.3125, -0.48877641111466949891},    {0.5, 0.0},
+                      {0.53125, 0.07841241273311219854},    {0.9375, 1.5341205443525463117},
+                      {0.9990234375, 3.0972690781987844624}};
+  for (const row& r : rows) CHECK(std::fabs(normal_quantile(r.share) - r.number) <= 1e-15 * std::fabs(r.number));
 }

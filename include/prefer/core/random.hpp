@@ -5,6 +5,7 @@
 #include <prefer/core/math.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // Random numbers by counting: every number is a function of (seed, stream, element) alone, the same on every backend,
 // for any number of threads, and in every later version of the library.
@@ -16,6 +17,21 @@ struct random_block {
 };
 struct random_pair {
   std::uint64_t first, second;
+};
+
+// The seed of a call: a number, or a pointer in the execution space that is read when the work executes, so that a
+// captured graph draws afresh. A null pointer is no seed: calls refuse it.
+struct random_seed {
+  std::uint64_t value = 0;
+  bool is_pointer = false;
+  const std::uint64_t* pointer = nullptr;
+
+  template <class I>
+  requires(std::is_integral_v<I>) PREFER_HD constexpr random_seed(I number)
+      : value(static_cast<std::uint64_t>(number)) {}
+  PREFER_HD constexpr random_seed(const std::uint64_t* where) : is_pointer(true), pointer(where) {}
+  constexpr bool missing() const { return is_pointer && pointer == nullptr; }
+  PREFER_HD std::uint64_t get() const { return is_pointer ? *pointer : value; }
 };
 
 inline namespace PREFER_ABI {
