@@ -210,7 +210,7 @@ void check_margins() {
     for (std::int64_t i = 0; i < n; ++i) {
       mask.at(i) = i % 5 != 3;
       for (std::int64_t l = 0; l < row; ++l)
-        factors.set(i * row + l, l == 2 ? 7 : mask.at(i) ? random.uniform(0, 10) : not_a_number);
+        factors.set(i * row + l, l == 2 ? 7 : mask.at(i) ? random.uniform(0, 10) : l == 1 ? 90 : not_a_number);
       if (i % 7 == 1) factors.set(i * row, not_a_number);
     }
     std::vector<char> memory(prefer::hierarchical_margins_workspace(levels));

@@ -607,6 +607,16 @@ TEST_CASE("running fronts on CUDA: what is wrong is reported, and the front is a
   r.fill({1, nan_value, 0, 0, 0, 0, 0, 0}), rewards.send();
   refused(errc::not_a_number, 1, [&] { insert({.rewards = {rewards.data(), 2, 2}, .first_id = 8}); });
   CHECK(f.count.fetched.at(0) == 2);
+  // One more fits exactly; an id that is there keeps its row, whatever comes under it.
+  r.fill({9, 9, 4, 1, 0, 0, 0, 0}), rewards.send();
+  ids.at(0) = 6, ids.at(1) = 7, names.send();
+  insert({.rewards = {rewards.data(), 2, 2}, .ids = {names.data(), 2}});
+  s.wait();
+  report.fetch();
+  CHECK(content_report{word.at(0)}.code() == errc::ok);
+  f.count.there.fetch(), f.ids.there.fetch(), f.rewards.there.fetch();
+  CHECK((f.count.fetched.at(0) == 3 && f.ids.fetched.at(1) == 6 && f.ids.fetched.at(2) == 7));
+  CHECK((f.rewards.fetched.at(3) == 2 && f.rewards.fetched.at(4) == 3 && f.rewards.fetched.at(6) == 4));
   CHECK(insert_into_front(exec, {}, {}, two).code == errc::missing_input);
   CHECK(insert_into_front(exec, {}, f.on_device(), {}).code == errc::missing_input);
   CHECK(insert_into_front(exec, {.duplicates = duplicates::drop}, f.on_device(), two).code == errc::bad_parameter);
