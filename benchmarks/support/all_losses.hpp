@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/loss/adversarial_hinge.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>
 #include <prefer/loss/bradley_terry.hpp>
@@ -107,6 +108,7 @@ void each_loss(F f) {
   f("score_hinge", prefer::score_hinge{});
   f("reward_hinge", prefer::reward_hinge{});
   f("reward_linear", prefer::reward_linear{});
+  f("adversarial_hinge", prefer::adversarial_hinge{});
   f("rare_positive", prefer::rare_positive{});
   f("iql_value", prefer::iql_value{});
   f("iql_q", prefer::iql_q{});

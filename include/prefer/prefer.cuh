@@ -5,6 +5,7 @@
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.cuh>
 #include <prefer/aggregate/aggregate.cuh>
+#include <prefer/aggregate/criteria.cuh>
 #include <prefer/aggregate/decoupled.cuh>
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_to_go.cuh>
@@ -34,6 +35,7 @@
 #include <prefer/logp/token_shards.cuh>
 #include <prefer/logp/top_k_logp.cuh>
 #include <prefer/logp/validate_logits.cuh>
+#include <prefer/loss/adversarial_hinge.cuh>
 #include <prefer/loss/aot.cuh>
 #include <prefer/loss/apo.cuh>
 #include <prefer/loss/bco.cuh>
@@ -95,16 +97,31 @@
 #include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
+#include <prefer/reward/assignment.cuh>
+#include <prefer/reward/box_product.cuh>
+#include <prefer/reward/box_similarity.cuh>
+#include <prefer/reward/count_bonus.cuh>
+#include <prefer/reward/critique.cuh>
+#include <prefer/reward/matched_criteria.cuh>
+#include <prefer/reward/set_overlap.cuh>
+#include <prefer/reward/tolerance.cuh>
+#include <prefer/reward/trust_weight.cuh>
+#include <prefer/select/balanced_bins.cuh>
 #include <prefer/select/crowding_distance.cuh>
 #include <prefer/select/extremes.cuh>
 #include <prefer/select/hierarchical_comparator.cuh>
 #include <prefer/select/hypervolume.cuh>
 #include <prefer/select/hypervolume_contributions.cuh>
 #include <prefer/select/hypervolume_subset.cuh>
+#include <prefer/select/knee_point.cuh>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
+#include <prefer/select/normalized_ranks.cuh>
 #include <prefer/select/pair_filters.cuh>
 #include <prefer/select/pareto_truncation.cuh>
 #include <prefer/select/parrot.cuh>
 #include <prefer/select/queries.cuh>
+#include <prefer/select/running_front.cuh>
+#include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
+#include <prefer/select/validate.cuh>

@@ -478,6 +478,8 @@ TABLES = {
         lambda i: exp(i.p - i.old) * (exp(i.r - i.p) - 1 + i.p - i.r), [()], ACTIONS, kind="action"),
     "reward_hinge": lambda: rows(lambda i, t: max(0, t - i.s), [(2,), (-0.25,)], SCORED, kind="scored"),
     "reward_linear": lambda: rows(lambda i, a, b: b + a * i.s, [(-1, 0), (0.375, -2)], SCORED, kind="scored"),
+    "adversarial_hinge": lambda: rows(
+        lambda i, m: i.label * max(0, m - i.s) + (1 - i.label) * max(0, m + i.s), [(1,), (0.375,), (40,)], SCORED, kind="scored"),
     "rare_positive": lambda: rows(
         lambda i, w, shift: w * i.label * softplus(-i.s - shift) + (1 - i.label) * softplus(i.s + shift),
         [(1, 0), (EIGHTH, 0), (4, 2.5)], SCORED, kind="scored", beside=lambda i, w, shift: (sigmoid(i.s),),
