@@ -5,6 +5,8 @@
 #include <prefer/backend/segmented_map_reduce.hpp>
 #include <prefer/core/kind.hpp>
 
+#include <limits>
+
 // The kind `action`: one decision of a policy that was sampled from an older policy, and how much better than expected
 // it was. A token of a response with its own log-probability, a response as a whole with the sum or mean of its
 // tokens', or a denoising step. Policy losses are of this kind.
@@ -84,6 +86,11 @@ struct action_token_inputs {
 };
 
 inline namespace PREFER_ABI {
+namespace detail {
+
+inline constexpr float unbounded_ratio = std::numeric_limits<float>::infinity();
+
+}  // namespace detail
 
 struct action_kind {
   template <class V>

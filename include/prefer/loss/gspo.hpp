@@ -15,7 +15,7 @@ template <class V>
 PREFER_HD action_term<V> sequence_surrogate(const action<V>& a, const V& length, const V& clip_low,
                                             const V& clip_high) {
   return clipped_surrogate(a.advantage, math::exp((a.policy - a.old_policy) / length), clip_low, clip_high,
-                           V(detail::no_bound));
+                           V(detail::unbounded_ratio));
 }
 
 }  // namespace detail
@@ -64,7 +64,8 @@ struct gspo_token {
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
     const V ratio = a.column[0] * (V(1) + (a.policy - math::detach(a.policy)));  // the second factor is 1
-    return detail::clipped_surrogate(a.advantage, ratio, clip_low.as<V>(), clip_high.as<V>(), V(detail::no_bound));
+    return detail::clipped_surrogate(a.advantage, ratio, clip_low.as<V>(), clip_high.as<V>(),
+                                     V(detail::unbounded_ratio));
   }
 };
 

@@ -8,7 +8,6 @@
 #include <prefer/loss/policy_kl.hpp>
 
 #include <cstdint>
-#include <limits>
 
 // Rules that weigh tokens by how far the policy that is trained and the one that sampled are apart. Below, x is the
 // log-ratio of a token, log pi - log pi_sampler, held between -20 and 20, and T the number of selected tokens of its
@@ -47,7 +46,7 @@ struct importance_response {
 
 namespace detail {
 
-inline constexpr double importance_limit = 20, infinite = std::numeric_limits<double>::infinity();
+inline constexpr double importance_limit = 20;
 
 PREFER_HD double within_importance_limit(double x) {
   return x < -importance_limit ? -importance_limit : x > importance_limit ? importance_limit : x;
@@ -55,7 +54,7 @@ PREFER_HD double within_importance_limit(double x) {
 
 // scale, or scale times a token's own ratio, at most e^most; 0 outside of [low, high], all in logarithms.
 struct bounded_ratio {
-  double scale = 1, low = -infinite, high = infinite, most = infinite;
+  double scale = 1, low = -unbounded_ratio, high = unbounded_ratio, most = unbounded_ratio;
   bool by_token = false, binary = false;
 
   template <class V>

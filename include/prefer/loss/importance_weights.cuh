@@ -14,7 +14,7 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 // The largest of what the threads have, none of it below 0; valid in thread 0.
-static __device__ inline double block_largest(double x, double* shared) {
+static __device__ inline double largest_of_block(double x, double* shared) {
   for (int step = 16; step > 0; step /= 2) {
     const double other = __shfl_down_sync(0xffffffffu, x, static_cast<unsigned>(step));
     x = other > x ? other : x;
@@ -55,7 +55,7 @@ static __device__ importance_response learn_response(const Rule& rule, const imp
   importance_response all;
   all.count = block_sum(mine.count, shared), all.sum = block_sum(mine.sum, shared);
   if constexpr (requires { rule.learn(0.0); })
-    all.learnt = block_sum(mine.learnt, shared), all.largest = block_largest(mine.largest, shared);
+    all.learnt = block_sum(mine.learnt, shared), all.largest = largest_of_block(mine.largest, shared);
   if (threadIdx.x == 0) *of_block = all;
   __syncthreads();
   return *of_block;

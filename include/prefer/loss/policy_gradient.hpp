@@ -5,15 +5,11 @@
 #include <prefer/core/action.hpp>
 #include <prefer/core/evaluate.hpp>
 
-#include <limits>
-
 // Losses whose gradient is the score function times a weight that is a constant to it.
 namespace prefer {
 
 inline namespace PREFER_ABI {
 namespace detail {
-
-inline constexpr float unbounded = std::numeric_limits<float>::infinity();
 
 // -weight A policy
 template <class V>
@@ -217,7 +213,7 @@ struct aspo {
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
     const V moved = math::detach(a.policy - a.old_policy), ratio = math::exp(moved);
     const V low = math::select(a.advantage < V(0), V(1) - clip_low.as<V>(), V(0));
-    const V high = math::select(a.advantage > V(0), V(1) + clip_high.as<V>(), V(detail::unbounded));
+    const V high = math::select(a.advantage > V(0), V(1) + clip_high.as<V>(), V(detail::unbounded_ratio));
     const V turned = math::exp(math::select(a.advantage > V(0), -moved, moved)), most = weight_max.as<V>();
     // A sum and a product: g++ makes one mask of selections of one constant, at AVX-512 element by element.
     const V clipped = math::select(ratio < low, V(1), V(0)) + math::select(ratio > high, V(1), V(0));

@@ -12,8 +12,6 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline constexpr float no_bound = std::numeric_limits<float>::infinity();
-
 // The clipped surrogate of a ratio; d_policy is the derivative by its logarithm.
 template <class V>
 PREFER_HD action_term<V> clipped_surrogate(const V& advantage, const V& ratio, const V& clip_low, const V& clip_high,
