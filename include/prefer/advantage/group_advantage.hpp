@@ -144,19 +144,19 @@ status group_advantages(const Exec& exec, const Rule& rule,
 // over micro-batches, and give them to group_advantages as `batch`: then all parts are normalised alike.
 template <class Exec, class Rule>
 status batch_moments(const Exec& exec, const Rule& rule, const std::type_identity_t<advantage_inputs<Exec::memory>>& in,
-                     const std::type_identity_t<output_view<1, Exec::memory>>& moments) {
+                     const std::type_identity_t<output_view<1, Exec::memory>>& out) {
   static_assert(detail::learns_batch<Rule>, "prefer: batch_moments takes a rule that learns of the batch");
   if (const status s = rule.check(); !s.ok()) return s;
-  if (!moments.given()) return require::fail(errc::missing_output, "moments", "three doubles");
+  if (!out.given()) return require::fail(errc::missing_output, "moments", "three doubles");
   if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
-  if (const status s = detail::check_moments("moments", moments); !s.ok()) return s;
+  if (const status s = detail::check_moments("moments", out); !s.ok()) return s;
   require::footprints<3, 1> all;
   all.read(require::footprint_of("score", in.score)), all.read(require::footprint_of("offsets", in.offsets));
   if (in.mask.given()) all.read(require::footprint_of("mask", in.mask));
-  all.write(require::footprint_of("moments", moments));
+  all.write(require::footprint_of("moments", out));
   if (const status s = all.check(); !s.ok()) return s;
   group_arguments a = detail::make_group_arguments(in, advantage_outputs<Exec::memory>{});
-  a.batch_out = static_cast<double*>(moments.data);
+  a.batch_out = static_cast<double*>(out.data);
   if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
   return group_map(exec, rule, a);
 }

@@ -4,6 +4,7 @@
 
 #include <prefer/core/element.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -129,6 +130,26 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
   __asm__("" : "+v"(b));
 #endif
 }
+
+#if !defined(__CUDACC__) && defined(__x86_64__)
+// Compilers take the square root of a vector apart, so that they are told the instruction.
+template <class T, class Level>
+PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename native<T, Level>::number& root) {
+#if defined(__AVX__)
+  constexpr bool legacy = false;
+#else
+  constexpr bool legacy = std::is_same_v<Level, level::base>;
+#endif
+  if constexpr (sizeof(T) == 4 && legacy)
+    __asm__("sqrtps %1, %0" : "=x"(root) : "x"(x));
+  else if constexpr (sizeof(T) == 4)
+    __asm__("vsqrtps %1, %0" : "=v"(root) : "v"(x));
+  else if constexpr (legacy)
+    __asm__("sqrtpd %1, %0" : "=x"(root) : "x"(x));
+  else
+    __asm__("vsqrtpd %1, %0" : "=v"(root) : "v"(x));
+}
+#endif
 
 #if !defined(__CUDACC__)
 // As many 16-bit numbers in memory as a vector of floats has, and twice as many as a vector.
@@ -503,6 +524,20 @@ struct lane {
   friend PREFER_HD lane fma(const lane& a, const lane& b, const lane& c) {
     lane r;
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] * b.v[i] + c.v[i]; });
+    return r;
+  }
+
+  // The square root, correctly rounded at every level.
+  friend PREFER_HD lane sqrt(const lane& a) {
+    lane r;
+#if defined(__CUDACC__) || !defined(__x86_64__)
+    T x[width];
+    a.store(x);
+    for (T& element : x) element = ::sqrt(element);
+    r = load(x);
+#else
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::vector_root<T, Level>(a.v[i], r.v[i]); });
+#endif
     return r;
   }
 

@@ -298,10 +298,7 @@ PREFER_HD V sqrt(const V& x) {
   } else if constexpr (width_of<V> == 1) {
     return ::sqrt(x);
   } else {
-    typename V::element_type a[V::width];
-    x.store(a);
-    for (auto& element : a) element = ::sqrt(element);
-    return V::load(a);
+    return sqrt(x);  // the lane's own
   }
 }
 
