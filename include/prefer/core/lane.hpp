@@ -131,8 +131,8 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 #endif
 }
 
-#if !defined(__CUDACC__) && defined(__x86_64__)
-// Compilers take the square root of a vector apart, so that they are told the instruction.
+#if !defined(__CUDACC__) && !defined(__clang__) && defined(__x86_64__)
+// g++ takes the square root of a vector apart, so that it is told the instruction.
 template <class T, class Level>
 PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename native<T, Level>::number& root) {
 #if defined(__AVX__)
@@ -530,7 +530,7 @@ struct lane {
   // The square root, correctly rounded at every level.
   friend PREFER_HD lane sqrt(const lane& a) {
     lane r;
-#if defined(__CUDACC__) || !defined(__x86_64__)
+#if defined(__CUDACC__) || defined(__clang__) || !defined(__x86_64__)
     T x[width];
     a.store(x);
     for (T& element : x) element = ::sqrt(element);
