@@ -18,7 +18,7 @@ struct history {
 
   constexpr status check() const {
     return least >= 0 ? status{}
-                      : require::fail(errc::bad_parameter, "least", "at least", static_cast<double>(least), 0);
+                      : require::fail(errc::bad_parameter, "least", "0 or above", static_cast<double>(least));
   }
 };
 
@@ -157,12 +157,11 @@ inline status run_history(const cpu& exec, const history_arguments& a) {
 inline status check_windows(const cpu& exec, const history_arguments& a) {
   for (std::int64_t g = 0; exec.content != content::none && g < a.groups; ++g)
     if (a.window_of(g) < 0)
-      return require::fail(errc::bad_index, "window", "from 0 to the number of windows less one",
-                           static_cast<double>(load_index(a.window.data, a.window.type, g * a.window.stride)),
-                           static_cast<double>(a.windows - 1), g);
+      return require::fail(errc::bad_index, "window", "0 or above, and below the number of rows of ring",
+                           static_cast<double>(load_index(a.window.data, a.window.type, g * a.window.stride)), 0, g);
   for (std::int64_t w = 0; exec.content != content::none && w < a.windows; ++w)
     if (a.pushed_to(w) < 0)
-      return require::fail(errc::bad_index, "pushed", "at least", static_cast<double>(a.pushed_to(w)), 0, w);
+      return require::fail(errc::bad_index, "pushed", "0 or above", static_cast<double>(a.pushed_to(w)), 0, w);
   return {};
 }
 inline status check_windows(const cuda&, const history_arguments&) { return {}; }
