@@ -4,6 +4,9 @@
 
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.cuh>
+#include <prefer/advantage/history.cuh>
+#include <prefer/advantage/rank_advantage.cuh>
+#include <prefer/advantage/reward_advantage.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/decoupled.cuh>
 #include <prefer/core/evaluate_indexed.cuh>

@@ -4,6 +4,9 @@
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.hpp>
+#include <prefer/advantage/history.hpp>
+#include <prefer/advantage/rank_advantage.hpp>
+#include <prefer/advantage/reward_advantage.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/decoupled.hpp>
 #include <prefer/core/evaluate_indexed.hpp>

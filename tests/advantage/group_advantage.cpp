@@ -207,7 +207,8 @@ void on_processes(group_case<S>& c, const Rule& rule, const std::vector<std::int
   }
 }
 
-const std::vector<std::vector<std::int64_t>> dealings = {{0, 9}, {0, 2, 5, 9}, {0, 0, 8, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
+const std::vector<std::vector<std::int64_t>> dealings = {
+    {0, 9}, {0, 2, 5, 9}, {0, 0, 8, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
 
 }  // namespace
 

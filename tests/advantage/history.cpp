@@ -59,7 +59,8 @@ void check_rounds(std::int64_t size, std::int64_t stride, bool masked) {
 
 }  // namespace
 
-TEST_CASE("windows keep the last scores of a prompt over rounds: sizes, shared windows, masks, strides, storage types") {
+TEST_CASE(
+    "windows keep the last scores of a prompt over rounds: sizes, shared windows, masks, strides, storage types") {
   SUBCASE("float") { check_rounds<float, float>(32, 1, false); }
   SUBCASE("double, strided, a window of one") { check_rounds<double, double>(1, 3, false); }
   SUBCASE("half, masked, fewer than a group") { check_rounds<half, float>(3, 1, true); }
@@ -124,7 +125,8 @@ TEST_CASE("a window of equal scores gives advantages of exactly 0, whatever the 
 TEST_CASE("given moments take the place of those of the groups, in short and long groups, for any rule") {
   group_case<float> c({4, 100, 0, 3000, 70000, 7});
   std::vector<double> m;
-  for (std::int64_t g = 0; g < c.n; ++g) m.insert(m.end(), {8.0 + static_cast<double>(g), 0.25, 2.0 * static_cast<double>(g)});
+  for (std::int64_t g = 0; g < c.n; ++g)
+    m.insert(m.end(), {8.0 + static_cast<double>(g), 0.25, 2.0 * static_cast<double>(g)});
   auto in = c.inputs();
   in.moments = {m.data(), c.n, 3};
   const auto x = c.selected();
@@ -134,7 +136,8 @@ TEST_CASE("given moments take the place of those of the groups, in short and lon
     auto expected = x;
     for (std::size_t g = 0; g < x.size(); ++g)
       for (long double& v : expected[g])
-        v = prefer_test::over(v - 0.25L, std::sqrt(2.0L * static_cast<long double>(g) / (8 + static_cast<long double>(g))),
+        v = prefer_test::over(v - 0.25L,
+                              std::sqrt(2.0L * static_cast<long double>(g) / (8 + static_cast<long double>(g))),
                               static_cast<long double>(1e-4));
     CHECK(c.worst(expected, 1e-14) < 1);
     CHECK((c.mean.get(3) == 0.25 && c.count.get(4) == 12));
@@ -153,13 +156,14 @@ TEST_CASE("branches are judged by their prompt's history, then the best and the 
   for (int i = 0; i < 2 * 64; ++i) ring[i] = i % 64 < 5 ? 0 : 1;
   check(history_moments(cpu{}, history{.least = 0}, {.score = {x, 12}, .offsets = {prompts, 3}},
                         {.ring = {ring, 2, 64}, .pushed = {pushed, 2}, .moments = {found, 2, 3}}));
-  check(group_advantages(cpu{}, grpo{.epsilon = 1e-8}, {.score = {x, 12}, .offsets = {prompts, 3}, .moments = {found, 2, 3}},
+  check(group_advantages(cpu{}, grpo{.epsilon = 1e-8},
+                         {.score = {x, 12}, .offsets = {prompts, 3}, .moments = {found, 2, 3}},
                          {.advantage = {z, 12}}));
   check(select(cpu{}, select_branches{}, {.score = {z, 12}, .groups = {.size = 3}}, {.advantage = {a, 12}}));
-  CHECK((a[0] == z[0] && a[1] == 0 && a[2] == z[2]));     // far on either side of the mean
-  CHECK((a[3] == 0 && a[4] == 0 && a[5] == 0));           // all at the mean
-  CHECK((a[6] == 0 && a[8] == z[8] && z[8] < -0.5));      // only the worst is far enough
-  CHECK((a[9] == z[9] && a[10] == 0 && a[11] == 0));      // the first of the best
+  CHECK((a[0] == z[0] && a[1] == 0 && a[2] == z[2]));  // far on either side of the mean
+  CHECK((a[3] == 0 && a[4] == 0 && a[5] == 0));        // all at the mean
+  CHECK((a[6] == 0 && a[8] == z[8] && z[8] < -0.5));   // only the worst is far enough
+  CHECK((a[9] == z[9] && a[10] == 0 && a[11] == 0));   // the first of the best
 }
 
 TEST_CASE("history: the same bits for any threads, nothing allocated, NaN stay in a window or are left out") {

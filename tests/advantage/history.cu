@@ -27,12 +27,14 @@ struct device_rounds {
 
   explicit device_rounds(std::int64_t w) : size(w), ring(static_cast<std::size_t>(windows * w)) {}
   prefer::history_outputs<prefer::space::device> outputs() {
-    return {.ring = {ring.data, windows, size}, .pushed = {pushed.data, windows}, .moments = {found.data, found.count / 3, 3}};
+    return {.ring = {ring.data, windows, size},
+            .pushed = {pushed.data, windows},
+            .moments = {found.data, found.count / 3, 3}};
   }
 };
 template <class S>
-prefer::history_inputs<prefer::space::device> inputs_of(group_case<S>& c, device<S>& score, device<std::int32_t>& offsets,
-                                                        device<bool>& mask) {
+prefer::history_inputs<prefer::space::device> inputs_of(group_case<S>& c, device<S>& score,
+                                                        device<std::int32_t>& offsets, device<bool>& mask) {
   prefer::history_inputs<prefer::space::device> in{.score = score.read(), .offsets = offsets.read()};
   if (c.masked) in.mask = mask.read();
   return in;
@@ -100,10 +102,10 @@ TEST_CASE("history on CUDA: launches counted, nothing allocated, captured and re
   enqueues_only("history", 5, round);  // two of them for the batch
   const cudaGraphExec_t graph = capture(s.handle, [&] {
     round();
-    prefer::check(prefer::group_advantages(
-        prefer::cuda{.stream = s.handle, .workspace = more.get()}, prefer::dr_grpo{},
-        {.score = score.read(), .offsets = offsets.read(), .moments = {d.found.data, c.n, 3}},
-        {.advantage = advantage.view()}));
+    prefer::check(
+        prefer::group_advantages(prefer::cuda{.stream = s.handle, .workspace = more.get()}, prefer::dr_grpo{},
+                                 {.score = score.read(), .offsets = offsets.read(), .moments = {d.found.data, c.n, 3}},
+                                 {.advantage = advantage.view()}));
   });
   queues expected(windows, 32, 6);
   auto right = expected.push(c.selected(), round_windows());

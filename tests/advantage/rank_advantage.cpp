@@ -64,7 +64,8 @@ template <class Rule>
 std::vector<double> ranked(const Rule& rule, std::vector<double> x, bool exclude_nan = false) {
   std::vector<double> a(x.size(), -7);
   const std::int64_t offsets[] = {0, static_cast<std::int64_t>(x.size())};
-  check(rank_advantages(cpu{}, rule, {.score = {x.data(), x.size()}, .offsets = {offsets, 2}, .exclude_nan = exclude_nan},
+  check(rank_advantages(cpu{}, rule,
+                        {.score = {x.data(), x.size()}, .offsets = {offsets, 2}, .exclude_nan = exclude_nan},
                         {.advantage = {a.data(), a.size()}}));
   return a;
 }

@@ -46,7 +46,8 @@ void check_ranks(std::int64_t stride, bool masked) {
     device_ranks<S> d(c);
     each_place_rule([&](const char* name, const auto& rule, const auto& definition) {
       INFO(name);
-      prefer::check(prefer::rank_advantages(prefer::cuda{s.handle}, rule, d.inputs(), {.advantage = d.advantage.view()}));
+      prefer::check(
+          prefer::rank_advantages(prefer::cuda{s.handle}, rule, d.inputs(), {.advantage = d.advantage.view()}));
       s.wait();
       d.advantage.fetch();
       auto expected = definition(c.selected());

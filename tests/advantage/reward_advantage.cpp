@@ -72,7 +72,8 @@ TEST_CASE("one call has the bits of the calls that it stands for, for any thread
   const auto in = inputs_of(c);
   auto steps = c.groups.inputs();
   check(reward_moments(cpu{}, in.reward, {.offsets = in.offsets}, {known.data(), reward_count, 3}));
-  check(aggregate(cpu{}, log_tamed{}, {.reward = in.reward, .weight = in.weight, .moments = {known.data(), reward_count, 3}},
+  check(aggregate(cpu{}, log_tamed{},
+                  {.reward = in.reward, .weight = in.weight, .moments = {known.data(), reward_count, 3}},
                   {.aggregate = {scores.data(), n}}));
   steps.score = {scores.data(), n};
   check(group_advantages(cpu{}, lite_ppo{}, steps, c.groups.outputs()));
@@ -98,7 +99,8 @@ TEST_CASE("one call has the bits of the calls that it stands for, for any thread
 TEST_CASE("rewards that are equal within a group give exactly 0, a NaN among them its group or nothing") {
   reward_case<double> c({5, 8, 3});
   for (std::int64_t i = 0; i < c.groups.total; ++i)
-    for (std::int64_t k = 0; k < reward_count; ++k) c.reward.set(i * reward_count + k, 0.7 * static_cast<double>(k + 1));
+    for (std::int64_t k = 0; k < reward_count; ++k)
+      c.reward.set(i * reward_count + k, 0.7 * static_cast<double>(k + 1));
   const std::int64_t spoiled = c.groups.offsets.at(1) + 2;
   c.reward.set(spoiled * reward_count + 1, std::numeric_limits<double>::quiet_NaN());
   check(reward_advantages(cpu{}, soft_min{}, grpo{}, inputs_of(c), outputs_of(c)));

@@ -94,7 +94,8 @@ TEST_CASE("rewards to advantages on CUDA: launches counted, nothing allocated, c
     REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
     s.wait();
     d.advantage.fetch();
-    const auto x = c.aggregates([&](const long double* r) { return r[0] + 0.5L * r[1] + static_cast<long double>(w) * r[2]; });
+    const auto x =
+        c.aggregates([&](const long double* r) { return r[0] + 0.5L * r[1] + static_cast<long double>(w) * r[2]; });
     CHECK(c.groups.worst(normalised(x, true, epsilon), 1e-13) < 1);
   }
   cudaGraphExecDestroy(graph);
@@ -107,7 +108,8 @@ TEST_CASE("rewards to advantages on CUDA: launches counted, nothing allocated, c
   CHECK(!std::isnan(c.groups.mean.get(2)));
   auto wrong = d.inputs();
   wrong.weight.extent[0] = 2;
-  CHECK(std::string(prefer::reward_advantages(exec, prefer::weighted_sum{}, prefer::grpo{}, wrong, d.outputs()).argument) ==
+  CHECK(std::string(
+            prefer::reward_advantages(exec, prefer::weighted_sum{}, prefer::grpo{}, wrong, d.outputs()).argument) ==
         "weight");
   for (const char* tag : {"allocation", "capture", "bad-argument"}) covers("reward_advantages", tag);
 }

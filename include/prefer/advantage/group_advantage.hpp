@@ -57,8 +57,7 @@ status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t n, co
   if (v.type != element::f64) return require::fail(errc::bad_element, "moments", "elements of type double");
   if (const status s = require::matrix("moments", v, n, 3, require::holds::totals); !s.ok()) return s;
   if (v.stride[1] == 1 && (v.stride[0] == 3 || n < 2)) return {};
-  return require::fail(errc::bad_stride, "moments", whose,
-                       static_cast<double>(v.stride[0]), 3);
+  return require::fail(errc::bad_stride, "moments", whose, static_cast<double>(v.stride[0]), 3);
 }
 
 template <space S>
@@ -133,14 +132,14 @@ inline status check_group_content(const cpu& exec, const group_arguments& a) {
 }
 inline status check_group_content(const cuda&, const group_arguments&) { return {}; }
 
+}  // namespace detail
+
 // f(Count doubles of scratch memory where the call runs, exec for the calls inside).
 template <int Count, class F>
 status with_doubles(const cpu& exec, F f) {
   double some[Count];
   return f(some, exec);
 }
-
-}  // namespace detail
 
 // The advantages of N scores in n groups, and the moments of the groups; what is not given is not computed.
 //

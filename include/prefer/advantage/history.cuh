@@ -32,8 +32,7 @@ static __device__ inline void push_group(const history_arguments& a, std::int64_
   const unsigned octet_bits = octet_mask(), below = (1u << (threadIdx.x % 32)) - 1;
   std::int64_t all = 0;
   for (std::int64_t i = r.begin + octet_lane(); i < r.end; i += octet) all += a.takes(i) ? 1 : 0;
-  for (int step = octet / 2; step > 0; step /= 2)
-    all += __shfl_xor_sync(octet_bits, static_cast<long long>(all), step);
+  for (int step = octet / 2; step > 0; step /= 2) all += __shfl_xor_sync(octet_bits, static_cast<long long>(all), step);
   std::int64_t before = 0;
   const std::int64_t pushed = a.pushed_to(w) < 0 ? 0 : a.pushed_to(w);
   for (std::int64_t base = r.begin; base < r.end; base += octet) {
@@ -41,7 +40,7 @@ static __device__ inline void push_group(const history_arguments& a, std::int64_
     const bool takes = i < r.end && a.takes(i);
     const unsigned taken = __ballot_sync(octet_bits, takes) & octet_bits;
     const std::int64_t nth = before + __popc(taken & below);
-    if (takes && all - nth <= a.size) a.push(w, pushed + nth, i);
+    if (takes && all - nth <= a.size) a.push(w, (pushed + nth) % a.size, i);
     before += __popc(taken);
   }
   __syncwarp(octet_bits);
@@ -69,15 +68,19 @@ static __global__ void __launch_bounds__(group_threads)
 }
 
 struct ring_scores {
-  source row;
-  __device__ double at(std::int64_t i) const { return read_item<double>(row, i); }
+  const row_sink& ring;
+  std::int64_t window;
+  __device__ double at(std::int64_t i) const {
+    return load_element<double>(ring.data, ring.type, window * ring.row_stride + i * ring.stride);
+  }
 };
 
 static __global__ void __launch_bounds__(group_threads) window_moments_kernel(const history_arguments a) {
   for (std::int64_t g = octet_number(); g < a.groups; g += octet_step()) {
     const std::int64_t w = a.window_of(g);
     moments m = no_moments();
-    if (w >= 0 && range_at(a.scores, g).valid) m = octet_moments(group_arguments{}, ring_scores{a.row(w)}, 0, a.filled(w));
+    if (w >= 0 && range_at(a.scores, g).valid)
+      m = octet_moments(group_arguments{}, ring_scores{a.ring, w}, 0, a.filled(w));
     if (octet_lane() == 0) a.answer(g, m);
   }
 }

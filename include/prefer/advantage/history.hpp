@@ -65,16 +65,15 @@ struct history_arguments {
     const std::int64_t all = pushed_to(w);
     return all < 0 ? 0 : all < size ? all : size;
   }
-  PREFER_HD source row(std::int64_t w) const {
+  source row(std::int64_t w) const {
     return {static_cast<const char*>(ring.data) + w * ring.row_stride * size_of(ring.type), ring.stride, ring.type};
   }
   PREFER_HD bool takes(std::int64_t i) const {
     return selects(scores.mask, i) && !(exclude_nan && math::is_nan(read_item<double>(score, i)));
   }
-  // Score number i becomes number `nth` of those that window w has ever had.
-  PREFER_HD void push(std::int64_t w, std::int64_t nth, std::int64_t i) const {
-    store_element(ring.data, ring.type, w * ring.row_stride + nth % size * ring.stride, read_item<double>(score, i),
-                  false);
+  // Score number i goes to a place of window w.
+  PREFER_HD void push(std::int64_t w, std::int64_t place, std::int64_t i) const {
+    store_element(ring.data, ring.type, w * ring.row_stride + place * ring.stride, read_item<double>(score, i), false);
   }
   PREFER_HD void answer(std::int64_t group, const moments& own) const {
     const moments m = own.count < static_cast<double>(least) && batch != nullptr ? moments_at(batch) : own;
@@ -144,8 +143,13 @@ inline status run_history(const cpu& exec, const history_arguments& a) {
   for (std::int64_t g = 0; g < a.groups; ++g) {
     const token_range r = range_of(a.scores, g);
     const std::int64_t w = a.window_of(g);
-    for (std::int64_t i = r.begin; i < r.end; ++i)
-      if (a.takes(i)) a.push(w, a.pushed_to(w)++, i);
+    std::int64_t place = a.pushed_to(w) % a.size, entered = 0;
+    for (std::int64_t i = r.begin; i < r.end; ++i) {
+      if (!a.takes(i)) continue;
+      a.push(w, place, i);
+      place = place + 1 < a.size ? place + 1 : 0, ++entered;
+    }
+    a.pushed_to(w) += entered;
   }
   const std::int64_t blocks = smaller(a.groups, max_blocks);
   for_blocks(exec, blocks, a.groups * smaller(a.size, items_per_task), [&](std::int64_t first, std::int64_t last) {
@@ -182,8 +186,7 @@ status check_history(const history_inputs<S>& in, const history_outputs<S>& out)
   if (!in.window.given() && windows < n)
     return require::fail(errc::bad_extent, "ring", "without `window` a row for each group, that is at least",
                          static_cast<double>(windows), static_cast<double>(n));
-  if (out.pushed.type != element::i64)
-    return require::fail(errc::bad_element, "pushed", "elements of type int64");
+  if (out.pushed.type != element::i64) return require::fail(errc::bad_element, "pushed", "elements of type int64");
   if (const status s = first_error(
           in.window.given() ? require::vector("window", in.window, n, one_per_group, require::holds::indices)
                             : status{},
@@ -241,12 +244,12 @@ status history_moments(const Exec& exec, const history& options,
   a.out = static_cast<double*>(out.moments.data);
   if (const status s = detail::check_group_content(exec, of_batch); !s.ok()) return s;
   if (const status s = detail::check_windows(exec, a); !s.ok()) return s;
-  if (a.batch != nullptr || a.least == 0) return detail::run_history(exec, a);
-  return detail::with_doubles<3>(exec, [&](double* batch, const Exec& rest) -> status {
+  if (a.batch != nullptr || a.least == 0) return run_history(exec, a);
+  return with_doubles<3>(exec, [&](double* batch, const Exec& rest) -> status {
     of_batch.batch_out = batch;
     if (const status s = group_map(rest, lite_ppo{}, of_batch); !s.ok()) return s;  // its contributions are the scores
     a.batch = batch;
-    return detail::run_history(rest, a);
+    return run_history(rest, a);
   });
 }
 

@@ -41,9 +41,9 @@ inline namespace PREFER_ABI {
 
 // 2 (below + (equal - 1) / 2) / (n - 1) - 1: from -1 for the worst to 1 for the best, equal scores sharing the mean of
 // their ranks, so that a group of equal scores, or of one, gets 0 exactly, and every group adds up to 0. Half of it is
-// the centred rank of evolution strategies (Salimans et al. 2017, arXiv 1703.03864). Given as scores to group_advantages
-// with grpo{} it is PaCo-RL's rank-based GRPO (arXiv 2512.04784, released code, where ties are broken by position
-// instead): its ranks are in [0, 1], a shift and half the scale, which only epsilon notices.
+// the centred rank of evolution strategies (Salimans et al. 2017, arXiv 1703.03864). Given as scores to
+// group_advantages with grpo{} it is PaCo-RL's rank-based GRPO (arXiv 2512.04784, released code, where ties are broken
+// by position instead): its ranks are in [0, 1], a shift and half the scale, which only epsilon notices.
 struct centred_ranks {
   constexpr status check() const { return {}; }
   PREFER_HD double operator()(const score_place& p) const {
@@ -189,9 +189,9 @@ class place_thread {
     if (!spoiled) run_at<compare_work>(level_, w_);
     const auto whole = [](double x) { return static_cast<std::int64_t>(x); };
     for (int i = 0; i < w_.count; ++i)
-      y[kept[i]] = spoiled ? math::detail::not_a_number<double>()
-                           : work_.rule(score_place{w_.count, whole(w_.below[i]), whole(w_.equal[i]),
-                                                    whole(w_.before[i])});
+      y[kept[i]] = spoiled
+                       ? math::detail::not_a_number<double>()
+                       : work_.rule(score_place{w_.count, whole(w_.below[i]), whole(w_.equal[i]), whole(w_.before[i])});
     store_strided(work_.out, g.first, n, y, nullptr, false, level_);
   }
 
@@ -252,7 +252,8 @@ inline std::size_t rank_advantages_workspace(std::int64_t scores) {
 // compared in O(length^2) without one. CUDA: one launch that compares pair by pair, O(length^2) per group, which is for
 // groups of up to a few thousand. Errors as in group_advantages.
 //
-//   rank_advantages(cpu{.pool = pool}, centred_ranks{}, {.score = {x, N}, .offsets = {o, n + 1}}, {.advantage = {a, N}});
+//   rank_advantages(cpu{.pool = pool}, centred_ranks{}, {.score = {x, N}, .offsets = {o, n + 1}}, {.advantage = {a,
+//   N}});
 template <class Exec, class Rule>
 status rank_advantages(const Exec& exec, const Rule& rule,
                        const std::type_identity_t<rank_advantage_inputs<Exec::memory>>& in,
@@ -269,7 +270,7 @@ status rank_advantages(const Exec& exec, const Rule& rule,
   detail::group_table t;
   t.samples = a.scores.tokens, t.groups = a.groups;
   t.offsets = detail::place_of(in.offsets);
-  return detail::run_places(exec, t, detail::place_work<Rule>{{a.score, a.scores.mask, in.exclude_nan}, rule, a.out});
+  return run_places(exec, t, detail::place_work<Rule>{{a.score, a.scores.mask, in.exclude_nan}, rule, a.out});
 }
 
 }  // namespace PREFER_ABI

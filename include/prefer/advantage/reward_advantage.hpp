@@ -109,12 +109,12 @@ status check_reward_advantages(const reward_advantage_inputs<S>& in, const rewar
 //                     {.advantage = {a, N}});
 //
 // The same bits as `aggregate` into doubles followed by group_advantages, but the aggregates are found where they are
-// needed: rewards are read once (groups of up to 1024 samples on the CPU; on CUDA from the cache after the first time),
-// and once more for each batch that has to be learnt first. If `aggregation` learns of the batch, the moments of the
-// rewards are found by this call, unless they are given (reward_moments, merged over processes, say); those take in
-// NaN unless these are excluded. Returns the first thing that is wrong, as the two calls do; rewards are not searched
-// for NaN. Nothing is allocated on the CPU; on CUDA one launch more than group_advantages, and those of reward_moments,
-// and reward_advantages_workspace bytes.
+// needed: rewards are read once (groups of up to 8192 samples on the CPU, longer ones twice; on CUDA from the cache
+// after the first time), and once more for each batch that has to be learnt first. If `aggregation` learns of the
+// batch, the moments of the rewards are found by this call, unless they are given (reward_moments, merged over
+// processes, say); those take in NaN unless these are excluded. Returns the first thing that is wrong, as the two calls
+// do; rewards are not searched for NaN. Nothing is allocated on the CPU; on CUDA one launch more than group_advantages,
+// and those of reward_moments, and reward_advantages_workspace bytes.
 template <class Exec, class Aggregation, class Rule>
 status reward_advantages(const Exec& exec, const Aggregation& aggregation, const Rule& rule,
                          const std::type_identity_t<reward_advantage_inputs<Exec::memory>>& in,
@@ -125,8 +125,8 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
       !s.ok())
     return s;
   const advantage_inputs<S> samples = detail::groups_of(in);
-  group_arguments groups = detail::make_group_arguments(
-      samples, advantage_outputs<S>{out.advantage, out.mean, out.std, out.count});
+  group_arguments groups =
+      detail::make_group_arguments(samples, advantage_outputs<S>{out.advantage, out.mean, out.std, out.count});
   groups.scores.tokens = in.reward.extent[0];
   if (const status s = detail::check_group_content(exec, groups); !s.ok()) return s;
   detail::aggregate_arguments a;
@@ -135,13 +135,12 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.known = static_cast<const moments*>(in.moments.data);
   const auto map = [&](const Exec& rest) -> status {
-    return detail::with_columns(
-        rest, aggregation, a, [&](const detail::reward_columns* columns, const Exec& inner) -> status {
-          return group_map(inner, rule, groups, detail::aggregated_scores<Aggregation>{aggregation, a, columns});
-        });
+    return with_columns(rest, aggregation, a, [&](const detail::reward_columns* columns, const Exec& inner) -> status {
+      return group_map(inner, rule, groups, detail::aggregated_scores<Aggregation>{aggregation, a, columns});
+    });
   };
   if (!Aggregation::learns_batch || a.known != nullptr) return map(exec);
-  return detail::with_doubles<3 * detail::most_rewards>(exec, [&](double* found, const Exec& rest) -> status {
+  return with_doubles<3 * detail::most_rewards>(exec, [&](double* found, const Exec& rest) -> status {
     advantage_inputs<S> all = samples;
     all.batch = {};
     if (const status s = reward_moments(rest, in.reward, all, {found, in.reward.extent[1], 3}); !s.ok()) return s;

@@ -148,8 +148,8 @@ struct batch_whitened {
     return detail::moments_of_line(rule(group), group);
   }
   template <class V>
-  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group, const moments& batch) const
-      requires detail::answers<Rule, V> {
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group,
+                                     const moments& batch) const requires detail::answers<Rule, V> {
     const basic_line<V> line = rule(group);
     const V scale(detail::inverse_deviation(batch, std, epsilon));
     return {scale * line.scale, scale * (line.shift - V(batch.mean))};
@@ -191,8 +191,8 @@ struct clipped {
     return make(rule(group));
   }
   template <class V>
-  PREFER_HD auto operator()(const basic_moments<V>& group, const moments& batch) const
-      requires detail::answers_of_batch<Rule, V> {
+  PREFER_HD auto operator()(const basic_moments<V>& group,
+                            const moments& batch) const requires detail::answers_of_batch<Rule, V> {
     return make(rule(group, batch));
   }
 

@@ -98,8 +98,8 @@ concept contributes = requires(const Rule& r, const basic_moments<V>& m) {
 inline constexpr int groups_at_once = 8;  // in a lane of double
 
 template <class Rule, class V>
-requires(answers<Rule, V> || answers_of_batch<Rule, V>) PREFER_HD auto function_of(
-    const Rule& rule, const basic_moments<V>& group, [[maybe_unused]] const moments& batch) {
+requires(answers<Rule, V> || answers_of_batch<Rule, V>) PREFER_HD
+    auto function_of(const Rule& rule, const basic_moments<V>& group, [[maybe_unused]] const moments& batch) {
   if constexpr (learns_batch<Rule>)
     return rule(group, batch);
   else
@@ -113,7 +113,9 @@ struct stored_scores {
   source score;
 
   PREFER_HD double at(std::int64_t i) const { return read_item<double>(score, i); }
-  void fill(std::int64_t first, int count, double* to, isa level) const { load_strided(score, first, count, to, level); }
+  void fill(std::int64_t first, int count, double* to, isa level) const {
+    load_strided(score, first, count, to, level);
+  }
 };
 
 PREFER_HD moments moments_at(const double* p) { return {p[0], p[1], p[2]}; }

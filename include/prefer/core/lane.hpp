@@ -231,16 +231,16 @@ struct shorts {
 #endif
 
 // Byte b of a 64-bit word.
-alignas(64) inline constexpr std::int64_t byte_of[8] = {
-    0xffll, 0xffll << 8, 0xffll << 16, 0xffll << 24, 0xffll << 32, 0xffll << 40, 0xffll << 48, -(1ll << 56)};
+alignas(64) inline constexpr std::int64_t byte_of[8] = {0xffll,       0xffll << 8,  0xffll << 16, 0xffll << 24,
+                                                        0xffll << 32, 0xffll << 40, 0xffll << 48, -(1ll << 56)};
 
 // Bit i of a word.
 template <class T>
 alignas(64) inline constexpr typename bits_of<T>::type bit_of[64 / sizeof(T)] = {};
 template <>
-alignas(64) inline constexpr std::int32_t bit_of<float>[16] = {
-    1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
-    1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+alignas(64) inline constexpr std::int32_t bit_of<float>[16] = {1 << 0,  1 << 1,  1 << 2,  1 << 3, 1 << 4,  1 << 5,
+                                                               1 << 6,  1 << 7,  1 << 8,  1 << 9, 1 << 10, 1 << 11,
+                                                               1 << 12, 1 << 13, 1 << 14, 1 << 15};
 template <>
 alignas(64) inline constexpr std::int64_t bit_of<double>[8] = {1 << 0, 1 << 1, 1 << 2, 1 << 3,
                                                                1 << 4, 1 << 5, 1 << 6, 1 << 7};
@@ -440,8 +440,8 @@ struct lane {
   PREFER_HD void store(half* p) const requires(sizeof(T) == 4) {
 #if !defined(__CUDACC__)
     if constexpr (!std::is_same_v<Level, level::base>) {
-      detail::each<count>(
-          [&](int i) PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
+      detail::each<count>([&](int i)
+                              PREFER_HD_LAMBDA { detail::shorts<Level>::store_halves(v[i], p + i * (width / count)); });
       return;
     }
 #endif

@@ -8,6 +8,7 @@
 #include <prefer/backend/group_map.hpp>
 
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <type_traits>
 
@@ -31,9 +32,9 @@ struct group_buffer {
   static constexpr int room = group_piece + short_group + 8, groups_room = most_neighbours + groups_at_once;
   const std::uint8_t* keep;  // null: all
   int groups;
-  bool alike;                  // all groups have one size
-  std::int64_t from;           // place of the first score in its group
-  int begin[groups_room + 1];  // of group i; the groups behind the last are empty
+  bool alike;                      // all groups have one size
+  std::int64_t from;               // place of the first score in its group
+  int begin[groups_room + 1];      // of group i; the groups behind the last are empty
   double begins[groups_room + 1];  // the same
   alignas(64) double count[groups_room], mean[groups_room], squares[groups_room];
   alignas(64) double x[room] = {}, y[room];
@@ -162,9 +163,8 @@ struct moments_work {
         transpose(row);
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = row[k]; });
         if constexpr (Masked) {
-          unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
-            row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0));
-          });
+          unrolled<8>([&](auto k)
+                          PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0)); });
           transpose(row);
           unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.chosen[j + k] = row[k]; });
         }
@@ -239,8 +239,8 @@ struct answer_work {
             .spread(w.to + i);
     } else {
       for (int i = 0; i < b.groups; ++i)
-        ::new (static_cast<void*>(w.to + i)) function_of_rule<Rule>(
-            function_of(*w.rule, moments{b.count[i], b.mean[i], b.squares[i]}, *w.batch));
+        ::new (static_cast<void*>(w.to + i))
+            function_of_rule<Rule>(function_of(*w.rule, moments{b.count[i], b.mean[i], b.squares[i]}, *w.batch));
     }
   }
 };
@@ -271,8 +271,7 @@ struct contribution_work {
       basic_moments<V> all{V::load(c.count), V::load(c.mean), V::load(c.squares)};
       for (int i = 0; i < b.groups; i += V::width) {
         const V count = V::load(b.count + i), left(static_cast<double>(b.groups - i));
-        basic_moments<V> m =
-            w.rule->contribution(basic_moments<V>{count, V::load(b.mean + i), V::load(b.squares + i)});
+        basic_moments<V> m = w.rule->contribution(basic_moments<V>{count, V::load(b.mean + i), V::load(b.squares + i)});
         m.count = select(V::index() < left, m.count, V(0));
         all = merge(all, m);
       }
@@ -321,6 +320,7 @@ struct group_job {
   const void *rule, *scores;
   const group_arguments* arguments;
   isa level;
+  bool computed;  // scores that cost more than a load
   void (*load)(const group_job&, std::int64_t first, int count, double* to);
   void (*answer)(const group_job&, const group_buffer&, const moments& batch, Function* to);
   void (*contribute)(const group_job&, const group_buffer&, contributions& to);
@@ -331,6 +331,7 @@ struct group_job {
             &s,
             &a,
             level,
+            !std::is_same_v<Scores, stored_scores>,
             [](const group_job& j, std::int64_t first, int count, double* to) {
               static_cast<const Scores*>(j.scores)->fill(first, count, to, j.level);
             },
@@ -362,6 +363,7 @@ class group_thread {
         find_moments(g);
         contributed != nullptr ? job_.contribute(job_, b_, *contributed) : map(g, batch);
       } else if (const token_range r = range_of(a_.scores, g); r.size() < shared_group) {
+        hold(r);
         const moments m = whole(g, r);
         set(m);
         if (contributed != nullptr) {
@@ -413,6 +415,10 @@ class group_thread {
   const group_arguments& a_;
   group_buffer b_;
   std::int64_t first_ = 0;  // the first score in the buffer
+  // Computed scores of a group of several pieces, which will be asked for again: from number `held_from_` on.
+  static constexpr std::int64_t most_held = 8192;
+  std::int64_t held_from_ = 0, held_ = 0, may_hold_ = 0;
+  double held_scores_[most_held];
   alignas(Function) unsigned char functions_[sizeof(Function) * group_buffer::groups_room];
 
   Function* functions() { return reinterpret_cast<Function*>(functions_); }
@@ -449,8 +455,19 @@ class group_thread {
     b_.group_scores(fit, alike && fit > 0);
     return fit;
   }
+  void hold(const token_range& r) {
+    held_from_ = r.begin, held_ = 0;
+    may_hold_ = job_.computed && r.size() <= most_held ? r.size() : 0;
+  }
+  // The pieces of a group that is held come in order, and then once more.
+  void load_scores(std::int64_t first, int count) {
+    const std::int64_t at = first - held_from_;
+    if (at < 0 || at + count > may_hold_) return job_.load(job_, first, count, b_.x);
+    if (at == held_) job_.load(job_, first, count, held_scores_ + at), held_ += count;
+    std::memcpy(b_.x, held_scores_ + at, static_cast<std::size_t>(count) * sizeof(double));
+  }
   void load(std::int64_t first, int count) {
-    job_.load(job_, first, count, b_.x);
+    load_scores(first, count);
     b_.keep = nullptr;
     if (a_.scores.mask.data == nullptr && !a_.exclude_nan) return;
     for (int i = 0; i < count; ++i) {
@@ -544,8 +561,7 @@ class group_run {
   void each_block(F f) {
     for_blocks(exec_, blocks(), a_.scores.tokens, [&](std::int64_t first, std::int64_t last) {
       group_thread<Function> t(job_);
-      for (std::int64_t k = first; k < last; ++k)
-        finished_[k] = f(t, k, block_begin(k), block_begin(k + 1));
+      for (std::int64_t k = first; k < last; ++k) finished_[k] = f(t, k, block_begin(k), block_begin(k + 1));
     });
   }
   template <class F>
@@ -569,9 +585,8 @@ class group_run {
   }
   moments moments_of(std::int64_t g, const token_range& r) {
     if (a_.known != nullptr) return moments_at(a_.known + 3 * g);
-    each_part(r, [&](group_thread<Function>& t, std::int64_t k, std::int64_t parts) {
-      parts_[k] = t.part(r, parts, k);
-    });
+    each_part(r,
+              [&](group_thread<Function>& t, std::int64_t k, std::int64_t parts) { parts_[k] = t.part(r, parts, k); });
     return merged(group_thread<Function>::parts_of(r));
   }
   moments all_contributions() {

@@ -32,9 +32,8 @@ inline __attribute__((always_inline)) void transpose(lane<double, Level> (&r)[8]
       odd = __builtin_shufflevector(x, y, 2, 3, 6, 7, 10, 11, 14, 15);
     };
     unrolled<2>([&](auto p) PREFER_HD_LAMBDA {
-      unrolled<2>([&](auto i) PREFER_HD_LAMBDA {
-        halves(a[4 * p + i], a[4 * p + 2 + i], b[4 * p + i], b[4 * p + 2 + i]);
-      });
+      unrolled<2>([&](auto i)
+                      PREFER_HD_LAMBDA { halves(a[4 * p + i], a[4 * p + 2 + i], b[4 * p + i], b[4 * p + 2 + i]); });
     });
     unrolled<4>([&](auto i) PREFER_HD_LAMBDA { halves(b[i], b[4 + i], r[i].v[0], r[4 + i].v[0]); });
   } else if constexpr (lane<double, Level>::count == 2) {
@@ -43,7 +42,7 @@ inline __attribute__((always_inline)) void transpose(lane<double, Level> (&r)[8]
     unrolled<2>([&](auto p) PREFER_HD_LAMBDA {
       unrolled<2>([&](auto q) PREFER_HD_LAMBDA {
         const number(&a)[2] = from[4 * q], (&b)[2] = from[4 * q + 1], (&c)[2] = from[4 * q + 2],
-                    (&d)[2] = from[4 * q + 3];
+              (&d)[2] = from[4 * q + 3];
         const number ab_even = __builtin_shufflevector(a[p], b[p], 0, 4, 2, 6);
         const number ab_odd = __builtin_shufflevector(a[p], b[p], 1, 5, 3, 7);
         const number cd_even = __builtin_shufflevector(c[p], d[p], 0, 4, 2, 6);
@@ -56,9 +55,8 @@ inline __attribute__((always_inline)) void transpose(lane<double, Level> (&r)[8]
     });
   } else {
     number from[8][4];
-    unrolled<8>([&](auto i) PREFER_HD_LAMBDA {
-      unrolled<4>([&](auto p) PREFER_HD_LAMBDA { from[i][p] = r[i].v[p]; });
-    });
+    unrolled<8>([&](auto i)
+                    PREFER_HD_LAMBDA { unrolled<4>([&](auto p) PREFER_HD_LAMBDA { from[i][p] = r[i].v[p]; }); });
     unrolled<4>([&](auto p) PREFER_HD_LAMBDA {
       unrolled<4>([&](auto q) PREFER_HD_LAMBDA {
         r[2 * p].v[q] = __builtin_shufflevector(from[2 * q][p], from[2 * q + 1][p], 0, 2);
