@@ -5,7 +5,6 @@
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.cuh>
 #include <prefer/advantage/history.cuh>
-#include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/advantage/reward_advantage.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/decoupled.cuh>
@@ -94,6 +93,7 @@
 #include <prefer/rank/bootstrap.cuh>
 #include <prefer/rank/bradley_terry_fit.cuh>
 #include <prefer/rank/standard_errors.cuh>
+#include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/select/crowding_distance.cuh>
 #include <prefer/select/extremes.cuh>
 #include <prefer/select/hierarchical_comparator.cuh>

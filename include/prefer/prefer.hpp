@@ -5,7 +5,6 @@
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/advantage/history.hpp>
-#include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/advantage/reward_advantage.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/decoupled.hpp>
@@ -100,6 +99,7 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/extremes.hpp>
 #include <prefer/select/hierarchical_comparator.hpp>

@@ -91,7 +91,7 @@ status check_reward_advantages(const reward_advantage_inputs<S>& in, const rewar
           check_groups(groups, advantage_outputs<S>{out.advantage, out.mean, out.std, out.count}, learns_batch),
           in.weight.given() ? require::vector("weight", in.weight, k, "one per reward:", require::holds::numbers)
                             : status{},
-          in.moments.given() ? check_moment_rows(in.moments, k, per_reward) : status{});
+          in.moments.given() ? check_moment_rows(in.moments, k) : status{});
       !s.ok())
     return s;
   require::footprints<3, 4> all;
@@ -124,6 +124,8 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
   if (const status s = detail::check_reward_advantages(in, out, Aggregation::learns_batch, detail::learns_batch<Rule>);
       !s.ok())
     return s;
+  if constexpr (requires { aggregation.check_rewards(in.reward.extent[1]); })
+    if (const status s = aggregation.check_rewards(in.reward.extent[1]); !s.ok()) return s;
   const advantage_inputs<S> samples = detail::groups_of(in);
   group_arguments groups =
       detail::make_group_arguments(samples, advantage_outputs<S>{out.advantage, out.mean, out.std, out.count});

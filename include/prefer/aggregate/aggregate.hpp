@@ -154,7 +154,14 @@ struct plain_moments {
   PREFER_HD advantage_line operator()(const moments&, const moments&) const { return {}; }
 };
 
-inline constexpr const char* per_reward = "three doubles per reward without gaps: a row stride of";
+template <bool Mutable, space S>
+status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
+  if (v.type != element::f64) return require::fail(errc::bad_element, "moments", "elements of type double");
+  if (const status s = require::matrix("moments", v, rewards, 3, require::holds::totals); !s.ok()) return s;
+  if (v.stride[1] == 1 && (v.stride[0] == 3 || rewards < 2)) return {};
+  return require::fail(errc::bad_stride, "moments", "three doubles per reward without gaps: a row stride of",
+                       static_cast<double>(v.stride[0]), 3);
+}
 
 template <space S>
 status check_rewards(const input_view<2, S>& reward) {
@@ -188,7 +195,7 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
   if (const status s =
           first_error(optional("weight", in.weight, k, "one per reward:", holds::numbers),
                       optional("mask", in.mask, n, per_sample, holds::flags),
-                      in.moments.given() ? check_moment_rows(in.moments, k, per_reward) : status{},
+                      in.moments.given() ? check_moment_rows(in.moments, k) : status{},
                       optional("upstream", in.upstream, n, per_sample, holds::numbers),
                       optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
                       out.grad_reward.given() ? require::matrix("grad_reward", out.grad_reward, n, k) : status{});
@@ -245,7 +252,7 @@ status reward_moments(const Exec& exec, const std::type_identity_t<input_view<2,
     return require::fail(errc::unused_input, "score", "to be left out, since the rewards are the scores");
   if (!out.given()) return require::fail(errc::missing_output, "moments", "three doubles per reward");
   const std::int64_t n = reward.extent[0], rewards = reward.extent[1];
-  if (const status s = detail::check_moment_rows(out, rewards, detail::per_reward); !s.ok()) return s;
+  if (const status s = detail::check_moment_rows(out, rewards); !s.ok()) return s;
   advantage_inputs<Exec::memory> in = groups;
   in.score.type = reward.type, in.score.data = reward.data;
   in.score.extent[0] = n, in.score.stride[0] = reward.stride[0];
