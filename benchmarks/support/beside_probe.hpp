@@ -25,10 +25,12 @@ struct place {
 
 // Times call(exec), which reads the first `inputs` of the arrays of n elements and writes the others, beside every
 // probe over the same arrays, and fills the counters of one row of the table; `items` is what ns_per_item counts and
-// `masks` how many bytes of masks the call reads beside the arrays.
+// `masks` how many bytes of masks the call reads beside the arrays. The limit is the fastest probe, or `arithmetic`,
+// one thread's share of the call's arithmetic on memory that stays in the first cache, if that is slower.
 template <class T, class Call>
 void beside_probe(benchmark::State& state, place where, arrays<T>& a, int inputs, int outputs, std::int64_t n,
-                  std::int64_t items, std::int64_t masks, const Call& call) {
+                  std::int64_t items, std::int64_t masks, const Call& call,
+                  const std::function<void()>& arithmetic = {}) {
   prefer::thread_pool pool(where.threads);
   prefer::cpu exec{.isa = where.level};
   if (where.threads > 1) exec.pool = pool;
@@ -48,6 +50,7 @@ void beside_probe(benchmark::State& state, place where, arrays<T>& a, int inputs
       pool(where.threads,
            [&](std::int64_t task) { benchmark::DoNotOptimize(probe_part(p, where.level, task, where.threads)); });
     });
+  if (arithmetic) candidates.push_back([&] { pool(where.threads, [&](std::int64_t) { arithmetic(); }); });
   for (auto _ : state) {
     const std::vector<double> best = interleaved(candidates, where.threads);
     double fastest = 0;
@@ -57,7 +60,9 @@ void beside_probe(benchmark::State& state, place where, arrays<T>& a, int inputs
     state.counters["ns_per_item"] = best[0] / static_cast<double>(items) * 1e9;
     state.counters["GB_per_s"] = moved / best[0] * 1e-9;
     state.counters["probe_GB_per_s"] = fastest * 1e-9;
-    state.counters["of_limit"] = moved / fastest / best[0];
+    const double computed = arithmetic ? best.back() : 0;
+    if (arithmetic) state.counters["of_probe"] = moved / fastest / best[0];
+    state.counters["of_limit"] = std::max(moved / fastest, computed) / best[0];
   }
 }
 

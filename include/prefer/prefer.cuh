@@ -4,6 +4,8 @@
 
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.cuh>
+#include <prefer/advantage/history.cuh>
+#include <prefer/advantage/reward_advantage.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/criteria.cuh>
 #include <prefer/aggregate/decoupled.cuh>
@@ -106,6 +108,7 @@
 #include <prefer/reward/set_overlap.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
+#include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/select/balanced_bins.cuh>
 #include <prefer/select/crowding_distance.cuh>
 #include <prefer/select/extremes.cuh>

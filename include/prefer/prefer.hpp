@@ -4,6 +4,8 @@
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.hpp>
+#include <prefer/advantage/history.hpp>
+#include <prefer/advantage/reward_advantage.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/criteria.hpp>
 #include <prefer/aggregate/decoupled.hpp>
@@ -112,6 +114,7 @@
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
+#include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/select/balanced_bins.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/extremes.hpp>

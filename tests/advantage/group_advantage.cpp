@@ -173,7 +173,7 @@ TEST_CASE("advantages have the same bits for any threads, and a group in any bat
 
 namespace {
 
-// Three processes that lie in one: what each would send, in order of rank.
+// Processes that lie in one: what each would send, in order of rank.
 struct simulated {
   std::vector<moments> of_rank;
   std::int64_t processes() const { return static_cast<std::int64_t>(of_rank.size()); }
@@ -184,38 +184,114 @@ struct simulated {
   }
 };
 
+// The groups of a case, dealt to processes at `cut`: each finds its moments, they meet through a reducer, and each maps
+// its own groups.
+template <class S, class Rule>
+void on_processes(group_case<S>& c, const Rule& rule, const std::vector<std::int64_t>& cut) {
+  simulated ranks;
+  std::vector<advantage_inputs<space::host>> part;
+  for (std::size_t r = 0; r + 1 < cut.size(); ++r) {
+    part.push_back(c.inputs());
+    part[r].offsets = {&c.offsets.at(cut[r]), cut[r + 1] - cut[r] + 1};
+    moments m;
+    check(batch_moments(cpu{}, rule, part[r], {&m.count, 3}));
+    ranks.of_rank.push_back(m);
+  }
+  const reducer everywhere(ranks);
+  std::vector<moments> gathered(part.size());
+  for (std::size_t r = 0; r < part.size(); ++r) {
+    moments mine = ranks.of_rank[r];
+    check(merge_processes(everywhere, mine, gathered.data()));
+    part[r].batch = {&mine.count, 3};
+    check(group_advantages(cpu{}, rule, part[r], {.advantage = c.advantage.view()}));
+  }
+}
+
+const std::vector<std::vector<std::int64_t>> dealings = {
+    {0, 9}, {0, 2, 5, 9}, {0, 0, 8, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
+
 }  // namespace
 
-TEST_CASE("a batch that is spread over processes is normalised as one") {
-  group_case<double> c({4, 8, 300, 1, 5000, 8, 8}, 11);
+TEST_CASE("a batch that is spread over processes is normalised as one, however it is spread") {
+  group_case<double> c({4, 8, 300, 1, 5000, 8, 8, 0, 66000}, 11);
   each_rule([&](const char* name, const auto& rule, const auto& definition) {
     using Rule = std::remove_cvref_t<decltype(rule)>;
     if constexpr (prefer::detail::learns_batch<Rule>) {
       INFO(name);
-      simulated ranks;
-      const std::int64_t cut[] = {0, 2, 5, 7};
-      advantage_inputs<space::host> part[3];
-      for (int r = 0; r < 3; ++r) {
-        part[r] = c.inputs();
-        part[r].offsets = {&c.offsets.at(cut[r]), cut[r + 1] - cut[r] + 1};
-        moments m;
-        check(batch_moments(cpu{}, rule, part[r], {&m.count, 3}));
-        ranks.of_rank.push_back(m);
+      const auto expected = definition(c.selected());
+      check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+      const auto whole = c.advantage.values();
+      for (const auto& cut : dealings) {
+        on_processes(c, rule, cut);
+        CHECK(c.worst(expected, unit) < 1);
+        CHECK(c.untouched_around());
+        double apart = 0;
+        // Roundings of double, a few per process: the batch in one process is within that of any other dealing.
+        for (std::int64_t i = c.offsets.at(0); i < c.offsets.at(c.n); ++i)
+          apart = std::max(apart, std::fabs(c.advantage.get(i) - whole[static_cast<std::size_t>(i)]));
+        CHECK(apart < 2e-15 * static_cast<double>(cut.size()));
       }
-      const reducer everywhere(ranks);
-      for (int r = 0; r < 3; ++r) {
-        moments mine = ranks.of_rank[static_cast<std::size_t>(r)], gathered[3];
-        check(merge_processes(everywhere, mine, gathered));
-        part[r].batch = {&mine.count, 3};
-        check(group_advantages(cpu{}, rule, part[r], {.advantage = c.advantage.view()}));
-      }
-      CHECK(c.worst(definition(c.selected()), unit) < 1);
-      CHECK(c.untouched_around());
-      moments mine{5, 2, 3}, gathered[1];
-      check(merge_processes(reducer{}, mine, gathered));
-      CHECK((mine.count == 5 && mine.mean == 2 && mine.squares == 3));
     }
   });
+  moments mine{5, 2, 3}, gathered[1];
+  check(merge_processes(reducer{}, mine, gathered));
+  CHECK((mine.count == 5 && mine.mean == 2 && mine.squares == 3));
+}
+
+TEST_CASE("a batch of whole numbers has the same bits on any number of processes") {
+  // Every sum is exact and, with 2^k scores per group, so is every mean and every share.
+  group_case<float> c({4, 8, 256, 4, 4096, 8, 8, 4, 4}, 11);
+  for (std::int64_t i = 0; i < c.total; ++i) c.score.set(i, i % 2 == 0 ? 1 : 3);
+  const auto check_rule = [&](const auto& rule) {
+    check(group_advantages(cpu{}, rule, c.inputs(), {.advantage = c.advantage.view()}));
+    const auto whole = c.advantage.bytes();
+    for (const auto& cut : dealings) {
+      on_processes(c, rule, cut);
+      CHECK(c.advantage.bytes() == whole);
+    }
+  };
+  check_rule(lite_ppo{}), check_rule(reinforce_plus_plus{}), check_rule(batch_whitened{dr_grpo{}});
+}
+
+TEST_CASE("short groups have the same bits alone, among groups of their size, and among others") {
+  for (const bool masked : {false, true}) {
+    std::vector<int> sizes;
+    for (int size = 0; size < 70; ++size)
+      for (int k = 0; k < 3 + size % 7; ++k) sizes.push_back(size);
+    for (int i = 0; i < 200; ++i) sizes.push_back(i * 37 % 67);
+    group_case<float> c(sizes, 5);
+    c.masked = masked;
+    auto in = c.inputs();
+    check(group_advantages(cpu{}, grpo{}, in, c.outputs()));
+    const auto together = c.advantage.bytes(), means = c.mean.bytes();
+    for (std::int64_t g = 0; g < c.n; ++g) {
+      in.offsets = {&c.offsets.at(g), 2};
+      check(group_advantages(cpu{}, grpo{}, in, {.advantage = c.advantage.view(), .mean = {&c.mean.at(g), 1}}));
+    }
+    CHECK((c.advantage.bytes() == together && c.mean.bytes() == means));
+    // A mask that leaves nothing out changes nothing.
+    if (masked) continue;
+    in = c.inputs();
+    for (std::int64_t i = 0; i < c.total; ++i) c.mask.at(i) = true;
+    in.mask = c.mask.read();
+    check(group_advantages(cpu{}, grpo{}, in, c.outputs()));
+    CHECK((c.advantage.bytes() == together && c.mean.bytes() == means));
+  }
+}
+
+TEST_CASE("binary scores: how many different advantages a group of G can have") {
+  // GRPO of one reward: one for every number of solved answers but none and all, which both give zeros.
+  for (const int size : {2, 3, 4, 6, 8}) {
+    std::vector<std::vector<double>> found;
+    for (int solved = 0; solved <= size; ++solved) {
+      std::vector<double> x(static_cast<std::size_t>(size));
+      for (int i = 0; i < solved; ++i) x[static_cast<std::size_t>(i)] = 1;
+      auto a = advantages_of(grpo{.epsilon = 0.0, .std = deviation::population}, x);
+      std::sort(a.begin(), a.end());
+      if (std::find(found.begin(), found.end(), a) == found.end()) found.push_back(a);
+    }
+    CHECK(found.size() == static_cast<std::size_t>(size));
+  }
 }
 
 TEST_CASE("advantages: nothing is allocated, parameters may be pointers") {

@@ -8,6 +8,12 @@
 // The CUDA half of advantage/group_advantage.hpp.
 namespace prefer {
 inline namespace PREFER_ABI {
+template <int Count, class F>
+status with_doubles(const cuda& exec, F f) {
+  return with_scratch(exec, Count * sizeof(double), [&](char* memory, const cuda& rest) -> status {
+    return f(reinterpret_cast<double*>(memory), rest);
+  });
+}
 
 // Bytes of workspace for group_advantages and batch_moments of N scores in n groups on prefer::cuda.
 inline std::size_t group_advantages_workspace(std::int64_t n, std::int64_t scores) {

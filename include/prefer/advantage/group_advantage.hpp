@@ -23,6 +23,7 @@ struct advantage_inputs {
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the score out of its group
   input_view<1, S> batch = {};    // 3 doubles side by side: the moments of the batch, if known (see batch_moments)
   bool exclude_nan = false;       // a score that is NaN is left out, instead of making its group NaN
+  input_view<2, S> moments = {};  // [n, 3] doubles side by side: the moments of the groups, if not those of the scores
 };
 
 template <space S>
@@ -38,6 +39,7 @@ namespace detail {
 
 inline constexpr const char* one_per_score = "one per score:";
 inline constexpr const char* one_per_group = "one per group, one less than offsets:";
+inline constexpr const char* per_group_row = "three doubles per group without gaps: a row stride of";
 inline constexpr const char* three_moments = "number, mean and squares, that is";
 
 // Three doubles side by side.
@@ -47,6 +49,15 @@ status check_moments(const char* name, const erased_view<Mutable, 1, S>& v) {
   if (const status s = require::vector(name, v, 3, three_moments, require::holds::totals); !s.ok()) return s;
   return v.stride[0] == 1 ? status{}
                           : require::fail(errc::bad_stride, name, "exactly", static_cast<double>(v.stride[0]), 1);
+}
+
+// Rows of three doubles side by side.
+template <bool Mutable, space S>
+status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t n, const char* whose) {
+  if (v.type != element::f64) return require::fail(errc::bad_element, "moments", "elements of type double");
+  if (const status s = require::matrix("moments", v, n, 3, require::holds::totals); !s.ok()) return s;
+  if (v.stride[1] == 1 && (v.stride[0] == 3 || n < 2)) return {};
+  return require::fail(errc::bad_stride, "moments", whose, static_cast<double>(v.stride[0]), 3);
 }
 
 template <space S>
@@ -59,6 +70,8 @@ status check_groups(const advantage_inputs<S>& in, const advantage_outputs<S>& o
   if (n < 0 || scores < 0)
     return require::fail(errc::bad_extent, n < 0 ? "offsets" : "score", "at least",
                          static_cast<double>(n < 0 ? n + 1 : scores), n < 0 ? 1 : 0);
+  if (in.moments.given() && takes_batch && !in.batch.given())
+    return require::fail(errc::missing_input, "batch", "three numbers, since the moments of the groups are given");
   using require::holds;
   const auto optional = [](const char* name, const auto& v, std::int64_t extent, const char* whose, holds what) {
     return v.given() ? require::vector(name, v, extent, whose, what) : status{};
@@ -67,13 +80,14 @@ status check_groups(const advantage_inputs<S>& in, const advantage_outputs<S>& o
                                    require::vector("offsets", in.offsets, n + 1, one_per_group, holds::indices),
                                    optional("mask", in.mask, scores, one_per_score, holds::flags),
                                    in.batch.given() ? check_moments("batch", in.batch) : status{},
+                                   in.moments.given() ? check_moment_rows(in.moments, n, per_group_row) : status{},
                                    optional("advantage", out.advantage, scores, one_per_score, holds::numbers),
                                    optional("mean", out.mean, n, one_per_group, holds::numbers),
                                    optional("std", out.std, n, one_per_group, holds::numbers),
                                    optional("count", out.count, n, one_per_group, holds::numbers));
       !s.ok())
     return s;
-  require::footprints<4, 4> all;
+  require::footprints<5, 4> all;
   const auto reads = [&](const char* name, const auto& v) {
     if (v.given()) all.read(require::footprint_of(name, v));
   };
@@ -81,6 +95,7 @@ status check_groups(const advantage_inputs<S>& in, const advantage_outputs<S>& o
     if (v.given()) all.write(require::footprint_of(name, v));
   };
   reads("score", in.score), reads("offsets", in.offsets), reads("mask", in.mask), reads("batch", in.batch);
+  reads("moments", in.moments);
   writes("advantage", out.advantage), writes("mean", out.mean), writes("std", out.std), writes("count", out.count);
   return all.check();
 }
@@ -98,6 +113,7 @@ group_arguments make_group_arguments(const advantage_inputs<S>& in, const advant
   a.score = place_of(in.score);
   a.exclude_nan = in.exclude_nan;
   a.batch = static_cast<const double*>(in.batch.data);
+  a.known = static_cast<const double*>(in.moments.data);
   a.out = place_of(out.advantage);
   a.mean = place_of(out.mean), a.std = place_of(out.std), a.count = place_of(out.count);
   return a;
@@ -117,6 +133,13 @@ inline status check_group_content(const cpu& exec, const group_arguments& a) {
 inline status check_group_content(const cuda&, const group_arguments&) { return {}; }
 
 }  // namespace detail
+
+// f(Count doubles of scratch memory where the call runs, exec for the calls inside).
+template <int Count, class F>
+status with_doubles(const cpu& exec, F f) {
+  double some[Count];
+  return f(some, exec);
+}
 
 // The advantages of N scores in n groups, and the moments of the groups; what is not given is not computed.
 //
@@ -144,19 +167,21 @@ status group_advantages(const Exec& exec, const Rule& rule,
 // over micro-batches, and give them to group_advantages as `batch`: then all parts are normalised alike.
 template <class Exec, class Rule>
 status batch_moments(const Exec& exec, const Rule& rule, const std::type_identity_t<advantage_inputs<Exec::memory>>& in,
-                     const std::type_identity_t<output_view<1, Exec::memory>>& moments) {
+                     const std::type_identity_t<output_view<1, Exec::memory>>& out) {
   static_assert(detail::learns_batch<Rule>, "prefer: batch_moments takes a rule that learns of the batch");
   if (const status s = rule.check(); !s.ok()) return s;
-  if (!moments.given()) return require::fail(errc::missing_output, "moments", "three doubles");
+  if (!out.given()) return require::fail(errc::missing_output, "moments", "three doubles");
+  if (in.moments.given())
+    return require::fail(errc::unused_input, "moments", "to be left out, since those of the scores are found");
   if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
-  if (const status s = detail::check_moments("moments", moments); !s.ok()) return s;
+  if (const status s = detail::check_moments("moments", out); !s.ok()) return s;
   require::footprints<3, 1> all;
   all.read(require::footprint_of("score", in.score)), all.read(require::footprint_of("offsets", in.offsets));
   if (in.mask.given()) all.read(require::footprint_of("mask", in.mask));
-  all.write(require::footprint_of("moments", moments));
+  all.write(require::footprint_of("moments", out));
   if (const status s = all.check(); !s.ok()) return s;
   group_arguments a = detail::make_group_arguments(in, advantage_outputs<Exec::memory>{});
-  a.batch_out = static_cast<double*>(moments.data);
+  a.batch_out = static_cast<double*>(out.data);
   if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
   return group_map(exec, rule, a);
 }

@@ -16,26 +16,36 @@
 namespace prefer {
 inline namespace PREFER_ABI {
 
-// scale * deviation + shift
-struct advantage_line {
-  double scale = 0, shift = 0;
+// scale * deviation + shift. Of lanes: of as many groups.
+template <class P>
+struct basic_line {
+  P scale = P(0), shift = P(0);
 
   template <class V>
   PREFER_HD V operator()(const group_item<V>& i) const {
     return V(scale) * i.deviation + V(shift);
   }
+  // As functions of one group each.
+  PREFER_HD void spread(basic_line<double>* to) const {
+    double a[detail::groups_at_once], b[detail::groups_at_once];
+    scale.store(a), shift.store(b);
+    for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {a[i], b[i]};
+  }
 };
+using advantage_line = basic_line<double>;
 
 namespace detail {
 
 // 1 / (s + epsilon), and 0 where all numbers are equal.
-PREFER_HD double inverse_deviation(const moments& m, deviation how, const scalar& epsilon) {
-  const double variance = m.variance(how);
-  return variance == 0 ? 0 : 1 / (::sqrt(variance) + epsilon.as<double>());
+template <class V>
+PREFER_HD V inverse_deviation(const basic_moments<V>& m, deviation how, const scalar& epsilon) {
+  const V variance = m.variance(how);
+  return math::select(variance == V(0), V(0), V(1) / (math::sqrt(variance) + V(epsilon.as<double>())));
 }
 
 // The moments of a line's values over a group.
-PREFER_HD moments moments_of_line(const advantage_line& line, const moments& group) {
+template <class V>
+PREFER_HD basic_moments<V> moments_of_line(const basic_line<V>& line, const basic_moments<V>& group) {
   return {group.count, line.shift, line.scale * line.scale * group.squares};
 }
 
@@ -48,8 +58,9 @@ struct grpo {
   deviation std = deviation::sample;
 
   constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
-  PREFER_HD advantage_line operator()(const moments& group) const {
-    return {detail::inverse_deviation(group, std, epsilon), 0};
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group) const {
+    return {detail::inverse_deviation(group, std, epsilon), V(0)};
   }
 };
 
@@ -57,15 +68,19 @@ struct grpo {
 // al. 2025 (arXiv 2503.20783); the constant length divisor that belongs to it is the loss's.
 struct dr_grpo {
   constexpr status check() const { return {}; }
-  PREFER_HD advantage_line operator()(const moments&) const { return {1, 0}; }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>&) const {
+    return {V(1), V(0)};
+  }
 };
 
 // x less the mean of the other scores of the group, which is (x - m) n / (n - 1); 0 in a group of one. Source: Kool et
 // al. 2019; Ahmadian et al. 2024 (arXiv 2402.14740).
 struct rloo {
   constexpr status check() const { return {}; }
-  PREFER_HD advantage_line operator()(const moments& group) const {
-    return {group.count > 1 ? group.count / (group.count - 1) : 0, 0};
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group) const {
+    return {math::select(group.count > V(1), group.count / (group.count - V(1)), V(0)), V(0)};
   }
 };
 
@@ -77,8 +92,9 @@ struct max_rl {
   scalar epsilon = 0.0;
 
   constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
-  PREFER_HD advantage_line operator()(const moments& group) const {
-    return {group.mean <= 0 ? 0 : 1 / (group.mean + epsilon.as<double>()), 0};
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group) const {
+    return {math::select(group.mean <= V(0), V(0), V(1) / (group.mean + V(epsilon.as<double>()))), V(0)};
   }
 };
 
@@ -89,10 +105,14 @@ struct reinforce_plus_plus {
   deviation std = deviation::population;
 
   constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
-  PREFER_HD moments contribution(const moments& group) const { return group; }
-  PREFER_HD advantage_line operator()(const moments& group, const moments& batch) const {
+  template <class V>
+  PREFER_HD basic_moments<V> contribution(const basic_moments<V>& group) const {
+    return group;
+  }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group, const moments& batch) const {
     const double scale = detail::inverse_deviation(batch, std, epsilon);
-    return {scale, scale * (group.mean - batch.mean)};
+    return {V(scale), V(scale) * (group.mean - V(batch.mean))};
   }
 };
 
@@ -103,9 +123,13 @@ struct lite_ppo {
   deviation std = deviation::sample;
 
   constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
-  PREFER_HD moments contribution(const moments& group) const { return group; }
-  PREFER_HD advantage_line operator()(const moments&, const moments& batch) const {
-    return {detail::inverse_deviation(batch, std, epsilon), 0};
+  template <class V>
+  PREFER_HD basic_moments<V> contribution(const basic_moments<V>& group) const {
+    return group;
+  }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>&, const moments& batch) const {
+    return {V(detail::inverse_deviation(batch, std, epsilon)), V(0)};
   }
 };
 
@@ -119,11 +143,16 @@ struct batch_whitened {
   deviation std = deviation::sample;
 
   constexpr status check() const { return first_error(rule.check(), require::not_negative(epsilon, "epsilon")); }
-  PREFER_HD moments contribution(const moments& group) const { return detail::moments_of_line(rule(group), group); }
-  PREFER_HD advantage_line operator()(const moments& group, const moments& batch) const {
-    const advantage_line line = rule(group);
-    const double scale = detail::inverse_deviation(batch, std, epsilon);
-    return {scale * line.scale, scale * (line.shift - batch.mean)};
+  template <class V>
+  PREFER_HD basic_moments<V> contribution(const basic_moments<V>& group) const requires detail::answers<Rule, V> {
+    return detail::moments_of_line(rule(group), group);
+  }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group,
+                                     const moments& batch) const requires detail::answers<Rule, V> {
+    const basic_line<V> line = rule(group);
+    const V scale(detail::inverse_deviation(batch, std, epsilon));
+    return {scale * line.scale, scale * (line.shift - V(batch.mean))};
   }
 };
 template <class Rule>
@@ -144,16 +173,26 @@ struct clipped {
       const V x = inner(i), most = V(limit), least = V(-limit);
       return math::select(x > most, most, math::select(x < least, least, x));
     }
+    template <class To>
+    PREFER_HD void spread(To* to) const {
+      decltype(to->inner) one[detail::groups_at_once];
+      inner.spread(one);
+      for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {one[i], limit};
+    }
   };
 
   constexpr status check() const { return first_error(rule.check(), require::positive(limit, "limit")); }
-  PREFER_HD moments contribution(const moments& group) const requires detail::learns_batch<Rule> {
+  template <class V>
+  PREFER_HD auto contribution(const basic_moments<V>& group) const requires detail::contributes<Rule, V> {
     return rule.contribution(group);
   }
-  PREFER_HD auto operator()(const moments& group) const requires(!detail::learns_batch<Rule>) {
+  template <class V>
+  PREFER_HD auto operator()(const basic_moments<V>& group) const requires detail::answers<Rule, V> {
     return make(rule(group));
   }
-  PREFER_HD auto operator()(const moments& group, const moments& batch) const requires detail::learns_batch<Rule> {
+  template <class V>
+  PREFER_HD auto operator()(const basic_moments<V>& group,
+                            const moments& batch) const requires detail::answers_of_batch<Rule, V> {
     return make(rule(group, batch));
   }
 

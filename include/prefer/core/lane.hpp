@@ -4,6 +4,7 @@
 
 #include <prefer/core/element.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -130,24 +131,27 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 #endif
 }
 
-#if !defined(__CUDACC__)
-// The square roots of a native vector: compilers have no operator for it, and call a function per element.
-template <class T, class Vector>
-PREFER_HD void square_root(const Vector& x, Vector& root) {
-#if defined(__x86_64__)
-  if constexpr (sizeof(Vector) == 16 && sizeof(T) == 4)
+#if !defined(__CUDACC__) && !defined(__clang__) && defined(__x86_64__)
+// g++ takes the square root of a vector apart, so that it is told the instruction.
+template <class T, class Level>
+PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename native<T, Level>::number& root) {
+#if defined(__AVX__)
+  constexpr bool legacy = false;
+#else
+  constexpr bool legacy = std::is_same_v<Level, level::base>;
+#endif
+  if constexpr (sizeof(T) == 4 && legacy)
     __asm__("sqrtps %1, %0" : "=x"(root) : "x"(x));
-  else if constexpr (sizeof(Vector) == 16)
-    __asm__("sqrtpd %1, %0" : "=x"(root) : "x"(x));
   else if constexpr (sizeof(T) == 4)
     __asm__("vsqrtps %1, %0" : "=v"(root) : "v"(x));
+  else if constexpr (legacy)
+    __asm__("sqrtpd %1, %0" : "=x"(root) : "x"(x));
   else
     __asm__("vsqrtpd %1, %0" : "=v"(root) : "v"(x));
-#else
-  for (int i = 0; i < static_cast<int>(sizeof(Vector) / sizeof(T)); ++i) root[i] = static_cast<T>(__builtin_sqrt(x[i]));
-#endif
 }
+#endif
 
+#if !defined(__CUDACC__)
 // As many 16-bit numbers in memory as a vector of floats has, and twice as many as a vector.
 template <class Level>
 struct short_vectors;
@@ -523,12 +527,16 @@ struct lane {
     return r;
   }
 
-  PREFER_HD lane root() const {
+  // The square root, correctly rounded at every level.
+  friend PREFER_HD lane sqrt(const lane& a) {
     lane r;
-#if defined(__CUDACC__)
-    for (int i = 0; i < count; ++i) r.v[i] = static_cast<T>(::sqrt(v[i]));
+#if defined(__CUDACC__) || defined(__clang__) || !defined(__x86_64__)
+    T x[width];
+    a.store(x);
+    for (T& element : x) element = ::sqrt(element);
+    r = load(x);
 #else
-    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::square_root<T>(v[i], r.v[i]); });
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::vector_root<T, Level>(a.v[i], r.v[i]); });
 #endif
     return r;
   }

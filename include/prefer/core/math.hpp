@@ -298,7 +298,7 @@ PREFER_HD V sqrt(const V& x) {
   } else if constexpr (width_of<V> == 1) {
     return ::sqrt(x);
   } else {
-    return x.root();
+    return sqrt(x);  // the lane's own
   }
 }
 

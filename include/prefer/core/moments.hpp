@@ -3,10 +3,10 @@
 #pragma once
 
 #include <prefer/core/config.hpp>
+#include <prefer/core/math.hpp>
 #include <prefer/core/reducer.hpp>
 #include <prefer/core/status.hpp>
 
-#include <cmath>
 #include <cstdint>
 
 namespace prefer {
@@ -16,29 +16,31 @@ enum class deviation : std::uint8_t { sample, population };
 
 inline namespace PREFER_ABI {
 
-// Number, mean, and sum of the squared deviations from it, of a set of numbers. The mean of no numbers is 0.
-struct moments {
-  double count = 0, mean = 0, squares = 0;
+// Number, mean, and sum of the squared deviations from it, of a set of numbers. The mean of no numbers is 0. Of lanes:
+// of as many sets.
+template <class V>
+struct basic_moments {
+  V count = V(0), mean = V(0), squares = V(0);
 
   // 0 where it is not defined: for no numbers, and for a sample of one.
-  PREFER_HD double variance(deviation how) const {
-    const double divisor = how == deviation::sample ? count - 1 : count;
-    return divisor > 0 ? squares / divisor : 0;
+  PREFER_HD V variance(deviation how) const {
+    const V divisor = how == deviation::sample ? count - V(1) : count;
+    return math::select(divisor > V(0), squares / divisor, V(0));
   }
-  PREFER_HD double std(deviation how) const { return ::sqrt(variance(how)); }
+  PREFER_HD V std(deviation how) const { return math::sqrt(variance(how)); }
 };
+using moments = basic_moments<double>;
 
 // The moments of two sets together (Chan, Golub, LeVeque 1983). Nothing is rounded where one set is empty or the means
 // are equal: sets that hold one number again and again keep squares of 0.
-PREFER_HD moments merge(const moments& a, const moments& b) {
-  if (b.count == 0) return a;
-  if (a.count == 0) return b;
-  moments all;
-  all.count = a.count + b.count;
-  const double apart = b.mean - a.mean, share = b.count / all.count;
-  all.mean = a.mean + apart * share;
-  all.squares = a.squares + b.squares + apart * apart * (a.count * share);
-  return all;
+template <class V>
+PREFER_HD basic_moments<V> merge(const basic_moments<V>& a, const basic_moments<V>& b) {
+  const V count = a.count + b.count, apart = b.mean - a.mean, share = b.count / count;
+  const auto first = b.count == V(0), second = a.count == V(0);
+  const auto pick = [&](const V& of_a, const V& of_b, const V& both)
+                        PREFER_HD_LAMBDA { return math::select(first, of_a, math::select(second, of_b, both)); };
+  return {pick(a.count, b.count, count), pick(a.mean, b.mean, a.mean + apart * share),
+          pick(a.squares, b.squares, a.squares + b.squares + apart * apart * (a.count * share))};
 }
 
 // The moments of all processes together, on each of them: `mine` becomes those of the sets of every process, merged in

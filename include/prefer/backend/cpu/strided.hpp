@@ -27,8 +27,12 @@ inline __attribute__((always_inline)) void narrow_group(const T* __restrict from
   for (int i = 0; i < conversion_width; ++i) to[i] = narrow<S>::from(from[i]);
 }
 
-// Whole groups of 16-bit numbers, by lanes of float and else by such loops. The level is an argument and no template
+// Whole groups by lanes: of 16-bit numbers and of floats that become doubles or the other way round. What has no
+// instruction of its own passes through float, which it does anyway. The level is an argument and no template
 // parameter, so that everything here is compiled once.
+template <class S, class T>
+inline constexpr bool converted_by_lanes = sizeof(S) == 2 || (std::is_same_v<S, float> && std::is_same_v<T, double>);
+
 template <class S, class T>
 struct widen_work {
   const S* from;
@@ -38,11 +42,21 @@ struct widen_work {
   template <class Level>
   static inline __attribute__((always_inline)) void run(widen_work& w) {
     for (int i = 0; i < w.count; i += conversion_width) {
-      if constexpr (std::is_same_v<T, float>)
+      if constexpr (std::is_same_v<T, float>) {
         lane<float, Level>::load(w.from + i).store(w.to + i);
-      else
-        widen_group(w.from + i, w.to + i);
+      } else if constexpr (std::is_same_v<S, float>) {
+        widen_floats<Level>(w.from + i, w.to + i);
+      } else {
+        alignas(64) float x[conversion_width];
+        lane<float, Level>::load(w.from + i).store(x);
+        widen_floats<Level>(x, w.to + i);
+      }
     }
+  }
+  template <class Level>
+  static inline __attribute__((always_inline)) void widen_floats(const float* from, T* to) {
+    using V = lane<double, Level>;
+    V::load(from).store(to), V::load(from + V::width).store(to + V::width);
   }
 };
 template <class T, class S>
@@ -54,11 +68,21 @@ struct narrow_work {
   template <class Level>
   static inline __attribute__((always_inline)) void run(narrow_work& w) {
     for (int i = 0; i < w.count; i += conversion_width) {
-      if constexpr (std::is_same_v<T, float>)
+      if constexpr (std::is_same_v<T, float>) {
         lane<float, Level>::load(w.from + i).store(w.to + i);
-      else
-        narrow_group(w.from + i, w.to + i);
+      } else if constexpr (std::is_same_v<S, float>) {
+        narrow_doubles<Level>(w.from + i, w.to + i);
+      } else {
+        alignas(64) float x[conversion_width];
+        narrow_doubles<Level>(w.from + i, x);
+        lane<float, Level>::load(x).store(w.to + i);
+      }
     }
+  }
+  template <class Level>
+  static inline __attribute__((always_inline)) void narrow_doubles(const T* from, float* to) {
+    using V = lane<double, Level>;
+    V::load(from).store(to), V::load(from + V::width).store(to + V::width);
   }
 };
 
@@ -66,7 +90,7 @@ struct narrow_work {
 template <class S, class T>
 int widen_groups(isa level, const S* from, int count, T* to) {
   const int whole = count / conversion_width * conversion_width;
-  if constexpr (sizeof(S) == 2) {
+  if constexpr (converted_by_lanes<S, T>) {
     widen_work<S, T> work{from, to, whole};
     run_at<widen_work<S, T>>(level == isa::base ? base_isa : level, work);
   } else {
@@ -77,7 +101,7 @@ int widen_groups(isa level, const S* from, int count, T* to) {
 template <class T, class S>
 int narrow_groups(isa level, const T* from, int count, S* to) {
   const int whole = count / conversion_width * conversion_width;
-  if constexpr (sizeof(S) == 2) {
+  if constexpr (converted_by_lanes<S, T>) {
     narrow_work<T, S> work{from, to, whole};
     run_at<narrow_work<T, S>>(level == isa::base ? base_isa : level, work);
   } else {

@@ -65,38 +65,41 @@ static __device__ inline std::int64_t octet_least(std::int64_t x) {
   return x;
 }
 
-static __device__ inline bool takes_part(const group_arguments& a, std::int64_t i) {
-  return selects(a.scores.mask, i) && !(a.exclude_nan && math::is_nan(read_item<double>(a.score, i)));
+template <class Scores>
+static __device__ bool takes_part(const group_arguments& a, const Scores& scores, std::int64_t i) {
+  return selects(a.scores.mask, i) && !(a.exclude_nan && math::is_nan(scores.at(i)));
 }
 
 // The moments of the scores [begin, end), in all eight threads.
-static __device__ inline moments octet_moments(const group_arguments& a, std::int64_t begin, std::int64_t end) {
+template <class Scores>
+static __device__ moments octet_moments(const group_arguments& a, const Scores& scores, std::int64_t begin,
+                                        std::int64_t end) {
   const std::int64_t mine = begin + octet_lane();
   std::int64_t first = mine;
-  while (first < end && !takes_part(a, first)) first += octet;
+  while (first < end && !takes_part(a, scores, first)) first += octet;
   first = octet_least(first);
   if (first >= end) return {};
-  const double pivot = read_item<double>(a.score, first);
+  const double pivot = scores.at(first);
   double sum = 0, kept = 0, squares = 0;
   for (std::int64_t i = mine; i < end; i += octet)
-    if (takes_part(a, i)) sum += read_item<double>(a.score, i) - pivot, kept += 1;
+    if (takes_part(a, scores, i)) sum += scores.at(i) - pivot, kept += 1;
   const double number = octet_sum(kept), apart = octet_sum(sum) / number;
   for (std::int64_t i = mine; i < end; i += octet)
-    if (takes_part(a, i)) {
-      const double d = (read_item<double>(a.score, i) - pivot) - apart;
+    if (takes_part(a, scores, i)) {
+      const double d = (scores.at(i) - pivot) - apart;
       squares += d * d;
     }
   return {number, pivot + apart, octet_sum(squares)};
 }
 
 // The answers for the scores [begin, end) of a group that begins at `start`.
-template <class Function>
-static __device__ void octet_map(const group_arguments& a, const Function& f, double mean, std::int64_t start,
-                                 std::int64_t begin, std::int64_t end) {
+template <class Function, class Scores>
+static __device__ void octet_map(const group_arguments& a, const Scores& scores, const Function& f, double mean,
+                                 std::int64_t start, std::int64_t begin, std::int64_t end) {
   for (std::int64_t i = begin + octet_lane(); a.out.data != nullptr && i < end; i += octet) {
     double answer = 0;
-    if (takes_part(a, i)) {
-      const double score = read_item<double>(a.score, i);
+    if (takes_part(a, scores, i)) {
+      const double score = scores.at(i);
       answer = f(group_item<double>{score, score - mean, static_cast<double>(i - start)});
     }
     write_item(a.out, i, true, answer, a.accumulate);
@@ -125,9 +128,10 @@ static __device__ moments batch_of(const group_arguments& a, const group_scratch
 
 // The groups, eight threads each: moments, and if nothing more has to be learnt the answers; long groups enter the
 // table.
-template <class Rule>
+template <class Rule, class Scores>
 static __global__ void __launch_bounds__(group_threads)
-    group_kernel(const Rule rule, const group_arguments a, const group_scratch memory, const bool maps) {
+    group_kernel(const Rule rule, const Scores scores, const group_arguments a, const group_scratch memory,
+                 const bool maps) {
   __shared__ std::int64_t long_begin[group_octets], long_pieces[group_octets];
   const int own = static_cast<int>(threadIdx.x) / octet;
   for (std::int64_t base = static_cast<std::int64_t>(blockIdx.x) * group_octets; base < a.groups;
@@ -138,14 +142,16 @@ static __global__ void __launch_bounds__(group_threads)
     const bool is_long = r.valid && r.end - r.begin > cuda_group_piece;
     if (octet_lane() == 0) long_begin[own] = r.begin, long_pieces[own] = is_long ? pieces_of(r) : 0;
     if (g < a.groups && !is_long) {
-      const moments m = r.valid ? octet_moments(a, r.begin, r.end) : no_moments();
+      const moments m = !r.valid             ? no_moments()
+                        : a.known != nullptr ? moments_at(a.known + 3 * g)
+                                             : octet_moments(a, scores, r.begin, r.end);
       if (octet_lane() == 0) {
         memory.groups[g] = m;
         if (!r.valid) report_content(memory.report, errc::bad_offsets, g);
         if (maps) write_group(a, g, m);
       }
       if (maps && r.valid)
-        octet_map(a, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, r.begin, r.end);
+        octet_map(a, scores, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, r.begin, r.end);
     }
     if (memory.count == 0) continue;
     __syncthreads();
@@ -156,13 +162,14 @@ static __global__ void __launch_bounds__(group_threads)
   }
 }
 
+template <class Scores>
 static __global__ void __launch_bounds__(group_threads)
-    piece_kernel(const group_arguments a, const group_scratch memory) {
+    piece_kernel(const Scores scores, const group_arguments a, const group_scratch memory) {
   for (std::int64_t cell = octet_number(); cell < memory.count; cell += octet_step()) {
     if (memory.cells[cell] == no_group) continue;
     const device_range r = range_at(a.scores, static_cast<std::int64_t>(memory.cells[cell]));
     const std::int64_t begin = piece_begin(r.begin, cell), end = begin + cuda_group_piece;
-    const moments m = octet_moments(a, begin, end < r.end ? end : r.end);
+    const moments m = octet_moments(a, scores, begin, end < r.end ? end : r.end);
     if (octet_lane() == 0) memory.pieces[cell] = m;
   }
 }
@@ -189,14 +196,15 @@ static __global__ void __launch_bounds__(group_threads)
     if (memory.cells[first] == no_group) continue;
     const auto g = static_cast<std::int64_t>(memory.cells[first]);
     const device_range r = range_at(a.scores, g);
-    const std::int64_t pieces = pieces_of(r);
+    const std::int64_t pieces = a.known != nullptr ? 0 : pieces_of(r);
     moments mine;
     for (std::int64_t k = pieces * threadIdx.x / group_threads; k < pieces * (threadIdx.x + 1) / group_threads; ++k) {
       const std::int64_t cell = cell_of(r.begin, k);
       mine = merge(mine, memory.cells[cell] == memory.cells[first] ? memory.pieces[cell] : no_moments());
     }
-    const moments all = block_merge(mine, shared);
+    moments all = block_merge(mine, shared);
     if (threadIdx.x == 0) {
+      if (a.known != nullptr) all = moments_at(a.known + 3 * g);
       memory.groups[g] = all;
       if (maps) write_group(a, g, all);
     }
@@ -226,28 +234,29 @@ static __global__ void __launch_bounds__(group_threads)
 }
 
 // The answers for short groups whose batch had to be learnt first.
-template <class Rule>
+template <class Rule, class Scores>
 static __global__ void __launch_bounds__(group_threads)
-    group_answer_kernel(const Rule rule, const group_arguments a, const group_scratch memory) {
+    group_answer_kernel(const Rule rule, const Scores scores, const group_arguments a, const group_scratch memory) {
   for (std::int64_t g = octet_number(); g < a.groups; g += octet_step()) {
     const device_range r = range_at(a.scores, g);
     const moments m = memory.groups[g];
     if (octet_lane() == 0) write_group(a, g, m);
     if (r.valid && r.end - r.begin <= cuda_group_piece)
-      octet_map(a, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, r.begin, r.end);
+      octet_map(a, scores, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, r.begin, r.end);
   }
 }
 
-template <class Rule>
+template <class Rule, class Scores>
 static __global__ void __launch_bounds__(group_threads)
-    piece_answer_kernel(const Rule rule, const group_arguments a, const group_scratch memory) {
+    piece_answer_kernel(const Rule rule, const Scores scores, const group_arguments a, const group_scratch memory) {
   for (std::int64_t cell = octet_number(); cell < memory.count; cell += octet_step()) {
     if (memory.cells[cell] == no_group) continue;
     const auto g = static_cast<std::int64_t>(memory.cells[cell]);
     const device_range r = range_at(a.scores, g);
     const moments m = memory.groups[g];
     const std::int64_t begin = piece_begin(r.begin, cell), end = begin + cuda_group_piece;
-    octet_map(a, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, begin, end < r.end ? end : r.end);
+    octet_map(a, scores, function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin, begin,
+              end < r.end ? end : r.end);
   }
 }
 
@@ -262,8 +271,8 @@ inline std::size_t group_map_workspace(std::int64_t n, std::int64_t scores) {
          detail::scratch_bytes<double>(3) + detail::scratch_bytes<unsigned>(1);
 }
 
-template <class Rule>
-status group_map(const cuda& exec, const Rule& rule, const group_arguments& a) {
+template <class Rule, class Scores>
+status group_map(const cuda& exec, const Rule& rule, const group_arguments& a, const Scores& scores) {
   using namespace detail;
   scratch memory;
   if (const status s = memory.reserve(exec, group_map_workspace(a.groups, a.scores.tokens)); !s.ok()) return s;
@@ -286,9 +295,9 @@ status group_map(const cuda& exec, const Rule& rule, const group_arguments& a) {
   if (m.count > 0)
     if (const status s = clear(m.cells, 0xff, static_cast<std::size_t>(m.count) * sizeof(*m.cells)); !s.ok()) return s;
   if (a.groups == 0 && a.batch_out == nullptr) return {};
-  group_kernel<Rule><<<grid, group_threads, 0, stream>>>(rule, a, m, !learns);
+  group_kernel<<<grid, group_threads, 0, stream>>>(rule, scores, a, m, !learns);
   if (m.count > 0) {
-    piece_kernel<<<piece_grid, group_threads, 0, stream>>>(a, m);
+    if (a.known == nullptr) piece_kernel<<<piece_grid, group_threads, 0, stream>>>(scores, a, m);
     long_group_kernel<<<piece_grid, group_threads, 0, stream>>>(a, m, !learns);
   }
   if constexpr (learns_batch<Rule>) {
@@ -298,12 +307,16 @@ status group_map(const cuda& exec, const Rule& rule, const group_arguments& a) {
       const auto blocks = static_cast<unsigned>(parts < 1 ? 1 : parts < group_max_parts ? parts : group_max_parts);
       double* const to = a.batch_out != nullptr ? a.batch_out : m.batch;
       group_batch_kernel<Rule><<<blocks, group_threads, 0, stream>>>(rule, a, m, to);
-      if (a.batch_out == nullptr) group_answer_kernel<Rule><<<grid, group_threads, 0, stream>>>(rule, a, m);
+      if (a.batch_out == nullptr) group_answer_kernel<<<grid, group_threads, 0, stream>>>(rule, scores, a, m);
     }
   }
   if (m.count > 0 && a.out.data != nullptr)
-    piece_answer_kernel<Rule><<<piece_grid, group_threads, 0, stream>>>(rule, a, m);
+    piece_answer_kernel<<<piece_grid, group_threads, 0, stream>>>(rule, scores, a, m);
   return launch_status("group_map");
+}
+template <class Rule>
+status group_map(const cuda& exec, const Rule& rule, const group_arguments& a) {
+  return group_map(exec, rule, a, detail::stored_scores{a.score});
 }
 
 }  // namespace PREFER_ABI

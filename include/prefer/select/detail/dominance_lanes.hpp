@@ -17,9 +17,16 @@ namespace detail {
 // branches look costs more than the wider lane gains (docs/decisions/013_pareto_algorithms.md).
 template <class Level>
 using key_level = std::conditional_t<std::is_same_v<Level, level::avx512>, level::avx2, Level>;
+template <class Work>
+struct key_work {  // the base level may be AVX-512 itself
+  template <class Level, class Job>
+  static inline __attribute__((always_inline)) void run(Job& job) {
+    Work::template run<key_level<Level>>(job);
+  }
+};
 template <class Work, class Job>
 void run_keys(isa at, Job& job) {
-  at == isa::base ? run_as<level::base, Work>(job) : run_as<level::avx2, Work>(job);
+  at == isa::base ? run_as<level::base, key_work<Work>>(job) : run_as<level::avx2, key_work<Work>>(job);
 }
 
 enum class compare : std::uint8_t { at_least, above, at_most, below };

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/core/lane.hpp>
+
+#include <type_traits>
+
+// Eight lanes of eight doubles, transposed: element i of row k becomes element k of row i.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+template <class Level>
+inline __attribute__((always_inline)) void transpose(lane<double, Level> (&r)[8]) {
+#if defined(__CUDACC__)
+  for (int i = 0; i < 8; ++i)
+    for (int k = 0; k < i; ++k) {
+      const double kept = r[i].v[k];
+      r[i].v[k] = r[k].v[i], r[k].v[i] = kept;
+    }
+#else
+  using number = typename lane<double, Level>::number;
+  if constexpr (lane<double, Level>::count == 1) {
+    number a[8], b[8];
+    unrolled<4>([&](auto i) PREFER_HD_LAMBDA {
+      a[2 * i] = __builtin_shufflevector(r[2 * i].v[0], r[2 * i + 1].v[0], 0, 8, 2, 10, 4, 12, 6, 14);
+      a[2 * i + 1] = __builtin_shufflevector(r[2 * i].v[0], r[2 * i + 1].v[0], 1, 9, 3, 11, 5, 13, 7, 15);
+    });
+    const auto halves = [](const number& x, const number& y, number& even, number& odd) PREFER_HD_LAMBDA {
+      even = __builtin_shufflevector(x, y, 0, 1, 4, 5, 8, 9, 12, 13);
+      odd = __builtin_shufflevector(x, y, 2, 3, 6, 7, 10, 11, 14, 15);
+    };
+    unrolled<2>([&](auto p) PREFER_HD_LAMBDA {
+      unrolled<2>([&](auto i)
+                      PREFER_HD_LAMBDA { halves(a[4 * p + i], a[4 * p + 2 + i], b[4 * p + i], b[4 * p + 2 + i]); });
+    });
+    unrolled<4>([&](auto i) PREFER_HD_LAMBDA { halves(b[i], b[4 + i], r[i].v[0], r[4 + i].v[0]); });
+  } else if constexpr (lane<double, Level>::count == 2) {
+    number from[8][2];
+    unrolled<8>([&](auto i) PREFER_HD_LAMBDA { from[i][0] = r[i].v[0], from[i][1] = r[i].v[1]; });
+    unrolled<2>([&](auto p) PREFER_HD_LAMBDA {
+      unrolled<2>([&](auto q) PREFER_HD_LAMBDA {
+        const number(&a)[2] = from[4 * q], (&b)[2] = from[4 * q + 1], (&c)[2] = from[4 * q + 2],
+              (&d)[2] = from[4 * q + 3];
+        const number ab_even = __builtin_shufflevector(a[p], b[p], 0, 4, 2, 6);
+        const number ab_odd = __builtin_shufflevector(a[p], b[p], 1, 5, 3, 7);
+        const number cd_even = __builtin_shufflevector(c[p], d[p], 0, 4, 2, 6);
+        const number cd_odd = __builtin_shufflevector(c[p], d[p], 1, 5, 3, 7);
+        r[4 * p].v[q] = __builtin_shufflevector(ab_even, cd_even, 0, 1, 4, 5);
+        r[4 * p + 1].v[q] = __builtin_shufflevector(ab_odd, cd_odd, 0, 1, 4, 5);
+        r[4 * p + 2].v[q] = __builtin_shufflevector(ab_even, cd_even, 2, 3, 6, 7);
+        r[4 * p + 3].v[q] = __builtin_shufflevector(ab_odd, cd_odd, 2, 3, 6, 7);
+      });
+    });
+  } else {
+    number from[8][4];
+    unrolled<8>([&](auto i)
+                    PREFER_HD_LAMBDA { unrolled<4>([&](auto p) PREFER_HD_LAMBDA { from[i][p] = r[i].v[p]; }); });
+    unrolled<4>([&](auto p) PREFER_HD_LAMBDA {
+      unrolled<4>([&](auto q) PREFER_HD_LAMBDA {
+        r[2 * p].v[q] = __builtin_shufflevector(from[2 * q][p], from[2 * q + 1][p], 0, 2);
+        r[2 * p + 1].v[q] = __builtin_shufflevector(from[2 * q][p], from[2 * q + 1][p], 1, 3);
+      });
+    });
+  }
+#endif
+}
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer
