@@ -21,6 +21,7 @@ struct decoupled_inputs {
   input_view<1, S> weight = {};   // K, of any sign; 1 if not given
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the sample out of its group
   bool exclude_nan = false;       // a reward that is NaN counts 0 and is left out of its reward's moments
+  input_view<1, S> tokens = {};   // N; numbers or integers of 0 and above: whitening is over tokens (adaptive.hpp)
 };
 
 template <space S>
@@ -78,9 +79,11 @@ struct pass_on {
 };
 
 template <space S>
-status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out) {
+status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out, bool takes_tokens) {
   if (const status s = check_rewards(in.reward); !s.ok()) return s;
   if (!out.advantage.given()) return require::fail(errc::missing_output, "advantage", "one element per sample");
+  if (in.tokens.given() && !takes_tokens)
+    return require::fail(errc::unused_input, "tokens", "to be left out, since this call does not whiten over tokens");
   advantage_inputs<S> groups;
   groups.score.data = in.reward.data, groups.score.type = in.reward.type;
   groups.score.extent[0] = in.reward.extent[0], groups.score.stride[0] = in.reward.stride[0];
@@ -91,9 +94,14 @@ status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>
             require::vector("weight", in.weight, in.reward.extent[1], "one per reward:", require::holds::numbers);
         !s.ok())
       return s;
-  require::footprints<2, 1> all;
+  if (in.tokens.given())
+    if (const status s = require::vector("tokens", in.tokens, in.reward.extent[0], one_per_score,
+                                         is_index(in.tokens.type) ? require::holds::indices : require::holds::numbers);
+        !s.ok())
+      return s;
+  require::footprints<3, 1> all;
   all.read(require::footprint_of("reward", in.reward));
-  if (in.weight.given()) all.read(require::footprint_of("weight", in.weight));
+  all.read("weight", in.weight), all.read("tokens", in.tokens);
   all.write(require::footprint_of("advantage", out.advantage));
   return all.check();
 }
@@ -118,7 +126,7 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
                 "prefer: decoupled takes a rule that learns of its group only and answers with an advantage_line");
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_decoupled(in, out); !s.ok()) return s;
+  if (const status s = detail::check_decoupled(in, out, false); !s.ok()) return s;
   const std::int64_t n = in.reward.extent[0], rewards = in.reward.extent[1];
   return with_scratch(
       exec, static_cast<std::size_t>(n > 0 ? n : 1) * sizeof(double), [&](char* scratch, const Exec& rest) -> status {

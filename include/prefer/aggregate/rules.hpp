@@ -42,6 +42,25 @@ PREFER_HD auto weighted(const Row& r, F f) {
   return sum;
 }
 
+// -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is present.
+// Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0.
+template <class Row, class Present>
+PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
+  using V = typename Row::value;
+  const V b(beta.as<double>());
+  V least(math::detail::infinity<double>()), weights(0), sum(0);
+  for (int k = 0; k < r.count(); ++k) {
+    if (r.weight(k) == 0) continue;
+    const V here = present(k);
+    least = math::select(here > V(0), math::select(r[k] < least, r[k], least), least);
+    weights += V(r.weight(k)) * here;
+  }
+  for (int k = 0; k < r.count(); ++k)
+    if (r.weight(k) != 0)
+      sum += math::select(present(k) > V(0), V(r.weight(k)) * math::expm1(-b * (r[k] - least)), V(0));
+  return math::select(weights == V(0), V(0), least - math::log1p(sum / weights) / b);
+}
+
 }  // namespace detail
 
 // sum_k w_k r_k; slope w_k.
@@ -155,12 +174,7 @@ struct soft_min {
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
     using V = typename Row::value;
-    const V b(beta.as<double>());
-    V least(math::detail::infinity<double>());
-    for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0) least = math::select(r[k] < least, r[k], least);
-    const V sum = detail::weighted(r, [&](int k) PREFER_HD_LAMBDA { return math::exp(-b * (r[k] - least)); });
-    return least - math::log(sum / V(r.weights())) / b;
+    return detail::soft_minimum(r, beta, [](int) PREFER_HD_LAMBDA { return V(1); });
   }
   template <class Row, class V>
   PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
