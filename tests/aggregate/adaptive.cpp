@@ -221,6 +221,22 @@ TEST_CASE("adaptive advantages: what the rules are for") {
   CHECK(a[0] == doctest::Approx(3));
   CHECK(a[3] == doctest::Approx(-2));
   CHECK(a[2] == doctest::Approx(1));  // -1 + 2
+  // Never more than `most` times; a reward of weight 0 has no say in what is rare; one that never varies adds nothing.
+  std::vector<double> rare;
+  for (int g = 0; g < 64; ++g)
+    for (int i = 0; i < 2; ++i) {
+      rare.push_back(i), rare.push_back(g == 0 ? i : 0), rare.push_back(0.7);
+    }
+  const dara plain{.most = 5.0, .epsilon = 0.0, .std = deviation::population, .white = {.on = false}};
+  const auto b = advantages(plain, rare, 3, 2);
+  CHECK((b[0] == -2 && b[1] == 6));
+  CHECK(advantages(plain, rare, 3, 2, {0, 1, 1})[1] == 1);
+  dara wide = plain;
+  wide.most = 100.0;
+  CHECK(advantages(wide, rare, 3, 2)[1] == 9);  // 1 + sqrt(64)
+  // DVAO: a negative weight turns its reward round.
+  const std::vector<double> penalised = advantages(dvao{}, {1, 3, 0, 1}, 2, 2, {1, -0.25});
+  CHECK((penalised[0] == doctest::Approx(1.0 / 3) && penalised[1] == doctest::Approx(-1.0 / 3)));  // (1/2 - 1/4) / (1/2 + 1/4)
   // GD2PO: of samples with (good, bad) rewards nothing is left, and the others know that half of the group is gone.
   const std::vector<double> mixed = {1, 1, 0, 0, 1, 0, 0, 1};
   const gd2po raw{.hard = true, .epsilon = 0.0, .std = deviation::population, .white = {.on = false}};

@@ -283,7 +283,7 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
                                  static_cast<double*>(window.moments.data),
                                  window.slots.extent[0],
                                  static_cast<int>(batch.extent[0])};
-  return detail::per_reward(exec, work.rewards, work);
+  return per_reward(exec, work.rewards, work);
 }
 
 // The best of each of K rewards so far: ideal_k <- max(ideal_k, the selected rewards k of N samples), as `tchebycheff`
@@ -310,7 +310,7 @@ status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, E
   detail::aggregate_arguments a;
   a.n = n, a.rewards = static_cast<int>(k);
   a.reward = detail::place_of(reward), a.mask = detail::place_of(mask);
-  return detail::run_best_rewards(exec, a, detail::place_of(ideal));
+  return run_best_rewards(exec, a, detail::place_of(ideal));
 }
 
 // Weights of K rewards, 1 <= K <= 64, by a rule: saturation_aware, lagrangian, covariance_targeted, or one of their
@@ -330,7 +330,7 @@ status adapt_weights(const Exec& exec, const Rule& rule, const std::type_identit
                            detail::place_of(in.target),
                            detail::place_of(out.dual),
                            detail::place_of(out.average)};
-  return detail::per_reward(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
+  return per_reward(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
 }
 
 }  // namespace PREFER_ABI
