@@ -4,8 +4,11 @@
 
 // Everything, with CUDA. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.cuh>
+#include <prefer/aggregate/adaptive.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/decoupled.cuh>
+#include <prefer/aggregate/group_covariance.cuh>
+#include <prefer/aggregate/reward_weights.cuh>
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_to_go.cuh>
 #include <prefer/core/evaluate_tokens.cuh>

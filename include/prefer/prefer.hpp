@@ -4,8 +4,11 @@
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.hpp>
+#include <prefer/aggregate/adaptive.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/decoupled.hpp>
+#include <prefer/aggregate/group_covariance.hpp>
+#include <prefer/aggregate/reward_weights.hpp>
 #include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_to_go.hpp>
 #include <prefer/core/evaluate_tokens.hpp>

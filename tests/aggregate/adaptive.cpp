@@ -51,8 +51,8 @@ void check_sizes(std::int64_t rewards, std::int64_t gap, bool masked, bool token
 }
 
 // Advantages of rewards in groups of equal size, by call(exec, in, out).
-using call_type = std::function<status(const cpu&, const decoupled_inputs<space::host>&,
-                                       const decoupled_outputs<space::host>&)>;
+using call_type =
+    std::function<status(const cpu&, const decoupled_inputs<space::host>&, const decoupled_outputs<space::host>&)>;
 std::vector<double> advantages_by(const call_type& call, const std::vector<double>& r, std::int64_t rewards,
                                   std::int64_t size, const std::vector<double>& weight) {
   const auto n = static_cast<std::int64_t>(r.size()) / rewards;
@@ -69,7 +69,9 @@ std::vector<double> advantages_by(const call_type& call, const std::vector<doubl
 template <class Rule>
 std::vector<double> advantages(const Rule& rule, const std::vector<double>& r, std::int64_t rewards, std::int64_t size,
                                const std::vector<double>& weight = {}) {
-  return advantages_by([&](const cpu& exec, const auto& in, const auto& out) { return decoupled_advantages(exec, rule, in, out); }, r, rewards, size, weight);
+  return advantages_by(
+      [&](const cpu& exec, const auto& in, const auto& out) { return decoupled_advantages(exec, rule, in, out); }, r,
+      rewards, size, weight);
 }
 
 std::vector<double> random_rewards(std::int64_t n, const std::vector<double>& scales, std::uint64_t seed = 4) {
@@ -236,7 +238,8 @@ TEST_CASE("adaptive advantages: what the rules are for") {
   CHECK(advantages(wide, rare, 3, 2)[1] == 9);  // 1 + sqrt(64)
   // DVAO: a negative weight turns its reward round.
   const std::vector<double> penalised = advantages(dvao{}, {1, 3, 0, 1}, 2, 2, {1, -0.25});
-  CHECK((penalised[0] == doctest::Approx(1.0 / 3) && penalised[1] == doctest::Approx(-1.0 / 3)));  // (1/2 - 1/4) / (1/2 + 1/4)
+  CHECK((penalised[0] == doctest::Approx(1.0 / 3) &&
+         penalised[1] == doctest::Approx(-1.0 / 3)));  // (1/2 - 1/4) / (1/2 + 1/4)
   // GD2PO: of samples with (good, bad) rewards nothing is left, and the others know that half of the group is gone.
   const std::vector<double> mixed = {1, 1, 0, 0, 1, 0, 0, 1};
   const gd2po raw{.hard = true, .epsilon = 0.0, .std = deviation::population, .white = {.on = false}};
@@ -279,7 +282,8 @@ TEST_CASE("adaptive advantages name what is wrong, and write nothing") {
   };
   const in good{.reward = {r, 3, 2}, .offsets = {o, 2}};
   const in counted{.reward = {r, 3, 2}, .offsets = {o, 2}, .tokens = {tokens, 3}};
-  refused("prefer: unused input: tokens: expected to be left out, since this call does not whiten", dvao{}, counted, exec);
+  refused("prefer: unused input: tokens: expected to be left out, since this call does not whiten", dvao{}, counted,
+          exec);
   refused("prefer: unused input: tokens", corr_grpo{}, counted, exec);
   refused("prefer: unused input: tokens", decoupled<>{}, counted, exec);
   refused("prefer: bad extent: tokens is 2, expected one per score: 3", gdpo{},

@@ -189,12 +189,14 @@ struct adaptive_case : decoupled_case<S> {
   buffer<std::int32_t> tokens;
   bool by_tokens = false;
 
-  adaptive_case(const std::vector<int>& sizes, std::int64_t k, std::int64_t gap) : base(sizes, k, gap), tokens(base::total) {
+  adaptive_case(const std::vector<int>& sizes, std::int64_t k, std::int64_t gap)
+      : base(sizes, k, gap), tokens(base::total) {
     noise random(21);
     for (std::int64_t i = 0; i < base::total; ++i) tokens.at(i) = static_cast<std::int32_t>(random.bits() % 50);
     for (std::int64_t j = 0; j < k; ++j) base::weight.set(j, j == 2 ? 0 : 1 - 0.25 * static_cast<double>(j));
     for (std::int64_t g = 0; k > 1 && g < base::n; g += 3)
-      for (std::int64_t i = base::offsets.at(g); i < base::offsets.at(g + 1); ++i) base::reward.set(i * base::row + 1, 0.7);
+      for (std::int64_t i = base::offsets.at(g); i < base::offsets.at(g + 1); ++i)
+        base::reward.set(i * base::row + 1, 0.7);
   }
   prefer::decoupled_inputs<prefer::space::host> inputs(bool whitens) {
     auto in = base::inputs();

@@ -107,7 +107,8 @@ TEST_CASE("adaptive weights are their definitions, step by step: numbers of rewa
 TEST_CASE("adaptive weights: what they are for") {
   double w[3], dual[3] = {}, average[3] = {};
   // A reward that hardly varies any more loses its weight; equal ones have 1 each; scales do not matter.
-  const moments equal[] = {{8, 1, 2}, {8, 100, 20000}, {8, 0.01, 0.0002}}, saturated[] = {{8, 1, 2}, {8, 9, 0}, {8, 2, 8}};
+  const moments equal[] = {{8, 1, 2}, {8, 100, 20000}, {8, 0.01, 0.0002}},
+                saturated[] = {{8, 1, 2}, {8, 9, 0}, {8, 2, 8}};
   check(adapt_weights(cpu{}, saturation_aware{}, {.moments = {&equal[0].count, 3, 3}}, {.weight = {w, 3}}));
   for (const double x : w) CHECK(x == doctest::Approx(1).epsilon(1e-5));
   check(adapt_weights(cpu{}, saturation_aware{}, {.moments = {&saturated[0].count, 3, 3}}, {.weight = {w, 3}}));
@@ -177,7 +178,8 @@ TEST_CASE("log-tamed over a running window: one calm batch does not tame what va
     check(reward_moments(cpu{}, {r, 4, 2}, {.offsets = {o, 2}}, {batch, 2, 3}));
     check(window_moments(cpu{}, {batch, 2, 3},
                          {.slots = {slots.data(), 2, 2, 3}, .cursor = {&cursor, 1}, .moments = {all.data(), 2, 3}}));
-    check(aggregate(cpu{}, log_tamed{}, {.reward = {r, 4, 2}, .moments = {all.data(), 2, 3}}, {.aggregate = {score, 4}}));
+    check(
+        aggregate(cpu{}, log_tamed{}, {.reward = {r, 4, 2}, .moments = {all.data(), 2, 3}}, {.aggregate = {score, 4}}));
     return score[1];
   };
   CHECK(tame(wild) == doctest::Approx(1.1 + std::log(41.0)));

@@ -35,9 +35,8 @@ void check_steps_on_cuda() {
       if (rule.target) in.target = target.read();
       if (rule.dual) out.dual = dual.view();
       if (rule.average) out.average = average.view();
-      const cudaGraphExec_t graph = capture(s.handle, [&] {
-        enqueues_only(rule.name, 1, [&] { prefer::check(rule.run(exec, in, out)); });
-      });
+      const cudaGraphExec_t graph =
+          capture(s.handle, [&] { enqueues_only(rule.name, 1, [&] { prefer::check(rule.run(exec, in, out)); }); });
       for (std::uint64_t number = 1; number < 4; ++number) {
         REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
         s.wait();

@@ -124,7 +124,8 @@ struct weight_case {
       const auto k = static_cast<std::size_t>(j);
       const auto exact = static_cast<double>(w[k]);
       const double rounding = std::fabs(exact) * std::ldexp(0.5000001, 1 - storage<S>::digits);
-      worst = std::fmax(worst, std::fabs(weight.get(j) - exact) - rounding - std::ldexp(1.0, storage<S>::least_exponent));
+      worst =
+          std::fmax(worst, std::fabs(weight.get(j) - exact) - rounding - std::ldexp(1.0, storage<S>::least_exponent));
       worst = std::fmax(worst, std::fabs(dual.get(j) - static_cast<double>(state.dual[k])));
       worst = std::fmax(worst, std::fabs(average.get(j) - static_cast<double>(state.average[k])));
     }
@@ -140,7 +141,8 @@ struct window_case {
   buffer<std::int64_t> cursor;
   std::vector<std::vector<double>> past;
 
-  window_case(std::int64_t w, std::int64_t k) : batches(w), rewards(k), batch(3 * k), slots(w * 3 * k), moments(3 * k), cursor(1) {
+  window_case(std::int64_t w, std::int64_t k)
+      : batches(w), rewards(k), batch(3 * k), slots(w * 3 * k), moments(3 * k), cursor(1) {
     for (std::int64_t i = 0; i < w * 3 * k; ++i) slots.set(i, 0);
     cursor.at(0) = 0;
   }

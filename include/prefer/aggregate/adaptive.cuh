@@ -13,7 +13,8 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 template <class Rule>
-static __global__ void __launch_bounds__(cuda_threads) scale_groups_kernel(const Rule rule, const adaptive_arguments a) {
+static __global__ void __launch_bounds__(cuda_threads)
+    scale_groups_kernel(const Rule rule, const adaptive_arguments a) {
   __shared__ double weights[most_rewards];
   for (int k = static_cast<int>(threadIdx.x); k < a.rewards; k += cuda_threads) {
     weights[k] = read_item<double>(a.weight, k);

@@ -38,11 +38,11 @@ struct adaptive_arguments {
   std::int64_t samples = 0;
   int rewards = 0;
   double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [n, K]
-  double *share = nullptr, *weights = nullptr;                                   // [K]
-  double *value = nullptr, *companion = nullptr;                                 // [N]
-  double* batch = nullptr;                                                       // 3
-  std::uint8_t* keep = nullptr;                                                  // [N]
-  moments* parts = nullptr;                                                      // [most_parts]
+  double *share = nullptr, *weights = nullptr;                                  // [K]
+  double *value = nullptr, *companion = nullptr;                                // [N]
+  double* batch = nullptr;                                                      // 3
+  std::uint8_t* keep = nullptr;                                                 // [N]
+  moments* parts = nullptr;                                                     // [weighted_moments_parts]
 
   void carve(arena& memory) {
     const std::int64_t cells = groups.groups * rewards;
@@ -355,10 +355,9 @@ inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t s
 // K passes of group_map for the moments, one over all rewards, one to three more over one number per sample. Workspace:
 // decoupled_advantages_workspace(n, N, K) bytes (on CUDA optional). Accuracy, determinism and errors as group_map's.
 template <class Exec, class Rule>
-requires detail::adaptive_rule<Rule>
-status decoupled_advantages(const Exec& exec, const Rule& rule,
-                            const std::type_identity_t<decoupled_inputs<Exec::memory>>& in,
-                            const std::type_identity_t<decoupled_outputs<Exec::memory>>& out) {
+requires detail::adaptive_rule<Rule> status
+decoupled_advantages(const Exec& exec, const Rule& rule, const std::type_identity_t<decoupled_inputs<Exec::memory>>& in,
+                     const std::type_identity_t<decoupled_outputs<Exec::memory>>& out) {
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
   if (const status s = detail::check_decoupled(in, out, rule.batch().on); !s.ok()) return s;

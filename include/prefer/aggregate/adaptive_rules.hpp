@@ -80,7 +80,7 @@ struct group_factor {
   enum class kind : std::uint8_t { mean, inverse_std };
   kind how = kind::mean;
   scalar epsilon = 0.0, least = 0.0;
-  bool drops = false;          // samples whose companion is 0 get 0 and are left out of whitening
+  bool drops = false;  // samples whose companion is 0 get 0 and are left out of whitening
   bool after_whitening = false;
 
   PREFER_HD double of(const moments& companions) const {
@@ -92,8 +92,8 @@ struct group_factor {
 };
 
 // sum_k w_k z_k, then whitened. Source: GDPO (arXiv 2601.05242), equations as in its TRL patch, which whitens over
-// sequences; its verl patch whitens over tokens (give .tokens), where long answers count more. `decoupled<>` is the same
-// over sequences, for any rule in the place of z.
+// sequences; its verl patch whitens over tokens (give .tokens), where long answers count more. `decoupled<>` is the
+// same over sequences, for any rule in the place of z.
 struct gdpo {
   scalar epsilon = 1e-4;
   deviation std = deviation::sample;
@@ -130,10 +130,11 @@ struct dvao {
   }
 };
 
-// The soft minimum of the z_k, -1/beta log(sum_k v_k e^(-beta z_k)) with v = w / sum w, then whitened: mean - beta / 2 *
-// variance over the rewards for small beta (GDPO's mean at beta to 0), the worst reward for large. Weights must not be
-// negative; a reward that is left out takes its weight with it. The paper raises beta linearly from 0.5 to 2: give a
-// pointer. Source: RVPO (arXiv 2605.05750), reconstructed from notes, without weights there.
+// The soft minimum of the z_k, -1/beta log(sum_k v_k e^(-beta z_k)) with v = w / sum w, then whitened. For
+// small beta the mean less beta / 2 times the variance over the rewards (GDPO at beta to 0), for large the worst
+// reward. Weights must not be negative; a reward that is left out takes its weight with it. The paper raises beta
+// linearly from 0.5 to 2: give a pointer. Source: RVPO (arXiv 2605.05750), reconstructed from notes, without weights
+// there.
 struct rvpo {
   scalar beta = 1.0;
   scalar epsilon = 1e-4;
@@ -187,9 +188,10 @@ struct dara {
 
 // sum_k w_k z_k of the samples whose rewards agree, times the share of the group that is kept, then whitened over those
 // that are kept; the others get 0. A sample is in conflict where some w_k z_k > slack and some < -slack; it is dropped
-// then, if `hard`, or else if |sum_k w_k z_k| < agreement * (sum_k |w_k z_k| + slack). Two rewards and `hard` drop every
-// mixed sample. Source: GD2PO (arXiv 2606.16771) and its code, whose agreement is 0.8 in scripts and 0.2 otherwise;
-// `after_whitening`: the share multiplies whitened advantages, as a reimplementation has it. Weights are proposed here.
+// then, if `hard`, or else if |sum_k w_k z_k| < agreement * (sum_k |w_k z_k| + slack). Two rewards and `hard` drop
+// every mixed sample. Source: GD2PO (arXiv 2606.16771) and its code, whose agreement is 0.8 in scripts and 0.2
+// otherwise; `after_whitening`: the share multiplies whitened advantages, as a reimplementation has it. Weights are
+// proposed here.
 struct gd2po {
   scalar agreement = 0.8;
   bool hard = false;
@@ -232,8 +234,8 @@ struct gd2po {
 // independent rewards are divided by sqrt(K), copies of one reward by K. A reward that does not vary has correlations
 // of 0, with itself too. One reward is only centred. The sum of correlations is the variance of sum_k sign(w_k) z_k; it
 // nears 0 for rewards that oppose each other, and is taken to be `least` at least (proposed here; 0 for the source's
-// form). Source: CorrGRPO (arXiv 2609.36820), reconstructed from two notes that agree; weights are proposed here: w_k r_k
-// takes the place of r_k.
+// form). Source: CorrGRPO (arXiv 2609.36820), reconstructed from two notes that agree; weights are proposed here: w_k
+// r_k takes the place of r_k.
 struct corr_grpo {
   scalar epsilon = 1e-6;
   scalar least = 0.05;

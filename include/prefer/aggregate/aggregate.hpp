@@ -185,9 +185,8 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
                ? require::fail(errc::missing_input, "moments", "three numbers per reward, since this rule reads them")
                : require::fail(errc::unused_input, "moments", "to be left out, since this rule does not read it");
   if (idealistic != in.ideal.given())
-    return idealistic
-               ? require::fail(errc::missing_input, "ideal", "one number per reward, since this rule reads them")
-               : require::fail(errc::unused_input, "ideal", "to be left out, since this rule does not read it");
+    return idealistic ? require::fail(errc::missing_input, "ideal", "one number per reward, since this rule reads them")
+                      : require::fail(errc::unused_input, "ideal", "to be left out, since this rule does not read it");
   if (in.upstream.given() && !out.grad_reward.given())
     return require::fail(errc::unused_input, "upstream", "to be left out, since no gradient is asked for");
   if (!out.aggregate.given() && !out.grad_reward.given())
@@ -232,7 +231,8 @@ template <class Exec, class Rule>
 status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<aggregate_inputs<Exec::memory>>& in,
                  const std::type_identity_t<aggregate_outputs<Exec::memory>>& out) {
   if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_aggregate(in, out, Rule::learns_batch, detail::learns_ideal<Rule>); !s.ok()) return s;
+  if (const status s = detail::check_aggregate(in, out, Rule::learns_batch, detail::learns_ideal<Rule>); !s.ok())
+    return s;
   detail::aggregate_arguments a;
   a.n = in.reward.extent[0], a.rewards = static_cast<int>(in.reward.extent[1]);
   a.reward = detail::place_of(in.reward);

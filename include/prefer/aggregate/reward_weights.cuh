@@ -11,7 +11,8 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-static __global__ void __launch_bounds__(cuda_threads) best_rewards_kernel(const aggregate_arguments a, const sink ideal) {
+static __global__ void __launch_bounds__(cuda_threads)
+    best_rewards_kernel(const aggregate_arguments a, const sink ideal) {
   __shared__ double best[cuda_threads];
   const int k = static_cast<int>(blockIdx.x), own = static_cast<int>(threadIdx.x);
   best[own] = largest_reward(a, k, own, cuda_threads, weight_state::at(ideal, k));

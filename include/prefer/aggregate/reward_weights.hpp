@@ -55,9 +55,9 @@ struct weight_state {
 };
 
 // w_k = K c_k / (sum_l c_l + epsilon) with the coefficients of variation c_k = S_k / (|M_k| + epsilon) of the batch: a
-// saturated reward, which hardly varies any more, loses its weight. Not invariant under shifts, and without bounds where
-// a mean is near 0: for positive rewards. Source: SAW (arXiv 2606.07705) and its code, for two rewards there. Its GRPO
-// form weighs rewards (`weighted_sum`, then `grpo`), its GDPO form normalised ones (`gdpo`, over tokens).
+// saturated reward, which hardly varies any more, loses its weight. Not invariant under shifts, and without bounds
+// where a mean is near 0: for positive rewards. Source: SAW (arXiv 2606.07705) and its code, for two rewards there. Its
+// GRPO form weighs rewards (`weighted_sum`, then `grpo`), its GDPO form normalised ones (`gdpo`, over tokens).
 struct saturation_aware {
   static constexpr bool reads_moments = true, reads_covariance = false, reads_target = false;
   static constexpr bool keeps_dual = false, keeps_average = false;
@@ -80,11 +80,11 @@ struct saturation_aware {
 };
 
 // Multipliers of constraints: dual_k <- dual_k + rate (target_k - M_k), held between 0 and `most`, for rewards whose
-// mean is to be at least the target; the weight is the dual. With `costs` the mean is to be at most the target: the sign
-// of the step is turned, and the weight is -dual. The reward `primary` keeps its dual and has weight 1. A reward without
-// samples keeps its dual. Duals begin at 0. Source: projected dual ascent; as CTWA's repository has it (arXiv
-// 2602.06869, rate 0.01), and for costs as Constrained GRPO (arXiv 2602.05863), which mixes normalised rewards (`gdpo`),
-// since a group's deviation would undo the multipliers of a sum; `most` is proposed here.
+// mean is to be at least the target; the weight is the dual. With `costs` the mean is to be at most the target: the
+// sign of the step is turned, and the weight is -dual. The reward `primary` keeps its dual and has weight 1. A reward
+// without samples keeps its dual. Duals begin at 0. Source: projected dual ascent; as CTWA's repository has it (arXiv
+// 2602.06869, rate 0.01), and for costs as Constrained GRPO (arXiv 2602.05863), which mixes normalised rewards
+// (`gdpo`), since a group's deviation would undo the multipliers of a sum; `most` is proposed here.
 struct lagrangian {
   static constexpr bool reads_moments = true, reads_covariance = false, reads_target = true;
   static constexpr bool keeps_dual = true, keeps_average = false;
@@ -113,11 +113,12 @@ struct lagrangian {
   }
 };
 
-// average_k <- (1 - smoothing) average_k + smoothing covariance_k; dual_k <- dual_k + rate max(0, target_k - average_k);
-// the weight is e^dual_k: a reward that the update follows less than it should counts more. A covariance that is NaN
-// changes nothing. Duals begin at 0, averages where the caller wants, and weights only grow: divide by their sum
-// (soft_min's do not need it) or set duals back. Source: CTWA (arXiv 2602.06869) and its code, whose targets are 0.05 to
-// 0.15, of the covariance (or correlation) within prompts of a reward with the clipped weight of its sample.
+// average_k <- (1 - smoothing) average_k + smoothing covariance_k; dual_k <- dual_k + rate max(0, target_k -
+// average_k); the weight is e^dual_k: a reward that the update follows less than it should counts more. A covariance
+// that is NaN changes nothing. Duals begin at 0, averages where the caller wants, and weights only grow: divide by
+// their sum (soft_min's do not need it) or set duals back. Source: CTWA (arXiv 2602.06869) and its code, whose targets
+// are 0.05 to 0.15, of the covariance (or correlation) within prompts of a reward with the clipped weight of its
+// sample.
 struct covariance_targeted {
   static constexpr bool reads_moments = false, reads_covariance = true, reads_target = true;
   static constexpr bool keeps_dual = true, keeps_average = true;
@@ -178,8 +179,7 @@ PREFER_HD double largest_reward(const aggregate_arguments& a, int k, std::int64_
                                 double most) {
   for (std::int64_t i = from; i < a.n; i += step) {
     if (!selects(a.mask, i)) continue;
-    const double x =
-        load_element<double>(a.reward.data, a.reward.type, i * a.reward.row_stride + k * a.reward.stride);
+    const double x = load_element<double>(a.reward.data, a.reward.type, i * a.reward.row_stride + k * a.reward.stride);
     most = x > most ? x : most;
   }
   return most;
@@ -212,12 +212,12 @@ status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
   if (k < 1 || k > most_rewards)
     return require::fail(errc::bad_extent, "weight", k < 1 ? "rewards, at least" : "rewards, at most",
                          static_cast<double>(k), k < 1 ? 1 : most_rewards);
-  if (const status s =
-          first_error(weight_needs("moments", in.moments.given(), Rule::reads_moments, "three numbers per reward"),
-                      weight_needs("covariance", in.covariance.given(), Rule::reads_covariance, "one per reward"),
-                      weight_needs("target", in.target.given(), Rule::reads_target, "one per reward"),
-                      weight_needs("dual", out.dual.given(), Rule::keeps_dual, "one per reward, which is updated"),
-                      weight_needs("average", out.average.given(), Rule::keeps_average, "one per reward, which is updated"));
+  if (const status s = first_error(
+          weight_needs("moments", in.moments.given(), Rule::reads_moments, "three numbers per reward"),
+          weight_needs("covariance", in.covariance.given(), Rule::reads_covariance, "one per reward"),
+          weight_needs("target", in.target.given(), Rule::reads_target, "one per reward"),
+          weight_needs("dual", out.dual.given(), Rule::keeps_dual, "one per reward, which is updated"),
+          weight_needs("average", out.average.given(), Rule::keeps_average, "one per reward, which is updated"));
       !s.ok())
     return s;
   const auto optional = [&](const char* name, const auto& v, require::holds what) {

@@ -51,8 +51,8 @@ PREFER_HD auto weighted(const Row& r, F f) {
   return sum;
 }
 
-// -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is present.
-// Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0.
+// -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is
+// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0.
 template <class Row, class Present>
 PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   using V = typename Row::value;

@@ -5,8 +5,8 @@
 #include <prefer/core/execution.hpp>
 #include <prefer/core/status.hpp>
 
-// per_reward(exec, K, work): work(k) for each of at most 64 rewards, in any order, then work.finish() once, when all are
-// done. On CUDA one small block.
+// per_reward(exec, K, work): work(k) for each of at most 64 rewards, in any order, then work.finish() once, when all
+// are done. On CUDA one small block.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {

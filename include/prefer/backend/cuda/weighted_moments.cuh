@@ -16,8 +16,7 @@ namespace detail {
 static __global__ void __launch_bounds__(group_threads) weighted_pieces_kernel(const weighted_moments_arguments a) {
   __shared__ double shared[group_threads][3];
   const std::int64_t piece = blockIdx.x, pieces = gridDim.x;
-  const moments mine =
-      weighted_piece(a, a.n * piece / pieces + threadIdx.x, a.n * (piece + 1) / pieces, group_threads);
+  const moments mine = weighted_piece(a, a.n * piece / pieces + threadIdx.x, a.n * (piece + 1) / pieces, group_threads);
   const moments all = block_merge(mine, shared);
   if (threadIdx.x == 0) a.parts[piece] = all;
 }
