@@ -163,7 +163,7 @@ TEST_CASE("a window of moments holds the last batches, and its bits depend on no
                           .moments = {c.moments.data(), 2, 3}}));
   };
   push(there, 90), push(there, 91);
-  for (const std::uint64_t seed : {7, 8, 9}) push(here, seed), push(there, seed);
+  for (const std::uint64_t seed : {7u, 8u, 9u}) push(here, seed), push(there, seed);
   CHECK(here.moments.bytes() == there.moments.bytes());
   for (const char* tag : {"golden", "identity", "threads"}) covers("window_moments", tag);
 }

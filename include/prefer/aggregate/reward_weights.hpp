@@ -152,7 +152,7 @@ struct weight_work {
   PREFER_HD void finish() const {}
 };
 
-struct window_work {
+struct moment_ring_work {
   const double* batch;
   double* slots;
   std::int64_t* cursor;
@@ -277,12 +277,12 @@ template <class Exec>
 status window_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& batch,
                       const std::type_identity_t<moment_window<Exec::memory>>& window) {
   if (const status s = detail::check_window(batch, window); !s.ok()) return s;
-  const detail::window_work work{static_cast<const double*>(batch.data),
-                                 static_cast<double*>(window.slots.data),
-                                 static_cast<std::int64_t*>(window.cursor.data),
-                                 static_cast<double*>(window.moments.data),
-                                 window.slots.extent[0],
-                                 static_cast<int>(batch.extent[0])};
+  const detail::moment_ring_work work{static_cast<const double*>(batch.data),
+                                      static_cast<double*>(window.slots.data),
+                                      static_cast<std::int64_t*>(window.cursor.data),
+                                      static_cast<double*>(window.moments.data),
+                                      window.slots.extent[0],
+                                      static_cast<int>(batch.extent[0])};
   return per_reward(exec, work.rewards, work);
 }
 
