@@ -269,6 +269,65 @@ TEST_CASE("adaptive advantages: the same bits for any threads; no allocation") {
   }
 }
 
+TEST_CASE("decoupled advantages of a batch on several processes are those of one") {
+  // Three processes with groups of their own; the last has none. Statistics are merged in between.
+  const std::vector<double> r = random_rewards(80, {1, 0.3}, 6);
+  std::vector<double> rare = r;
+  for (std::size_t i = 24; i < 160; i += 2) rare[i + 1] = 0.7;  // the second reward varies in the first groups only
+  std::vector<std::int64_t> o;
+  for (std::int64_t at = 0; at <= 80; at += 4) o.push_back(at);
+  std::vector<std::int32_t> tokens;
+  for (int i = 0; i < 80; ++i) tokens.push_back(i % 7 + 1);
+  struct part {
+    std::int64_t first, groups;
+  };
+  const part parts[] = {{0, 13}, {13, 7}, {20, 0}};
+  memory scratch(20, 80, 2);
+  const cpu exec{.workspace = scratch.get()};
+  const auto inputs_of = [&](const part& p, bool counted) {
+    decoupled_inputs<space::host> in{.reward = {rare.data(), 80, 2}, .offsets = {o.data() + p.first, p.groups + 1}};
+    if (counted) in.tokens = {tokens.data(), 80};
+    return in;
+  };
+  const auto spread = [&](const call_type& call, bool learns, bool counted) {
+    std::vector<double> whole(80), mine(80);
+    check(call(exec, inputs_of({0, 20}, counted), {.advantage = {whole.data(), 80}}));
+    moments active[2], batch, one[2];
+    for (const part& p : parts) {
+      if (!learns) break;
+      check(call(exec, inputs_of(p, counted), {.found_active = {&one[0].count, 2, 3}}));
+      for (int k = 0; k < 2; ++k) active[k] = merge(active[k], one[k]);
+    }
+    const auto with_active = [&](const part& p) {
+      auto in = inputs_of(p, counted);
+      if (learns) in.active = {&active[0].count, 2, 3};
+      return in;
+    };
+    for (const part& p : parts) {
+      check(call(exec, with_active(p), {.found_batch = {&one[0].count, 3}}));
+      batch = merge(batch, one[0]);
+    }
+    for (const part& p : parts) {
+      auto in = with_active(p);
+      in.batch = {&batch.count, 3};
+      check(call(exec, in, {.advantage = {mine.data(), 80}}));
+    }
+    double worst = 0;
+    for (std::size_t i = 0; i < 80; ++i) worst = std::fmax(worst, std::fabs(whole[i] - mine[i]));
+    return worst;
+  };
+  for (const auto& rule : every_rule) {
+    INFO(rule.name);
+    const auto call = [&](const cpu& on, const auto& in, const auto& out) { return rule.run(on, in, out); };
+    for (const bool counted : {false, true})
+      if (rule.white.on) CHECK(spread(call, std::string(rule.name) == "dara", counted) < 1e-13);
+  }
+  const auto plain = [](const cpu& on, const auto& in, const auto& out) {
+    return decoupled_advantages(on, decoupled<>{}, in, out);
+  };
+  CHECK(spread(plain, false, false) < 1e-13);
+}
+
 TEST_CASE("adaptive advantages name what is wrong, and write nothing") {
   const double r[6] = {1, 2, 3, 4, 5, 6};
   double a[3] = {-7, -7, -7};
@@ -288,6 +347,13 @@ TEST_CASE("adaptive advantages name what is wrong, and write nothing") {
   refused("prefer: unused input: tokens", decoupled<>{}, counted, exec);
   refused("prefer: bad extent: tokens is 2, expected one per score: 3", gdpo{},
           {.reward = {r, 3, 2}, .offsets = {o, 2}, .tokens = {tokens, 2}}, exec);
+  const in known{.reward = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 3}};
+  refused("prefer: unused input: batch: expected to be left out, since this call does not whiten", dvao{}, known, exec);
+  refused("prefer: unused input: batch", decoupled<>{.whiten = false}, known, exec);
+  refused("prefer: unused input: active", gdpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .active = {r, 2, 3}}, exec);
+  refused("prefer: bad extent: batch is 2", gdpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 2}}, exec);
+  refused("prefer: bad extent: active is 1", dara{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .active = {r, 1, 3}},
+          exec);
   refused("prefer: bad offsets: offsets[1] is 4", rvpo{}, {.reward = {r, 3, 2}, .offsets = {beyond, 2}}, exec);
   refused("prefer: workspace too small: exec.workspace.bytes is 0", dara{}, good, cpu{});
   refused("prefer: overlap: advantage", gdpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .tokens = {a, 3}}, exec);

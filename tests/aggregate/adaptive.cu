@@ -103,7 +103,25 @@ TEST_CASE("adaptive advantages on CUDA: launches counted, nothing allocated, cap
       CHECK(c.worst_advantage(expected()) < rule.tolerance());
     }
     cudaGraphExecDestroy(graph);
+    // What a process finds, given back to it, changes nothing.
+    buffer<double> batch_host(3), active_host(6);
+    device<double> batch(batch_host), active(active_host);
     auto in = d.inputs(rule.white.on);
+    auto out = d.outputs();
+    const bool learns = std::string(rule.name) == "dara";
+    if (rule.white.on) out.found_batch = batch.view();
+    if (learns) out.found_active = prefer::view<double, 2, on>(active.data(), 2, 3);
+    prefer::check(rule.run(exec, in, out));
+    s.wait();
+    const auto alone = (d.advantage.fetch(), c.advantage.bytes());
+    if (rule.white.on) in.batch = batch.read();
+    if (learns) in.active = prefer::view<const double, 2, on>(active.data(), 2, 3);
+    prefer::check(rule.run(exec, in, d.outputs()));
+    s.wait();
+    d.advantage.fetch(), batch.fetch(), active.fetch();
+    CHECK(c.advantage.bytes() == alone);
+    CHECK(c.worst_advantage(expected()) < rule.tolerance());
+    if (learns) CHECK((active_host.get(0) == 3 && active_host.get(1) == 1 && active_host.get(4) == 2.0 / 3));
     in.weight.extent[0] = 3;
     CHECK(std::string(rule.run(exec, in, d.outputs()).argument) == "weight");
     CHECK(rule.run(prefer::cuda{.stream = s.handle, .workspace = small.get()}, d.inputs(false), d.outputs()).code ==

@@ -10,6 +10,8 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 using namespace prefer;
 using prefer_test::covers;
@@ -164,6 +166,8 @@ TEST_CASE("Tchebycheff: the worst reward alone counts, the first of equal ones, 
   CHECK(slope == std::vector<double>{2, 0});
   CHECK(one(tchebycheff{.mix = 0.25}, {1, 3}, {2, 2}, {}, &slope, {2, 4}) == 0);  // -2 + (2 + 6) / 4
   CHECK(slope == std::vector<double>{2.5, 0.5});
+  for (const auto& holed : {std::vector<double>{missing, 1, 2}, {1, missing, 2}, {1, 2, missing}})
+    CHECK(std::isnan(one(tchebycheff{}, holed, {}, {}, nullptr, {2, 2, 2})));
   // Of rewards at their ideals nothing is missing; beyond them there is more to gain.
   CHECK(one(tchebycheff{}, {2, 4}, {}, {}, nullptr, {2, 4}) == 0);
   CHECK(one(tchebycheff{}, {3, 6}, {}, {}, nullptr, {2, 4}) == 1);
@@ -189,6 +193,44 @@ TEST_CASE("log-tamed: the paper's form and the released code's, and undefined mo
   CHECK(one(log_tamed{.above = log_tamed::threshold::value, .value = 0.5}, {1, 2, 3}, {1, 0, 1}, holed) ==
         doctest::Approx(1 + std::log(4.0)));
   covers("log_tamed", "identity");
+}
+
+TEST_CASE(
+    "how aggregates of independent rewards correlate with them: a sum follows the wild one, taming lets go of it") {
+  constexpr std::int64_t n = 20000;
+  prefer_test::noise random(17);
+  std::vector<double> r, known(6), a(n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double u = random.uniform(0, 1);
+    r.push_back(random.uniform(0.5, 1.5)), r.push_back(20 * u * u * u * u);
+  }
+  const std::int64_t o[] = {0, n};
+  check(reward_moments(cpu{}, {r.data(), n, 2}, {.offsets = {o, 2}}, {known.data(), 2, 3}));
+  const double ideal[] = {1.5, 20};
+  const auto correlations = [&](const auto& rule) {
+    aggregate_inputs<space::host> in{.reward = {r.data(), n, 2}};
+    if (rule.learns_batch) in.moments = {known.data(), 2, 3};
+    if (detail::learns_ideal<std::decay_t<decltype(rule)>>) in.ideal = {ideal, 2};
+    check(aggregate(cpu{}, rule, in, {.aggregate = {a.data(), n}}));
+    double mean = 0, yy = 0, xy[2] = {};
+    for (const double y : a) mean += y / n;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      yy += (a[i] - mean) * (a[i] - mean);
+      for (std::size_t k = 0; k < 2; ++k) xy[k] += (a[i] - mean) * (r[2 * i + k] - known[3 * k + 1]);
+    }
+    return std::pair(xy[0] / std::sqrt(yy * known[2]), xy[1] / std::sqrt(yy * known[5]));
+  };
+  const double calm = std::sqrt(known[2] / (known[2] + known[5])), wild = std::sqrt(known[5] / (known[2] + known[5]));
+  const auto sum = correlations(weighted_sum{}), tamed = correlations(log_tamed{});
+  CHECK(std::fabs(sum.first - calm) < 0.02);
+  CHECK(std::fabs(sum.second - wild) < 0.02);
+  CHECK(tamed.first > 4 * sum.first);
+  CHECK(tamed.second < sum.second);
+  CHECK(tamed.second > tamed.first);  // it still has more to say
+  // The soft minimum listens to the calm reward, which is often the smaller; Tchebycheff to the one far from its ideal.
+  const auto least = correlations(soft_min{.beta = 5.0}), behind = correlations(tchebycheff{});
+  CHECK(least.first > sum.first);
+  CHECK(behind.second > 0.99);
 }
 
 TEST_CASE("aggregates have the same bits for any threads, allocate nothing, and are scores of advantages") {

@@ -151,6 +151,8 @@ TEST_CASE("a window of moments holds the last batches, and its bits depend on no
       CHECK(c.worst() < 1e-14);
       CHECK(c.cursor.at(0) == static_cast<std::int64_t>(number) + 1);
       CHECK((c.slots.intact() && c.moments.intact()));
+      const std::int64_t newest = static_cast<std::int64_t>(number) % width;
+      for (std::int64_t i = 0; i < 9; ++i) CHECK(c.slots.get(9 * newest + i) == c.batch.get(i));
     }
   }
   // The same three batches, elsewhere in the ring.

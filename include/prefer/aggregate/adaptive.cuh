@@ -38,7 +38,7 @@ static __global__ void __launch_bounds__(cuda_threads) find_active_kernel(const 
     const std::int64_t g = first + threadIdx.x;
     active += __syncthreads_count(g < a.groups.groups && a.std[g * a.rewards + k] > 0);
   }
-  if (threadIdx.x == 0) a.share[k] = static_cast<double>(active) / static_cast<double>(a.groups.groups);
+  if (threadIdx.x == 0) a.found_active[k] = share_of(active, a.groups.groups);
 }
 
 // The rewards of one sample of group g.
@@ -96,11 +96,13 @@ inline void find_active(const cuda& exec, const adaptive_arguments& a) {
 }
 template <class Rule>
 status map_rewards(const cuda& exec, const Rule& rule, const adaptive_arguments& a) {
+  if (a.samples == 0) return {};
   const auto blocks = static_cast<unsigned>(cuda_blocks(a.samples));
   map_rewards_kernel<Rule><<<blocks, cuda_threads, 0, exec.stream.stream>>>(rule, a);
   return launch_status("decoupled_advantages");
 }
 inline void multiply_values(const cuda& exec, const adaptive_arguments& a) {
+  if (a.samples == 0) return;
   multiply_values_kernel<<<static_cast<unsigned>(cuda_blocks(a.samples)), cuda_threads, 0, exec.stream.stream>>>(a);
 }
 

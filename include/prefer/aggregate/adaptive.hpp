@@ -38,18 +38,23 @@ struct adaptive_arguments {
   std::int64_t samples = 0;
   int rewards = 0;
   double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [n, K]
-  double *share = nullptr, *weights = nullptr;                                  // [K]
+  double* weights = nullptr;                                                    // [K]
+  moments* active = nullptr;                                                    // [K]
   double *value = nullptr, *companion = nullptr;                                // [N]
-  double* batch = nullptr;                                                      // 3
+  moments* batch = nullptr;                                                     // 1
   std::uint8_t* keep = nullptr;                                                 // [N]
   moments* parts = nullptr;                                                     // [weighted_moments_parts]
+
+  const moments *known_batch = nullptr, *known_active = nullptr;  // of all processes, if given
+  moments *found_batch = nullptr, *found_active = nullptr;        // where the caller wants those of this one
 
   void carve(arena& memory) {
     const std::int64_t cells = groups.groups * rewards;
     number = memory.take<double>(cells), mean = memory.take<double>(cells), std = memory.take<double>(cells);
-    scale = memory.take<double>(cells), share = memory.take<double>(rewards), weights = memory.take<double>(rewards);
+    scale = memory.take<double>(cells), weights = memory.take<double>(rewards);
+    active = memory.take<moments>(rewards), batch = memory.take<moments>(1);
     value = memory.take<double>(samples), companion = memory.take<double>(samples);
-    batch = memory.take<double>(3), keep = memory.take<std::uint8_t>(samples);
+    keep = memory.take<std::uint8_t>(samples);
     parts = memory.take<moments>(weighted_moments_parts);
   }
   source column(int k) const {
@@ -120,7 +125,7 @@ template <class Rule>
 PREFER_HD void prepare_state(const Rule& rule, const adaptive_arguments& a, double* states) {
   for (int k = 0; k < a.rewards; ++k)
     if constexpr (learns_active<Rule>)
-      states[k] = rule.prepare(active_rewards{a.rewards, a.share, a.weights}, k);
+      states[k] = rule.prepare(active_rewards{a.rewards, a.known_active, a.weights}, k);
     else
       states[k] = 0;
 }
@@ -150,11 +155,16 @@ void scale_groups(const cpu& exec, const Rule& rule, const adaptive_arguments& a
   });
 }
 
+PREFER_HD moments share_of(std::int64_t active, std::int64_t groups) {
+  const auto all = static_cast<double>(groups);
+  return {all, groups == 0 ? 0 : static_cast<double>(active) / all, 0};
+}
+
 inline void find_active(const cpu&, const adaptive_arguments& a) {
   for (int k = 0; k < a.rewards; ++k) {
     std::int64_t active = 0;
     for (std::int64_t g = 0; g < a.groups.groups; ++g) active += a.std[g * a.rewards + k] > 0;
-    a.share[k] = a.groups.groups == 0 ? 0 : static_cast<double>(active) / static_cast<double>(a.groups.groups);
+    a.found_active[k] = share_of(active, a.groups.groups);
   }
 }
 
@@ -290,25 +300,39 @@ status find_moments(const Exec& exec, const adaptive_arguments& a) {
   return {};
 }
 
+// The moments of the values that are kept.
+template <class Exec>
+status find_batch(const Exec& exec, const whitening& white, const adaptive_arguments& a, moments* to) {
+  if (a.tokens.data != nullptr)
+    return weighted_moments(exec, {a.samples, a.value, a.tokens, a.keep, &to->count, a.parts});
+  group_arguments g = scores_of(a, a.value, true);
+  g.batch_out = &to->count;
+  return group_map(exec, whitened_values{white}, g);
+}
+
 // Whitens the values, or passes them on, to `to`; what is not kept becomes 0.
 template <class Exec>
 status whiten_values(const Exec& exec, const whitening& white, const adaptive_arguments& a, const sink& to) {
   group_arguments g = scores_of(a, a.value, true);
   g.out = to;
   if (!white.on) return group_map(exec, pass_on{}, g);
-  if (a.tokens.data != nullptr) {
-    if (const status s = weighted_moments(exec, {a.samples, a.value, a.tokens, a.keep, a.batch, a.parts}); !s.ok())
-      return s;
-    g.batch = a.batch;
+  const moments* known = a.known_batch;
+  if (a.found_batch != nullptr || (known == nullptr && a.tokens.data != nullptr)) {
+    moments* const found = a.found_batch != nullptr ? a.found_batch : a.batch;
+    if (const status s = find_batch(exec, white, a, found); !s.ok()) return s;
+    if (known == nullptr) known = found;
   }
-  return group_map(exec, whitened_values{white}, g);
+  if (known != nullptr) g.batch = &known->count;
+  return to.data != nullptr ? group_map(exec, whitened_values{white}, g) : status{};
 }
 
 template <class Exec, class Rule>
 status run_adaptive(const Exec& exec, const Rule& rule, const adaptive_arguments& a) {
   if (const status s = find_moments(exec, a); !s.ok()) return s;
   scale_groups(exec, rule, a);
-  if constexpr (learns_active<Rule>) find_active(exec, a);
+  if constexpr (learns_active<Rule>)
+    if (a.found_active != nullptr) find_active(exec, a);
+  if (a.groups.out.data == nullptr && a.found_batch == nullptr) return {};
   if (const status s = map_rewards(exec, rule, a); !s.ok()) return s;
   if constexpr (!has_factor<Rule>) {
     return whiten_values(exec, rule.batch(), a, a.groups.out);
@@ -352,6 +376,10 @@ inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t s
 // exactly 0 before whitening. Samples that the mask leaves out, or that a rule drops, get 0 and take no part in
 // whitening. Tokens count what is whitened, which a rule that does not whiten refuses.
 //
+// Of a batch that lies on several processes each finds its part first, without .advantage: .found_active (dara), then,
+// given the merged .active, .found_batch; these are merged (merge_processes, core/moments.hpp), and a last call is
+// given .active and .batch. How the samples lie on the processes changes the result by roundings of these moments only.
+//
 // K passes of group_map for the moments, one over all rewards, one to three more over one number per sample. Workspace:
 // decoupled_advantages_workspace(n, N, K) bytes (on CUDA optional). Accuracy, determinism and errors as group_map's.
 template <class Exec, class Rule>
@@ -360,7 +388,9 @@ decoupled_advantages(const Exec& exec, const Rule& rule, const std::type_identit
                      const std::type_identity_t<decoupled_outputs<Exec::memory>>& out) {
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_decoupled(in, out, rule.batch().on); !s.ok()) return s;
+  const bool whitens = rule.batch().on;
+  if (const status s = detail::check_decoupled(in, out, {whitens, whitens, detail::learns_active<Rule>}); !s.ok())
+    return s;
   const std::int64_t n = in.reward.extent[0], rewards = in.reward.extent[1];
   detail::adaptive_arguments a;
   a.reward = detail::place_of(in.reward);
@@ -377,11 +407,16 @@ decoupled_advantages(const Exec& exec, const Rule& rule, const std::type_identit
     g.score = a.column(k);
     if (const status s = detail::check_group_content(exec, g); !s.ok()) return s;
   }
-  if (n == 0) return {};
+  a.known_batch = static_cast<const moments*>(in.batch.data);
+  a.known_active = static_cast<const moments*>(in.active.data);
+  a.found_batch = static_cast<moments*>(out.found_batch.data);
+  a.found_active = static_cast<moments*>(out.found_active.data);
   const std::size_t bytes = detail::adaptive_memory(a.groups.groups, n, rewards).bytes();
   return with_scratch(exec, bytes, [&](char* scratch, const Exec& rest) -> status {
     detail::arena memory(scratch);
     a.carve(memory);
+    if (a.found_active == nullptr && a.known_active == nullptr) a.found_active = a.active;
+    if (a.known_active == nullptr) a.known_active = a.found_active;
     return detail::run_adaptive(rest, rule, a);
   });
 }

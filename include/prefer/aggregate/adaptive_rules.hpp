@@ -71,7 +71,10 @@ struct group_rewards {
 // The share of the groups of a batch in which each reward varies, and the weights.
 struct active_rewards {
   int count = 0;
-  const double *share = nullptr, *weights = nullptr;
+  const moments* groups = nullptr;  // how many, and the mean of [the reward varies]
+  const double* weights = nullptr;
+
+  PREFER_HD double share(int k) const { return groups[k].mean; }
 };
 
 // What a group's advantages are multiplied by: the mean of its samples' companions, or 1 / (their standard deviation +
@@ -171,9 +174,9 @@ struct dara {
   PREFER_HD double prepare(const active_rewards& all, int k) const {
     double largest = 0;
     for (int l = 0; l < all.count; ++l)
-      if (all.weights[l] != 0 && all.share[l] > largest) largest = all.share[l];
-    if (all.share[k] == 0) return 1;
-    const double u = ::sqrt(largest / all.share[k]), limit = most.as<double>();
+      if (all.weights[l] != 0 && all.share(l) > largest) largest = all.share(l);
+    if (all.share(k) == 0) return 1;
+    const double u = ::sqrt(largest / all.share(k)), limit = most.as<double>();
     return u < limit ? u : limit;
   }
   template <class Row>

@@ -156,12 +156,16 @@ struct plain_moments {
 };
 
 template <bool Mutable, space S>
-status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
-  if (v.type != element::f64) return require::fail(errc::bad_element, "moments", "elements of type double");
-  if (const status s = require::matrix("moments", v, rewards, 3, require::holds::totals); !s.ok()) return s;
+status check_moment_rows(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
+  if (v.type != element::f64) return require::fail(errc::bad_element, name, "elements of type double");
+  if (const status s = require::matrix(name, v, rewards, 3, require::holds::totals); !s.ok()) return s;
   if (v.stride[1] == 1 && (v.stride[0] == 3 || rewards < 2)) return {};
-  return require::fail(errc::bad_stride, "moments", "three doubles per reward without gaps: a row stride of",
+  return require::fail(errc::bad_stride, name, "three doubles per reward without gaps: a row stride of",
                        static_cast<double>(v.stride[0]), 3);
+}
+template <bool Mutable, space S>
+status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
+  return check_moment_rows("moments", v, rewards);
 }
 
 template <space S>

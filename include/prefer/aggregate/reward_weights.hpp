@@ -251,7 +251,7 @@ status check_window(const input_view<2, S>& batch, const moment_window<S>& windo
   if (window.slots.type != element::f64) return require::fail(errc::bad_element, "slots", "elements of type double");
   if (window.cursor.type != element::i64) return require::fail(errc::bad_element, "cursor", "an element of type int64");
   if (const status s =
-          first_error(check_moment_rows(batch, k), check_moment_rows(window.moments, k),
+          first_error(check_moment_rows("batch", batch, k), check_moment_rows(window.moments, k),
                       require::batch("slots", window.slots, {batches, k, 3}),
                       require::vector("cursor", window.cursor, 1, "one element,", require::holds::indices));
       !s.ok())
