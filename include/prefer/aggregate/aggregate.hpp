@@ -156,16 +156,12 @@ struct plain_moments {
 };
 
 template <bool Mutable, space S>
-status check_moment_rows(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
-  if (v.type != element::f64) return require::fail(errc::bad_element, name, "elements of type double");
-  if (const status s = require::matrix(name, v, rewards, 3, require::holds::totals); !s.ok()) return s;
-  if (v.stride[1] == 1 && (v.stride[0] == 3 || rewards < 2)) return {};
-  return require::fail(errc::bad_stride, name, "three doubles per reward without gaps: a row stride of",
-                       static_cast<double>(v.stride[0]), 3);
-}
-template <bool Mutable, space S>
 status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
-  return check_moment_rows("moments", v, rewards);
+  if (v.type != element::f64) return require::fail(errc::bad_element, "moments", "elements of type double");
+  if (const status s = require::matrix("moments", v, rewards, 3, require::holds::totals); !s.ok()) return s;
+  if (v.stride[1] == 1 && (v.stride[0] == 3 || rewards < 2)) return {};
+  return require::fail(errc::bad_stride, "moments", "three doubles per reward without gaps: a row stride of",
+                       static_cast<double>(v.stride[0]), 3);
 }
 
 template <space S>
@@ -178,6 +174,14 @@ status check_rewards(const input_view<2, S>& reward) {
                          k < 1 ? "rewards per sample, at least" : "rewards per sample, at most", static_cast<double>(k),
                          k < 1 ? 1 : most_rewards);
   return require::matrix("reward", reward, n, k);
+}
+
+// The same of an argument of another name, which may be left out.
+template <bool Mutable, space S>
+status check_reward_moments(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
+  status s = v.given() ? check_moment_rows(v, rewards) : status{};
+  if (!s.ok()) s.argument = name;
+  return s;
 }
 
 template <space S>

@@ -116,11 +116,10 @@ status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>
         !s.ok())
       return s;
   const std::int64_t k = in.reward.extent[1];
-  if (const status s =
-          first_error(in.batch.given() ? check_moments("batch", in.batch) : status{},
-                      in.active.given() ? check_moment_rows("active", in.active, k) : status{},
-                      out.found_batch.given() ? check_moments("found_batch", out.found_batch) : status{},
-                      out.found_active.given() ? check_moment_rows("found_active", out.found_active, k) : status{});
+  if (const status s = first_error(in.batch.given() ? check_moments("batch", in.batch) : status{},
+                                   check_reward_moments("active", in.active, k),
+                                   out.found_batch.given() ? check_moments("found_batch", out.found_batch) : status{},
+                                   check_reward_moments("found_active", out.found_active, k));
       !s.ok())
     return s;
   require::footprints<7, 3> all;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/advantage/group_advantage.cuh>
-#include <prefer/aggregate/detail/per_reward.cuh>
+#include <prefer/aggregate/detail/for_rewards.cuh>
 #include <prefer/aggregate/group_covariance.hpp>
 
 // The CUDA half of aggregate/group_covariance.hpp.

@@ -4,7 +4,7 @@
 
 #include <prefer/advantage/rules.hpp>
 #include <prefer/aggregate/aggregate.hpp>
-#include <prefer/aggregate/detail/per_reward.hpp>
+#include <prefer/aggregate/detail/for_rewards.hpp>
 #include <prefer/core/arena.hpp>
 
 #include <cstddef>
@@ -102,7 +102,7 @@ status run_group_covariances(const Exec& exec, const group_covariance& form, con
     const mean_product rule{form.correlation ? deviation::population : form.std};
     if (const status s = group_map(exec, rule, g); !s.ok()) return s;
   }
-  return per_reward(exec, rewards, covariance_work{batch, out});
+  return for_rewards(exec, rewards, covariance_work{batch, out});
 }
 
 template <space S>

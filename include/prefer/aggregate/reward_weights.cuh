@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/aggregate/aggregate.cuh>
-#include <prefer/aggregate/detail/per_reward.cuh>
+#include <prefer/aggregate/detail/for_rewards.cuh>
 #include <prefer/aggregate/reward_weights.hpp>
 
 // The CUDA half of aggregate/reward_weights.hpp.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/aggregate/aggregate.hpp>
-#include <prefer/aggregate/detail/per_reward.hpp>
+#include <prefer/aggregate/detail/for_rewards.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -223,12 +223,11 @@ status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
   const auto optional = [&](const char* name, const auto& v, require::holds what) {
     return v.given() ? require::vector(name, v, k, "one per reward:", what) : status{};
   };
-  if (const status s = first_error(optional("weight", out.weight, require::holds::numbers),
-                                   in.moments.given() ? check_moment_rows(in.moments, k) : status{},
-                                   optional("covariance", in.covariance, require::holds::numbers),
-                                   optional("target", in.target, require::holds::numbers),
-                                   optional("dual", out.dual, require::holds::totals),
-                                   optional("average", out.average, require::holds::totals));
+  if (const status s = first_error(
+          optional("weight", out.weight, require::holds::numbers), check_reward_moments("moments", in.moments, k),
+          optional("covariance", in.covariance, require::holds::numbers),
+          optional("target", in.target, require::holds::numbers), optional("dual", out.dual, require::holds::totals),
+          optional("average", out.average, require::holds::totals));
       !s.ok())
     return s;
   require::footprints<3, 3> all;
@@ -251,7 +250,7 @@ status check_window(const input_view<2, S>& batch, const moment_window<S>& windo
   if (window.slots.type != element::f64) return require::fail(errc::bad_element, "slots", "elements of type double");
   if (window.cursor.type != element::i64) return require::fail(errc::bad_element, "cursor", "an element of type int64");
   if (const status s =
-          first_error(check_moment_rows("batch", batch, k), check_moment_rows(window.moments, k),
+          first_error(check_reward_moments("batch", batch, k), check_reward_moments("moments", window.moments, k),
                       require::batch("slots", window.slots, {batches, k, 3}),
                       require::vector("cursor", window.cursor, 1, "one element,", require::holds::indices));
       !s.ok())
@@ -283,7 +282,7 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
                                       static_cast<double*>(window.moments.data),
                                       window.slots.extent[0],
                                       static_cast<int>(batch.extent[0])};
-  return per_reward(exec, work.rewards, work);
+  return for_rewards(exec, work.rewards, work);
 }
 
 // The best of each of K rewards so far: ideal_k <- max(ideal_k, the selected rewards k of N samples), as `tchebycheff`
@@ -330,7 +329,7 @@ status adapt_weights(const Exec& exec, const Rule& rule, const std::type_identit
                            detail::place_of(in.target),
                            detail::place_of(out.dual),
                            detail::place_of(out.average)};
-  return per_reward(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
+  return for_rewards(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
 }
 
 }  // namespace PREFER_ABI
