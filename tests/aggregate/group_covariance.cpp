@@ -19,7 +19,8 @@ using prefer_test::covers;
 namespace {
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
-const group_covariance forms[] = {{}, {.std = deviation::sample}, {.correlation = true}};
+const group_covariance forms[] = {
+    {}, {.std = deviation::sample}, {.correlation = true}, {.correlation = true, .std = deviation::sample}};
 
 struct memory {
   std::vector<char> bytes;
