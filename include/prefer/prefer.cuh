@@ -6,9 +6,12 @@
 #include <prefer/advantage/group_advantage.cuh>
 #include <prefer/advantage/history.cuh>
 #include <prefer/advantage/reward_advantage.cuh>
+#include <prefer/aggregate/adaptive.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/criteria.cuh>
 #include <prefer/aggregate/decoupled.cuh>
+#include <prefer/aggregate/group_covariance.cuh>
+#include <prefer/aggregate/reward_weights.cuh>
 #include <prefer/core/evaluate_indexed.cuh>
 #include <prefer/core/evaluate_to_go.cuh>
 #include <prefer/core/evaluate_tokens.cuh>

@@ -6,9 +6,12 @@
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/advantage/history.hpp>
 #include <prefer/advantage/reward_advantage.hpp>
+#include <prefer/aggregate/adaptive.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/criteria.hpp>
 #include <prefer/aggregate/decoupled.hpp>
+#include <prefer/aggregate/group_covariance.hpp>
+#include <prefer/aggregate/reward_weights.hpp>
 #include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_to_go.hpp>
 #include <prefer/core/evaluate_tokens.hpp>

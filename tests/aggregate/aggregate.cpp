@@ -10,15 +10,17 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 using namespace prefer;
 using prefer_test::covers;
-using prefer_test::each_aggregate;
 using prefer_test::reward_case;
 
 namespace {
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
+const auto& every_rule = prefer_test::aggregate_entries<cpu>();
 
 template <class S>
 void find_moments(reward_case<S>& c, const cpu& exec = {}) {
@@ -36,33 +38,42 @@ void check_sizes(std::int64_t gap, bool masked) {
       for (std::int64_t i = 0; masked && i < n; ++i)
         if (!c.mask.at(i)) c.reward.set(i * c.row, missing);
       find_moments(c);
-      each_aggregate([&](const char* name, const auto& rule, const auto& definition) {
-        INFO(name);
-        const bool learns = rule.learns_batch;
+      for (const auto& rule : every_rule) {
+        INFO(rule.name);
         for (const isa level : prefer_test::levels())
-          check(aggregate(cpu{.isa = level}, rule, c.inputs(learns), c.outputs()));
-        CHECK(c.worst(definition) < 1);
+          check(rule.run(cpu{.isa = level}, c.inputs(rule.learns_batch, rule.learns_ideal), c.outputs()));
+        CHECK(c.worst(rule.value) < 1);
         CHECK(c.intact());
-        for (const char* tag : {"golden", "identity"}) covers(name, tag);
-        covers<S>(name, "sizes");
-        if (masked) covers(name, "masked");
-      });
+        for (const char* tag : {"golden", "identity"}) covers(rule.name, tag);
+        covers<S>(rule.name, "sizes");
+        if (masked) covers(rule.name, "masked");
+      }
     }
 }
 
+using run_type = decltype(prefer_test::aggregate_entry<cpu>::run);
+
 // The aggregate of one sample.
-template <class Rule>
-double one(const Rule& rule, std::vector<double> r, std::vector<double> w = {}, std::vector<moments> m = {},
-           std::vector<double>* slope = nullptr) {
+double one_by(const run_type& run, const std::vector<double>& r, const std::vector<double>& w,
+              const std::vector<moments>& m, std::vector<double>* slope, const std::vector<double>& ideal) {
   double value = 0;
   const auto k = static_cast<std::int64_t>(r.size());
   std::vector<double> grad(r.size());
   aggregate_inputs<space::host> in{.reward = {r.data(), 1, k}};
   if (!w.empty()) in.weight = {w.data(), k};
   if (!m.empty()) in.moments = {&m[0].count, k, 3};
-  check(aggregate(cpu{}, rule, in, {.aggregate = {&value, 1}, .grad_reward = {grad.data(), 1, k}}));
+  if (!ideal.empty()) in.ideal = {ideal.data(), k};
+  check(run(cpu{}, in, {.aggregate = {&value, 1}, .grad_reward = {grad.data(), 1, k}}));
   if (slope != nullptr) *slope = grad;
   return value;
+}
+template <class Rule>
+double one(const Rule& rule, const std::vector<double>& r, const std::vector<double>& w = {},
+           const std::vector<moments>& m = {}, std::vector<double>* slope = nullptr,
+           const std::vector<double>& ideal = {}) {
+  const auto run = [&](const cpu& exec, const aggregate_inputs<space::host>& in,
+                       const aggregate_outputs<space::host>& out) { return aggregate(exec, rule, in, out); };
+  return one_by(run, r, w, m, slope, ideal);
 }
 
 // A reward of mean 1 whose coefficient of variation is h.
@@ -132,32 +143,114 @@ TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward ou
   CHECK(one(harmonic_mean{}, {0, 4}) == 0);
   CHECK(std::isnan(one(geometric_mean{}, {-1, 4})));
   CHECK(std::isnan(one(harmonic_mean{}, {-1, 4})));
-  each_aggregate([&](const char* name, const auto& rule, const auto&) {
-    if (rule.learns_batch) return;
-    INFO(name);
-    CHECK(one(rule, {0.5, missing, 2}, {1, 0, 1}) == one(rule, {0.5, 2}, {1, 1}));
-    CHECK(std::isnan(one(rule, {0.5, missing, 2}, {1, 1, 1})));
-  });
+  for (const auto& rule : every_rule) {
+    if (rule.learns_batch) continue;
+    INFO(rule.name);
+    const std::vector<double> three(rule.learns_ideal ? 3 : 0, 1.0), two(rule.learns_ideal ? 2 : 0, 1.0);
+    const auto of = [&](const std::vector<double>& x, const std::vector<double>& w) {
+      return one_by(rule.run, x, w, {}, nullptr, x.size() == 3 ? three : two);
+    };
+    CHECK(of({0.5, missing, 2}, {1, 0, 1}) == of({0.5, 2}, {1, 1}));
+    for (const auto& holed : {std::vector<double>{missing, 0.5, 2}, {0.5, missing, 2}, {0.5, 2, missing}})
+      CHECK(std::isnan(of(holed, {1, 1, 1})));
+  }
+}
+
+TEST_CASE("Tchebycheff: the worst reward alone counts, the first of equal ones, and a mixture breaks ties") {
+  std::vector<double> slope;
+  CHECK(one(tchebycheff{}, {1, 5, 2}, {1, 0.5, 1}, {}, &slope, {2, 5, 4}) == -2);
+  CHECK(slope == std::vector<double>{0, 0, 1});
+  CHECK(one(tchebycheff{}, {1, 5, 3}, {2, 7, 2}, {}, &slope, {2, 6, 4}) == -7);
+  CHECK(slope == std::vector<double>{0, 7, 0});
+  CHECK(one(tchebycheff{}, {1, 3}, {2, 2}, {}, &slope, {2, 4}) == -2);
+  CHECK(slope == std::vector<double>{2, 0});
+  CHECK(one(tchebycheff{.mix = 0.25}, {1, 3}, {2, 2}, {}, &slope, {2, 4}) == 0);  // -2 + (2 + 6) / 4
+  CHECK(slope == std::vector<double>{2.5, 0.5});
+  for (const auto& holed : {std::vector<double>{missing, 1, 2}, {1, missing, 2}, {1, 2, missing}})
+    CHECK(std::isnan(one(tchebycheff{}, holed, {}, {}, nullptr, {2, 2, 2})));
+  // Of rewards at their ideals nothing is missing; beyond them there is more to gain.
+  CHECK(one(tchebycheff{}, {2, 4}, {}, {}, nullptr, {2, 4}) == 0);
+  CHECK(one(tchebycheff{}, {3, 6}, {}, {}, nullptr, {2, 4}) == 1);
+}
+
+TEST_CASE("log-tamed: the paper's form and the released code's, and undefined moments") {
+  const std::vector<moments> m = {of_variation(0.2), of_variation(0.9)};
+  std::vector<double> slope;
+  CHECK(one(log_tamed::paper(), {3, 999}, {}, m) == doctest::Approx(3 + std::log(1000.0)));
+  CHECK(one(log_tamed::released(), {3, 999}, {}, m, &slope) == 5);
+  CHECK(slope == std::vector<double>{0, 0});
+  CHECK(one(log_tamed::released(), {-9, 1}, {}, m, &slope) == -5);
+  CHECK(one(log_tamed::released(), {1, 1}, {}, m, &slope) == doctest::Approx(1 + std::log(2.0)));
+  CHECK(slope == std::vector<double>{1, 0.5});
+  CHECK(std::isnan(one(log_tamed::released(), {1, -2}, {}, m, &slope)));
+  CHECK(std::isnan(slope[1]));
+  // A mean near 0: the code's epsilon makes of a huge coefficient one that is merely large, or turns its sign.
+  const std::vector<moments> near = {of_variation(0.5), of_variation(9, -5e-7)};
+  CHECK(one(log_tamed::paper(), {3, 3}, {}, near) == doctest::Approx(3 + std::log(4.0)));
+  CHECK(one(log_tamed::released(), {1, 1}, {}, near) == doctest::Approx(1 + std::log(2.0)));
+  const std::vector<moments> holed = {of_variation(0.2), {4, missing, missing}, of_variation(0.9)};
+  CHECK(one(log_tamed{}, {1, 2, 3}, {1, 0, 1}, holed) == 4);
+  CHECK(one(log_tamed{.above = log_tamed::threshold::value, .value = 0.5}, {1, 2, 3}, {1, 0, 1}, holed) ==
+        doctest::Approx(1 + std::log(4.0)));
+  covers("log_tamed", "identity");
+}
+
+TEST_CASE(
+    "how aggregates of independent rewards correlate with them: a sum follows the wild one, taming lets go of it") {
+  constexpr std::int64_t n = 20000;
+  prefer_test::noise random(17);
+  std::vector<double> r, known(6), a(n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double u = random.uniform(0, 1);
+    r.push_back(random.uniform(0.5, 1.5)), r.push_back(20 * u * u * u * u);
+  }
+  const std::int64_t o[] = {0, n};
+  check(reward_moments(cpu{}, {r.data(), n, 2}, {.offsets = {o, 2}}, {known.data(), 2, 3}));
+  const double ideal[] = {1.5, 20};
+  const auto correlations = [&](const auto& rule) {
+    aggregate_inputs<space::host> in{.reward = {r.data(), n, 2}};
+    if (rule.learns_batch) in.moments = {known.data(), 2, 3};
+    if (detail::learns_ideal<std::decay_t<decltype(rule)>>) in.ideal = {ideal, 2};
+    check(aggregate(cpu{}, rule, in, {.aggregate = {a.data(), n}}));
+    double mean = 0, yy = 0, xy[2] = {};
+    for (const double y : a) mean += y / n;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      yy += (a[i] - mean) * (a[i] - mean);
+      for (std::size_t k = 0; k < 2; ++k) xy[k] += (a[i] - mean) * (r[2 * i + k] - known[3 * k + 1]);
+    }
+    return std::pair(xy[0] / std::sqrt(yy * known[2]), xy[1] / std::sqrt(yy * known[5]));
+  };
+  const double calm = std::sqrt(known[2] / (known[2] + known[5])), wild = std::sqrt(known[5] / (known[2] + known[5]));
+  const auto sum = correlations(weighted_sum{}), tamed = correlations(log_tamed{});
+  CHECK(std::fabs(sum.first - calm) < 0.02);
+  CHECK(std::fabs(sum.second - wild) < 0.02);
+  CHECK(tamed.first > 4 * sum.first);
+  CHECK(tamed.second < sum.second);
+  CHECK(tamed.second > tamed.first);  // it still has more to say
+  // The soft minimum listens to the calm reward, which is often the smaller; Tchebycheff to the one far from its ideal.
+  const auto least = correlations(soft_min{.beta = 5.0}), behind = correlations(tchebycheff{});
+  CHECK(least.first > sum.first);
+  CHECK(behind.second > 0.99);
 }
 
 TEST_CASE("aggregates have the same bits for any threads, allocate nothing, and are scores of advantages") {
   reward_case<float> c(20000, 5);
   find_moments(c);
-  each_aggregate([&](const char* name, const auto& rule, const auto&) {
-    const auto in = c.inputs(rule.learns_batch);
+  for (const auto& rule : every_rule) {
+    const auto in = c.inputs(rule.learns_batch, rule.learns_ideal);
     const auto out = c.outputs();
     const long before = prefer_test::allocation_count();
-    const status s = aggregate(cpu{}, rule, in, out);
+    const status s = rule.run(cpu{}, in, out);
     CHECK(prefer_test::allocation_count() == before);
     CHECK(s.ok());
     const auto expected = c.aggregate.bytes(), slopes = c.grad.bytes();
     for (const int threads : {2, 3, 8}) {
       thread_pool pool(threads);
-      check(aggregate(cpu{.pool = pool}, rule, in, out));
+      check(rule.run(cpu{.pool = pool}, in, out));
       CHECK((c.aggregate.bytes() == expected && c.grad.bytes() == slopes));
     }
-    for (const char* tag : {"threads", "allocation"}) covers(name, tag);
-  });
+    for (const char* tag : {"threads", "allocation"}) covers(rule.name, tag);
+  }
   const auto moments_before = c.moments.bytes();
   thread_pool pool(3);
   find_moments(c, cpu{.pool = pool});
@@ -175,7 +268,7 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   using in = aggregate_inputs<space::host>;
   using out = aggregate_outputs<space::host>;
   const auto refused = [&](const char* text, const auto& rule, const in& i, const out& to) {
-    CHECK(std::string(message(aggregate(cpu{}, rule, i, to)).c_str()) == text);
+    CHECK(std::string(message(aggregate(cpu{}, rule, i, to)).c_str()).find(text) == 0);
     for (const double v : a) CHECK(v == -7);
   };
   const out to{.aggregate = {a, 3}};
@@ -188,6 +281,13 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
           {.reward = {r, 3, 2}, .moments = {m, 2, 3}}, to);
   refused("prefer: unused input: upstream: expected to be left out, since no gradient is asked for", soft_min{},
           {.reward = {r, 3, 2}, .upstream = {r, 3}}, to);
+  refused("prefer: missing input: ideal: expected one number per reward, since this rule reads them", tchebycheff{},
+          good, to);
+  refused("prefer: unused input: ideal", soft_min{}, {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
+  refused("prefer: bad extent: ideal is 3, expected one per reward: 2", tchebycheff{},
+          {.reward = {r, 3, 2}, .ideal = {r, 3}}, to);
+  refused("prefer: bad parameter: mix is -1", tchebycheff{.mix = -1.0}, {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
+  refused("prefer: bad parameter: limit is 0", held<weighted_sum>{.limit = 0.0}, good, to);
   refused("prefer: bad extent: weight is 3, expected one per reward: 2", weighted_sum{},
           {.reward = {r, 3, 2}, .weight = {r, 3}}, to);
   refused("prefer: bad extent: reward is 0, expected rewards per sample, at least 1", weighted_sum{},
@@ -219,5 +319,5 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   const status late = reward_moments(cpu{.content = content::all}, {holes, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
   CHECK((late.code == errc::not_a_number && late.index == 1));
   for (const double v : found) CHECK(v == 0);
-  each_aggregate([](const char* name, const auto&, const auto&) { covers(name, "bad-argument"); });
+  for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 }

@@ -14,13 +14,15 @@ using namespace prefer_test;
 
 namespace {
 
+const auto& every_rule = aggregate_entries<prefer::cuda>();
+
 // A case and its mirror on the device.
 template <class S>
 struct device_rewards {
   static constexpr auto on = prefer::space::device;
   reward_case<S>& host;
   device<S> reward, grad, aggregate, upstream;
-  device<double> weight, moments;
+  device<double> weight, moments, ideal;
   device<bool> mask;
   device<std::int32_t> offsets;
 
@@ -32,6 +34,7 @@ struct device_rewards {
         upstream(c.upstream),
         weight(c.weight),
         moments(c.moments),
+        ideal(c.ideal),
         mask(c.mask),
         offsets(c.offsets) {}
 
@@ -39,11 +42,12 @@ struct device_rewards {
   prefer::view<T, 2, on> matrix(T* data) const {
     return {data, host.n, host.rewards, host.row, 1};
   }
-  prefer::aggregate_inputs<on> inputs(bool learns) {
+  prefer::aggregate_inputs<on> inputs(bool learns, bool idealistic = false) {
     prefer::aggregate_inputs<on> in;
     in.reward = matrix<const S>(reward.data()), in.weight = weight.read(), in.upstream = upstream.read();
     if (host.masked) in.mask = mask.read();
     if (learns) in.moments = prefer::view<const double, 2, on>(moments.data(), host.rewards, 3);
+    if (idealistic) in.ideal = ideal.read();
     return in;
   }
   prefer::aggregate_outputs<on> outputs() {
@@ -67,16 +71,16 @@ void check_sizes_on_cuda(std::int64_t gap, bool masked) {
       if (!c.mask.at(i)) c.reward.set(i * c.row, std::numeric_limits<double>::quiet_NaN());
     device_rewards<S> d(c);
     prefer::check(d.find_moments(prefer::cuda{s.handle}));
-    each_aggregate([&](const char* name, const auto& rule, const auto& definition) {
-      INFO(name);
-      prefer::check(prefer::aggregate(prefer::cuda{s.handle}, rule, d.inputs(rule.learns_batch), d.outputs()));
+    for (const auto& rule : every_rule) {
+      INFO(rule.name);
+      prefer::check(rule.run(prefer::cuda{s.handle}, d.inputs(rule.learns_batch, rule.learns_ideal), d.outputs()));
       s.wait();
       d.aggregate.fetch(), d.grad.fetch();
-      CHECK(c.worst(definition) < 1);
+      CHECK(c.worst(rule.value) < 1);
       CHECK(c.intact());
-      covers<S>(name, "sizes");
-      if (masked) covers(name, "masked");
-    });
+      covers<S>(rule.name, "sizes");
+      if (masked) covers(rule.name, "masked");
+    }
   }
 }
 
@@ -97,13 +101,13 @@ TEST_CASE(
   const device_workspace memory(prefer::group_advantages_workspace(2, 700));
   const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
   prefer::check(d.find_moments(exec));
-  each_aggregate([&](const char* name, const auto& rule, const auto&) {
-    const auto in = d.inputs(rule.learns_batch);
+  for (const auto& rule : every_rule) {
+    const auto in = d.inputs(rule.learns_batch, rule.learns_ideal);
     const auto out = d.outputs();
-    enqueues_only(name, 1, [&] { prefer::check(prefer::aggregate(exec, rule, in, out)); });
+    enqueues_only(rule.name, 1, [&] { prefer::check(rule.run(exec, in, out)); });
     s.wait();
-    for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(name, tag);
-  });
+    for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(rule.name, tag);
+  }
   const cudaGraphExec_t graph = capture(s.handle, [&] {
     prefer::check(d.find_moments(exec));
     prefer::check(prefer::aggregate(exec, prefer::log_tamed{}, d.inputs(true), d.outputs()));

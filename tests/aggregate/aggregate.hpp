@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <type_traits>
 #include <vector>
 
 // Rewards as memory, and every rule by its definition, in long double.
@@ -19,6 +20,7 @@ using reals = std::vector<long double>;
 struct reward_facts {
   reals weight;
   std::vector<bool> tamed;
+  reals ideal;
   long double weights() const {
     long double sum = 0;
     for (const long double w : weight) sum += w;
@@ -58,9 +60,45 @@ void each_aggregate(F f) {
   f("geometric_mean", geometric_mean{}, [](const reals& r, const reward_facts& w) {
     return std::exp(weighted(r, w, [&](std::size_t k) { return std::log(r[k]); }) / w.weights());
   });
+  f("tchebycheff", tchebycheff{.mix = 0.125}, [](const reals& r, const reward_facts& w) {
+    long double worst = HUGE_VALL;
+    for (std::size_t k = 0; k < r.size(); ++k)
+      if (w.weight[k] != 0) worst = std::min(worst, w.weight[k] * (r[k] - w.ideal[k]));
+    return worst + 0.125L * weighted(r, w, [&](std::size_t k) { return r[k]; });
+  });
+  f("held", held<log_tamed>{.limit = 1.5}, [](const reals& r, const reward_facts& w) {
+    return std::min(1.5L, std::max(-1.5L, log_tamed_value(r, w, false)));
+  });
   f("harmonic_mean", harmonic_mean{}, [](const reals& r, const reward_facts& w) {
     return w.weights() / weighted(r, w, [&](std::size_t k) { return 1 / r[k]; });
   });
+}
+
+// A rule without its type, so that what tests do with each is compiled once.
+template <class Exec>
+struct aggregate_entry {
+  using inputs = prefer::aggregate_inputs<Exec::memory>;
+  using outputs = prefer::aggregate_outputs<Exec::memory>;
+  const char* name;
+  bool learns_batch, learns_ideal;
+  definition value;
+  std::function<prefer::status(const Exec&, const inputs&, const outputs&)> run;
+};
+template <class Exec>
+const std::vector<aggregate_entry<Exec>>& aggregate_entries() {
+  static const std::vector<aggregate_entry<Exec>> all = [] {
+    std::vector<aggregate_entry<Exec>> entries;
+    each_aggregate([&](const char* name, const auto& rule, const definition& value) {
+      using rule_type = std::decay_t<decltype(rule)>;
+      using entry = aggregate_entry<Exec>;
+      const auto run = [rule](const Exec& exec, const typename entry::inputs& in, const typename entry::outputs& out) {
+        return prefer::aggregate(exec, rule, in, out);
+      };
+      entries.push_back({name, rule_type::learns_batch, prefer::detail::learns_ideal<rule_type>, value, run});
+    });
+    return entries;
+  }();
+  return all;
 }
 
 // n samples of K rewards; the last reward varies more than the others, so that it is tamed by their mean.
@@ -69,7 +107,7 @@ struct reward_case {
   std::int64_t n, rewards, row;
   buffer<S> reward, grad;  // one row after the other, `gap` elements between
   buffer<S> aggregate, upstream;
-  buffer<double> weight, moments;
+  buffer<double> weight, moments, ideal;
   buffer<bool> mask;
   buffer<std::int32_t> offsets;
   bool masked = false;
@@ -84,6 +122,7 @@ struct reward_case {
         upstream(n),
         weight(k),
         moments(3 * k),
+        ideal(k),
         mask(n),
         offsets(3) {
     noise random(seed);
@@ -94,6 +133,7 @@ struct reward_case {
       mask.at(i) = random.bits() % 3 != 0;
     }
     for (std::int64_t j = 0; j < k; ++j) weight.set(j, j == 1 ? 0 : 0.25 * static_cast<double>(j + 1));
+    for (std::int64_t j = 0; j < k; ++j) ideal.set(j, 1.5 - 0.125 * static_cast<double>(j));
     offsets.at(0) = 0, offsets.at(1) = static_cast<std::int32_t>(n / 3), offsets.at(2) = static_cast<std::int32_t>(n);
   }
 
@@ -108,7 +148,7 @@ struct reward_case {
     reward_facts f;
     reals h;
     for (std::int64_t j = 0; j < rewards; ++j) {
-      f.weight.push_back(weight.get(j));
+      f.weight.push_back(weight.get(j)), f.ideal.push_back(ideal.get(j));
       long double sum = 0, squares = 0, count = 0;
       for (std::int64_t i = 0; i < n; ++i)
         if (counts(i)) sum += reward.get(i * row + j), count += 1;
@@ -122,13 +162,14 @@ struct reward_case {
     return f;
   }
 
-  prefer::aggregate_inputs<prefer::space::host> inputs(bool learns, bool gradient = true) {
+  prefer::aggregate_inputs<prefer::space::host> inputs(bool learns, bool idealistic = false) {
     prefer::aggregate_inputs<prefer::space::host> in;
     in.reward = prefer::view<const S, 2>(reward.data(), n, rewards, row, 1);
     in.weight = weight.read();
     if (masked) in.mask = mask.read();
     if (learns) in.moments = prefer::view<const double, 2>(moments.data(), rewards, 3);
-    if (gradient) in.upstream = upstream.read();
+    if (idealistic) in.ideal = ideal.read();
+    in.upstream = upstream.read();
     return in;
   }
   prefer::advantage_inputs<prefer::space::host> groups() {
@@ -170,7 +211,7 @@ struct reward_case {
       for (std::int64_t j = rewards; j < row; ++j)
         for (std::size_t b = 0; b < sizeof(S); ++b)
           if (reinterpret_cast<const unsigned char*>(&grad.at(i * row + j))[b] != 0xa5) return false;
-    return aggregate.intact() && grad.intact() && moments.intact();
+    return aggregate.intact() && grad.intact() && moments.intact() && ideal.intact();
   }
 };
 

@@ -119,6 +119,8 @@ template <class Exec, class Aggregation, class Rule>
 status reward_advantages(const Exec& exec, const Aggregation& aggregation, const Rule& rule,
                          const std::type_identity_t<reward_advantage_inputs<Exec::memory>>& in,
                          const std::type_identity_t<reward_advantage_outputs<Exec::memory>>& out) {
+  static_assert(!detail::learns_ideal<Aggregation>,
+                "prefer: a rule that wants ideal values goes through aggregate(), whose result group_advantages takes");
   constexpr space S = Exec::memory;
   if (const status s = first_error(aggregation.check(), rule.check()); !s.ok()) return s;
   if (const status s = detail::check_reward_advantages(in, out, Aggregation::learns_batch, detail::learns_batch<Rule>);

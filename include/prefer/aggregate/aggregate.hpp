@@ -21,6 +21,7 @@ struct aggregate_inputs {
   input_view<1, S> mask = {};      // N; bool or uint8: zero leaves the sample out
   input_view<2, S> moments = {};   // [K, 3] doubles side by side, for rules that learn of the batch: reward_moments
   input_view<1, S> upstream = {};  // N; derivatives of a loss by the aggregates; 1 if not given
+  input_view<1, S> ideal = {};     // K; for rules that learn of ideals: best_rewards
 };
 
 template <space S>
@@ -39,7 +40,7 @@ struct aggregate_arguments {
   std::int64_t n = 0;
   int rewards = 0;
   row_source reward;
-  source weight, mask, upstream;
+  source weight, mask, upstream, ideal;
   const moments* known = nullptr;
   sink out;
   row_sink gradient;
@@ -61,7 +62,7 @@ struct reward_columns {
   template <class Rule>
   PREFER_HD void set(const Rule& rule, const aggregate_arguments& a, int k) {
     weight[k] = read_item<double>(a.weight, k);
-    state[k] = rule.prepare({a.rewards, a.known}, k);
+    state[k] = rule.prepare({a.rewards, a.known, a.ideal.data == nullptr ? 0 : read_item<double>(a.ideal, k)}, k);
   }
   PREFER_HD void add_up(int count) {
     weights = 0;
@@ -156,11 +157,7 @@ struct plain_moments {
 
 template <bool Mutable, space S>
 status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
-  if (v.type != element::f64) return require::fail(errc::bad_element, "moments", "elements of type double");
-  if (const status s = require::matrix("moments", v, rewards, 3, require::holds::totals); !s.ok()) return s;
-  if (v.stride[1] == 1 && (v.stride[0] == 3 || rewards < 2)) return {};
-  return require::fail(errc::bad_stride, "moments", "three doubles per reward without gaps: a row stride of",
-                       static_cast<double>(v.stride[0]), 3);
+  return check_moment_rows(v, rewards, "three doubles per reward without gaps: a row stride of");
 }
 
 template <space S>
@@ -175,14 +172,25 @@ status check_rewards(const input_view<2, S>& reward) {
   return require::matrix("reward", reward, n, k);
 }
 
+// The same of an argument of another name, which may be left out.
+template <bool Mutable, space S>
+status check_reward_moments(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rewards) {
+  status s = v.given() ? check_moment_rows(v, rewards) : status{};
+  if (!s.ok()) s.argument = name;
+  return s;
+}
+
 template <space S>
-status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>& out, bool learns) {
+status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>& out, bool learns, bool idealistic) {
   if (const status s = check_rewards(in.reward); !s.ok()) return s;
   const std::int64_t n = in.reward.extent[0], k = in.reward.extent[1];
   if (learns != in.moments.given())
     return learns
                ? require::fail(errc::missing_input, "moments", "three numbers per reward, since this rule reads them")
                : require::fail(errc::unused_input, "moments", "to be left out, since this rule does not read it");
+  if (idealistic != in.ideal.given())
+    return idealistic ? require::fail(errc::missing_input, "ideal", "one number per reward, since this rule reads them")
+                      : require::fail(errc::unused_input, "ideal", "to be left out, since this rule does not read it");
   if (in.upstream.given() && !out.grad_reward.given())
     return require::fail(errc::unused_input, "upstream", "to be left out, since no gradient is asked for");
   if (!out.aggregate.given() && !out.grad_reward.given())
@@ -196,17 +204,18 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
           first_error(optional("weight", in.weight, k, "one per reward:", holds::numbers),
                       optional("mask", in.mask, n, per_sample, holds::flags),
                       in.moments.given() ? check_moment_rows(in.moments, k) : status{},
+                      optional("ideal", in.ideal, k, "one per reward:", holds::numbers),
                       optional("upstream", in.upstream, n, per_sample, holds::numbers),
                       optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
                       out.grad_reward.given() ? require::matrix("grad_reward", out.grad_reward, n, k) : status{});
       !s.ok())
     return s;
-  require::footprints<5, 2> all;
+  require::footprints<6, 2> all;
   const auto reads = [&](const char* name, const auto& v) {
     if (v.given()) all.read(require::footprint_of(name, v));
   };
   reads("reward", in.reward), reads("weight", in.weight), reads("mask", in.mask), reads("moments", in.moments);
-  reads("upstream", in.upstream);
+  reads("upstream", in.upstream), reads("ideal", in.ideal);
   if (out.aggregate.given()) all.write(require::footprint_of("aggregate", out.aggregate));
   if (out.grad_reward.given()) all.write(require::footprint_of("grad_reward", out.grad_reward));
   return all.check();
@@ -226,14 +235,15 @@ template <class Exec, class Rule>
 status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<aggregate_inputs<Exec::memory>>& in,
                  const std::type_identity_t<aggregate_outputs<Exec::memory>>& out) {
   if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_aggregate(in, out, Rule::learns_batch); !s.ok()) return s;
+  if (const status s = detail::check_aggregate(in, out, Rule::learns_batch, detail::learns_ideal<Rule>); !s.ok())
+    return s;
   if constexpr (requires { rule.check_rewards(in.reward.extent[1]); })
     if (const status s = rule.check_rewards(in.reward.extent[1]); !s.ok()) return s;
   detail::aggregate_arguments a;
   a.n = in.reward.extent[0], a.rewards = static_cast<int>(in.reward.extent[1]);
   a.reward = detail::place_of(in.reward);
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
-  a.mask = detail::place_of(in.mask);
+  a.mask = detail::place_of(in.mask), a.ideal = detail::place_of(in.ideal);
   a.upstream = detail::place_of(in.upstream), a.upstream.neutral = 1;
   a.known = static_cast<const moments*>(in.moments.data);
   a.out = detail::place_of(out.aggregate);
@@ -242,7 +252,8 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
 }
 
 // The moments (number, mean, sum of squared deviations) of each of K rewards over the selected samples of n groups, as
-// `aggregate` reads them. Merge them over processes or over a window of batches (merge, core/moments.hpp) as wanted.
+// `aggregate` reads them. Merge them over processes (merge_processes, core/moments.hpp) or over a window of
+// batches (window_moments, aggregate/reward_weights.hpp) as wanted.
 // Errors, reports and workspace (CUDA: group_advantages_workspace(n, N)) as in group_advantages; `exclude_nan` leaves
 // out rewards that are NaN. K times the launches of batch_moments.
 template <class Exec>

@@ -21,11 +21,16 @@ struct decoupled_inputs {
   input_view<1, S> weight = {};   // K, of any sign; 1 if not given
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the sample out of its group
   bool exclude_nan = false;       // a reward that is NaN counts 0 and is left out of its reward's moments
+  input_view<1, S> tokens = {};   // N; numbers or integers of 0 and above: whitening is over tokens (adaptive.hpp)
+  input_view<1, S> batch = {};    // 3 doubles: what to whiten by, the found_batch of all processes merged
+  input_view<2, S> active = {};   // [K, 3] doubles: the found_active of all processes merged (dara)
 };
 
 template <space S>
 struct decoupled_outputs {
-  output_view<1, S> advantage = {};  // N
+  output_view<1, S> advantage = {};     // N
+  output_view<1, S> found_batch = {};   // 3 doubles: moments of what is whitened, of this process
+  output_view<2, S> found_active = {};  // [K, 3] doubles: number of groups, share of those where a reward varies, 0
 };
 
 inline namespace PREFER_ABI {
@@ -77,10 +82,24 @@ struct pass_on {
   PREFER_HD unchanged operator()(const moments&) const { return {}; }
 };
 
+// What a call can use.
+struct decoupled_needs {
+  bool whitens, tokens, active;
+};
+
 template <space S>
-status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out) {
+status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out, const decoupled_needs& needs) {
   if (const status s = check_rewards(in.reward); !s.ok()) return s;
-  if (!out.advantage.given()) return require::fail(errc::missing_output, "advantage", "one element per sample");
+  if (!out.advantage.given() && !out.found_batch.given() && !out.found_active.given())
+    return require::fail(errc::missing_output, "advantage", "one element per sample");
+  if (in.tokens.given() && !needs.tokens)
+    return require::fail(errc::unused_input, "tokens", "to be left out, since this call does not whiten over tokens");
+  if (!needs.whitens && (in.batch.given() || out.found_batch.given()))
+    return require::fail(errc::unused_input, in.batch.given() ? "batch" : "found_batch",
+                         "to be left out, since this call does not whiten");
+  if (!needs.active && (in.active.given() || out.found_active.given()))
+    return require::fail(errc::unused_input, in.active.given() ? "active" : "found_active",
+                         "to be left out, since this rule does not learn of it");
   advantage_inputs<S> groups;
   groups.score.data = in.reward.data, groups.score.type = in.reward.type;
   groups.score.extent[0] = in.reward.extent[0], groups.score.stride[0] = in.reward.stride[0];
@@ -91,10 +110,24 @@ status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>
             require::vector("weight", in.weight, in.reward.extent[1], "one per reward:", require::holds::numbers);
         !s.ok())
       return s;
-  require::footprints<2, 1> all;
-  all.read(require::footprint_of("reward", in.reward));
-  if (in.weight.given()) all.read(require::footprint_of("weight", in.weight));
-  all.write(require::footprint_of("advantage", out.advantage));
+  if (in.tokens.given())
+    if (const status s = require::vector("tokens", in.tokens, in.reward.extent[0], one_per_score,
+                                         is_index(in.tokens.type) ? require::holds::indices : require::holds::numbers);
+        !s.ok())
+      return s;
+  const std::int64_t k = in.reward.extent[1];
+  if (const status s = first_error(in.batch.given() ? check_moments("batch", in.batch) : status{},
+                                   check_reward_moments("active", in.active, k),
+                                   out.found_batch.given() ? check_moments("found_batch", out.found_batch) : status{},
+                                   check_reward_moments("found_active", out.found_active, k));
+      !s.ok())
+    return s;
+  require::footprints<7, 3> all;
+  all.read(require::footprint_of("reward", in.reward)), all.read(require::footprint_of("offsets", in.offsets));
+  all.read("weight", in.weight), all.read("tokens", in.tokens), all.read("mask", in.mask);
+  all.read("batch", in.batch), all.read("active", in.active);
+  all.write("advantage", out.advantage), all.write("found_batch", out.found_batch);
+  all.write("found_active", out.found_active);
   return all.check();
 }
 
@@ -109,7 +142,9 @@ inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t s
 
 // Advantages of N samples with K rewards each, see `decoupled`. Workspace: exec.workspace of
 // decoupled_advantages_workspace(n, N) bytes (on CUDA optional), for the sums in double. K + 1 passes of
-// group_advantages (one or two more for the batch), whose accuracy, determinism and errors these are too.
+// group_advantages (one or two more for the batch), whose accuracy, determinism and errors these are too. Of a batch
+// that lies on several processes each finds its part first (.found_batch, without .advantage), these are merged
+// (merge_processes, core/moments.hpp), and a second call is given the result (.batch).
 template <class Exec, class Rule>
 status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
                             const std::type_identity_t<decoupled_inputs<Exec::memory>>& in,
@@ -118,7 +153,7 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
                 "prefer: decoupled takes a rule that learns of its group only and answers with an advantage_line");
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_decoupled(in, out); !s.ok()) return s;
+  if (const status s = detail::check_decoupled(in, out, {rule.whiten, false, false}); !s.ok()) return s;
   const std::int64_t n = in.reward.extent[0], rewards = in.reward.extent[1];
   return with_scratch(
       exec, static_cast<std::size_t>(n > 0 ? n : 1) * sizeof(double), [&](char* scratch, const Exec& rest) -> status {
@@ -137,10 +172,17 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
           if (const status s = group_map(rest, detail::weighted_line<Rule>{rule.rule, weight, k}, a); !s.ok()) return s;
         }
         groups.score = {static_cast<const double*>(sums), n};
-        const group_arguments a =
-            detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
-        if (rule.whiten) return group_map(rest, reinforce_plus_plus{.epsilon = rule.epsilon, .std = rule.std}, a);
-        return group_map(rest, detail::pass_on{}, a);
+        group_arguments a = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
+        if (!rule.whiten) return group_map(rest, detail::pass_on{}, a);
+        const reinforce_plus_plus white{.epsilon = rule.epsilon, .std = rule.std};
+        a.batch = static_cast<const double*>(in.batch.data);
+        if (out.found_batch.given()) {
+          group_arguments all = a;
+          all.batch = nullptr, all.batch_out = static_cast<double*>(out.found_batch.data);
+          if (const status s = group_map(rest, white, all); !s.ok()) return s;
+          if (a.batch == nullptr) a.batch = all.batch_out;
+        }
+        return out.advantage.given() ? group_map(rest, white, a) : status{};
       });
 }
 

@@ -13,6 +13,7 @@
 //
 //   struct rule {
 //     static constexpr bool learns_batch;   // whether it wants the moments of each reward over the batch
+//     static constexpr bool learns_ideal;   // whether it wants an ideal value of each reward; may be left out
 //     constexpr status check() const;
 //     constexpr status check_rewards(std::int64_t k) const;   // may be left out: what depends on the number of rewards
 //     // One number per reward, found once per call, which the functions below read as r.state(k).
@@ -26,13 +27,21 @@
 namespace prefer {
 inline namespace PREFER_ABI {
 
-// Weights and, for rules that learn of the batch, moments of K rewards.
+// For rules that learn of the batch the moments of K rewards, for those that learn of ideals that of the reward asked
+// for.
 struct reward_statistics {
   int count = 0;
   const moments* of = nullptr;
+  double ideal = 0;
 };
 
 namespace detail {
+
+template <class Rule>
+inline constexpr bool learns_ideal = false;
+template <class Rule>
+requires requires { Rule::learns_ideal; }
+inline constexpr bool learns_ideal<Rule> = Rule::learns_ideal;
 
 // Sum over rewards of weight * f(k).
 template <class Row, class F>
@@ -41,6 +50,25 @@ PREFER_HD auto weighted(const Row& r, F f) {
   for (int k = 0; k < r.count(); ++k)
     if (r.weight(k) != 0) sum += typename Row::value(r.weight(k)) * f(k);
   return sum;
+}
+
+// -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is
+// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0.
+template <class Row, class Present>
+PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
+  using V = typename Row::value;
+  const V b(beta.as<double>());
+  V least(math::detail::infinity<double>()), weights(0), sum(0);
+  for (int k = 0; k < r.count(); ++k) {
+    if (r.weight(k) == 0) continue;
+    const V here = present(k);
+    least = math::select(here > V(0), math::select(r[k] < least, r[k], least), least);
+    weights += V(r.weight(k)) * here;
+  }
+  for (int k = 0; k < r.count(); ++k)
+    if (r.weight(k) != 0)
+      sum += math::select(present(k) > V(0), V(r.weight(k)) * math::expm1(-b * (r[k] - least)), V(0));
+  return math::select(weights == V(0), V(0), least - math::log1p(sum / weights) / b);
 }
 
 }  // namespace detail
@@ -60,17 +88,46 @@ struct weighted_sum {
   }
 };
 
+// The aggregate of a rule, held between -limit and limit, with a slope of 0 where it is held. NaN stay NaN.
+template <class Rule>
+struct held {
+  static constexpr bool learns_batch = Rule::learns_batch;
+  static constexpr bool learns_ideal = detail::learns_ideal<Rule>;
+  Rule rule = {};
+  scalar limit = 5.0;
+
+  constexpr status check() const { return first_error(rule.check(), require::positive(limit, "limit")); }
+  constexpr status check_rewards(std::int64_t count) const requires requires { rule.check_rewards(count); }
+  { return rule.check_rewards(count); }
+  PREFER_HD double prepare(const reward_statistics& all, int k) const { return rule.prepare(all, k); }
+  template <class Row>
+  PREFER_HD auto operator()(const Row& r) const {
+    using V = typename Row::value;
+    const V x = rule(r), most(limit.as<double>()), least = -most;
+    return math::select(x > most, most, math::select(x < least, least, x));
+  }
+  template <class Row, class V>
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
+    return math::select(math::abs(aggregate) >= V(limit.as<double>()), V(0), rule.slope(r, k, aggregate));
+  }
+};
+
 // Log-tamed aggregation: sum_k w_k t_k with t_k = log(1 + r_k) for the rewards that vary too much, r_k for the others.
-// Those are the ones whose coefficient of variation over the batch, h_k = S_k / (M_k + epsilon), is above a threshold:
-// the mean of all h, their median, or a value. Slope: w_k / (1 + r_k) or w_k. Source: PaCo-GRPO (arXiv 2512.04784),
-// equations 2 to 4, which go on to normalise by group (`grpo` of the result). The released code has an epsilon of 1e-6
-// and uses the result as the advantage, held between -5 and 5; its median is an addition to the paper.
+// Those are the ones whose coefficient of variation, h_k = S_k / (M_k + epsilon), is above a threshold: the mean of all
+// h, their median, or a value. S_k and M_k are the population's deviation and the mean of reward k over the batch
+// (`reward_moments`), or over a running window of batches (`window_moments`). Slope: w_k / (1 + r_k) or w_k. Source:
+// PaCo-GRPO (arXiv 2512.04784), equations 2 to 4; the median is the released code's.
+//
+// paper() goes on to normalise by group: `grpo` of the result. released() is what the code does: an epsilon of 1e-6,
+// and the result, held between -5 and 5, is the advantage itself.
 //
 // What follows: one reward, or rewards of equal h, are never tamed by their mean. A reward of negative mean has a
 // negative h and is not tamed; one of mean 0 has an h of 0: coefficients of variation are for positive rewards. log(1 +
 // r) has no value for r at or below -1: NaN, as the paper has it; `symmetric` takes sign(r) log(1 + |r|) instead, the
 // same for r >= 0, with the slope w_k / (1 + |r_k|) (proposed here). Taming keeps the order of a reward but not its
-// scale: the larger a reward, the more it is tamed; rewards in [0, 1] change by a factor of 2 at most.
+// scale: the larger a reward, the more it is tamed; rewards in [0, 1] change by a factor of 2 at most. All K rewards
+// count for the threshold, those of weight 0 too. Where a moment is NaN, the mean and the median are, and nothing is
+// tamed: leave NaN rewards out of the moments (.exclude_nan).
 struct log_tamed {
   static constexpr bool learns_batch = true;
   enum class threshold : std::uint8_t { mean, median, value };
@@ -79,6 +136,9 @@ struct log_tamed {
   scalar value = 0.2;  // for threshold::value
   scalar epsilon = 0.0;
   bool symmetric = false;
+
+  static constexpr log_tamed paper() { return {}; }
+  static constexpr held<log_tamed> released();
 
   constexpr status check() const {
     return first_error(require::is_finite(value, "value"), require::not_negative(epsilon, "epsilon"));
@@ -144,6 +204,8 @@ struct log_tamed {
   }
 };
 
+constexpr held<log_tamed> log_tamed::released() { return {.rule = {.epsilon = 1e-6}, .limit = 5.0}; }
+
 // -1/beta log(sum_k v_k e^(-beta r_k)), v = w / sum w: between the mean (beta to 0) and the smallest reward (beta to
 // infinity); slope v_k e^(-beta (r_k - aggregate)), which add up to 1. Weights must not be negative. Source:
 // risk-sensitive (entropic) aggregation; RVPO (arXiv 2605.05750) applies it to normalised rewards.
@@ -156,12 +218,7 @@ struct soft_min {
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
     using V = typename Row::value;
-    const V b(beta.as<double>());
-    V least(math::detail::infinity<double>());
-    for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0) least = math::select(r[k] < least, r[k], least);
-    const V sum = detail::weighted(r, [&](int k) PREFER_HD_LAMBDA { return math::exp(-b * (r[k] - least)); });
-    return least - math::log(sum / V(r.weights())) / b;
+    return detail::soft_minimum(r, beta, [](int) PREFER_HD_LAMBDA { return V(1); });
   }
   template <class Row, class V>
   PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
@@ -206,6 +263,51 @@ struct harmonic_mean {
     if (r.weight(k) == 0) return V(0);
     const V ratio = aggregate / r[k];
     return V(r.weight(k) / r.weights()) * ratio * ratio;
+  }
+};
+
+// -max_k w_k (ideal_k - r_k) + mix sum_k w_k r_k: how far the worst reward is behind its ideal; it reaches points of a
+// Pareto front that no weighted sum does. `mix` breaks ties (the augmented form). Slope: w_k ([k is the worst] + mix),
+// the first of several worst ones. The ideals are the best rewards seen so far (`best_rewards`), or what the caller
+// wants; weights must not be negative. Source: Bowman 1976; as a reward, CTWA's repository (arXiv 2602.06869), which
+// takes it token by token: here it is of whole samples.
+struct tchebycheff {
+  static constexpr bool learns_batch = false;
+  static constexpr bool learns_ideal = true;
+  scalar mix = 0.0;
+
+  constexpr status check() const { return require::not_negative(mix, "mix"); }
+  PREFER_HD double prepare(const reward_statistics& all, int) const { return all.ideal; }
+  template <class Row>
+  PREFER_HD auto operator()(const Row& r) const {
+    using V = typename Row::value;
+    V least(math::detail::infinity<double>()), sum(0);
+    for (int k = 0; k < r.count(); ++k) {
+      if (r.weight(k) == 0) continue;
+      const V x = lead(r, k);  // NaN stay: neither comparison holds
+      least = math::select(least <= x, least, math::select(x < least, x, x + least));
+      sum += V(r.weight(k)) * r[k];
+    }
+    return mix.is_zero() ? least : least + V(mix.as<double>()) * sum;
+  }
+  template <class Row, class V>
+  PREFER_HD V slope(const Row& r, int k, const V&) const {
+    if (r.weight(k) == 0) return V(0);
+    const V own = lead(r, k), w(r.weight(k));
+    V worst(1);
+    for (int j = 0; j < r.count(); ++j) {
+      if (j == k || r.weight(j) == 0) continue;
+      const V other = lead(r, j);
+      worst = j < k ? math::select(other <= own, V(0), worst) : math::select(other < own, V(0), worst);
+    }
+    return w * (worst + V(mix.as<double>()));
+  }
+
+ private:
+  template <class Row>
+  PREFER_HD auto lead(const Row& r, int k) const {
+    using V = typename Row::value;
+    return V(r.weight(k)) * (r[k] - V(r.state(k)));
   }
 };
 
