@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 // The loops of row_reduce over the columns of a tile or a chunk: all that is compiled for every level. Each is a
 // function of its own, since among everything around it g++ has no registers left for a loop.
@@ -62,35 +63,62 @@ PREFER_HD typename V::element_type largest(const V& x) {
   return a[0];
 }
 
-// Where values ascend with columns the largest is looked for among the columns, and what is below it comes from one
-// instruction.
-template <class Body>
-constexpr bool values_ascend() {
-  if constexpr (requires { Body::ascends; })
-    return Body::ascends;
-  else
-    return false;
+// Whether a level has an instruction for a * b + c.
+template <class V>
+constexpr bool fuses() {
+#if defined(__CUDACC__)
+  return false;
+#else
+  return !std::is_same_v<typename V::level_type, level::base>;
+#endif
 }
-template <class Body, class V>
-PREFER_HD V key_of(const Body& body, const V& x) {
-  if constexpr (values_ascend<Body>())
-    return x;
-  else
-    return body.value(x);
+// Hides from the compiler where a lane comes from.
+template <class V>
+PREFER_HD void settle_all(V& x) {
+  each<V::count>([&](int i) PREFER_HD_LAMBDA { settle(x.v[i]); });
 }
-template <class Body, class V>
-PREFER_HD V value_of_key(const Body& body, const V& key) {
-  if constexpr (values_ascend<Body>())
-    return body.value(key);
+
+// How far columns are from the largest, in the body's unit: y = (key - top) unit. Where a body takes an offset and a
+// level can, in one instruction, key unit - (top unit): larger by what the product in brackets lost.
+template <class V, class Body>
+struct column_distance {
+  using T = typename V::element_type;
+  static constexpr bool one_instruction = fuses<V>() && takes_offset<Body>;
+  V unit, shift;
+  V offset = V(0);  // the largest column's y
+  T power = 1;      // 2^offset as terms have it, so that a column that is alone has a share of 1
+
+  PREFER_HD column_distance(const Body& body, T top) : unit(key_unit<T>(body)), shift(top) {
+    if constexpr (one_instruction) {
+      const T product = key_unit<T>(body) * top;
+      // Where that is beyond all numbers no two different keys are near each other, whatever the unit.
+      if (math::abs(product) < math::detail::format<T>::infinity)
+        shift = V(product);
+      else
+        unit = V(1);
+      V key(top), term[Body::sums];
+      settle_all(key);  // or the compiler would see the same product twice, and their difference as 0
+      offset = (*this)(key);
+      body.terms(offset, term, offset);
+      T powers[V::width];
+      term[0].store(powers);
+      power = powers[0];
+    }
+  }
+  PREFER_HD V operator()(const V& key) const {
+    if constexpr (one_instruction)
+      return math::fma(key, unit, -shift);
+    else
+      return (key - shift) * unit;
+  }
+};
+template <class V, class Body>
+PREFER_HD void terms_at(const Body& body, const column_distance<V, Body>& distance, const V& key,
+                        V (&term)[Body::sums]) {
+  if constexpr (column_distance<V, Body>::one_instruction)
+    body.terms(distance(key), term, distance.offset);
   else
-    return key;
-}
-template <class Body, class V>
-PREFER_HD V below_of_key(const Body& body, const V& key, const V& shift) {
-  if constexpr (values_ascend<Body>())
-    return body.below(key, shift);
-  else
-    return key - shift;
+    body.terms(distance(key), term);
 }
 
 // The columns of a tile, in pieces: in place, or in a buffer where some had to be changed or made up.
@@ -109,7 +137,7 @@ struct row_pieces {
   }
 };
 
-// The largest value of a tile.
+// The largest key of a tile.
 template <class T, class Body>
 struct maximum_loop {
   const Body* body;
@@ -126,12 +154,28 @@ struct maximum_loop {
       for (int g = 0; g < piece.count; g += V::width)
         top = math::max(key_of(body, load_lane<V>(piece.columns, piece.type, g)), top);
     }
-    w.answer = value_of_key(body, largest(top));
+    w.answer = largest(top);
   }
 };
 
-// The sums of a tile relative to `shift`, and its largest value; meanwhile what comes later in the row is fetched. At
-// most 64 additions in T follow one another, then their sums are added up.
+// The sums of columns that pass tile by tile, lane by lane, and their largest key. Sums are relative to a key that is a
+// little smaller at most: a block of columns in which one is far above is done again, relative to that.
+template <class T, class Body>
+struct row_sums_so_far {
+  static constexpr int width = 64 / static_cast<int>(sizeof(T)), sums = Body::sums;
+
+  T shift = -math::detail::format<T>::infinity;  // or 0 while there is none
+  T power = 1;                                   // what sums are too large by
+  alignas(64) T top[width];
+  alignas(64) T sum[sums][width] = {};
+
+  row_sums_so_far() {
+    for (T& x : top) x = -math::detail::format<T>::infinity;
+  }
+};
+
+// Goes on with a tile; meanwhile what comes later in the row is fetched. At most 64 additions in T follow one another,
+// then their sums are added up.
 template <class T, class Body>
 struct terms_loop {
   static constexpr int sums = Body::sums;
@@ -140,23 +184,37 @@ struct terms_loop {
   const row_pieces* tile;  // in pairs of lanes
   std::uintptr_t ahead;
   int ahead_size;  // of an element there
-  T shift, largest;
-  double sum[sums];
+  row_sums_so_far<T, Body>* state;
+
+  template <class V>
+  struct frame {
+    static constexpr T none = -math::detail::format<T>::infinity, far = 3;
+    column_distance<V, Body> distance;
+    V limit;  // of keys that are not far above
+
+    PREFER_HD frame(const Body& body, T top)
+        : distance(body, top > none ? top : T(0)), limit(top > none ? top + far / key_unit<T>(body) : none) {}
+  };
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(terms_loop& w) {
     using V = lane<T, Level>;
     constexpr int step = 2 * V::width, block = 64 * V::width;
     const Body body = *w.body;
-    const V shift(w.shift);
+    const T unit = key_unit<T>(body);
     const auto line = static_cast<std::uintptr_t>(w.ahead_size * V::width);
-    std::uintptr_t ahead = w.ahead;
-    V top = -math::detail::infinity<V>(), all[sums] = {};
+    std::uintptr_t ahead_of_piece = w.ahead;
+    T shift = w.state->shift;
+    frame<V> at(body, shift);
+    V top = V::load(w.state->top), all[sums];
+    for (int r = 0; r < sums; ++r) all[r] = V::load(w.state->sum[r]);
     for (int p = 0; p < w.tile->count; ++p) {
       const row_pieces::piece piece = w.tile->at[p];
-      for (int begin = 0; begin < piece.count; begin += block) {
+      for (int begin = 0; begin < piece.count;) {
         const int end = begin + block < piece.count ? begin + block : piece.count;
+        std::uintptr_t ahead = ahead_of_piece + static_cast<std::uintptr_t>(begin * w.ahead_size);
         V sum[sums] = {};
+        const column_distance<V, Body> distance = at.distance;
         for (int g = begin; g < end; g += step) {
           V x[2];
           load_lanes(piece.columns, piece.type, g, x);
@@ -165,16 +223,29 @@ struct terms_loop {
             ahead += line;
             const V key = key_of(body, x[j]);
             V term[sums];
-            body.terms(below_of_key(body, key, shift), term);
+            terms_at(body, distance, key, term);
             top = math::max(key, top);
             unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[r] += term[r]; });
           });
         }
+        if ((top > at.limit).bits() != 0) {
+          const T before = shift, power = distance.power;
+          shift = largest(top);
+          at = frame<V>(body, shift);
+          if (before > frame<V>::none) {
+            body.rebase(all, V((before - shift) * unit));
+            if constexpr (takes_offset<Body>) body.divide(all, V(power / at.distance.power));
+          }
+          continue;
+        }
         unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { all[r] += sum[r]; });
+        begin = end;
       }
+      ahead_of_piece += static_cast<std::uintptr_t>(piece.count * w.ahead_size);
     }
-    unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { w.sum[r] = static_cast<double>(all[r].sum()); });
-    w.largest = value_of_key(body, detail::largest(top));
+    for (int r = 0; r < sums; ++r) all[r].store(w.state->sum[r]);
+    top.store(w.state->top);
+    w.state->shift = shift, w.state->power = at.distance.power;
   }
 };
 
@@ -205,6 +276,18 @@ struct find_loop {
   }
 };
 
+template <class V, class Body>
+PREFER_HD auto coefficients_at(const Body& body, const typename Body::coefficients& c,
+                               const column_distance<V, Body>& distance) {
+  if constexpr (column_distance<V, Body>::one_instruction) {
+    typename V::element_type offset[V::width];
+    distance.offset.store(offset);
+    return body.divided(c, distance.power, offset[0]);
+  } else {
+    return c;
+  }
+}
+
 // The slopes of a tile's columns. Those that are rounded to bfloat16 are found a block at a time before: one loop with
 // both, a chain of short instructions behind one of long ones, takes a third longer.
 template <class T, class Body>
@@ -222,7 +305,8 @@ struct slopes_loop {
   static inline __attribute__((always_inline)) void run(slopes_loop& w) {
     using V = lane<T, Level>;
     const Body body = *w.body;
-    const auto c = *w.coefficients;
+    const column_distance<V, Body> distance(body, w.coefficients->shift);
+    const auto c = coefficients_at(body, *w.coefficients, distance);
     const bool rounds = sizeof(T) == 4 && w.type == element::bf16;
     alignas(64) T some[block];
     char* to = w.to;
@@ -236,7 +320,8 @@ struct slopes_loop {
           __builtin_prefetch(reinterpret_cast<const void*>(later), 1);
         }
         for (int g = 0; g < count; g += V::width) {
-          const V slope = body.slope(load_lane<V>(piece.columns, piece.type, begin + g), c);
+          const V x = load_lane<V>(piece.columns, piece.type, begin + g);
+          const V slope = body.slope(x, distance(key_of(body, x)), c);
           if (rounds)
             slope.store(some + g);
           else
