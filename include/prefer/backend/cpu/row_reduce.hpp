@@ -301,23 +301,27 @@ class row_reduce_work {
 
   // Of the K largest the first is left out.
   void reduce_chunk(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out, state& answer) {
-    constexpr std::int64_t span = 16384;  // columns before sums go on in double
     answer = state{};
     if constexpr (keeps_columns<Body>) {
       select(row, begin, end, answer.list);
       left_out = answer.list.column[0];
     }
-    for (std::int64_t first = begin; first < end; first += span)
+    for (std::int64_t first = begin; first < end; first += span)  // then sums go on in double
       append_tile(body_, answer, reduce_span(row, first, smaller(first + span, end), left_out));
   }
+
+  // As many columns as go through a loop at once: where they are read in place they need no room.
+  static constexpr int span = 16384;
+  int tile_of(bool in_place) const { return in_place ? span : row_tile; }
 
   // The first tile is short, since it is looked at twice: for a first maximum.
   row_state<Body::sums> reduce_span(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out) {
     constexpr int fetched_ahead = 4096;
+    const std::int64_t rest = tile_of(readable(a_.x) && !joins_rows<Body> && !a_.arg);
     row_sums_so_far<T, Body> passed;
     T top = passed.shift;
     std::int64_t arg = -1;
-    for (std::int64_t first = begin, size = row_tile / 4; first < end; first += size, size = row_tile) {
+    for (std::int64_t first = begin, size = row_tile / 4; first < end; first += size, size = rest) {
       const row_pieces tile = load_without(left_out, row, first, static_cast<int>(smaller(size, end - first)));
       const auto place = reinterpret_cast<std::uintptr_t>(columns_of(a_.x, row, first));
       if (first == begin) passed.shift = looped(maximum_loop<T, Body>{&body_, &tile, top}).answer;
@@ -334,14 +338,18 @@ class row_reduce_work {
 
   void write_chunk(std::int64_t item, std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
                    const coefficients& c) {
-    for (std::int64_t first = begin; first < end; first += row_tile) {
-      const int count = tile_at(first, end);
+    const bool direct = plan.slopes && goes_straight() && readable(a_.x) && !joins_rows<Body> && !picks_columns<Body>;
+    const std::int64_t size = tile_of(direct);
+    for (std::int64_t first = begin, count = 0; first < end; first += count) {
+      count = smaller(size, end - first);
+      if (direct && count > width) count -= count % width;  // what is no whole lane goes through a buffer
       if (plan.slopes)
-        write_slopes(item, row, first, count, plan.left_out, c);
+        write_slopes(item, row, first, static_cast<int>(count), plan.left_out, c);
       else
-        std::fill(out_, out_ + count, static_cast<T>(plan.fill)), write(row, first, count);
+        std::fill(out_, out_ + count, static_cast<T>(plan.fill)), write(row, first, static_cast<int>(count));
     }
   }
+  bool goes_straight() const { return a_.gradient.stride == 1 && lanes_hold<T>(a_.gradient.type); }
   void write(std::int64_t row, std::int64_t first, int count) const {
     const row_sink& to = a_.gradient;
     store_strided(sink{columns_of(to, row, first), to.stride, to.type}, 0, count, out_, nullptr, false, level_);
@@ -350,7 +358,7 @@ class row_reduce_work {
                     const coefficients& c) {
     const row_sink& to = a_.gradient;
     const bool picked = has_picks(body_, item, first, count);
-    const bool direct = to.stride == 1 && lanes_hold<T>(to.type) && count % width == 0 && !picked;
+    const bool direct = goes_straight() && count % width == 0 && !picked;
     char* const place = direct ? columns_of(to, row, first) : reinterpret_cast<char*>(out_);
     const element type = direct ? to.type : element_of<T>();
     const row_pieces tile = picked ? buffered(a_.x, row, first, count, width, x_) : load(row, first, count, width);
