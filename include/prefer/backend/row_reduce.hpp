@@ -65,8 +65,8 @@
 // * Two picks may be one column; then slope_picked is the same for both.
 // * A plan may say that the row is not read: then the state is that of no columns, and unless it wants slopes too the
 //   gradient's row is filled with a constant.
-// * terms(-inf) must be zero, and unit() such that y = 3 is not far above 0. `finish` writes the outputs of the row; it runs once per row and may run again with the
-//   same answer where the write pass is a launch of its own.
+// * terms(-inf) must be zero; y is at most 3 where sums are kept. `finish` writes the outputs of the row; it runs once
+//   per row and may run again with the same answer where the write pass is a launch of its own.
 // * The row of item i is i, or index[i]: indices ascend strictly. On CUDA a row whose index is out of range or does not
 //   ascend is not touched, and its plan's code says so.
 // * The state of a row is combined in an order that depends on V alone (and on T and the storage type on CUDA): bitwise

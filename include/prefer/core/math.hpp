@@ -88,8 +88,8 @@ struct format<float> {
   static constexpr float infinity = std::numeric_limits<float>::infinity(),
                          nan = std::numeric_limits<float>::quiet_NaN();
   static constexpr float exp_low = -105.0f, exp_high = 89.0f;  // beyond these exp is 0 and infinity
-  static constexpr float decay_low = -87.0f;  // below this exp_decay is 0
-  static constexpr float exponent_low = -126.0f;  // below this exp2_decay is 0
+  static constexpr float decay_low = -87.0f;                   // below this exp_decay is 0
+  static constexpr float exponent_low = -126.0f;               // below this exp2_decay is 0
   static constexpr float expm1_low = -40.0f;                   // below this expm1 is -1
   static constexpr float log2e = 1.44269504088896340736f, ln2 = 0.69314718055994530942f;
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
@@ -107,7 +107,7 @@ struct format<float> {
   struct exp2_terms {
     static constexpr int count = 6;
     static PREFER_HD constexpr float at(int i) {
-      constexpr float terms[] = {0.69314718803071341016f,    0.24022650760606957384f,    0.055503570926890300218f,
+      constexpr float terms[] = {0.69314718803071341016f,   0.24022650760606957384f,   0.055503570926890300218f,
                                  0.0096180825386369608494f, 0.0013390874847810528437f, 0.00015453172887040158938f};
       return terms[i];
     }
@@ -155,10 +155,10 @@ struct format<double> {
   struct exp2_terms {
     static constexpr int count = 11;
     static PREFER_HD constexpr double at(int i) {
-      constexpr double terms[] = {0.69314718055994530942,    0.24022650695910098247,    0.055504108664821594353,
-                                  0.0096181291076068712426,  0.0013333558146416926097,  0.00015403530441765086496,
+      constexpr double terms[] = {0.69314718055994530942,     0.24022650695910098247,   0.055504108664821594353,
+                                  0.0096181291076068712426,   0.0013333558146416926097, 0.00015403530441765086496,
                                   0.000015252733829851595615, 1.3215442570224649306e-6, 1.0178062436412765366e-7,
-                                  7.0725894883963451044e-9,  4.4549624846332122933e-10};
+                                  7.0725894883963451044e-9,   4.4549624846332122933e-10};
       return terms[i];
     }
   };
@@ -356,8 +356,8 @@ PREFER_HD V exp_decay(const V& x) {
   }
 }
 
-// 2^y for y not far above 0, 0 below -126 (float) or -1022 (double): exp_decay of a number that was multiplied by log2(e)
-// already, for less.
+// 2^y for y not far above 0, 0 below -126 (float) or -1022 (double): exp_decay of a number that was multiplied by
+// log2(e) already, for less.
 template <class V>
 PREFER_HD V exp2_decay(const V& y) {
   using F = detail::format_of<V>;

@@ -21,19 +21,22 @@ template <class T>
 constexpr bool lanes_hold(element type) {
   return type == element_of<T>() || type == element::f32 || (sizeof(T) == 4 && size_of(type) == 2);
 }
+// f with a number of that type.
+template <class T, class F>
+PREFER_HD void with_type(element type, const F& f) {
+  if (type == element_of<T>()) return f(T{});
+  if constexpr (sizeof(T) == 4)
+    type == element::bf16 ? f(bfloat16{}) : f(half{});
+  else
+    f(float{});
+}
 // Some lanes in a row; the type is looked at once for all of them.
 template <class V, int Lanes>
 PREFER_HD void load_lanes(const char* columns, element type, int at, V (&x)[Lanes]) {
-  using T = typename V::element_type;
-  const auto load = [&](auto of) PREFER_HD_LAMBDA {
+  with_type<typename V::element_type>(type, [&](auto of) PREFER_HD_LAMBDA {
     const auto* p = reinterpret_cast<const decltype(of)*>(columns) + at;
     unrolled<Lanes>([&](auto j) PREFER_HD_LAMBDA { x[j] = V::load(p + j * V::width); });
-  };
-  if (type == element_of<T>()) return load(T{});
-  if constexpr (sizeof(T) == 4)
-    type == element::bf16 ? load(bfloat16{}) : load(half{});
-  else
-    load(float{});
+  });
 }
 template <class V>
 PREFER_HD V load_lane(const char* columns, element type, int at) {
@@ -54,12 +57,16 @@ PREFER_HD void store_lane(const V& x, char* columns, element type, int at) {
 }
 
 // The largest element.
+template <int Half, class T>
+PREFER_HD void fold_largest(T* a) {
+  unrolled<Half>([&](int i) PREFER_HD_LAMBDA { a[i] = math::max(a[i + Half], a[i]); });
+  if constexpr (Half > 1) fold_largest<Half / 2>(a);
+}
 template <class V>
 PREFER_HD typename V::element_type largest(const V& x) {
   typename V::element_type a[V::width];
   x.store(a);
-  for (int half = V::width / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) a[i] = math::max(a[i + half], a[i]);
+  fold_largest<V::width / 2>(a);
   return a[0];
 }
 
@@ -137,7 +144,7 @@ struct row_pieces {
   }
 };
 
-// The largest key of a tile.
+// The largest key of a tile, in pairs of lanes.
 template <class T, class Body>
 struct maximum_loop {
   const Body* body;
@@ -148,13 +155,16 @@ struct maximum_loop {
   static inline __attribute__((always_inline)) void run(maximum_loop& w) {
     using V = lane<T, Level>;
     const Body& body = *w.body;
-    V top = -math::detail::infinity<V>();
+    V top[2] = {-math::detail::infinity<V>(), -math::detail::infinity<V>()};
     for (int p = 0; p < w.tile->count; ++p) {
       const row_pieces::piece piece = w.tile->at[p];
-      for (int g = 0; g < piece.count; g += V::width)
-        top = math::max(key_of(body, load_lane<V>(piece.columns, piece.type, g)), top);
+      for (int g = 0; g < piece.count; g += 2 * V::width) {
+        V x[2];
+        load_lanes(piece.columns, piece.type, g, x);
+        unrolled<2>([&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(key_of(body, x[j]), top[j]); });
+      }
     }
-    w.answer = largest(top);
+    w.answer = largest(math::max(top[0], top[1]));
   }
 };
 
@@ -179,12 +189,12 @@ struct row_sums_so_far {
 template <class T, class Body>
 struct terms_loop {
   static constexpr int sums = Body::sums;
+  using state_type = row_sums_so_far<T, Body>;
 
   const Body* body;
   const row_pieces* tile;  // in pairs of lanes
   std::uintptr_t ahead;
-  int ahead_size;  // of an element there
-  row_sums_so_far<T, Body>* state;
+  state_type* state;
 
   template <class V>
   struct frame {
@@ -199,53 +209,80 @@ struct terms_loop {
   template <class Level>
   static inline __attribute__((always_inline)) void run(terms_loop& w) {
     using V = lane<T, Level>;
-    constexpr int step = 2 * V::width, block = 64 * V::width;
+    constexpr int block = 64 * V::width;
     const Body body = *w.body;
-    const T unit = key_unit<T>(body);
-    const auto line = static_cast<std::uintptr_t>(w.ahead_size * V::width);
-    std::uintptr_t ahead_of_piece = w.ahead;
-    T shift = w.state->shift;
-    frame<V> at(body, shift);
-    V top = V::load(w.state->top), all[sums];
-    for (int r = 0; r < sums; ++r) all[r] = V::load(w.state->sum[r]);
-    for (int p = 0; p < w.tile->count; ++p) {
-      const row_pieces::piece piece = w.tile->at[p];
-      for (int begin = 0; begin < piece.count;) {
+    state_type& state = *w.state;
+    std::uintptr_t ahead = w.ahead;
+    V top = V::load(state.top), all[sums];
+    for (int r = 0; r < sums; ++r) all[r] = V::load(state.sum[r]);
+    T shift = state.shift, before = shift;
+    for (int p = 0, begin = 0; p < w.tile->count;) {
+      const frame<V> at(body, shift);
+      if (before < shift) move(body, before, shift, at.distance.power, state.power, all);
+      state.power = at.distance.power, before = shift;
+      while (p < w.tile->count) {
+        const row_pieces::piece piece = w.tile->at[p];
         const int end = begin + block < piece.count ? begin + block : piece.count;
-        std::uintptr_t ahead = ahead_of_piece + static_cast<std::uintptr_t>(begin * w.ahead_size);
         V sum[sums] = {};
-        const column_distance<V, Body> distance = at.distance;
-        for (int g = begin; g < end; g += step) {
-          V x[2];
-          load_lanes(piece.columns, piece.type, g, x);
-          unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
-            __builtin_prefetch(reinterpret_cast<const void*>(ahead));
-            ahead += line;
-            const V key = key_of(body, x[j]);
-            V term[sums];
-            terms_at(body, distance, key, term);
-            top = math::max(key, top);
-            unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[r] += term[r]; });
-          });
-        }
+        add_block(body, at.distance, piece, begin, end, ahead, top, sum);
         if ((top > at.limit).bits() != 0) {
-          const T before = shift, power = distance.power;
           shift = largest(top);
-          at = frame<V>(body, shift);
-          if (before > frame<V>::none) {
-            body.rebase(all, V((before - shift) * unit));
-            if constexpr (takes_offset<Body>) body.divide(all, V(power / at.distance.power));
-          }
-          continue;
+          break;
         }
         unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { all[r] += sum[r]; });
-        begin = end;
+        ahead += static_cast<std::uintptr_t>((end - begin) * size_of(piece.type));
+        begin = end < piece.count ? end : 0;
+        p += end < piece.count ? 0 : 1;
       }
-      ahead_of_piece += static_cast<std::uintptr_t>(piece.count * w.ahead_size);
     }
-    for (int r = 0; r < sums; ++r) all[r].store(w.state->sum[r]);
-    top.store(w.state->top);
-    w.state->shift = shift, w.state->power = at.distance.power;
+    for (int r = 0; r < sums; ++r) all[r].store(state.sum[r]);
+    top.store(state.top);
+    state.shift = shift;
+  }
+
+  // What has been added up goes from a frame to another.
+  template <class V>
+  static PREFER_HD void move(const Body& body, T from, T to, T power, T power_before, V (&all)[sums]) {
+    if (!(from > -math::detail::format<T>::infinity)) return;
+    body.rebase(all, V((from - to) * key_unit<T>(body)));
+    if constexpr (takes_offset<Body>) body.divide(all, V(power_before / power));
+  }
+
+  // Of the body with one sum, the one that is called most, there is a loop for each type.
+  template <class V>
+  static PREFER_HD void add_block(const Body& body, const column_distance<V, Body>& distance,
+                                  const row_pieces::piece& piece, int begin, int end, std::uintptr_t ahead, V& top,
+                                  V (&sum)[sums]) {
+    constexpr int step = 2 * V::width;
+    const auto add = [&](const V& x) PREFER_HD_LAMBDA {
+      const V key = key_of(body, x);
+      V term[sums];
+      terms_at(body, distance, key, term);
+      top = math::max(key, top);
+      unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[r] += term[r]; });
+    };
+    if constexpr (sums == 1) {
+      with_type<T>(piece.type, [&](auto of) PREFER_HD_LAMBDA {
+        const auto* const columns = reinterpret_cast<const decltype(of)*>(piece.columns);
+        for (int g = begin; g < end; g += step, ahead += step * sizeof of)
+          unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
+            constexpr int bytes = j * V::width * static_cast<int>(sizeof of);
+            if constexpr (bytes % 64 == 0) __builtin_prefetch(reinterpret_cast<const void*>(ahead + bytes));
+            add(V::load(columns + g + j * V::width));
+          });
+      });
+    } else {
+      const auto bytes = static_cast<std::uintptr_t>(V::width * size_of(piece.type));
+      for (int g = begin; g < end; g += step) {
+        V x[2];
+        load_lanes(piece.columns, piece.type, g, x);
+        unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
+          __builtin_prefetch(reinterpret_cast<const void*>(ahead));
+          ahead += bytes;
+          add(x[j]);
+        });
+      }
+    }
   }
 };
 

@@ -47,7 +47,7 @@ __attribute__((noinline)) void append_tile(const Body& body, row_state<Body::sum
 
 // The largest of a lane's elements, and their sum.
 template <class T, std::size_t Width>
-T fold_largest(const T (&x)[Width]) {
+T largest_of(const T (&x)[Width]) {
   T top = x[0];
   for (std::size_t i = 1; i < Width; ++i) top = math::max(x[i], top);
   return top;
@@ -61,7 +61,7 @@ double fold_sum(const T (&x)[Width]) {
 template <class T, class Body>
 __attribute__((noinline)) row_state<Body::sums> state_of(const Body& body, const row_sums_so_far<T, Body>& passed) {
   constexpr T none = -math::detail::format<T>::infinity;
-  const T top = fold_largest(passed.top);
+  const T top = largest_of(passed.top);
   row_state<Body::sums> state;
   state.max = static_cast<double>(value_of_key(body, top));
   for (int r = 0; r < Body::sums; ++r) state.sum[r] = fold_sum(passed.sum[r]);
@@ -325,9 +325,9 @@ class row_reduce_work {
       const row_pieces tile = load_without(left_out, row, first, static_cast<int>(smaller(size, end - first)));
       const auto place = reinterpret_cast<std::uintptr_t>(columns_of(a_.x, row, first));
       if (first == begin) passed.shift = looped(maximum_loop<T, Body>{&body_, &tile, top}).answer;
-      looped(terms_loop<T, Body>{&body_, &tile, place + fetched_ahead, size_of(a_.x.type), &passed});
+      looped(terms_loop<T, Body>{&body_, &tile, place + fetched_ahead, &passed});
       if (!a_.arg) continue;
-      const T now = fold_largest(passed.top);
+      const T now = largest_of(passed.top);
       if (now > top) arg = first + looped(find_loop<T, Body>{&body_, &tile, value_of_key(body_, now), 0}).answer;
       top = now;
     }
