@@ -163,22 +163,20 @@ concept joins_rows = requires(const Body& body, const float& x) {
 
 // Where values ascend with columns, maxima are found among columns.
 template <class Body>
-constexpr bool values_ascend() {
-  if constexpr (requires { Body::ascends; })
-    return Body::ascends;
-  else
-    return false;
-}
+inline constexpr bool values_ascend = false;
+template <class Body>
+requires requires { Body::ascends; }
+inline constexpr bool values_ascend<Body> = Body::ascends;
 template <class Body, class V>
 PREFER_HD V key_of(const Body& body, const V& x) {
-  if constexpr (values_ascend<Body>())
+  if constexpr (values_ascend<Body>)
     return x;
   else
     return body.value(x);
 }
 template <class Body, class V>
 PREFER_HD V value_of_key(const Body& body, const V& key) {
-  if constexpr (values_ascend<Body>())
+  if constexpr (values_ascend<Body>)
     return body.value(key);
   else
     return key;
@@ -187,7 +185,7 @@ template <class Body>
 inline constexpr bool takes_offset = requires(const Body& b, double (&sum)[Body::sums]) { b.divide(sum, sum[0]); };
 template <class T, class Body>
 PREFER_HD T key_unit(const Body& body) {
-  if constexpr (values_ascend<Body>())
+  if constexpr (values_ascend<Body>)
     return static_cast<T>(body.column_unit());
   else
     return static_cast<T>(body.unit());
