@@ -3,9 +3,11 @@
 """hypervolume_peers.py [N,K...]: hypervolumes and contributions beside moocore (PyPI) and pagmo (Debian's libpagmo-dev,
 whose program is compiled here if g++ finds it), of the same points in one run.
 
-Points lie on a concave front (a sphere), as floats; the reference is 1.1 in each objective. Processor milliseconds of one
-thread, the best of three rounds that take turns; moocore's C functions are called on its own buffers, so that no conversion
-is timed. Contributions only where a peer answers within seconds. Ends with 1 if answers differ by more than 1e-9.
+Points lie on a concave front (a sphere), as floats; the reference is 1.1 in each objective. Processor milliseconds per set on
+one thread, the best of three rounds that take turns; moocore's C functions are called on its own buffers, so that no
+conversion is timed. Small sets (up to K = 6) come in numbers, 6400 points in all, each measured after the others: of one set that is
+measured again and again the processor learns every branch (--again: with one set). Contributions only where a peer answers
+within seconds. Ends with 1 if answers differ by more than 1e-9.
 """
 import os
 import pathlib
@@ -20,8 +22,9 @@ from program import run
 from turns import best_of_rounds, print_row, seconds
 
 here = pathlib.Path(__file__).resolve().parent
-SIZES = [(1000, 2), (10000, 2), (100000, 2), (1000, 3), (10000, 3), (100000, 3), (100, 4), (500, 4), (1000, 4), (5000, 4)]
-SIZES += [(100, 5), (200, 5), (500, 5), (1000, 5), (100, 6), (200, 6), (500, 6), (60, 8), (100, 8), (60, 10)]
+SIZES = [(1000, 2), (10000, 2), (100000, 2), (1000, 3), (10000, 3), (100000, 3), (20, 4), (50, 4), (100, 4), (200, 4), (500, 4)]
+SIZES += [(1000, 4), (5000, 4), (20, 5), (50, 5), (100, 5), (200, 5), (500, 5), (1000, 5), (50, 6), (100, 6), (200, 6), (500, 6)]
+SIZES += [(60, 8), (100, 8), (60, 10)]
 lib, ffi = _moocore.lib, _moocore.ffi
 
 
@@ -38,33 +41,37 @@ def compiled(folder):
 
 
 def main():
-    sizes = [tuple(int(x) for x in a.split(",")) for a in sys.argv[1:]] or SIZES
+    again = "--again" in sys.argv
+    sizes = [tuple(int(x) for x in a.split(",")) for a in sys.argv[1:] if a != "--again"] or SIZES
     rng, bad = np.random.default_rng(1), False
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)
         pagmo = compiled(folder)
         for n, k in sizes:
-            points, reference, path = sphere(n, k, rng), np.full(k, 1.1), folder / "points.bin"
-            points.tofile(path)
-            data, low, share = (ffi.from_buffer("double []", a) for a in (points, reference, np.zeros(n)))
+            count, reference, path = 1 if again or k > 6 else max(1, 6400 // n), np.full(k, 1.1), folder / "points.bin"
+            sets = [sphere(n, k, rng) for _ in range(count)]
+            np.concatenate(sets).tofile(path)
+            low, share = (ffi.from_buffer("double []", a) for a in (reference, np.zeros(n)))
+            data = [ffi.from_buffer("double []", points) for points in sets]
             for what in ("volume", "contributions"):
                 answers, whole = {}, what == "volume"
 
                 def ours():
                     (figures,) = run("bench.select.hypervolume", f"^{what}/file", f"--points={path}", f"--objectives={k}",
-                                     "--benchmark_min_time=0.02").values()
+                                     f"--samples={n}", "--benchmark_min_time=0.02").values()
                     answers["ours"] = figures["answer"]
-                    return figures["cpu_time"] * 1e-3
+                    return figures["cpu_time"] * 1e-3 / count
 
                 def moocore():
-                    call = (lambda: lib.fpli_hv(data, n, k, low)) if whole else (
-                        lambda: lib.hv_contributions(share, data, n, k, low, ffi.cast("bool", True)))
-                    took = seconds(call, 1, shortest=0.01, repetitions=3) * 1e3
-                    answers["moocore"] = call() if whole else float(np.frombuffer(ffi.buffer(share)).sum())
-                    return took
+                    function = (lambda x: lib.fpli_hv(x, n, k, low)) if whole else (
+                        lambda x: lib.hv_contributions(share, x, n, k, low, ffi.cast("bool", True)))
+                    took = seconds(lambda: [function(x) for x in data], 1, shortest=0.01, repetitions=3) * 1e3
+                    last = function(data[-1])
+                    answers["moocore"] = last if whole else float(np.frombuffer(ffi.buffer(share)).sum())
+                    return took / count
 
                 def pagmo_time():
-                    took, answer = subprocess.run([pagmo, path, str(k), what], capture_output=True, text=True, check=True).stdout.split()
+                    took, answer = subprocess.run([pagmo, path, str(k), what, str(n)], capture_output=True, text=True, check=True).stdout.split()
                     answers["pagmo"] = float(answer)
                     return float(took) * 1e3
 

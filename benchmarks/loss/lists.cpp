@@ -39,4 +39,6 @@ BENCHMARK_CAPTURE(lists, plackett_luce, prefer::plackett_luce{})->Arg(4)->Arg(16
 BENCHMARK_CAPTURE(lists, ranknet, prefer::ranknet{})->Arg(4)->Arg(16)->Arg(64);
 BENCHMARK_CAPTURE(lists, ranknet_skipwise, prefer::ranknet_skipwise{})->Arg(4)->Arg(16)->Arg(64);
 BENCHMARK_CAPTURE(lists, meta_rm_difference, prefer::meta_rm_difference{})->Arg(4)->Arg(16)->Arg(64);
+BENCHMARK_CAPTURE(lists, gvpo, prefer::gvpo{})->Arg(4)->Arg(16)->Arg(64);
+BENCHMARK_CAPTURE(lists, real_classes, prefer::real_classes{.threshold = -2.0})->Arg(4)->Arg(16)->Arg(64);
 BENCHMARK_MAIN();

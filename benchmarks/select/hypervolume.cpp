@@ -15,8 +15,8 @@
 #include <vector>
 
 // Hypervolumes, their gradients, contributions and subsets of a tenth on one thread: large concave fronts, where every
-// sample counts, and many groups of random samples. With --points=FILE --objectives=K those of that file instead
-// (doubles, row after row, minimised), under the reference 1.1.
+// sample counts, and many groups of random samples. With --points=FILE --objectives=K --samples=N the sets of N points
+// of that file instead (doubles, row after row, minimised), under the reference 1.1, in a call each.
 namespace {
 
 enum class what { volume, gradient, contributions, subset };
@@ -26,6 +26,7 @@ struct sets {
   std::int64_t groups, samples, objectives;
   double reference;
   bool minimized;
+  bool call_each = false;  // a call per group
 };
 
 double uniform(std::size_t i, std::uint64_t stream) {
@@ -60,41 +61,45 @@ void measure(benchmark::State& state, const sets& s, what w) {
   const std::vector<prefer::direction> direction(static_cast<std::size_t>(s.objectives), better);
   const prefer::objectives objectives{.directions = {direction.data(), s.objectives}};
   const std::vector<double> low(static_cast<std::size_t>(s.objectives), s.reference);
-  const prefer::hypervolume_inputs<prefer::space::host> in{
-      .samples = {.reward_groups = {s.rewards.data(), s.groups, s.samples, s.objectives}},
-      .reference = {low.data(), s.objectives}};
-  const std::int64_t all = s.groups * s.samples;
-  std::vector<double> volume(static_cast<std::size_t>(s.groups)), share(static_cast<std::size_t>(all)),
-      slope(s.rewards.size());
+  const std::int64_t calls = s.call_each ? s.groups : 1, groups = s.groups / calls, all = groups * s.samples;
+  std::vector<prefer::hypervolume_inputs<prefer::space::host>> in;
+  for (std::int64_t c = 0; c < calls; ++c)
+    in.push_back({.samples = {.reward_groups = {s.rewards.data() + c * all * s.objectives, groups, s.samples,
+                                                s.objectives}},
+                  .reference = {low.data(), s.objectives}});
+  std::vector<double> volume(static_cast<std::size_t>(groups)), share(static_cast<std::size_t>(all)),
+      slope(static_cast<std::size_t>(all * s.objectives));
   const prefer::hypervolume options{.objectives = objectives};
   const prefer::hypervolume_contribution exclusive{.objectives = objectives};
   const std::int64_t picks = s.samples / 10 + 1;
   const prefer::hypervolume_subset few{.size = picks, .objectives = objectives};
   std::vector<std::byte> scratch(w == what::contributions
-                                     ? prefer::hypervolume_contributions_workspace(cpu{}, exclusive, in)
-                                 : w == what::subset ? prefer::hypervolume_subsets_workspace(cpu{}, few, in)
-                                                     : prefer::hypervolume_workspace(cpu{}, options, in));
-  std::vector<std::int64_t> index(static_cast<std::size_t>(s.groups * picks));
+                                     ? prefer::hypervolume_contributions_workspace(cpu{}, exclusive, in[0])
+                                 : w == what::subset ? prefer::hypervolume_subsets_workspace(cpu{}, few, in[0])
+                                                     : prefer::hypervolume_workspace(cpu{}, options, in[0]));
+  std::vector<std::int64_t> index(static_cast<std::size_t>(groups * picks));
   const cpu exec{.workspace = {scratch.data(), scratch.size()}};
-  prefer::hypervolume_outputs<prefer::space::host> out{.hypervolume = {volume.data(), s.groups}};
+  prefer::hypervolume_outputs<prefer::space::host> out{.hypervolume = {volume.data(), groups}};
   if (w == what::gradient) out.grad_rewards = {slope.data(), all, s.objectives};
   for (auto _ : state)
-    prefer::check(w == what::contributions
-                      ? prefer::hypervolume_contributions(exec, exclusive, in, {.contribution = {share.data(), all}})
-                  : w == what::subset
-                      ? prefer::hypervolume_subsets(exec, few, in, {.indices = {index.data(), s.groups, picks}})
-                      : prefer::hypervolumes(exec, options, in, out));
+    for (const auto& one : in)
+      prefer::check(w == what::contributions
+                        ? prefer::hypervolume_contributions(exec, exclusive, one, {.contribution = {share.data(), all}})
+                    : w == what::subset
+                        ? prefer::hypervolume_subsets(exec, few, one, {.indices = {index.data(), groups, picks}})
+                        : prefer::hypervolumes(exec, options, one, out));
   double sum = 0;
   for (double x : share) sum += x;
-  state.counters["answer"] = w == what::contributions ? sum : volume[0];
+  state.counters["answer"] = w == what::contributions ? sum : volume[0];  // of the last call
   state.SetItemsProcessed(state.iterations() * s.groups);
 }
 
-sets read_points(const std::string& path, std::int64_t k) {
+sets read_points(const std::string& path, std::int64_t k, std::int64_t n) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const auto n = static_cast<std::int64_t>(file.tellg()) / (k * static_cast<std::int64_t>(sizeof(double)));
-  sets s{std::vector<double>(static_cast<std::size_t>(n * k)), 1, n, k, 1.1, true};
-  file.seekg(0).read(reinterpret_cast<char*>(s.rewards.data()), n * k * static_cast<std::int64_t>(sizeof(double)));
+  const auto rows = static_cast<std::int64_t>(file.tellg()) / (k * static_cast<std::int64_t>(sizeof(double)));
+  if (n <= 0) n = rows;
+  sets s{std::vector<double>(static_cast<std::size_t>(rows * k)), rows / n, n, k, 1.1, true, true};
+  file.seekg(0).read(reinterpret_cast<char*>(s.rewards.data()), rows * k * static_cast<std::int64_t>(sizeof(double)));
   return s;
 }
 
@@ -114,7 +119,7 @@ void add(const std::string& name, const sets& s) {
 
 int main(int argc, char** argv) {
   std::string points;
-  std::int64_t objectives = 2;
+  std::int64_t objectives = 2, samples = 0;
   int kept = 1;
   for (int i = 1; i < argc; ++i) {
     const std::string_view option = argv[i];
@@ -122,13 +127,15 @@ int main(int argc, char** argv) {
       points = option.substr(9);
     else if (option.starts_with("--objectives="))
       objectives = std::stoll(std::string(option.substr(13)));
+    else if (option.starts_with("--samples="))
+      samples = std::stoll(std::string(option.substr(10)));
     else
       argv[kept++] = argv[i];
   }
   argc = kept;
   benchmark::Initialize(&argc, argv);
   if (!points.empty()) {
-    add("file", read_points(points, objectives));
+    add("file", read_points(points, objectives, samples));
   } else {
     const std::int64_t fronts[][2] = {{1000, 2}, {100000, 2}, {1000, 3}, {100000, 3}, {100, 4}, {1000, 4},
                                       {100, 5},  {200, 5},    {100, 6},  {60, 8}};

@@ -3,8 +3,10 @@
 #include "support/device.cuh"
 
 #include <prefer/select/crowding_distance.cuh>
+#include <prefer/select/knee_point.cuh>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
+#include <prefer/select/scalarized_pick.cuh>
 
 #include <benchmark/benchmark.h>
 
@@ -17,7 +19,7 @@
 // are uniform, or anti-correlated (all samples near the plane where they sum to 0).
 namespace {
 
-enum call { set, ranks, crowding };
+enum call { set, ranks, crowding, pick, knee };
 
 std::vector<float> draw(std::int64_t samples, std::int64_t k, bool anti_correlated) {
   std::mt19937_64 random(1);
@@ -40,6 +42,7 @@ void pareto(benchmark::State& state) {
   const std::size_t bytes = points.size() * sizeof(float);
   bench::device_memory rewards(2 * bytes), mask(static_cast<std::size_t>(samples)),
       rank(static_cast<std::size_t>(samples) * sizeof(std::int32_t)),
+      picked(static_cast<std::size_t>(groups) * sizeof(std::int32_t)),
       distance(static_cast<std::size_t>(samples) * sizeof(float));
   if (rewards.data == nullptr || distance.data == nullptr) return state.SkipWithError("no GPU, or not enough memory");
   auto* const x = static_cast<float*>(rewards.data);
@@ -49,8 +52,14 @@ void pareto(benchmark::State& state) {
   prefer::cuda exec{stream};
   const prefer::objective_samples<prefer::space::device> in{.reward_groups = {x, groups, n, k}};
   const prefer::crowding_inputs<prefer::space::device> crowd{.samples = in};
+  const prefer::scalarized_pick_inputs<prefer::space::device> pick_in{.samples = in};
+  const prefer::scalarized_pick_outputs<prefer::space::device> pick_out{
+      .index = {static_cast<std::int32_t*>(picked.data), groups, 1}};
+  const prefer::knee_point_inputs<prefer::space::device> knee_in{.samples = in};
   exec.workspace.bytes = Call == set     ? prefer::non_dominated_workspace(exec, {}, in)
                          : Call == ranks ? prefer::non_dominated_ranks_workspace(exec, {}, in)
+                         : Call == pick  ? prefer::scalarized_picks_workspace(exec, {}, pick_in, pick_out)
+                         : Call == knee  ? prefer::knee_points_workspace(exec, {}, knee_in)
                                          : prefer::crowding_distances_workspace(exec, {}, crowd);
   bench::device_memory scratch(exec.workspace.bytes + 1);
   exec.workspace.data = scratch.data;
@@ -59,6 +68,9 @@ void pareto(benchmark::State& state) {
       return prefer::non_dominated_set(exec, {}, in, {.mask = {static_cast<std::uint8_t*>(mask.data), samples}});
     if (Call == ranks)
       return prefer::non_dominated_ranks(exec, {}, in, {.rank = {static_cast<std::int32_t*>(rank.data), samples}});
+    if (Call == pick) return prefer::scalarized_picks(exec, {}, pick_in, pick_out);
+    if (Call == knee)
+      return prefer::knee_points(exec, {}, knee_in, {.index = {static_cast<std::int32_t*>(picked.data), groups}});
     return prefer::crowding_distances(exec, {}, crowd, {.distance = {static_cast<float*>(distance.data), samples}});
   };
   for (auto _ : state) {
@@ -88,4 +100,6 @@ BENCHMARK(pareto<ranks>)
     ->UseManualTime()
     ->Iterations(1);
 BENCHMARK(pareto<crowding>)->Args({1, 1000000, 3, 0})->UseManualTime()->Iterations(1);
+BENCHMARK(pareto<pick>)->Args({10000, 256, 4, 0})->Args({1, 1000000, 4, 0})->UseManualTime()->Iterations(1);
+BENCHMARK(pareto<knee>)->Args({10000, 256, 4, 0})->Args({1, 1000000, 4, 0})->UseManualTime()->Iterations(1);
 BENCHMARK_MAIN();

@@ -6,12 +6,14 @@
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/knee_point.hpp>
+#include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>
 #include <prefer/select/pareto_truncation.hpp>
 #include <prefer/select/scalarized_pick.hpp>
 
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -61,6 +63,15 @@ struct contest {
           prefer::check(prefer::non_dominated_ranks(exec, options, in, {.rank = {rank.data(), rank.size()}}));
         }},
         threads)[0];
+  }
+  double set() {
+    std::vector<std::byte> memory(prefer::non_dominated_workspace(prefer::cpu{}, {}, in));
+    const prefer::cpu exec{.workspace = {memory.data(), memory.size()}};
+    return bench::interleaved(
+        {[&] {
+          prefer::check(prefer::non_dominated_set(exec, {}, in, {.indices = {rank.data(), rank.size()}}));
+        }},
+        1)[0];
   }
   double crowding() {
     const prefer::crowding_inputs<prefer::space::host> all{.samples = in, .rank = {rank.data(), rank.size()}};
@@ -146,6 +157,25 @@ void add_shape(const std::string& kind, std::int64_t n, int k) {
   if (n <= 10000) add_ranks<float>("ranks/" + shape + "/float/all_pairs", make, 1, prefer::rank_algorithm::all_pairs);
 }
 
+// How cost grows with n, whatever the samples: ns per n log2 n.
+void add_growth(const std::string& kind, int k) {
+  for (const std::int64_t n : {1 << 11, 1 << 14, 1 << 17, 1 << 20}) {
+    const std::string name = "growth/" + kind + "/K:" + std::to_string(k) + "/n:" + std::to_string(n);
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [=](benchmark::State& state) {
+                                   contest<float> c(bench::make_cloud(kind, n, k));
+                                   const double unit = 1e-9 * static_cast<double>(n) * std::log2(n);
+                                   const double ranks = c.ranks(1, prefer::rank_algorithm::automatic), set = c.set();
+                                   for (auto _ : state) state.SetIterationTime(ranks);
+                                   state.counters["ranks"] = ranks / unit;
+                                   state.counters["set"] = set / unit;
+                                   state.counters["fronts"] = static_cast<double>(c.fronts);
+                                 })
+        ->Iterations(1)
+        ->UseManualTime();
+  }
+}
+
 void add_others(std::int64_t groups, std::int64_t n, int k) {
   const std::string shape = "/B:" + std::to_string(groups) + "/n:" + std::to_string(n) + "/K:" + std::to_string(k);
   const auto of = [=](auto time) {
@@ -183,6 +213,9 @@ int main(int argc, char** argv) {
       add_shape("uniform", n, objectives);
     for (const int objectives : {2, 3, 5}) add_shape("chain", 10000, objectives);
     add_shape("anti", 10000, 5), add_shape("sphere", 100000, 3), add_shape("sphere", 100000, 5);
+    for (const int objectives : {2, 3})
+      for (const char* const points : {"uniform", "anti", "sphere", "chain", "equal", "layers"})
+        add_growth(points, objectives);
     add_others(1, 10000, 3), add_others(1000, 64, 4), add_others(1000, 256, 4);
   }
   benchmark::RunSpecifiedBenchmarks();

@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
+#include <prefer/select/balanced_bins.hpp>
 #include <prefer/select/extremes.hpp>
 #include <prefer/select/hierarchical_comparator.hpp>
+#include <prefer/select/normalized_ranks.hpp>
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/parrot.hpp>
 #include <prefer/select/queries.hpp>
@@ -83,6 +85,18 @@ void add_groups(std::int64_t size) {
     prefer::check(prefer::select_pairs(prefer::cpu{}, {}, {.score = {s.score.data(), n}, .groups = {.size = size}},
                                        {.chosen = {s.index.data(), n / size}}));
   });
+  add("normalized_ranks" + shape, [=](samples& s) {
+    std::vector<char> memory(prefer::normalized_ranks_workspace(prefer::cpu{}, n));
+    prefer::check(prefer::normalized_ranks(prefer::cpu{.workspace = {memory.data(), memory.size()}},
+                                           {.score = {s.score.data(), n}, .groups = {.size = size}},
+                                           {.normalized = {s.number.data(), n}}));
+  });
+  if (size > 100)
+    add("balanced_bins:10x10" + shape, [=](samples& s) {
+      prefer::check(prefer::resample_bins(prefer::cpu{}, {.per_bin = 10},
+                                          {.score = {s.score.data(), n}, .groups = {.size = size}},
+                                          {.indices = {s.index.data(), n / size * 100}}));
+    });
   add("parrot" + shape, [=](samples& s) {
     prefer::check(prefer::parrot_weights(
         prefer::cpu{}, {.rewards = {s.score.data(), n, 1}, .mask = {s.mask.data(), n}, .groups = {.size = size}},
@@ -111,6 +125,16 @@ int main(int argc, char** argv) {
   add("k_center:16/features:16", [](samples& s) {
     prefer::check(prefer::select_centers(prefer::cpu{}, {.count = 16}, {.features = {s.score.data(), n / 16, 16}},
                                          {.centers = {s.index.data(), 16}, .distance = {s.distance.data(), n / 16}}));
+  });
+  add("majority_vote/judges:5", [](samples& s) {
+    prefer::check(prefer::majority_vote(prefer::cpu{}, {.votes = {s.mask.data(), n / 5, 5}},
+                                        {.label = {s.number.data(), n / 5}}));
+  });
+  add("hierarchical_margins/factors:4", [](samples& s) {
+    std::vector<char> memory(prefer::hierarchical_margins_workspace(4));
+    prefer::check(prefer::hierarchical_margins(prefer::cpu{.workspace = {memory.data(), memory.size()}}, {},
+                                               {.factors = {s.score.data(), n / 4, 4}},
+                                               {.margins = {s.number.data(), 4}}));
   });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/loss/adversarial_hinge.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>
 #include <prefer/loss/bradley_terry.hpp>
@@ -9,6 +10,7 @@
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/unpaired.hpp>
 #include <prefer/loss/diffusion_kto.hpp>
+#include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/cpl.hpp>
@@ -33,6 +35,8 @@
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/policy_gradient.hpp>
 #include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/gspo.hpp>
+#include <prefer/loss/policy_regression.hpp>
 #include <prefer/loss/ppo.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
@@ -93,6 +97,7 @@ void each_loss(F f) {
   f("reinforce", prefer::reinforce{});
   f("ipo_md", prefer::ipo_md{});
   f("egpo_pair", prefer::egpo_pair{});
+  f("rebel", prefer::rebel{});
   f("inpo_pair", prefer::inpo_pair{});
   f("partial_return", prefer::partial_return{});
   f("regret", prefer::regret{});
@@ -103,20 +108,29 @@ void each_loss(F f) {
   f("score_hinge", prefer::score_hinge{});
   f("reward_hinge", prefer::reward_hinge{});
   f("reward_linear", prefer::reward_linear{});
+  f("adversarial_hinge", prefer::adversarial_hinge{});
   f("rare_positive", prefer::rare_positive{});
   f("iql_value", prefer::iql_value{});
   f("iql_q", prefer::iql_q{});
   f("iql_policy", prefer::iql_policy{});
   f("ppo", prefer::ppo{});
   f("gspo", prefer::gspo{});
+  f("gspo_token", prefer::gspo_token{});
+  f("luspo", prefer::luspo{});
+  f("gmpo", prefer::gmpo{});
   f("policy_gradient", prefer::policy_gradient{});
   f("cispo", prefer::cispo{});
   f("topr", prefer::topr{});
   f("dppo", prefer::dppo{});
+  f("dppo_kl", prefer::dppo_kl{});
+  f("aspo", prefer::aspo{});
   f("vespo", prefer::vespo{});
   f("sapo", prefer::sapo{});
   f("policy_kl", prefer::policy_kl{});
   f("unbiased_policy_kl", prefer::unbiased_policy_kl{});
+  f("dro", prefer::dro{});
+  f("a_star_po", prefer::a_star_po{});
+  f("flow_rl", prefer::flow_rl{});
 }
 
 }  // namespace bench

@@ -20,7 +20,14 @@ struct cloud {
   std::vector<float> x = {};
 };
 
-// uniform; anti: sums near k / 2 (uniform, projected); sphere: nothing dominates anything; chain: totally ordered.
+// uniform; anti: sums near k / 2 (uniform, projected); sphere: nothing dominates anything; chain: totally ordered;
+// equal; layers: about sqrt(n) fronts of sqrt(n) samples.
+inline double layer(const float* row, std::int64_t i, std::int64_t n, int k) {
+  double sum = 0;
+  for (int j = 0; j + 1 < k; ++j) sum += row[j];
+  const auto layers = static_cast<std::int64_t>(std::sqrt(static_cast<double>(n)));
+  return static_cast<double>(i % layers) * static_cast<double>(n) * k - sum;
+}
 inline cloud make_cloud(const std::string& kind, std::int64_t n, int k) {
   const auto draw = [](std::int64_t i) {
     return prefer::to_uniform(prefer::draw_pair(7, 1, static_cast<std::uint64_t>(i)).first);
@@ -41,6 +48,10 @@ inline cloud make_cloud(const std::string& kind, std::int64_t n, int k) {
         row[j] /= static_cast<float>(std::sqrt(square));
       else if (kind == "chain")
         row[j] = static_cast<float>(i * 7919 % n);
+      else if (kind == "equal")
+        row[j] = 1;
+      else if (kind == "layers")
+        row[j] = static_cast<float>(j + 1 < k ? std::floor(row[j] * static_cast<float>(n)) : layer(row, i, n, k));
   }
   return c;
 }

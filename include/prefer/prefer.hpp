@@ -5,6 +5,7 @@
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/aggregate/aggregate.hpp>
+#include <prefer/aggregate/criteria.hpp>
 #include <prefer/aggregate/decoupled.hpp>
 #include <prefer/core/evaluate_indexed.hpp>
 #include <prefer/core/evaluate_to_go.hpp>
@@ -40,6 +41,7 @@
 #include <prefer/logp/token_softmax.hpp>
 #include <prefer/logp/top_k_logp.hpp>
 #include <prefer/logp/validate_logits.hpp>
+#include <prefer/loss/adversarial_hinge.hpp>
 #include <prefer/loss/annealing.hpp>
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>
@@ -60,7 +62,9 @@
 #include <prefer/loss/f_dpo.hpp>
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
+#include <prefer/loss/gspo.hpp>
 #include <prefer/loss/hinge.hpp>
+#include <prefer/loss/importance_weights.hpp>
 #include <prefer/loss/inpo_pair.hpp>
 #include <prefer/loss/ipo.hpp>
 #include <prefer/loss/ipo_md.hpp>
@@ -75,10 +79,12 @@
 #include <prefer/loss/orpo.hpp>
 #include <prefer/loss/policy_gradient.hpp>
 #include <prefer/loss/policy_kl.hpp>
+#include <prefer/loss/policy_regression.hpp>
 #include <prefer/loss/ppo.hpp>
 #include <prefer/loss/preference_strength.hpp>
 #include <prefer/loss/r_dpo.hpp>
 #include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <prefer/loss/reward_feedback.hpp>
@@ -97,6 +103,16 @@
 #include <prefer/rank/bootstrap.hpp>
 #include <prefer/rank/bradley_terry_fit.hpp>
 #include <prefer/rank/comparison_groups.hpp>
+#include <prefer/reward/assignment.hpp>
+#include <prefer/reward/box_product.hpp>
+#include <prefer/reward/box_similarity.hpp>
+#include <prefer/reward/count_bonus.hpp>
+#include <prefer/reward/critique.hpp>
+#include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/set_overlap.hpp>
+#include <prefer/reward/tolerance.hpp>
+#include <prefer/reward/trust_weight.hpp>
+#include <prefer/select/balanced_bins.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/extremes.hpp>
 #include <prefer/select/hierarchical_comparator.hpp>
@@ -107,6 +123,7 @@
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>
 #include <prefer/select/objectives.hpp>
+#include <prefer/select/normalized_ranks.hpp>
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/pareto_truncation.hpp>
 #include <prefer/select/parrot.hpp>
@@ -115,3 +132,4 @@
 #include <prefer/select/scalarized_pick.hpp>
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
+#include <prefer/select/validate.hpp>

@@ -252,6 +252,18 @@ TEST_CASE("the factors of DDIM: published values of a twenty-step schedule, and 
   CHECK(quiet.noise_factor == doctest::Approx(std::sqrt(0.4) - std::sqrt(0.6 / 0.5 * 0.5)).epsilon(1e-12));
 }
 
+TEST_CASE("the factors of a consistency sampler: known values, and the ends of its noise levels") {
+  // t = 1 and a deviation of 0.5: c_skip = 0.2, c_out = 0.894427.
+  const ddim_transition step = consistency_step(1, 0.25);
+  CHECK(step.state_factor == doctest::Approx(0.5 * 0.2).epsilon(1e-15));
+  CHECK(step.noise_factor == doctest::Approx(0.5 * 2 / std::sqrt(5.0)).epsilon(1e-15));
+  CHECK(step.sigma == doctest::Approx(std::sqrt(0.75)).epsilon(1e-15));
+  // Without noise the state is the sample, in much noise only the prediction counts.
+  CHECK((consistency_step(0, 0.25).state_factor == 0.5 && consistency_step(0, 0.25).noise_factor == 0));
+  CHECK(consistency_step(1e9, 0.25).noise_factor == doctest::Approx(0.5).epsilon(1e-15));
+  CHECK(std::fabs(consistency_step(1e9, 0.25).state_factor) < 1e-18);
+}
+
 TEST_CASE("what is wrong with a call over rows is named, and nothing is written") {
   pairs<float, denoising_step> p(denoising_step{}, 4, 10);
   using inputs = row_pair_inputs<denoising_step, space::host>;

@@ -12,7 +12,8 @@ import sys
 ITEMS = 1 << 16
 BUDGET = 300  # instructions per item: beyond it a loss becomes arithmetic-bound on the GPUs of today
 BUDGETS = {"orpo": 600, "alphapo": 600, "alpha_dpo": 580, "rao_kupper": 570, "davidson": 410, "d3po": 370, "exo": 360, "score_barrier": 380,
-           "js_dpo": 350, "discopop": 350, "weighted_return": 420, "regret": 380, "partial_return": 350}  # several exponentials or logarithms each
+           "js_dpo": 350, "discopop": 350, "weighted_return": 420, "regret": 380, "partial_return": 350,
+           "dppo_kl": 350}  # several exponentials or logarithms each
 BLOCK_SUMS = 1024  # sectors of partial sums, whatever the number of items
 
 run = subprocess.run([sys.argv[1], "--stats", sys.argv[2]], capture_output=True, text=True, check=True)

@@ -23,7 +23,7 @@ KINDS = {
     "segment_pair": (dict(rc=0, rr=0, vc=0, vr=0, qc=0, qr=0, sc=0, sr=0, ec=0, er=0, label=1), 10, None),
     "scored": (dict(s=0, label=1), 1, lambda i, *_: (mpf(0),)),
     "transition": (dict(policy=0, q=0, v=0, reward=0, ahead=0, terminal=0), 5, None),
-    "action": (dict(p=0, old=0, adv=0, r=0, n=1), 1, lambda i, *_: (exp(i.p - i.old), mpf(0))),
+    "action": (dict(p=0, old=0, adv=0, r=0, n=1, k0=0), 1, lambda i, *_: (exp(i.p - i.old), mpf(0))),
 }
 
 # Log-ratios of chosen and rejected that reach both tails of either at the parameters used; exact in bfloat16 and half.
@@ -154,6 +154,31 @@ def gspo_item(i):
 def ppo_clipped(i, low, high, dual):
     ratio = exp(i.p - i.old)
     return 1 if (i.adv > 0 and ratio > 1 + high) or (i.adv < 0 and (ratio < 1 - low or ratio > dual)) else 0
+
+
+def gmpo(i, clip):
+    tokens = max(i.k0, 1)
+    return (i.p - i.old + (i.k0 - i.n) * (clip if i.adv > 0 else -clip)) / tokens
+
+
+def coins_apart(i):
+    one, other = exp(i.old), exp(i.p)
+    return one * log(one / other) + (1 - one) * log((1 - one) / (1 - other))
+
+
+def coins_too_far(i, low, high):
+    outwards = (i.adv > 0 and i.p > i.old) or (i.adv < 0 and i.p < i.old)
+    return outwards and coins_apart(i) > (high if i.adv > 0 else low)
+
+
+def aspo_clipped(i, low, high):
+    ratio = exp(i.p - i.old)
+    return (i.adv > 0 and ratio > 1 + high) or (i.adv < 0 and ratio < 1 - low)
+
+
+def aspo_weight(i, low, high, most):
+    x = i.old - i.p if i.adv > 0 else i.p - i.old
+    return 0 if aspo_clipped(i, low, high) else min(exp(x), most)
 
 
 def moved_too_far(i, low, high):
@@ -344,6 +369,10 @@ TABLES = {
     "egpo_pair": lambda: rows(
         lambda i, b: (i.a - i.c - (i.k0 - i.k1) / b) ** 2, [(EIGHTH,), (1.375,)],
         [dict(x, k0=p, k1=q) for x in Z for p, q in ((1, 0), (0.375, 0.875))]),
+    "rebel": lambda: rows(
+        lambda i, eta: (eta * (i.a - i.c) - (i.k0 - i.k1)) ** 2, [(1,), (EIGHTH,)],
+        [dict(x, k0=p, k1=q) for x in Z for p, q in ((1, 0), (0.375, 0.875))],
+        beside=lambda i, eta: (eta * i.a, eta * i.c)),
     "inpo_pair": lambda: rows(
         lambda i, eta, tau: (i.pc - i.pr - tau / eta * (i.rc - i.rr) - (eta - tau) / eta * (i.k0 - i.k1)
                              - (2 * i.label - 1) / (2 * eta)) ** 2,
@@ -393,6 +422,22 @@ TABLES = {
         lambda i, low, high: ppo(gspo_item(i), low, high, mpf(10) ** 400), [(0.25, 0.25), (0.0625, 0.125)],
         [dict(a, n=n) for a in ACTIONS for n in (1, 16, 0) if a["p"] - a["old"] < 20 * max(n, 1)], kind="action",
         beside=lambda i, *p: (exp((i.p - i.old) / max(i.n, 1)), ppo_clipped(gspo_item(i), *p, mpf(10) ** 400))),
+    "luspo": lambda: rows(
+        lambda i, low, high: max(i.n, 1) * ppo(gspo_item(i), low, high, mpf(10) ** 400), [(0.25, 0.25), (0.0625, 0.125)],
+        [dict(a, n=n) for a in ACTIONS for n in (1, 16, 0) if a["p"] - a["old"] < 20 * max(n, 1)], kind="action",
+        beside=lambda i, *p: (exp((i.p - i.old) / max(i.n, 1)), ppo_clipped(gspo_item(i), *p, mpf(10) ** 400))),
+    "gspo_token": lambda: rows(
+        lambda i, low, high, old: ppo(Item(dict(p=0, old=0, adv=0, r=0), [log(i.k0) + i.p - old, 0, i.adv, 0]), low, high,
+                                      mpf(10) ** 400), [(0.25, 0.25), (0.0625, 0.125)],
+        [dict(p=p, adv=a, k0=k) for p in (-0.125, -24) for a in (1.5, -0.75, 0) for k in (1, 1.03125, 0.96875, 1.1875, 0.5, 8)],
+        kind="action", constant=lambda i, *p: i.p,
+        beside=lambda i, *p: (i.k0, ppo_clipped(Item(dict(p=0, old=0, adv=0, r=0), [log(i.k0), 0, i.adv, 0]), *p,
+                                                mpf(10) ** 400))),
+    "gmpo": lambda: rows(
+        lambda i, clip: -i.adv * exp(gmpo(i, clip)), [(0.375,), (0,)],
+        [dict(a, n=n, k0=k) for a in ACTIONS for n, k in ((1, 1), (3, 4), (16, 64), (0, 2), (0, 0))
+         if abs(a["p"] - a["old"]) < 20 * max(n, 1)], kind="action",
+        beside=lambda i, clip: (exp(gmpo(i, clip)), mpf(0))),
     "policy_gradient": lambda: rows(lambda i: -i.adv * i.p, [()], ACTIONS, kind="action"),
     "cispo": lambda: rows(
         lambda i, least, most, w: -w * i.adv * i.p, [(0, 5), (0.75, 1.25)], ACTIONS, kind="action",
@@ -405,6 +450,24 @@ TABLES = {
         lambda i, low, high, w: -w * i.adv * i.p, [(0.25, 0.125), (0.0625, 0.5)], ACTIONS, kind="action",
         beside=lambda i, low, high: (exp(i.p - i.old), 1 if moved_too_far(i, low, high) else 0),
         constant=lambda i, low, high: 0 if moved_too_far(i, low, high) else min(exp(i.p - i.old), 20)),
+    "dppo_kl": lambda: rows(
+        lambda i, low, high, w: -w * i.adv * i.p, [(0.0625, 0.03125), (0.25, 0.5)], ACTIONS, kind="action",
+        beside=lambda i, low, high: (exp(i.p - i.old), 1 if coins_too_far(i, low, high) else 0),
+        constant=lambda i, low, high: 0 if coins_too_far(i, low, high) else min(exp(i.p - i.old), 20)),
+    "aspo": lambda: rows(
+        lambda i, low, high, most, w: -w * i.adv * i.p, [(0.25, 0.25, 3), (0.0625, 0.5, 1.5)], ACTIONS, kind="action",
+        beside=lambda i, low, high, most: (exp(i.p - i.old), 1 if aspo_clipped(i, low, high) else 0),
+        constant=aspo_weight),
+    "dro": lambda: rows(
+        lambda i, tau: -i.adv * i.p + tau / 2 * (i.p - i.old) ** 2, [(EIGHTH,), (2,), (0,)], ACTIONS,
+        lambda i, tau: abs(i.adv * i.p), kind="action",
+        slope_terms=lambda i, tau: abs(i.adv)),
+    "a_star_po": lambda: rows(
+        lambda i, b: (b * (i.p - i.r) - i.adv) ** 2, [(mpf(2) ** -10,), (0.5,)], ACTIONS, kind="action"),
+    "flow_rl": lambda: rows(
+        lambda i, b, most, w: w * (i.k0 + i.p / max(i.n, 1) - b * i.adv - i.r / max(i.n, 1)) ** 2, [(15, 8), (0.5, 2)],
+        [dict(a, n=n, k0=k) for a in ACTIONS for n, k in ((1, 0.5), (16, -4), (0, 24))], kind="action",
+        constant=lambda i, b, most: min(exp(i.p - i.old), most)),
     "vespo": lambda: rows(
         lambda i, w: -w * i.adv * i.p, [()], ACTIONS, kind="action", constant=lambda i: vespo_weight(i)),
     "sapo": lambda: rows(sapo, [(1, 1.0625), (0.5, 2)], ACTIONS, kind="action"),
@@ -415,6 +478,8 @@ TABLES = {
         lambda i: exp(i.p - i.old) * (exp(i.r - i.p) - 1 + i.p - i.r), [()], ACTIONS, kind="action"),
     "reward_hinge": lambda: rows(lambda i, t: max(0, t - i.s), [(2,), (-0.25,)], SCORED, kind="scored"),
     "reward_linear": lambda: rows(lambda i, a, b: b + a * i.s, [(-1, 0), (0.375, -2)], SCORED, kind="scored"),
+    "adversarial_hinge": lambda: rows(
+        lambda i, m: i.label * max(0, m - i.s) + (1 - i.label) * max(0, m + i.s), [(1,), (0.375,), (40,)], SCORED, kind="scored"),
     "rare_positive": lambda: rows(
         lambda i, w, shift: w * i.label * softplus(-i.s - shift) + (1 - i.label) * softplus(i.s + shift),
         [(1, 0), (EIGHTH, 0), (4, 2.5)], SCORED, kind="scored", beside=lambda i, w, shift: (sigmoid(i.s),),

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-LIGHT = ("core", "backend", "loss", "logp", "aggregate", "select")
+LIGHT = ("core", "backend", "loss", "logp", "advantage", "aggregate", "select", "reward", "shape")
 HEAVY = ("Eigen/", "/thread", "/string", "/iostream", "/functional", "/ranges", "/regex", "/map", "/vector")
 MAY_USE_THREADS = {"prefer/core/thread_pool.hpp"}
 

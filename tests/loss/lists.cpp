@@ -66,7 +66,7 @@ void check_lists(const Loss& loss, bool ties) {
 }
 
 template <class Loss>
-void check_promises(const char* name, const Loss& loss, bool by_ranking) {
+void check_promises(const char* name, const Loss& loss, bool by_ranking, bool ignores_shifts = true) {
   called<float> c;
   lists<float>& l = c.l;
   const auto in = l.template inputs_of<Loss>(by_ranking);
@@ -97,7 +97,7 @@ void check_promises(const char* name, const Loss& loss, bool by_ranking) {
   for (std::int64_t i = 0; i < plain.l.total; ++i) shifted.l.score.set(i, plain.l.score.get(i) + 1024);
   check(evaluate_lists(plain.exec(), loss, plain.l.template inputs_of<Loss>(by_ranking), plain.l.outputs()));
   check(evaluate_lists(shifted.exec(), loss, shifted.l.template inputs_of<Loss>(by_ranking), shifted.l.outputs()));
-  CHECK(plain.l.loss.get(0) == doctest::Approx(shifted.l.loss.get(0)).epsilon(1e-12));
+  if (ignores_shifts) CHECK(plain.l.loss.get(0) == doctest::Approx(shifted.l.loss.get(0)).epsilon(1e-12));
   // Micro-batches of gradients add up.
   auto twice = plain.l.outputs();
   twice.accumulate = true;
@@ -223,6 +223,41 @@ TEST_CASE("MetaRM's difference objective is its definition: every divisor, ragge
   for (const char* tag : {"golden", "identity"}) covers("meta_rm_difference", tag);
 }
 
+TEST_CASE("GVPO is its definition, at rest where log-ratios differ as rewards do, whatever they have in common") {
+  check_lists<double>(gvpo{.beta = 0.75}, false), check_lists<double>(gvpo{}, true);
+  check_lists<float>(gvpo{}, false), check_lists<half>(gvpo{}, false), check_lists<bfloat16>(gvpo{}, false);
+  check_promises("gvpo", gvpo{}, false);
+  const std::int64_t offsets[] = {0, 3, 4};
+  const double score[] = {10, -6, 4, 2}, reward[] = {1e9 + 5, 1e9 - 3, 1e9 + 2, 7};
+  double losses[2], grad[4];
+  std::vector<double> memory(evaluate_lists_workspace(2, 4) / sizeof(double));
+  const cpu exec{.workspace = {memory.data(), memory.size() * sizeof(double)}};
+  check(evaluate_lists(exec, gvpo{.beta = 0.5}, {.score = {score, 4}, .offsets = {offsets, 3}, .grade = {reward, 4}},
+                       {.grad_score = {grad, 4}, .losses = {losses, 2}}));
+  for (const double x : losses) CHECK(x == 0);
+  for (const double x : grad) CHECK(x == 0);
+  for (const char* tag : {"golden", "identity"}) covers("gvpo", tag);
+}
+
+TEST_CASE("REAL is its definition; classes of one kind have no value, and one right and one wrong are two sigmoids") {
+  const real_classes halfway{.tau = 0.75, .threshold = -2.5};
+  check_lists<double>(halfway, false), check_lists<double>(halfway, true);
+  check_lists<float>(halfway, false), check_lists<half>(halfway, false), check_lists<bfloat16>(halfway, false);
+  check_promises("real_classes", halfway, false, false);
+  const std::int64_t offsets[] = {0, 2, 4};
+  const double score[] = {0.25, -700, 1, 2}, reward[] = {1, 0, 1, 1};
+  double losses[2], grad[4];
+  std::vector<double> memory(evaluate_lists_workspace(2, 4) / sizeof(double));
+  const cpu exec{.workspace = {memory.data(), memory.size() * sizeof(double)}};
+  check(evaluate_lists(exec, real_classes{},
+                       {.score = {score, 4}, .offsets = {offsets, 3}, .grade = {reward, 4}, .normalizer = 1.0},
+                       {.grad_score = {grad, 4}, .losses = {losses, 2}}));
+  CHECK(losses[0] == doctest::Approx(std::log1p(std::exp(-0.5))).epsilon(1e-14));
+  CHECK(grad[0] == doctest::Approx(-2 / (1 + std::exp(0.5))).epsilon(1e-14));
+  CHECK((grad[1] == 0 && losses[1] == 0 && grad[2] == 0 && grad[3] == 0));
+  for (const char* tag : {"golden", "identity"}) covers("real_classes", tag);
+}
+
 TEST_CASE("scores of plus and minus 1e4 give finite values and gradients between -1 and 1 per place") {
   const answer good = ask(plackett_luce{}, {1e4, 0, -1e4}, {0, 1, 2}),
                bad = ask(plackett_luce{}, {1e4, 0, -1e4}, {2, 1, 0});
@@ -250,6 +285,9 @@ TEST_CASE("what is wrong with lists is named, and nothing is written") {
   refused(errc::bad_parameter, "top", nothing, plackett_luce{.top = -1});
   refused(errc::bad_parameter, "gap", nothing, ranknet{.gap = -1});
   refused(errc::bad_parameter, "skips", nothing, ranknet_skipwise{.skips = -1});
+  refused(errc::bad_parameter, "beta", nothing, gvpo{.beta = 0.0});
+  refused(errc::bad_parameter, "tau", nothing, real_classes{.tau = -1.0});
+  refused(errc::bad_parameter, "threshold", nothing, real_classes{.threshold = HUGE_VAL});
   refused(
       errc::missing_input, "score", [](auto& in, auto&, auto&) { in.score = {}; }, pl);
   refused(
@@ -291,6 +329,7 @@ TEST_CASE("what is wrong with lists is named, and nothing is written") {
   refused(
       errc::bad_offsets, "offsets", [&](auto& in, auto&, auto&) { in.ranking = {}, in.grade = in.score; }, pl);
   CHECK((l.grad.untouched() && l.loss.untouched() && l.losses.untouched()));
-  for (const char* name : {"plackett_luce", "ranknet", "ranknet_skipwise", "meta_rm_difference"})
+  for (const char* name :
+       {"plackett_luce", "ranknet", "ranknet_skipwise", "meta_rm_difference", "gvpo", "real_classes"})
     covers(name, "bad-argument");
 }

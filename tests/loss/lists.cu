@@ -118,6 +118,8 @@ TEST_CASE("lists on CUDA: every loss as on the CPU, masked items and lists not r
   }
   SUBCASE("ranknet") { check_all("ranknet", ranknet{}, false); }
   SUBCASE("meta_rm_difference") { check_all("meta_rm_difference", meta_rm_difference{}, false); }
+  SUBCASE("gvpo") { check_all("gvpo", gvpo{}, false); }
+  SUBCASE("real_classes") { check_all("real_classes", real_classes{.tau = 0.75, .threshold = -2.5}, false); }
   SUBCASE("ranknet_skipwise") { check_all("ranknet_skipwise", ranknet_skipwise{}, true); }
 }
 
@@ -145,6 +147,7 @@ TEST_CASE("a ranking that is no permutation and offsets that decrease make their
           .code == errc::small_workspace);
   CHECK(evaluate_lists(cuda{s.handle}, plackett_luce{.top = -1}, d.inputs(true), d.outputs()).code ==
         errc::bad_parameter);
-  for (const char* name : {"plackett_luce", "ranknet", "ranknet_skipwise", "meta_rm_difference"})
+  for (const char* name :
+       {"plackett_luce", "ranknet", "ranknet_skipwise", "meta_rm_difference", "gvpo", "real_classes"})
     covers(name, "bad-argument");
 }

@@ -126,4 +126,20 @@ inline long double by_definition(const prefer::meta_rm_difference& loss, const n
   return 2 * value / (k * (loss.mean == divisor::pairs ? k - 1 : k));
 }
 
+inline long double by_definition(const prefer::gvpo& loss, const numbers& s, const numbers& r) {
+  const auto k = static_cast<long double>(s.size());
+  long double mean = 0, value = 0;
+  const auto gap = [&](std::size_t i) { return static_cast<long double>(loss.beta.as<double>()) * s[i] - r[i]; };
+  for (std::size_t i = 0; i < s.size(); ++i) mean += gap(i) / k;
+  for (std::size_t i = 0; i < s.size(); ++i) value += (gap(i) - mean) * (gap(i) - mean) / 2;
+  return k < 2 ? 0 : value / (k - 1);
+}
+inline long double by_definition(const prefer::real_classes& loss, const numbers& s, const numbers& r) {
+  const long double tau = loss.tau.as<double>(), threshold = loss.threshold.as<double>();
+  long double right = 0, wrong = 0;
+  for (std::size_t i = 0; i < s.size(); ++i)
+    (r[i] > threshold ? right : wrong) += std::exp((r[i] > threshold ? -s[i] : s[i]) / tau);
+  return right > 0 && wrong > 0 ? std::log1p(right) + std::log1p(wrong) : 0;
+}
+
 }  // namespace prefer_test

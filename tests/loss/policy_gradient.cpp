@@ -36,14 +36,19 @@ TEST_CASE("cispo: golden values, and what every loss promises") { prefer_test::l
 
 TEST_CASE("topr: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::topr_cases>(); }
 TEST_CASE("dppo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::dppo_cases>(); }
+TEST_CASE("dppo_kl: golden values, and what every loss promises") {
+  prefer_test::loss_tests<prefer_test::dppo_kl_cases>();
+}
+TEST_CASE("aspo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::aspo_cases>(); }
 TEST_CASE("vespo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::vespo_cases>(); }
 
 TEST_CASE("on samples of the policy itself every rule has the policy gradient") {
-  for (const char* name : {"policy_gradient", "cispo", "topr", "dppo", "vespo"}) covers(name, "identity");
+  for (const char* name : {"policy_gradient", "cispo", "topr", "dppo", "dppo_kl", "aspo", "vespo"})
+    covers(name, "identity");
   for (double advantage : {1.5, -0.75}) {
     const action<double> a = moved(0, advantage);
     for (const auto& t : {at(ppo{}, a), at(policy_gradient{}, a), at(cispo{}, a), at(topr{}, a), at(dppo{}, a),
-                          at(vespo{}, a), at(sapo{}, a)}) {
+                          at(dppo_kl{}, a), at(aspo{}, a), at(vespo{}, a), at(sapo{}, a)}) {
       CHECK(t.d_policy == -advantage);
       CHECK(t.clipped == 0);
     }
@@ -56,7 +61,7 @@ TEST_CASE("an action without advantage has no loss and no gradient, however far 
   for (double log_ratio : {0.0, -800.0, 2000.0}) {
     const action<double> a = moved(log_ratio, 0);
     for (const auto& t : {at(ppo{}, a), at(policy_gradient{}, a), at(cispo{}, a), at(topr{}, a), at(dppo{}, a),
-                          at(vespo{}, a), at(sapo{}, a)}) {
+                          at(dppo_kl{}, a), at(aspo{}, a), at(vespo{}, a), at(sapo{}, a)}) {
       CHECK((t.value == 0 && t.d_policy == 0));
     }
     CHECK(at(ppo{}, a).clipped == 0);
@@ -101,6 +106,41 @@ TEST_CASE("dppo: a rare action may move by a large factor, a likely one may not"
   CHECK(refused(dppo{.delta_low = -0.1}) == "delta_low");
   CHECK(refused(dppo{.delta_high = 1.5}) == "delta_high");
   CHECK(refused(dppo{.ratio_max = 0.0}) == "ratio_max");
+}
+
+TEST_CASE("dppo_kl: the distance of two coins, which only the step outwards is stopped by") {
+  const action<double> rare{.policy = -7, .old_policy = -9, .advantage = 1};        // 0.0007 apart
+  const action<double> likely{.policy = -0.1, .old_policy = -0.7, .advantage = 1};  // 0.54 apart
+  CHECK(at(dppo_kl{}, rare).d_policy == doctest::Approx(-std::exp(2.0)).epsilon(1e-14));
+  CHECK(at(dppo_kl{}, likely).d_policy == 0);
+  CHECK(at(dppo_kl{}, likely).clipped == 1);
+  CHECK(at(dppo_kl{.delta_high = 0.6}, likely).clipped == 0);
+  CHECK(at(dppo_kl{}, {.policy = -0.1, .old_policy = -0.7, .advantage = -1}).d_policy > 0);
+  CHECK(at(dppo_kl{}, {.policy = -0.7, .old_policy = -0.1, .advantage = -1}).d_policy == 0);
+  // An action that is certain under both is no distance away, under one of them infinitely far.
+  CHECK(at(dppo_kl{}, {.policy = 0, .old_policy = 0, .advantage = 1}).d_policy == -1);
+  CHECK(at(dppo_kl{}, {.policy = 0, .old_policy = -0.01, .advantage = 1}).d_policy == 0);
+  CHECK(refused(dppo_kl{.delta_low = -0.1}) == "delta_low");
+  CHECK(refused(dppo_kl{.delta_high = HUGE_VAL}) == "delta_high");
+  CHECK(refused(dppo_kl{.ratio_max = 0.5}) == "ratio_max");
+}
+
+TEST_CASE("aspo: what has become unlikely is pulled hardest, within bounds") {
+  const auto weight = [](double ratio, double advantage) {
+    return -at(aspo{}, moved(std::log(ratio), advantage)).d_policy / advantage;
+  };
+  CHECK(weight(0.5, 2) == doctest::Approx(2).epsilon(1e-14));
+  CHECK(weight(1.1, 2) == doctest::Approx(1 / 1.1).epsilon(1e-14));
+  CHECK(weight(0.1, 2) == 3);
+  CHECK(weight(1.3, 2) == 0);
+  CHECK(weight(1.5, -2) == doctest::Approx(1.5).epsilon(1e-14));
+  CHECK(weight(9, -2) == 3);
+  CHECK(weight(0.7, -2) == 0);
+  CHECK(at(aspo{}, moved(std::log(1.3), 2)).clipped == 1);
+  CHECK(at(aspo{}, moved(std::log(0.1), 2)).clipped == 0);
+  CHECK(refused(aspo{.clip_low = 1.5}) == "clip_low");
+  CHECK(refused(aspo{.clip_high = -0.1}) == "clip_high");
+  CHECK(refused(aspo{.weight_max = 0.5}) == "weight_max");
 }
 
 TEST_CASE("vespo: published values of the weight, and its peak at k / lambda") {

@@ -68,7 +68,25 @@ TEST_CASE("the estimators of the divergence average to it, and their slopes to w
   CHECK(refused(policy_kl{.estimator = static_cast<kl_estimator>(7)}) == "estimator");
 }
 
-TEST_CASE("k3 near equal policies: relative accuracy where e^-d - 1 + d has no digit left") {
-  for (float d : {1e-6f, 3e-4f, 1e-3f})
-    CHECK(at<float>(policy_kl{}, {.policy = d}).value == doctest::Approx(0.5 * d * d).epsilon(1e-3));
+TEST_CASE("k3 near equal policies: every digit where e^-d - 1 + d has none left, in float and double, never below 0") {
+  // e^-d - 1 + d = d^2 / 2 - d^3 / 6 + ..., whose terms do not cancel.
+  const auto exact = [](long double d) {
+    long double sum = 0, power = -d;
+    for (int k = 2; k < 30; ++k) sum += power *= -d / k;
+    return sum;
+  };
+  for (double size = 0x1p-30; size < 0.9; size *= 1.7)
+    for (const double d : {size, -size}) {
+      const auto rounded = static_cast<double>(static_cast<float>(d));
+      const auto wide = at(policy_kl{}, {.policy = d}),
+                 weighted = at(unbiased_policy_kl{}, {.policy = d, .old_policy = d});
+      const auto narrow = at<float>(policy_kl{}, {.policy = static_cast<float>(d)});
+      CHECK(std::fabs(wide.value - exact(d)) <= 4e-16L * exact(d));
+      CHECK(std::fabs(weighted.value - exact(d)) <= 4e-16L * exact(d));
+      CHECK(std::fabs(narrow.value - exact(rounded)) <= 3e-7L * exact(rounded));
+      CHECK(std::fabs(wide.d_policy + std::expm1(-static_cast<long double>(d))) <= 4e-16L * std::fabs(d));
+      CHECK(wide.value > 0);
+    }
+  for (const double d : {-30.0, 30.0, 700.0}) CHECK(at(policy_kl{}, {.policy = d}).value > 0);
+  CHECK(at(policy_kl{}, {.policy = 0}).value == 0);
 }

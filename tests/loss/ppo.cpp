@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <loss/cases/ppo.hpp>
-#include <prefer/core/evaluate_tokens.hpp>
 #include <prefer/loss/combine.hpp>
+#include <prefer/loss/importance_weights.hpp>
 #include <prefer/loss/policy_kl.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -31,38 +32,6 @@ action<double> moved(double log_ratio, double advantage) {
 }  // namespace
 
 TEST_CASE("ppo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::ppo_cases>(); }
-
-TEST_CASE("gspo: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::gspo_cases>(); }
-
-TEST_CASE("gspo from tokens is ppo on the means of their log-probabilities, and each token has its response's slope") {
-  covers("gspo", "identity");
-  const double policy[] = {-1, -2, -0.5, -3, -1, -9}, old_policy[] = {-1.1, -1.8, -0.5, -3.2, -1.2, -1};
-  const double advantage[] = {1.5, -0.5, 2};
-  const std::int64_t offsets[] = {0, 3, 5, 5};
-  const bool kept[] = {true, true, false, true, true, true};
-  double loss = 0, grad[6] = {}, ratio[3];
-  const gspo rule{.clip_low = 0.3, .clip_high = 0.4};
-  check(evaluate_tokens(cpu{}, rule,
-                        {.policy = {policy, 6},
-                         .old_policy = {old_policy, 6},
-                         .advantage = {advantage, 3},
-                         .offsets = {offsets, 4},
-                         .token_mask = {kept, 6}},
-                        {.loss = {&loss, 1}, .grad_policy = {grad, 6}, .ratio = {ratio, 3}}));
-  const double means[] = {(0.1 - 0.2) / 2, (0.2 + 0.2) / 2, 0};
-  const int lengths[] = {2, 2, 1};
-  double sum = 0;
-  for (int i = 0; i < 3; ++i) {
-    const auto t = at(ppo{.clip_low = 0.3, .clip_high = 0.4}, moved(means[i], advantage[i]));
-    CHECK(ratio[i] == doctest::Approx(t.ratio).epsilon(1e-14));
-    sum += t.value / 3;
-    for (std::int64_t k = offsets[i]; k < offsets[i + 1]; ++k)
-      CHECK(grad[k] == doctest::Approx(kept[k] ? t.d_policy / lengths[i] / 3 : 0).epsilon(1e-14));
-  }
-  CHECK(loss == doctest::Approx(sum).epsilon(1e-14));
-  CHECK(refused(gspo{.clip_low = 1.5}) == "clip_low");
-  CHECK(refused(gspo{.clip_high = -1.0}) == "clip_high");
-}
 
 TEST_CASE("ppo: a bound takes the gradient only where the step would go on in the same direction") {
   covers("ppo", "identity");
@@ -130,4 +99,43 @@ TEST_CASE("the fraction of clipped actions and the mean ratio come with the loss
                         {.mean_ratio = {&mean, 1}, .clip_fraction = {&fraction, 1}}));
   CHECK(fraction == 0.25f);
   CHECK(mean == doctest::Approx((1 + std::exp(1.0)) / 2).epsilon(1e-6));
+}
+
+TEST_CASE("the averages of policy losses, by weights and a normaliser: tokens, responses, a constant") {
+  covers("equal_importance", "identity");
+  const std::int64_t offsets[] = {0, 2, 5, 6};
+  const bool mask[] = {true, true, true, false, true, true};
+  const double policy[] = {-1, -2, -3, not_a_number, -1, -4}, old_policy[] = {-1.1, -2, -2.9, not_a_number, -1, -4};
+  const double advantage[] = {1, 1, -2, -2, -2, 0.5};
+  double of_token[6], weight[6], share[6], losses[6], length[3];
+  const importance_inputs<space::host> in{.offsets = {offsets, 4}, .mask = {mask, 6}};
+  check(importance_weights(cpu{}, equal_importance{}, in, {.weight = {weight, 6}, .length = {length, 3}}));
+  auto shared = in;
+  shared.mean_of_tokens = true;
+  check(importance_weights(cpu{}, equal_importance{}, shared, {.weight = {share, 6}}));
+  for (int t = 0; t < 6; ++t) CHECK(weight[t] == (mask[t] ? 1 : 0));
+  CHECK((share[0] == 0.5 && share[2] == 0.5 && share[3] == 0 && share[5] == 1));
+  CHECK((length[0] == 2 && length[1] == 2 && length[2] == 1));
+  const auto loss = [&](const double* w, prefer::normalizer by) {
+    double value = 0;
+    action_inputs<space::host> items{.policy = {policy, 6}, .old_policy = {old_policy, 6}, .advantage = {advantage, 6}};
+    items.weight = {w, 6}, items.mask = {mask, 6}, items.normalizer = by;
+    check(evaluate<double>(cpu{}, ppo{}, items, {.loss = {&value, 1}, .losses = {losses, 6}}));
+    return value;
+  };
+  const double sum = loss(weight, 1.0);
+  std::copy(losses, losses + 6, of_token);
+  const auto near = [](double x) { return doctest::Approx(x).epsilon(1e-14); };
+  CHECK(loss(weight, {}) == near(sum / 5));
+  CHECK(loss(weight, 3.0) == near(sum / 3));
+  CHECK(loss(weight, 3.0 * 8) == near(sum / 24));
+  CHECK(loss(share, 3.0) ==
+        near(((of_token[0] + of_token[1]) / 2 + (of_token[2] + of_token[4]) / 2 + of_token[5]) / 3));
+  CHECK(importance_weights(cpu{}, equal_importance{}, {.policy = {policy, 6}, .offsets = {offsets, 4}},
+                           {.weight = {weight, 6}})
+            .code == errc::unused_input);
+  CHECK(importance_weights(cpu{}, equal_importance{}, in, {.mean_log_ratio = {length, 3}}).code ==
+        errc::unavailable_output);
+  CHECK(importance_weights(cpu{}, equal_importance{}, {.offsets = {offsets, 4}}, {.length = {length, 3}}).code ==
+        errc::missing_input);
 }

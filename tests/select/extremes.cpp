@@ -48,6 +48,11 @@ TEST_CASE("branches: 0.5 is in at the top, -0.5 is out at the bottom; 0, 1 or 2 
   for (int i = 0; i < 9; ++i) CHECK(advantage[i] == expected[i]);
 }
 
+TEST_CASE("the schedule of B2-DiffuRL") {
+  const std::int64_t stage[] = {0, 14, 15, 50, 99}, step[] = {14, 14, 15, 17, 20};
+  for (int i = 0; i < 5; ++i) CHECK(branched_steps(stage[i], 100, 14, 7) == step[i]);
+}
+
 TEST_CASE("pairs and branches: the same bits for any threads, nothing allocated") {
   scored_samples<float> samples(std::vector<std::int64_t>(900, 40), false, 8);
   const auto n = static_cast<std::size_t>(samples.n);

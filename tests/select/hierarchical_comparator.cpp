@@ -89,3 +89,38 @@ TEST_CASE("comparisons: the same bits for any threads, nothing allocated; what i
   CHECK(refused([](auto&) {}) == "second");
   covers("hierarchical_comparator", "bad-argument");
 }
+
+TEST_CASE("margins are standard deviations of the factors over the buffer, NaN and mask left out") {
+  SUBCASE("float") { check_margins<float, host_side>(); }
+  SUBCASE("double") { check_margins<double, host_side>(); }
+  SUBCASE("half") { check_margins<half, host_side>(); }
+  SUBCASE("bfloat16") { check_margins<bfloat16, host_side>(); }
+}
+
+TEST_CASE("margins: shifts leave them alone and scales multiply them; threads, workspace, errors") {
+  constexpr std::int64_t n = 5000, l = 7;
+  std::vector<double> x(n * l), y(n * l), a(l), b(l);
+  noise random(4);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::floor(random.uniform(0, 64)), y[i] = 4 * x[i] + 1024;
+  std::vector<char> memory(hierarchical_margins_workspace(l));
+  cpu exec{.workspace = {memory.data(), memory.size()}};
+  const margin_inputs<space::host> in = {.factors = {x.data(), n, l}};
+  const long before = allocation_count();
+  const status s = hierarchical_margins(exec, {}, in, {.margins = {a.data(), l}});
+  CHECK(allocation_count() == before);
+  CHECK(s.ok());
+  check(hierarchical_margins(exec, {.scale = 0.25}, {.factors = {y.data(), n, l}}, {.margins = {b.data(), l}}));
+  for (std::size_t k = 0; k < l; ++k) CHECK(b[k] == doctest::Approx(a[k]).epsilon(1e-12));
+  for (const int threads : {2, 3, 8}) {
+    thread_pool pool(threads);
+    exec.pool = pool;
+    check(hierarchical_margins(exec, {}, in, {.margins = {b.data(), l}}));
+    CHECK(a == b);
+  }
+  CHECK(refused_argument(hierarchical_margins(exec, {.scale = -1.0}, in, {.margins = {a.data(), l}})) == "scale");
+  CHECK(refused_argument(hierarchical_margins(exec, {}, {}, {.margins = {a.data(), l}})) == "factors");
+  CHECK(refused_argument(hierarchical_margins(exec, {}, in, {})) == "margins");
+  CHECK(refused_argument(hierarchical_margins(exec, {}, in, {.margins = {a.data(), 3}})) == "margins");
+  CHECK(refused_argument(hierarchical_margins(cpu{}, {}, in, {.margins = {a.data(), l}})) == "exec.workspace.bytes");
+  for (const char* tag : {"identity", "threads", "allocation", "bad-argument"}) covers("hierarchical_margins", tag);
+}

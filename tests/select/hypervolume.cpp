@@ -212,6 +212,33 @@ TEST_CASE("large sweeps: sorting by digits, stairs of several words, all equal, 
   CHECK(volume_of(corners, 3, 0) == 8);
 }
 
+TEST_CASE("rows are ordered by one objective, then by all, then by number, however many and wherever they differ") {
+  prefer_test::noise random(23);
+  for (const std::int64_t n : {1, 2, 39, 40, 41, 300, 1023, 1024, 1500})
+    for (const int kind : {0, 1, 2, 3}) {
+      std::vector<double> rows(static_cast<std::size_t>(2 * n));
+      for (double& x : rows) {
+        x = random.uniform(-1, 1);
+        if (kind == 1) x = std::floor(3 * x);                 // ties
+        if (kind == 2) x = 1 + x * 0x1p-30;                   // differ in low bits
+        if (kind == 3) x = &x == rows.data() ? 1e300 : x / 4;  // one far away
+      }
+      std::vector<prefer::detail::ordered_row> order(static_cast<std::size_t>(n)), other(order.size());
+      prefer::detail::order_rows(rows.data(), n, 2, 1, order.data(), other.data());
+      std::vector<std::int32_t> expected(order.size());
+      for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = static_cast<std::int32_t>(i);
+      const auto at = [&](std::int32_t i, int k) { return rows[static_cast<std::size_t>(2 * i + k)]; };
+      std::stable_sort(expected.begin(), expected.end(), [&](std::int32_t a, std::int32_t b) {
+        return at(a, 1) != at(b, 1) ? at(a, 1) > at(b, 1) : at(a, 0) > at(b, 0);
+      });
+      bool right = true;
+      for (std::size_t i = 0; i < expected.size(); ++i) right = right && order[i].row == expected[i];
+      CAPTURE(n);
+      CAPTURE(kind);
+      CHECK(right);
+    }
+}
+
 TEST_CASE("infinite rewards: an unbounded volume, and facets that are if they should") {
   for (const method m : {method::automatic, method::slices})
     for (int k = 2; k <= 5; ++k) {

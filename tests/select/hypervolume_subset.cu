@@ -4,6 +4,8 @@
 #include <select/volume_device.cuh>
 #include <support/coverage.hpp>
 
+#include <array>
+#include <cstdint>
 #include <string>
 
 using namespace prefer_test;
@@ -66,6 +68,34 @@ TEST_CASE("subsets on CUDA: three launches and two per pick with a workspace, ca
   cudaGraphExecDestroy(graph);
   c.check_subsets();
   covers("hypervolume_subset", "allocation"), covers("hypervolume_subset", "capture");
+}
+
+TEST_CASE("workspaces of volumes, contributions and subsets on CUDA grow with the elements") {
+  stream s;
+  const prefer::cuda exec{s.handle};
+  device_workspace somewhere(64);  // sizes come from shapes: nothing is read
+  const auto* const numbers = static_cast<const float*>(somewhere.get().data);
+  constexpr double scratch = 64 << 20;  // from four objectives on, or what one thread needs: n K^2 numbers
+  for (const std::int64_t groups : {1, 16384})
+    for (const std::int64_t k : {1, 2, 3, 4, 8}) {
+      const auto bytes_of = [&](std::int64_t n) {
+        const prefer::hypervolume_inputs<prefer::space::device> in{
+            .samples = {.reward_groups = {numbers, groups, n / groups, k}}, .reference = {numbers, k}};
+        const auto number = [](std::size_t bytes) { return static_cast<double>(bytes); };
+        return std::array<double, 3>{number(prefer::hypervolume_workspace(exec, {}, in)),
+                                     number(prefer::hypervolume_contributions_workspace(exec, {}, in)),
+                                     number(prefer::hypervolume_subsets_workspace(exec, {.size = 4}, in))};
+      };
+      constexpr std::int64_t n = 1 << 20;
+      const auto once = bytes_of(n), twice = bytes_of(2 * n);
+      for (std::size_t call = 0; call < once.size(); ++call) {
+        CAPTURE(groups);
+        CAPTURE(k);
+        CAPTURE(call);
+        CHECK(once[call] < static_cast<double>(n * (8 * k * (k < 4 ? 1 : 1 + k) + 128)) + scratch);
+        CHECK(twice[call] < 2.01 * once[call] + scratch);
+      }
+    }
 }
 
 TEST_CASE("subsets on CUDA: bad groups are NaN and reported, bad arguments named") {

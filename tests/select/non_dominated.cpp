@@ -68,6 +68,10 @@ void check_call(const cpu& exec, const pareto_case& c, const non_dominated& o, c
   CHECK((mask.intact() && count.intact() && begins.intact() && indices.intact()));
 }
 
+constexpr points kind_of(std::int64_t i) {
+  return i % 11 == 10 ? points::layers : all_points[i % 11];  // ties, which all_points leaves out
+}
+
 template <class S>
 void check_storage() {
   noise random(17);
@@ -88,7 +92,7 @@ TEST_CASE("every size from 0 to 70 and every number of objectives from 1 to 8: t
   noise random(1);
   for (std::int64_t n = 0; n <= 70; ++n)
     for (int k = 1; k <= 8; ++k)
-      for (const points kind : {all_points[(n + k) % 11], all_points[(n + 3 * k + 5) % 11]}) {
+      for (const points kind : {kind_of(n + k), kind_of(n + 3 * k + 5)}) {
         pareto_case c = draw(kind, n, k, random);
         stored<double> memory(c);
         check_call({}, c, options_of(c, all_methods[n % 4]), memory.in(c), {0, n});
@@ -115,6 +119,42 @@ TEST_CASE("a sweep over many samples that tie: in the set, dominated, strictly d
       stored<double> memory(c);
       check_call({}, c, options_of(c), memory.in(c), {0, c.n});
     }
+}
+
+TEST_CASE("every set there is of four samples with two rewards out of three values, or three out of two") {
+  for (const int k : {2, 3}) {
+    const std::int64_t values = k == 2 ? 3 : 2, rows = k == 2 ? 9 : 8, groups = rows * rows * rows * rows;
+    pareto_case c{.n = 4 * groups, .k = k};
+    std::vector<std::int64_t> offsets{0};
+    for (std::int64_t b = 0; b < groups; ++b) {
+      std::int64_t digits = b;
+      for (int i = 0; i < 4; ++i) {
+        std::int64_t row = digits % rows;
+        for (int j = 0; j < k; ++j, row /= values) c.rewards.push_back(static_cast<double>(row % values));
+        digits /= rows;
+      }
+      offsets.push_back(4 * (b + 1));
+    }
+    for (const dominance d : {dominance::pareto, dominance::strict})
+      for (const duplicates twins : {duplicates::keep, duplicates::first, duplicates::drop}) {
+        c.dominance = d, c.duplicates = twins;
+        const pareto_algorithm method = all_methods[static_cast<int>(twins)];
+        check_call({}, c, options_of(c, method), {.reward_groups = {c.rewards.data(), groups, 4, k}}, offsets);
+      }
+  }
+}
+
+TEST_CASE("sizes around those where another algorithm takes over: all methods, fronts of all samples and of few") {
+  noise random(4);
+  for (const std::int64_t middle : {256, 512, 1024, 2048})
+    for (const std::int64_t n : {middle - 1, middle, middle + 1})
+      for (const int k : {2, 3, 4})
+        if (n < 600 || k == 3) {
+          pareto_case c = draw(n % 2 == 0 ? points::sphere : points::anti_correlated, n, k, random);
+          stored<float> memory(c);
+          check_call({}, c, options_of(c, all_methods[(n + k) % 4]), memory.in(c), {0, n});
+          check_call({}, c, options_of(c), memory.in(c), {0, n});
+        }
 }
 
 TEST_CASE("all element types, strides, levels") {

@@ -11,11 +11,12 @@ namespace {
 template <class S>
 void check_all() {
   check_curation<S, host_side>(), check_consistency<S, host_side>(), check_consequence<S, host_side>();
+  check_votes<S, host_side>();
 }
 
 }  // namespace
 
-TEST_CASE("curation, consistency and consequences are their definitions") {
+TEST_CASE("curation, consistency, consequences and votes are their definitions") {
   SUBCASE("float") { check_all<float>(); }
   SUBCASE("double") { check_all<double>(); }
   SUBCASE("half") { check_all<half>(); }
@@ -57,6 +58,29 @@ TEST_CASE("by hand: a judge that is right often enough keeps its right answers; 
   CHECK(error[1] == doctest::Approx(std::sqrt(1.25)));
 }
 
+TEST_CASE("by hand: three of five decide, two of four do not; votes go on to the consistency filter") {
+  const bool votes[] = {1, 1, 0, 0, 1, 1, 1, 0, 0, 0}, mask[] = {1, 1, 1, 1, 0, 1, 1, 1, 1, 1};
+  double label[2], share[2];
+  bool majority[2], decided[2];
+  check(majority_vote(cpu{}, {.votes = {votes, 2, 5}},
+                      {.label = {label, 2}, .majority = {majority, 2}, .decided = {decided, 2}, .share = {share, 2}}));
+  CHECK((label[0] == 1 && label[1] == 0 && share[0] == 0.6 && share[1] == 0.4 && decided[0] && decided[1]));
+  bool kept[2];
+  const bool truth[] = {true, true};
+  check(select(cpu{}, consistency_filter{}, {.predicted = {majority, 2}, .label = {truth, 2}},
+               {.selected = {.mask = {kept, 2}}}));
+  CHECK((kept[0] && !kept[1]));
+  check(majority_vote(cpu{}, {.votes = {votes, 2, 5}, .mask = {mask, 2, 5}},
+                      {.label = {label, 2}, .majority = {majority, 2}, .decided = {decided, 2}}));
+  CHECK((label[0] == 0.5 && !majority[0] && !decided[0] && label[1] == 0 && decided[1]));
+  // Exchanging the sides of all votes exchanges the label.
+  bool other[10];
+  for (int i = 0; i < 10; ++i) other[i] = !votes[i];
+  check(majority_vote(cpu{}, {.votes = {other, 2, 5}}, {.label = {label, 2}, .share = {share, 2}}));
+  CHECK((label[0] == 0 && label[1] == 1 && share[0] == 0.4));
+  covers("majority_vote", "identity");
+}
+
 TEST_CASE("filters: the same bits for any threads, nothing allocated") {
   constexpr std::int64_t n = 50000;
   std::vector<float> a(n), b(n), x(n), y(n);
@@ -74,6 +98,8 @@ TEST_CASE("filters: the same bits for any threads, nothing allocated") {
     if (s.ok())
       s = validate_by_consequence(exec, {.chosen = {a.data(), n / 5, 5}, .rejected = {b.data(), n / 5, 5}},
                                   {.difference = {to.data(), n / 5}});
+    if (s.ok())
+      s = majority_vote(exec, {.votes = {flags.data(), n / 5, 5}}, {.share = {to.data() + n / 5, n / 5}});
     return s;
   };
   const long before = allocation_count();
@@ -85,7 +111,7 @@ TEST_CASE("filters: the same bits for any threads, nothing allocated") {
     check(run(cpu{.pool = pool}, y, again));
     CHECK((x == y && kept == again));
   }
-  for (const char* name : {"curate_pairs", "consistency_filter", "validate_by_consequence"})
+  for (const char* name : {"curate_pairs", "consistency_filter", "validate_by_consequence", "majority_vote"})
     covers(name, "threads"), covers(name, "allocation");
 }
 
@@ -117,6 +143,15 @@ TEST_CASE("filters name what is wrong") {
                                                  {.mask = {kept, 2}})) == "chosen");
   CHECK(refused_argument(validate_by_consequence(cpu{}, revised, {})) == "outputs");
   CHECK(refused_argument(validate_by_consequence(cpu{}, revised, {.mask = {kept, 3}})) == "mask");
-  for (const char* name : {"curate_pairs", "consistency_filter", "validate_by_consequence"})
+  const vote_inputs<space::host> judgements = {.votes = {flag, 2, 2}};
+  CHECK(refused_argument(majority_vote(cpu{}, {}, {.label = {x, 2}})) == "votes");
+  CHECK(refused_argument(majority_vote(cpu{}, {.votes = {x, 2, 2}}, {.label = {x, 2}})) == "votes");
+  CHECK(refused_argument(majority_vote(cpu{}, {.votes = {flag, 2, 0}}, {.label = {x, 2}})) == "votes");
+  CHECK(refused_argument(majority_vote(cpu{}, {.votes = {flag, 2, 2}, .mask = {flag, 2, 1}}, {.label = {x, 2}})) ==
+        "mask");
+  CHECK(refused_argument(majority_vote(cpu{}, judgements, {})) == "outputs");
+  CHECK(refused_argument(majority_vote(cpu{}, judgements, {.label = {x, 3}})) == "label");
+  CHECK(refused_argument(majority_vote(cpu{}, judgements, {.decided = {flag, 2}})) == "decided");
+  for (const char* name : {"curate_pairs", "consistency_filter", "validate_by_consequence", "majority_vote"})
     covers(name, "bad-argument");
 }

@@ -13,6 +13,7 @@ namespace {
 template <class S>
 void check_all() {
   check_curation<S, device_side>(), check_consistency<S, device_side>(), check_consequence<S, device_side>();
+  check_votes<S, device_side>(), check_margins<S, device_side>();
   check_hierarchy<S, device_side>();
   check_queries<S, device_side>(), check_directions<S, device_side>(), check_centers<S, device_side>();
 }
@@ -59,6 +60,21 @@ TEST_CASE(
     prefer::check(prefer::compare_hierarchically(exec, {.factors = xs, .first = di.read(), .second = di.read()},
                                                  {.decided = mask.view()}));
   };
+  buffer<bool> even(n);
+  for (std::int64_t i = 0; i < n; ++i) even.at(i) = i % 2 == 0;
+  device<bool> votes(even);
+  const auto vote = [&] {
+    prefer::check(prefer::majority_vote(
+        exec, {.votes = prefer::view<const bool, 2, prefer::space::device>(votes.data(), n, std::int64_t{1})},
+        {.majority = mask.view()}));
+  };
+  device_workspace scratch(prefer::hierarchical_margins_workspace(2));
+  buffer<float> spread(2);
+  device<float> margins(spread);
+  const prefer::cuda with_memory{.stream = side.on.handle, .workspace = scratch.get()};
+  const auto margin = [&] {
+    prefer::check(prefer::hierarchical_margins(with_memory, {}, {.factors = xs}, {.margins = margins.view()}));
+  };
   const auto query = [&] {
     prefer::check(prefer::query_scores(exec, {.first = matrix(dx.data(), std::int64_t{2}, n)}, {.mean = out.view()}));
   };
@@ -88,6 +104,10 @@ TEST_CASE(
   check_one("validate_by_consequence", consequence, mask);
   check_one("hierarchical_comparator", compare, mask);
   for (std::int64_t i = 0; i < n; ++i) CHECK(!kept.at(i));  // each with itself
+  check_one("majority_vote", vote, mask);
+  for (std::int64_t i = 0; i < n; ++i) CHECK(kept.at(i) == (i % 2 == 0));
+  check_one("hierarchical_margins", margin, margins);
+  CHECK((spread.get(0) > 0.3 && spread.get(1) < 0.8));
   check_one("query_scores", query, out);
   check_one("directional_scores", direct, out);
   check_one("k_center", center, dc);
@@ -95,6 +115,8 @@ TEST_CASE(
   const prefer::output_view<1, prefer::space::device> none = {};
   CHECK(refused_argument(prefer::curate(exec, {}, {.chosen = a, .rejected = b}, {.needs_judge = none})) == "outputs");
   CHECK(refused_argument(prefer::select_centers(exec, {}, {.features = xs}, {})) == "distance");
+  CHECK(refused_argument(prefer::majority_vote(exec, {}, {.majority = none})) == "votes");
+  CHECK(refused_argument(prefer::hierarchical_margins(exec, {}, {}, {.margins = none})) == "factors");
   CHECK(refused_argument(prefer::query_scores(exec, {}, {.mean = out.view()})) == "first");
   CHECK(refused_argument(prefer::directional_scores(exec, {.rewards = xs}, {.score = out.view()})) == "directions");
   CHECK(refused_argument(prefer::validate_by_consequence(exec, {.chosen = xs}, {.mask = mask.view()})) == "rejected");

@@ -14,11 +14,6 @@ namespace prefer_test {
 
 inline constexpr std::int64_t pair_counts[] = {0, 1, 31, 32, 33, 257, 700};
 
-template <class S>
-void fill_uniform(buffer<S>& b, noise& random, double low, double high) {
-  for (std::int64_t i = 0; i < b.size(); ++i) b.set(i, random.uniform(low, high));
-}
-
 template <class S, class Side>
 void check_curation() {
   for (const std::int64_t n : pair_counts) {
@@ -170,6 +165,77 @@ void check_hierarchy() {
     }
   }
   covers<S>("hierarchical_comparator", "sizes");
+}
+
+// Votes with some left out, so that there are ties.
+template <class S, class Side>
+void check_votes() {
+  for (const std::int64_t n : pair_counts) {
+    constexpr std::int64_t judges = 5;
+    buffer<std::uint8_t> votes(n * judges), mask(n * judges), majority(n);
+    buffer<S> label(n, 2), share(n);
+    buffer<bool> decided(n);
+    noise random(12);
+    for (std::int64_t i = 0; i < n * judges; ++i)
+      votes.at(i) = random.uniform(0, 1) < 0.5 ? 2 : 0, mask.at(i) = random.uniform(0, 1) < 0.6;
+    Side side;
+    prefer::check(prefer::majority_vote(
+        side.exec,
+        {.votes = side.read(votes, n, judges, judges), .mask = side.read(mask, n, judges, judges)},
+        {.label = side.write(label),
+         .majority = side.write(majority),
+         .decided = side.write(decided),
+         .share = side.write(share)}));
+    side.done();
+    CHECK((label.intact() && majority.intact() && decided.intact() && share.intact()));
+    for (std::int64_t p = 0; p < n; ++p) {
+      int first = 0, second = 0;
+      for (std::int64_t j = p * judges; j < (p + 1) * judges; ++j)
+        if (mask.at(j) != 0) (votes.at(j) != 0 ? first : second) += 1;
+      CHECK(label.get(p) == (first > second ? 1 : first < second ? 0 : 0.5));
+      CHECK(((majority.at(p) != 0) == (first > second) && decided.at(p) == (first != second)));
+      CHECK(rounded_right<S>(share.get(p), first + second == 0 ? 0.5 : static_cast<double>(first) / (first + second)));
+    }
+  }
+  covers<S>("majority_vote", "sizes");
+}
+
+template <class S, class Side>
+void check_margins() {
+  for (const std::int64_t n : pair_counts) {
+    constexpr std::int64_t levels = 3, row = 4;
+    buffer<S> factors(n * row), margins(levels, 2);
+    buffer<bool> mask(n, 3);
+    noise random(13);
+    for (std::int64_t i = 0; i < n; ++i) {
+      mask.at(i) = i % 5 != 3;
+      for (std::int64_t l = 0; l < row; ++l)
+        factors.set(i * row + l, l == 2 ? 7 : mask.at(i) ? random.uniform(0, 10) : not_a_number);
+      if (i % 7 == 1) factors.set(i * row, not_a_number);
+    }
+    std::vector<char> memory(prefer::hierarchical_margins_workspace(levels));
+    Side side;
+    auto exec = side.exec;
+    if constexpr (Side::memory == prefer::space::host) exec.workspace = {memory.data(), memory.size()};
+    prefer::check(prefer::hierarchical_margins(
+        exec, {.scale = 2.0}, {.factors = side.read(factors, n, levels, row), .mask = side.read(mask)},
+        {.margins = side.write(margins)}));
+    side.done();
+    CHECK(margins.intact());
+    for (std::int64_t l = 0; l < levels; ++l) {
+      long double sum = 0, square = 0, count = 0;
+      const auto there = [&](std::int64_t i) { return mask.at(i) && !std::isnan(factors.get(i * row + l)); };
+      for (std::int64_t i = 0; i < n; ++i)
+        if (there(i)) sum += factors.get(i * row + l), count += 1;
+      for (std::int64_t i = 0; i < n; ++i)
+        if (const long double d = there(i) ? factors.get(i * row + l) - sum / count : 0.0L; d != 0) square += d * d;
+      const double exact = count > 0 ? static_cast<double>(2 * std::sqrt(square / count)) : 0;
+      // Running means of up to 700 numbers below 10.
+      CHECK((rounded_right<S>(margins.get(l), exact) || std::fabs(margins.get(l) - exact) < 1e-13));
+      if (l == 2) CHECK(margins.get(l) == 0);
+    }
+  }
+  covers<S>("hierarchical_margins", "sizes");
 }
 
 template <class S, class Side>

@@ -7,13 +7,14 @@
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/non_dominated_ranks.cuh>
 #include <prefer/select/pareto_truncation.cuh>
-#include <select/stored_case.hpp>
+#include <prefer/select/running_front.cuh>
+#include <select/mirrored_case.cuh>
 #include <support/coverage.hpp>
-#include <support/cuda.cuh>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <tuple>
 #include <utility>
@@ -25,72 +26,6 @@ namespace {
 
 constexpr pareto_algorithm set_methods[] = {pareto_algorithm::automatic, pareto_algorithm::all_pairs,
                                             pareto_algorithm::sorted};
-
-// A case in host and in device memory, in groups by offsets, of equal size, or in one.
-template <class S>
-struct mirrored {
-  pareto_case& c;
-  stored<S> host;
-  buffer<std::int64_t> offsets;
-  std::int64_t group_size;  // 0: by offsets, or one group
-  device<S> rewards, violation;
-  device<bool> mask;
-  device<std::int64_t> begins;
-
-  explicit mirrored(pareto_case& of, const std::vector<std::int64_t>& at = {}, std::int64_t size = 0,
-                    std::int64_t gap = 0, bool transposed = false)
-      : c(of),
-        host(of, gap, transposed),
-        offsets(static_cast<std::int64_t>(at.size()), 2),
-        group_size(size),
-        rewards(host.rewards),
-        violation(host.violation),
-        mask(host.mask),
-        begins(offsets) {
-    for (std::size_t b = 0; b < at.size(); ++b) offsets.at(static_cast<std::int64_t>(b)) = at[b];
-    begins.send();
-  }
-  std::int64_t groups() const {
-    return group_size > 0 ? c.n / group_size : offsets.size() > 0 ? offsets.size() - 1 : 1;
-  }
-  std::int64_t begin(std::int64_t b) {
-    return group_size > 0 ? b * group_size : offsets.size() > 0 ? offsets.at(b) : b * c.n;
-  }
-  objective_samples<space::host> on_host() {
-    return samples<space::host>(host.rewards.data(), host.violation.read(), host.mask.read(), offsets.read());
-  }
-  objective_samples<space::device> on_device() {
-    return samples<space::device>(rewards.data(), violation.read(), mask.read(), begins.read());
-  }
-
- private:
-  template <space M, class V, class F, class O>
-  objective_samples<M> samples(S* x, const V& amounts, const F& flags, const O& at) {
-    objective_samples<M> in;
-    if (group_size > 0)
-      in.reward_groups = {x, groups(), group_size, c.k, group_size * host.row, host.row, host.along};
-    else
-      in.rewards = {x, c.n, c.k, host.row, host.along};
-    if (!c.violation.empty()) in.violation = amounts;
-    if (!c.mask.empty()) in.mask = flags;
-    if (offsets.size() > 0) in.offsets = at;
-    return in;
-  }
-};
-
-// An output on both sides.
-template <class T>
-struct result {
-  buffer<T> host, fetched;
-  device<T> there;
-
-  explicit result(std::int64_t n, std::int64_t stride = 1) : host(n, stride), fetched(n, stride), there(fetched) {}
-  // Also what is between the elements and around them.
-  bool agrees() {
-    there.fetch();
-    return host.bytes() == fetched.bytes();
-  }
-};
 
 template <class S>
 void check_set(mirrored<S>& m, pareto_algorithm method, const prefer::cuda& exec, cudaStream_t s) {
@@ -336,6 +271,38 @@ TEST_CASE("truncation on CUDA: groups, budgets, ties, NaN, what is in no front")
   covers("pareto_truncation", "masked");
 }
 
+TEST_CASE("workspaces on CUDA grow with the elements, also where many samples are one group") {
+  stream s;
+  const prefer::cuda exec{s.handle};
+  device_workspace somewhere(64);  // sizes come from shapes: nothing is read
+  const auto* const rewards = static_cast<const float*>(somewhere.get().data);
+  auto* const rank = static_cast<std::int32_t*>(somewhere.get().data);
+  using samples = objective_samples<space::device>;
+  const auto bytes_of = [&](std::int64_t groups, std::int64_t n, std::int64_t k, pareto_algorithm method) {
+    const samples in = groups == 1 ? samples{.rewards = {rewards, n, k}}
+                                   : samples{.reward_groups = {rewards, groups, n / groups, k}};
+    return std::array<double, 4>{
+        static_cast<double>(non_dominated_workspace(exec, {.method = method}, in)),
+        static_cast<double>(non_dominated_ranks_workspace(exec, {}, in)),
+        static_cast<double>(crowding_distances_workspace(exec, {}, crowding_inputs<space::device>{.samples = in})),
+        static_cast<double>(truncate_fronts_workspace(exec, {.budget = 4, .group_size = n / groups},
+                                                      pareto_truncation_inputs<space::device>{.rank = {rank, n}}))};
+  };
+  for (const std::int64_t groups : {1, 16384})
+    for (const std::int64_t k : {1, 2, 3, 8, 40})
+      for (const pareto_algorithm method : {pareto_algorithm::automatic, pareto_algorithm::sorted}) {
+        constexpr std::int64_t n = 1 << 20;
+        const auto once = bytes_of(groups, n, k, method), twice = bytes_of(groups, 2 * n, k, method);
+        for (std::size_t call = 0; call < once.size(); ++call) {
+          CAPTURE(groups);
+          CAPTURE(k);
+          CAPTURE(call);
+          CHECK(once[call] < static_cast<double>(n * (4 * k + 128)));
+          CHECK(twice[call] < 2.01 * once[call] + 65536);
+        }
+      }
+}
+
 TEST_CASE(
     "Pareto selection on CUDA only enqueues, with a workspace of the size it names, and is captured and replayed") {
   noise random(17);
@@ -482,4 +449,204 @@ TEST_CASE("Pareto selection on CUDA: bad offsets and NaN are reported, and what 
   CHECK(crowding_distances(exec, {}, {}, {}).code == errc::missing_input);
   for (const char* name : {"non_dominated", "non_dominated_ranks", "crowding_distance", "pareto_truncation"})
     covers(name, "bad-argument");
+}
+
+namespace {
+
+// A front on both sides, with room between its rows.
+template <class S>
+struct both_fronts {
+  std::int64_t capacity, k;
+  result<S> rewards, violation;
+  result<std::int32_t> ids;
+  result<std::int64_t> count;
+  bool constrained;
+
+  both_fronts(std::int64_t rows, std::int64_t objectives, bool violations)
+      : capacity(rows),
+        k(objectives),
+        rewards(rows * (objectives + 1)),
+        violation(rows, 2),
+        ids(rows, 3),
+        count(1),
+        constrained(violations) {
+    count.host.at(0) = 0, count.fetched.at(0) = 0, count.there.send();
+  }
+  running_front on_host() { return view<space::host>([](auto& r) -> auto& { return r.host; }); }
+  device_running_front on_device() { return view<space::device>([](auto& r) -> auto& { return r.there; }); }
+  bool agrees() { return rewards.agrees() && violation.agrees() && ids.agrees() && count.agrees(); }
+
+ private:
+  template <prefer::space M, class Side>
+  running_front_in<M> view(Side side) {
+    running_front_in<M> f{.rewards = {side(rewards).data(), capacity, k, k + 1, 1},
+                          .ids = side(ids).view(),
+                          .count = side(count).view()};
+    if (constrained) f.violation = side(violation).view();
+    return f;
+  }
+};
+
+template <space M, class S, class V, class F>
+front_samples_in<M> block_of(const mirrored<S>& m, S* rewards, const V& violation, const F& mask, std::int64_t begin,
+                             std::int64_t end) {
+  front_samples_in<M> in{.rewards = {rewards + begin * m.host.row, end - begin, m.c.k, m.host.row, m.host.along},
+                         .first_id = begin};
+  const auto part = [&](const auto& v) {
+    auto p = v;
+    p.data += begin * v.stride[0], p.extent[0] = end - begin;
+    return p;
+  };
+  if (!m.c.violation.empty()) in.violation = part(violation);
+  if (!m.c.mask.empty()) in.mask = part(mask);
+  return in;
+}
+template <class S>
+front_samples host_block(mirrored<S>& m, std::int64_t begin, std::int64_t end) {
+  return block_of<space::host>(m, m.host.rewards.data(), m.host.violation.read(), m.host.mask.read(), begin, end);
+}
+template <class S>
+device_front_samples device_block(mirrored<S>& m, std::int64_t begin, std::int64_t end) {
+  return block_of<space::device>(m, m.rewards.data(), m.violation.read(), m.mask.read(), begin, end);
+}
+
+// Blocks into two fronts, which are merged either way.
+template <class S>
+void check_running(points kind, std::int64_t n, int k, noise& random, const prefer::cuda& exec, cudaStream_t s) {
+  pareto_case c = draw(kind, n, k, random);
+  if (c.duplicates == duplicates::drop) c.duplicates = duplicates::first;
+  mirrored<S> m(c, {}, 0, 1);
+  const objectives o = objectives_of(c);
+  both_fronts<S> a(n, k, !c.violation.empty()), b(n + 1, k, !c.violation.empty());
+  for (std::int64_t begin = 0, nth = 0; begin < n; ++nth) {
+    const std::int64_t end = std::min(n, begin + 1 + static_cast<std::int64_t>(random.uniform(0, 20)));
+    both_fronts<S>& into = nth % 2 == 0 ? a : b;
+    check(insert_into_front(cpu{}, o, into.on_host(), host_block(m, begin, end)));
+    check(insert_into_front(exec, o, into.on_device(), device_block(m, begin, end)));
+    begin = nth % 5 == 4 ? end - 1 : end;  // some come again
+  }
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  CAPTURE(n);
+  CAPTURE(k);
+  CHECK((a.agrees() && b.agrees()));
+  check(merge_fronts(cpu{}, o, a.on_host(), b.on_host()));
+  check(merge_fronts(exec, o, a.on_device(), b.on_device()));
+  REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+  CHECK((a.agrees() && b.agrees()));
+  const auto front = c.front(0, n);
+  CHECK(a.count.fetched.at(0) == static_cast<std::int64_t>(front.size()));
+  for (std::size_t r = 0; r < front.size(); ++r) CHECK(a.ids.fetched.at(static_cast<std::int64_t>(r)) == front[r]);
+}
+
+}  // namespace
+
+TEST_CASE("running fronts on CUDA: blocks and merges give the rows of the CPU, whatever the options") {
+  noise random(21);
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const points kind : all_points) {
+    const auto which = static_cast<int>(kind);
+    check_running<double>(kind, 1 + 9 * which, 1 + which % 5, random, exec, s.handle);
+    check_running<float>(kind, 60, 3, random, exec, s.handle);
+  }
+  check_running<prefer::half>(points::grid, 50, 2, random, exec, s.handle);
+  check_running<prefer::bfloat16>(points::grid, 50, 3, random, exec, s.handle);
+  covers<double>("running_front", "sizes"), covers<float>("running_front", "sizes");
+  covers<prefer::half>("running_front", "sizes"), covers<prefer::bfloat16>("running_front", "sizes");
+  covers("running_front", "masked");
+}
+
+TEST_CASE("running fronts on CUDA: what is wrong is reported, and the front is as it was") {
+  stream s;
+  buffer<unsigned long long> word(1);
+  word.at(0) = ~0ull;
+  device<unsigned long long> report(word);
+  const prefer::cuda exec{.stream = s.handle, .report = reinterpret_cast<content_report*>(report.data())};
+  both_fronts<double> f(3, 2, false), other(2, 2, false);
+  buffer<double> r(8);
+  r.fill({1, 4, 2, 3, 3, 2, 4, 1});
+  buffer<std::int64_t> ids(4);
+  device<double> rewards(r);
+  device<std::int64_t> names(ids);
+  check(insert_into_front(exec, {}, f.on_device(), {.rewards = {rewards.data(), 2, 2}, .first_id = 5}));
+  s.wait();
+  f.count.there.fetch(), f.ids.there.fetch();
+  REQUIRE((f.count.fetched.at(0) == 2 && f.ids.fetched.at(1) == 6));
+  const auto refused = [&](errc code, std::int64_t at, const auto& call) {
+    const auto before = f.rewards.fetched.bytes();
+    call();
+    s.wait();
+    report.fetch();
+    const content_report found{word.at(0)};
+    CHECK((found.code() == code && found.index() == at));
+    f.count.there.fetch(), f.ids.there.fetch(), f.rewards.there.fetch();
+    CHECK((f.ids.fetched.at(0) == 5 && f.ids.fetched.at(1) == 6 && f.rewards.fetched.bytes() == before));
+    word.at(0) = ~0ull, report.send();
+  };
+  const auto insert = [&](const device_front_samples& in) { check(insert_into_front(exec, {}, f.on_device(), in)); };
+  f.rewards.there.fetch();
+  const device_front_samples two{.rewards = {rewards.data() + 4, 2, 2}, .first_id = 9};
+  refused(errc::bad_extent, 4, [&] { insert(two); });  // 4 rows and no room
+  CHECK(f.count.fetched.at(0) == 2);
+  refused(errc::bad_index, 1, [&] {
+    ids.at(0) = 9, ids.at(1) = 9, names.send();
+    insert({.rewards = two.rewards, .ids = {names.data(), 2}});
+  });
+  refused(errc::bad_index, 0, [&] {
+    insert({.rewards = two.rewards, .first_id = std::int64_t{1} << 40});
+  });
+  refused(errc::bad_index, 0, [&] {
+    f.count.fetched.at(0) = 4, f.count.there.send();
+    insert(two);
+  });
+  refused(errc::bad_index, 0, [&] {
+    f.count.fetched.at(0) = 2, f.count.there.send();
+    other.count.fetched.at(0) = -1, other.count.there.send();
+    check(merge_fronts(exec, {}, f.on_device(), other.on_device()));
+  });
+  r.fill({1, nan_value, 0, 0, 0, 0, 0, 0}), rewards.send();
+  refused(errc::not_a_number, 1, [&] { insert({.rewards = {rewards.data(), 2, 2}, .first_id = 8}); });
+  CHECK(f.count.fetched.at(0) == 2);
+  CHECK(insert_into_front(exec, {}, {}, two).code == errc::missing_input);
+  CHECK(insert_into_front(exec, {}, f.on_device(), {}).code == errc::missing_input);
+  CHECK(insert_into_front(exec, {.duplicates = duplicates::drop}, f.on_device(), two).code == errc::bad_parameter);
+  CHECK(merge_fronts(exec, {}, f.on_device(), f.on_device()).code == errc::overlap);
+  covers("running_front", "bad-argument");
+}
+
+TEST_CASE("running fronts on CUDA only enqueue, with a workspace of the size they name, and are captured") {
+  noise random(22);
+  stream s;
+  pareto_case c{.n = 40, .k = 3, .rewards = make_points(points::uniform, 40, 3, random)};
+  mirrored<float> m(c);
+  both_fronts<float> f(200, 3, false);
+  const prefer::cuda bare{s.handle};
+  device_workspace memory(insert_into_front_workspace(bare, {}, f.on_device(), 40));
+  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
+  buffer<std::int64_t> ids(40);
+  device<std::int64_t> names(ids);
+  const auto insert = [&] {
+    device_front_samples in = device_block(m, 0, 40);
+    in.ids = names.read();
+    check(insert_into_front(exec, {}, f.on_device(), in));
+  };
+  enqueues_only("running front", 7, insert);
+  f.count.there.send();
+  const cudaGraphExec_t graph = capture(s.handle, insert);
+  for (std::int64_t replay = 0; replay < 3; ++replay) {
+    for (std::int64_t i = 0; i < 120; ++i) m.host.rewards.set(i, random.uniform(0, 1));
+    for (std::int64_t i = 0; i < 40; ++i) ids.at(i) = 40 * replay + i;
+    m.rewards.send(), names.send();
+    REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+    s.wait();
+    front_samples in = host_block(m, 0, 40);
+    in.ids = ids.read();
+    check(insert_into_front(cpu{}, {}, f.on_host(), in));
+    CHECK(f.agrees());
+  }
+  cudaGraphExecDestroy(graph);
+  prefer::cuda tight = exec;
+  tight.workspace.bytes = 8;
+  CHECK(insert_into_front(tight, {}, f.on_device(), device_block(m, 0, 40)).code == errc::small_workspace);
+  covers("running_front", "allocation"), covers("running_front", "capture");
 }

@@ -5,6 +5,7 @@
 #include <prefer/core/thread_pool.hpp>
 #include <support/buffer.hpp>
 #include <support/coverage.hpp>
+#include <support/numbers.hpp>
 
 #include <doctest/doctest.h>
 
@@ -65,6 +66,11 @@ inline std::vector<std::vector<std::int64_t>> group_shapes() {
 template <class S>
 bool rounded_right(double got, double exact) {
   return std::fabs(got - exact) <= std::ldexp(std::fabs(exact), -storage<S>::digits) + 0x1p-25;
+}
+
+template <class S>
+void fill_uniform(buffer<S>& b, noise& random, double low, double high) {
+  for (std::int64_t i = 0; i < b.size(); ++i) b.set(i, random.uniform(low, high));
 }
 
 template <class Status>

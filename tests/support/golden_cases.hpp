@@ -36,7 +36,7 @@ using response_row = golden_row<4, 1, 1>;
 using segment_pair_row = golden_row<11, 10, 2>;
 using scored_row = golden_row<2, 1, 1>;
 using transition_row = golden_row<6, 5, 2>;
-using action_row = golden_row<5, 1, 2>;
+using action_row = golden_row<6, 1, 2>;
 
 // The rows from `first` on that have its parameters.
 template <class Row>

@@ -48,6 +48,7 @@ REQUIRED = {
     ("selection", "cuda"): [(s, "sizes") for s in STORAGE]
     + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
     ("stream", "cpu"): [("half", "sizes")] + [("any", t) for t in ("identity", "masked", "allocation", "bad-argument")],
+    ("stream", "cuda"): [(s, "sizes") for s in STORAGE] + [("any", t) for t in ("masked", "allocation", "capture", "bad-argument")],
     ("fit", "cpu"): [("any", t) for t in ("golden", "threads", "bad-argument")],
     ("fit", "cuda"): [("any", t) for t in ("golden", "bad-argument", "allocation")],
 }

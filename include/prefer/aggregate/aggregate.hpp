@@ -227,6 +227,8 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
                  const std::type_identity_t<aggregate_outputs<Exec::memory>>& out) {
   if (const status s = rule.check(); !s.ok()) return s;
   if (const status s = detail::check_aggregate(in, out, Rule::learns_batch); !s.ok()) return s;
+  if constexpr (requires { rule.check_rewards(in.reward.extent[1]); })
+    if (const status s = rule.check_rewards(in.reward.extent[1]); !s.ok()) return s;
   detail::aggregate_arguments a;
   a.n = in.reward.extent[0], a.rewards = static_cast<int>(in.reward.extent[1]);
   a.reward = detail::place_of(in.reward);

@@ -14,6 +14,7 @@
 //   struct rule {
 //     static constexpr bool learns_batch;   // whether it wants the moments of each reward over the batch
 //     constexpr status check() const;
+//     constexpr status check_rewards(std::int64_t k) const;   // may be left out: what depends on the number of rewards
 //     // One number per reward, found once per call, which the functions below read as r.state(k).
 //     PREFER_HD double prepare(const reward_statistics& all, int k) const;
 //     template <class Row> PREFER_HD auto operator()(const Row& r) const;                              // the aggregate

@@ -4,21 +4,21 @@
 
 #include <prefer/core/arena.hpp>
 
-#include <memory>
 #include <new>
 
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-struct free_memory {
-  void operator()(char* p) const { ::operator delete(p); }
-};
-
 // The caller's workspace, or one allocation that lives as long as the call.
 struct host_scratch {
-  std::unique_ptr<char, free_memory> owned = {};
+  void* owned = nullptr;
   void* data = nullptr;
+
+  host_scratch() = default;
+  host_scratch(const host_scratch&) = delete;
+  host_scratch& operator=(const host_scratch&) = delete;
+  ~host_scratch() { ::operator delete(owned); }
 
   status provide(const workspace& lent, std::size_t bytes) {
     if (lent.data != nullptr || lent.bytes != 0) {
@@ -30,8 +30,7 @@ struct host_scratch {
       data = lent.data;
       return {};
     }
-    owned.reset(static_cast<char*>(::operator new(bytes, std::nothrow)));
-    data = owned.get();
+    data = owned = ::operator new(bytes, std::nothrow);
     if (data == nullptr)
       return require::fail(errc::small_workspace, "workspace", "memory that could not be allocated:", 0,
                            static_cast<double>(bytes));

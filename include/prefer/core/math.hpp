@@ -538,5 +538,17 @@ PREFER_HD V box_cox_difference(const V& k, const V& x, const V& y) {
 PREFER_HD bool is_nan(float x) { return (detail::bits_as<std::uint32_t>(x) & 0x7fffffffu) > 0x7f800000u; }
 PREFER_HD bool is_nan(double x) { return (detail::bits_as<std::uint64_t>(x) & ~(1ull << 63)) > 0x7ff0000000000000ull; }
 
+// NaN for a NaN, else 0: adding it carries a NaN past a comparison. Bitwise too.
+template <class V>
+PREFER_HD V nan_of(const V& x) {
+  using detail::map_bits;
+  return map_bits(x, [](auto& w) PREFER_HD_LAMBDA {
+    using F = detail::format_of<V>;
+    constexpr auto sign = F::sign_mask, quiet = detail::bits_as<std::remove_const_t<decltype(sign)>>(F::nan),
+                   infinity = detail::bits_as<std::remove_const_t<decltype(sign)>>(F::infinity);
+    w = (0u - ((infinity - (w & ~sign)) >> (8 * sizeof(sign) - 1))) & quiet;
+  });
+}
+
 }  // namespace PREFER_ABI
 }  // namespace prefer::math

@@ -112,4 +112,19 @@ inline ddim_transition ddim_step(double alpha_bar, double alpha_bar_previous, do
   return {std::sqrt(b / a), direction - std::sqrt(b / a * (1 - a)), std::sqrt(share * (1 - b))};
 }
 
+// The transition of a multi-step consistency sampler, from noise level t to a cumulative product alpha_bar: the
+// network's prediction is of the clean sample, in place of the noise, and the next state is that sample with fresh
+// noise.
+//
+//   clean = c_skip state + c_out prediction,   c_skip = d^2 / (t^2 + d^2),   c_out = t / sqrt(t^2 + d^2)
+//   next ~ N(sqrt(alpha_bar) clean, 1 - alpha_bar)
+//
+// d is the deviation of the data. The last step has no noise and no log-probability. Errors: t must be at least 0 and
+// alpha_bar below 1; otherwise sigma is NaN or 0. Source: RLCM, arXiv 2404.03673, from notes on released code, which
+// takes the mean over elements, 8 steps, and clips ratios at 1e-4.
+inline ddim_transition consistency_step(double t, double alpha_bar, double data_deviation = 0.5) {
+  const double d = data_deviation, size = std::hypot(t, d), share = d / size;
+  return {std::sqrt(alpha_bar) * (share * share), std::sqrt(alpha_bar) * (t / size), std::sqrt(1 - alpha_bar)};
+}
+
 }  // namespace prefer

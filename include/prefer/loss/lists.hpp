@@ -207,4 +207,108 @@ struct meta_rm_difference {
   }
 };
 
+// Group variance policy optimisation (GVPO): the log-ratios of the responses to one prompt should differ as their
+// rewards do. Scores are log-ratios, sums over tokens of log pi - log pi_old; grades are rewards.
+//
+//   d_i = beta s_i - r_i,   value = sum_i (d_i - mean d)^2 / (2 (K - 1))
+//   d value / d s_k = beta (d_k - mean d) / (K - 1)
+//
+// K counts the present items; a list of one is 0. A constant added to scores or rewards changes nothing. A ranking in
+// place of grades makes the reward the place, from 0 down. Errors: beta must be finite and above 0.
+// Source: arXiv 2504.19599, from notes on released code; the default of beta is not verified.
+struct gvpo {
+  scalar beta = 0.1;
+
+  static constexpr list_order order = list_order::any;
+  constexpr status check() const { return require::positive(beta, "beta"); }
+
+  // The mean of d, from the first present item on, so that a large common part of the rewards does no harm.
+  template <class List>
+  PREFER_HD double prepare(const List& l, std::int64_t) const {
+    double first = 0, sum = 0, present = 0;
+    for (std::int64_t j = 0; j < l.size(); ++j) {
+      if (!l.present(j)) continue;
+      if (present == 0) first = gap(l, j);
+      sum += gap(l, j) - first, present += 1;
+    }
+    return present > 0 ? first + sum / present : 0;
+  }
+
+  template <class List>
+  PREFER_HD list_term term(const List& l, std::int64_t i) const {
+    double others = -1;
+    for (std::int64_t j = 0; j < l.size(); ++j) others += l.present(j) ? 1 : 0;
+    if (others < 1) return {};
+    const double d = gap(l, i) - l.prepared(i);
+    return {d * d / (2 * others), beta.as<double>() * d / others};
+  }
+
+ private:
+  template <class List>
+  PREFER_HD double gap(const List& l, std::int64_t i) const {
+    return beta.as<double>() * l.score(i) - l.key(i);
+  }
+};
+
+// REAL: rewards as labels. Right answers to a prompt are pushed above, wrong ones below a fixed 0, each class with a
+// log-sum-exp of its own. Scores are mean log-ratios of responses; an item is right where its grade is above
+// `threshold`.
+//
+//   value = log(1 + sum over right of e^(-s / tau)) + log(1 + sum over wrong of e^(s / tau))
+//   d value / d s_k = -e^(-s_k / tau - L) / tau (right),  e^(s_k / tau - L) / tau (wrong),  L the logarithm of its
+//   class
+//
+// A list whose present items are all right, or all wrong, is 0. Errors: tau must be finite and above 0, threshold
+// finite. Source: arXiv 2602.05630, from notes on released code (ms-swift).
+struct real_classes {
+  scalar tau = 0.5;
+  scalar threshold = 0.0;
+
+  static constexpr list_order order = list_order::any;
+  constexpr status check() const {
+    return first_error(require::positive(tau, "tau"), require::is_finite(threshold, "threshold"));
+  }
+
+  // The logarithm of the item's class.
+  template <class List>
+  PREFER_HD double prepare(const List& l, std::int64_t i) const {
+    double largest = 0, sum = 0;
+    for (int pass = 0; pass < 2; ++pass)
+      for (std::int64_t j = 0; j < l.size(); ++j) {
+        if (!l.present(j) || right(l, j) != right(l, i)) continue;
+        if (pass == 0)
+          largest = math::max(cost(l, j), largest);
+        else
+          sum += math::exp(cost(l, j) - largest);
+      }
+    return largest + math::log(math::exp(-largest) + sum);
+  }
+
+  template <class List>
+  PREFER_HD list_term term(const List& l, std::int64_t i) const {
+    bool first = true, both = false;
+    for (std::int64_t j = 0; j < l.size(); ++j) {
+      if (!l.present(j)) continue;
+      if (right(l, j) != right(l, i))
+        both = true;
+      else if (j < i)
+        first = false;
+    }
+    if (!both) return {};
+    const double all = l.prepared(i), slope = math::exp(cost(l, i) - all) / tau.as<double>();
+    return {first ? all : 0, right(l, i) ? -slope : slope};
+  }
+
+ private:
+  template <class List>
+  PREFER_HD bool right(const List& l, std::int64_t i) const {
+    return l.key(i) > threshold.as<double>();
+  }
+  template <class List>
+  PREFER_HD double cost(const List& l, std::int64_t i) const {
+    const double s = l.score(i) / tau.as<double>();
+    return right(l, i) ? -s : s;
+  }
+};
+
 }  // namespace prefer

@@ -5,11 +5,15 @@
 #include <prefer/core/action.hpp>
 #include <prefer/core/evaluate.hpp>
 
+#include <limits>
+
 // Losses whose gradient is the score function times a weight that is a constant to it.
 namespace prefer {
 
 inline namespace PREFER_ABI {
 namespace detail {
+
+inline constexpr float unbounded = std::numeric_limits<float>::infinity();
 
 // -weight A policy
 template <class V>
@@ -77,7 +81,7 @@ struct cispo {
     const V ratio = detail::constant_ratio(a), least = ratio_min.as<V>(), most = ratio_max.as<V>();
     action_term<V> t = detail::weighted_score(a, detail::between(ratio, least, most));
     t.ratio = ratio;
-    t.clipped = math::select(ratio < least, V(1), math::select(ratio > most, V(1), V(0)));
+    t.clipped = math::select(ratio < least, V(1), V(0)) + math::select(ratio > most, V(1), V(0));
     return t;
   }
 };
@@ -130,14 +134,96 @@ struct dppo {
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
     const V moved = math::exp(math::detach(a.policy)) - math::exp(a.old_policy);
-    const V ahead = math::select(a.advantage > V(0), moved - delta_high.as<V>(),
-                                 math::select(a.advantage < V(0), -moved - delta_low.as<V>(), V(0)));
-    const auto too_far = ahead > V(0);
+    const V beyond = math::select(a.advantage > V(0), moved - delta_high.as<V>(), -moved - delta_low.as<V>());
+    const V too_far = beyond * math::abs(a.advantage);  // above 0; never without an advantage
     const V ratio = detail::constant_ratio(a);
-    const V weight = detail::between(ratio, V(0), ratio_max.as<V>());
-    action_term<V> t = detail::weighted_score(a, math::select(too_far, V(0), weight));
+    const V weight = math::select(ratio > ratio_max.as<V>(), ratio_max.as<V>(), ratio);
+    action_term<V> t = detail::weighted_score(a, math::select(too_far > V(0), V(0), weight));
     t.ratio = ratio;
-    t.clipped = math::select(too_far, V(1), V(0));
+    t.clipped = math::select(too_far > V(0), V(1), V(0));
+    return t;
+  }
+};
+
+// DPPO by divergence: as dppo, with the divergence of two coins, this action or another, as the distance.
+//
+//   D = pi_old log(pi_old / pi) + (1 - pi_old) log((1 - pi_old) / (1 - pi))
+//   w = min(ratio, ratio_max), a constant to the gradient, where D <= delta or the step leads back (ratio <= 1 for A >
+//   0, ratio >= 1 for A < 0) value = -w A policy,   d value / d policy = -w A;  both 0 where not kept
+//
+// An action that is certain under one policy and not the other is infinitely far. Outputs ratio and clipped. Errors:
+// delta_low (A < 0) and delta_high (A > 0) must be finite and not negative, ratio_max at least 1 and finite. Source:
+// arXiv 2602.04879 (eq. 12 and 14, as a trainer's documentation quotes them, with its threshold of 0.05); verl's
+// logarithms have offsets of 1e-8, these need none.
+struct dppo_kl {
+  scalar delta_low = 0.05;
+  scalar delta_high = 0.05;
+  scalar ratio_max = 20.0;
+
+  constexpr status check() const {
+    return first_error(
+        require::not_negative(delta_low, "delta_low"), require::not_negative(delta_high, "delta_high"),
+        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
+                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    // Of the other actions: a quotient under one logarithm, since what is compared with delta may be off by a rounding.
+    const V policy = math::detach(a.policy), rest = math::abs(math::expm1(policy));
+    const V old_rest = math::select(a.old_policy < V(0), -math::expm1(a.old_policy), V(0));
+    const V apart =
+        math::share(math::exp(a.old_policy), a.old_policy - policy) + math::share(old_rest, math::log(old_rest / rest));
+    const V most = math::select(a.advantage > V(0), delta_high.as<V>(), delta_low.as<V>());
+    const V moved = policy - a.old_policy, ahead = math::select(a.advantage > V(0), moved, -moved);
+    const V beyond = math::select(ahead > V(0), apart, V(0)) - most;
+    const V too_far = beyond * math::abs(a.advantage);  // above 0; never without an advantage
+    const V ratio = detail::constant_ratio(a);
+    const V weight = math::select(ratio > ratio_max.as<V>(), ratio_max.as<V>(), ratio);
+    action_term<V> t = detail::weighted_score(a, math::select(too_far > V(0), V(0), weight));
+    t.ratio = ratio;
+    t.clipped = math::select(too_far > V(0), V(1), V(0));
+    return t;
+  }
+};
+
+// ASPO: for actions to be made more likely the importance weight is turned over, so that those that have become
+// unlikely are pulled hardest and those that are likely already least.
+//
+//   ratio = e^(policy - old_policy),  w = 1 / ratio for A > 0, ratio for A <= 0, at most weight_max, a constant to the
+//   gradient;  0 where ratio > 1 + clip_high (A > 0) or ratio < 1 - clip_low (A < 0)
+//   value = -w A policy,   d value / d policy = -w A
+//
+// weight_max bounds the weight and keeps the gradient. Outputs ratio, and clipped: 1 where the gradient is 0. The
+// released code gives each of two classes of tokens, by entropy, clips of its own (0.2 and 0.4; its mask named
+// high-entropy selects the low ones): two calls with masks, or parameters by class. It reports other values, of the
+// same gradients. Errors: clip_low must be from 0 to 1, clip_high finite and not negative, weight_max at least 1 and
+// finite. Source: arXiv 2510.06062, read in released code.
+struct aspo {
+  scalar clip_low = 0.2;
+  scalar clip_high = 0.2;
+  scalar weight_max = 3.0;
+
+  constexpr status check() const {
+    return first_error(
+        require::that(clip_low.by_pointer() || (clip_low.value64 >= 0 && clip_low.value64 <= 1), "clip_low",
+                      clip_low.value64, "from 0 to 1"),
+        require::not_negative(clip_high, "clip_high"),
+        require::that(weight_max.by_pointer() || (weight_max.value64 >= 1 && require::finite(weight_max.value64)),
+                      "weight_max", weight_max.value64, "finite and at least 1"));
+  }
+
+  template <class V>
+  PREFER_HD action_term<V> operator()(const action<V>& a) const {
+    const V moved = math::detach(a.policy - a.old_policy), ratio = math::exp(moved);
+    const V low = math::select(a.advantage < V(0), V(1) - clip_low.as<V>(), V(0));
+    const V high = math::select(a.advantage > V(0), V(1) + clip_high.as<V>(), V(detail::unbounded));
+    const V turned = math::exp(math::select(a.advantage > V(0), -moved, moved)), most = weight_max.as<V>();
+    // A sum and a product: g++ makes one mask of selections of one constant, at AVX-512 element by element.
+    const V clipped = math::select(ratio < low, V(1), V(0)) + math::select(ratio > high, V(1), V(0));
+    action_term<V> t = detail::weighted_score(a, math::select(turned > most, most, turned) * (V(1) - clipped));
+    t.ratio = ratio;
+    t.clipped = clipped;
     return t;
   }
 };

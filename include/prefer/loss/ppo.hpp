@@ -12,12 +12,14 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
+inline constexpr float no_bound = std::numeric_limits<float>::infinity();
+
 // The clipped surrogate of a ratio; d_policy is the derivative by its logarithm.
 template <class V>
-PREFER_HD action_term<V> clipped_surrogate(const V& advantage, const V& log_ratio, const V& clip_low,
-                                           const V& clip_high, const V& dual_clip) {
+PREFER_HD action_term<V> clipped_surrogate(const V& advantage, const V& ratio, const V& clip_low, const V& clip_high,
+                                           const V& dual_clip) {
   action_term<V> t;
-  t.ratio = math::exp(log_ratio);
+  t.ratio = ratio;
   const auto gains = advantage > V(0);
   const V low = math::select(gains, V(0), V(1) - clip_low);
   const V high = math::select(gains, V(1) + clip_high, dual_clip);
@@ -66,33 +68,8 @@ struct ppo {
 
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
-    return detail::clipped_surrogate(a.advantage, a.policy - a.old_policy, clip_low.as<V>(), clip_high.as<V>(),
-                                     dual_clip.as<V>());
-  }
-};
-
-// Group sequence policy optimisation (GSPO): ppo with one ratio per response, the geometric mean of its tokens'.
-//
-//   ratio = e^((policy - old_policy) / length), with the sums of log-probabilities over the tokens
-//   value as in ppo;   d value / d policy = -A ratio / length, and 0 where a bound took over
-//
-// A response of length 0 counts as one of length 1. From tokens by evaluate_tokens, which counts them; every token of a
-// response has the response's derivative. Outputs ratio and clipped. Errors: clip_low must be from 0 to 1, clip_high
-// finite and not negative.
-// Source: Zheng et al. 2025, arXiv 2507.18071, read in released code.
-struct gspo {
-  scalar clip_low = 3e-4;
-  scalar clip_high = 4e-4;
-
-  constexpr status check() const { return detail::check_clips(clip_low, clip_high); }
-
-  template <class V>
-  PREFER_HD action_term<V> operator()(const action<V>& a) const {
-    const V length = math::max(a.length, V(1));
-    action_term<V> t = detail::clipped_surrogate(a.advantage, (a.policy - a.old_policy) / length, clip_low.as<V>(),
-                                                 clip_high.as<V>(), V(std::numeric_limits<float>::infinity()));
-    t.d_policy = t.d_policy / length;
-    return t;
+    return detail::clipped_surrogate(a.advantage, math::exp(a.policy - a.old_policy), clip_low.as<V>(),
+                                     clip_high.as<V>(), dual_clip.as<V>());
   }
 };
 

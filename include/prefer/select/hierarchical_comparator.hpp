@@ -3,8 +3,11 @@
 #pragma once
 
 #include <prefer/backend/row_map_reduce.hpp>
+#include <prefer/core/moments.hpp>
+#include <prefer/core/scalar.hpp>
 #include <prefer/select/selection.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -23,6 +26,22 @@ struct hierarchy_outputs {
   output_view<1, S> label = {};    // [P]: 1 if the first is preferred, 0 if the second, 1/2 if no factor decides
   output_view<1, S> decided = {};  // [P] bool or uint8: 0 if no factor decides
   output_view<1, S> level = {};    // [P] int32 or int64: the factor that decided, from 0; -1 for none
+};
+
+// Margins in units of each factor's spread.
+struct spread_margins {
+  scalar scale = 1.0;
+
+  constexpr status check() const { return require::not_negative(scale, "scale"); }
+};
+template <space S>
+struct margin_inputs {
+  input_view<2, S> factors = {};  // [n, L]; a NaN is left out of its factor
+  input_view<1, S> mask = {};     // [n] bool or uint8: zero leaves a sample out; it may hold anything
+};
+template <space S>
+struct margin_outputs {
+  output_view<1, S> margins = {};  // [L]
 };
 
 inline namespace PREFER_ABI {
@@ -72,6 +91,70 @@ inline status check_hierarchy_content(const cpu& exec, const hierarchy_work& w, 
 }
 inline status check_hierarchy_content(const cuda&, const hierarchy_work&, std::int64_t) { return {}; }
 
+// A group is a factor; its samples in pieces, of which moments are merged in order.
+struct margin_work {
+  static constexpr std::int64_t pieces = 256;
+  row_source factors;
+  source mask;
+  std::int64_t samples;
+  scalar scale = 1.0;
+  sink margins;
+  moments* part = nullptr;  // [L, pieces]
+
+  PREFER_HD moments of_samples(std::int64_t factor, std::int64_t first, std::int64_t end) const {
+    moments m;
+    for (std::int64_t i = first; i < end; ++i) {
+      const double x =
+          load_element<double>(factors.data, factors.type, i * factors.row_stride + factor * factors.stride);
+      if (!selects(mask, i) || math::is_nan(x)) continue;
+      const double off = x - m.mean;
+      m.count += 1;
+      m.mean += off / m.count;
+      m.squares += off * (x - m.mean);
+    }
+    return m;
+  }
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range& g) const {
+    moments* const mine = part + g.index * pieces;
+    team.each(pieces, [&](std::int64_t p) PREFER_HD_LAMBDA {
+      mine[p] = of_samples(g.index, samples * p / pieces, samples * (p + 1) / pieces);
+    });
+    team.once([&]() PREFER_HD_LAMBDA {
+      moments all = mine[0];
+      for (std::int64_t p = 1; p < pieces; ++p) all = merge(all, mine[p]);
+      write_item(margins, g.index, true, scale.as<double>() * all.std(deviation::population), false);
+    });
+  }
+};
+
+inline std::size_t margin_bytes(std::int64_t factors, margin_work& w, void* memory = nullptr) {
+  arena a = memory != nullptr ? arena(memory) : arena();
+  w.part = a.take<moments>(factors * margin_work::pieces);
+  return a.bytes();
+}
+
+template <space S>
+status make_margins(const spread_margins& options, const margin_inputs<S>& in, const margin_outputs<S>& out,
+                    group_table& t, margin_work& w) {
+  using require::holds;
+  if (const status s = options.check(); !s.ok()) return s;
+  if (!in.factors.given()) return require::fail(errc::missing_input, "factors", "L numbers per sample, [n, L]");
+  if (!out.margins.given()) return require::fail(errc::missing_output, "margins", "one number per factor");
+  const std::int64_t n = in.factors.extent[0], l = in.factors.extent[1];
+  for (const auto& [name, x, least] : {named_extent{"factors", n, 0}, {"factors", l, 1}})
+    if (x < least)
+      return require::fail(errc::bad_extent, name, "at least", static_cast<double>(x), static_cast<double>(least));
+  call_checks<2, 1> call;
+  call.read("factors", in.factors, n, l);
+  call.read("mask", in.mask, n, "the number of samples,", holds::flags);
+  call.write("margins", out.margins, l, "the number of factors,", holds::numbers);
+  t.samples = n * l, t.size = n, t.groups = l;
+  w.factors = place_of(in.factors), w.mask = source_of(in.mask), w.samples = n;
+  w.scale = options.scale, w.margins = sink_of(out.margins);
+  return call.check();
+}
+
 template <space S>
 status make_hierarchy(const hierarchy_inputs<S>& in, const hierarchy_outputs<S>& out, std::int64_t& pairs,
                       hierarchy_work& w) {
@@ -110,13 +193,37 @@ status make_hierarchy(const hierarchy_inputs<S>& in, const hierarchy_outputs<S>&
 
 }  // namespace detail
 
+// Bytes of workspace of hierarchical_margins for so many factors.
+inline std::size_t hierarchical_margins_workspace(std::int64_t factors) {
+  detail::margin_work sized{};
+  return factors < 0 ? 0 : detail::margin_bytes(factors, sized) + 1024;  // and to align it, on either backend
+}
+
+// margin_l = scale * std_l, the population standard deviation of factor l over a buffer of samples: HERON's margins,
+// for compare_hierarchically. Compute them once per buffer and keep them, so that what a pair means does not depend on
+// its batch; without any sample of a factor its margin is 0. Sums in double, in pieces that depend on n alone. Errors:
+// parameters, shapes, element types, memory that overlaps. O(n L); a workspace of hierarchical_margins_workspace bytes
+// (on CUDA otherwise memory in stream order); one launch on CUDA. Source: as compare_hierarchically.
+template <class Exec>
+status hierarchical_margins(const Exec& exec, const spread_margins& options,
+                            const std::type_identity_t<margin_inputs<Exec::memory>>& in,
+                            const std::type_identity_t<margin_outputs<Exec::memory>>& out) {
+  detail::group_table factors;
+  detail::margin_work work{};
+  if (const status s = detail::make_margins(options, in, out, factors, work); !s.ok()) return s;
+  return with_scratch(exec, detail::margin_bytes(factors.groups, work), [&](void* memory, const Exec& rest) {
+    detail::margin_bytes(factors.groups, work, memory);
+    return for_groups(rest, factors, work);
+  });
+}
+
 // For each pair (i, j) the first factor l, in the order of priority, with
 //
 //   |z_il - z_jl| > margin_l
 //
 // decides: the sample with the larger (sign_l z) is preferred. If none does, the pair is undecided: leave it out by
 // `decided`, which is a mask of bradley_terry's. HERON's margins are a standard deviation of each factor over its
-// buffer. Labels can be a loss's labels, levels its weights.
+// buffer (hierarchical_margins). Labels can be a loss's labels, levels its weights.
 //
 // The relation is NOT transitive: with margins A can beat B, B beat C and C beat A. Treat pairs as pairs and never sort
 // by it (a sort may loop forever or read out of bounds). Without margins it is the lexicographic order. A NaN factor

@@ -8,6 +8,7 @@
 #include <prefer/select/detail/volume_sweep.hpp>
 #include <prefer/select/objectives.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -92,8 +93,8 @@ status make_hypervolume_call(const hypervolume& o, const hypervolume_inputs<S>& 
   return all.check();
 }
 
-// With threads, one large set of five or more objectives is cut into so many tasks, each with arrays of its own. Every
-// task builds the fronts of those before its own points, which is most of the work for four objectives.
+// With threads, one large set of five or more objectives is cut into so many tasks, each with arrays of its own. The
+// front that a task begins with is built before, on one thread, which is most of the work for four objectives.
 inline constexpr int volume_tasks = 8;
 inline constexpr std::int64_t volume_task_points = 64;  // a smaller set is one task
 
@@ -144,10 +145,39 @@ struct slices_job {
 struct slices_work {
   template <class Level>
   static inline __attribute__((always_inline)) void run(slices_job& job) {
-    volume_frame& f = job.stack.frame[0];
-    f.set.data = job.arrays->sorted, f.set.count = job.n;
-    f.begin(job.arrays->turned, job.objectives);
-    volume_of_frames<lane<double, Level>>(job.stack, job.objectives, job.first, job.last, job.arrays->value);
+    job.stack.frame[0].next = job.first;
+    volume_of_frames<lane<double, Level>>(job.stack, job.objectives, job.last, job.arrays->value);
+  }
+};
+
+// Builds the fronts that tasks begin with: the points before the first one of task t, in the first frame of stacks[t].
+struct begin_slices_job {
+  const volume_arrays* arrays;
+  std::int64_t n;
+  int objectives, tasks;
+  volume_stack* stacks;
+};
+struct begin_slices_work {
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(begin_slices_job& job) {
+    const int below = job.objectives - 1;
+    for (int t = 0; t < job.tasks; ++t) {
+      volume_frame& f = job.stacks[t].frame[0];
+      f.set.data = job.arrays->sorted, f.set.count = job.n;
+      f.begin(job.arrays->turned, job.objectives);
+    }
+    for (int t = 1; t < job.tasks; ++t) {
+      volume_frame &f = job.stacks[t].frame[0], &inner = job.stacks[t].frame[1];
+      const point_columns& before = job.stacks[t - 1].frame[0].front;
+      f.front.count = before.count;
+      for (int k = 0; k < below; ++k) std::copy_n(before.column(k), padded(before.count + 1), f.front.column(k));
+      for (std::int64_t i = job.n * (t - 1) / job.tasks; i < job.n * t / job.tasks; ++i) {
+        const double* const p = f.set.row(i, job.objectives);
+        for (int k = 0; k < below; ++k) f.raised[k] = f.low[k];
+        if (limit_front<lane<double, Level>>(f.front, below, p, f.raised, inner.set))
+          put_on_front(f.front, below, p, inner.set);
+      }
+    }
   }
 };
 
@@ -156,6 +186,8 @@ inline void gains_by_slices(const cpu& exec, isa level, const volume_arrays& a, 
                             arena memory, std::int64_t room, int tasks) {
   volume_stack stacks[volume_tasks];
   for (int t = 0; t < tasks; ++t) stacks[t] = take_stack(memory, room, objectives, false);
+  begin_slices_job begin{&a, n, objectives, tasks, stacks};
+  run_at<begin_slices_work>(level, begin);
   for_blocks(exec, tasks, tasks * items_per_task, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t t = first; t < last; ++t) {
       slices_job job{&a, n, objectives, n * t / tasks, n * (t + 1) / tasks, stacks[t]};
@@ -367,8 +399,8 @@ inline std::size_t hypervolume_workspace(const cpu&, const hypervolume& options,
 // n log n; from K = 4 on (and with `slices`) exclusive volumes of limited sets (WFG) with raised references: n m for
 // K = 4, m being the front of three objectives so far, exponential in K. The gradient is K such passes. Memory is
 // O(n K) up to K = 4 and O(n K^2) beyond (times 8 for one set, for its tasks). On CUDA a thread per sample and
-// objective looks at all others, n^2 K, with up to 64 MB of scratch from K = 4 on; one set of two objectives from 4096
-// samples on is sorted and scanned.
+// objective looks at all others, n^2 K, from K = 4 on with 64 MB of scratch, or O(n K^2) if one thread needs more; one
+// set of two objectives from 4096 samples on is sorted and scanned.
 //
 // Computed in double; every coordinate difference is rounded once, and sums are of positive numbers but for the area
 // that others take from a box: the relative error is some n roundings for K <= 3, and for K >= 4 some roundings of each

@@ -132,7 +132,7 @@ struct front_work {
     for (std::int64_t i = 0; i < job.n; ++i) {
       const double* const p = job.arrays->sorted + i * job.objectives;
       for (int k = 0; k < below; ++k) f.raised[k] = f.low[k];
-      const bool adds = limit_to<V, 0>(f.front, below, p, f.raised, inner.set);
+      const bool adds = limit_front<V>(f.front, below, p, f.raised, inner.set);
       if (adds) put_on_front(f.front, below, p, inner.set);
       job.arrays->value[i] = adds ? 0 : covered;
     }

@@ -163,7 +163,7 @@ struct subset_work {
     const double* const p = job.arrays->rows + row * job.objectives;
     for (int k = 0; k < job.objectives; ++k) e.raised[k] = job.arrays->low[k];
     point_rows& limited = e.stack.frame[0].set;
-    if (limit_to<V, 0>(e.points, job.objectives, p, e.raised, limited))
+    if (limit_front<V>(e.points, job.objectives, p, e.raised, limited))
       put_on_front(e.points, job.objectives, p, limited);
   }
 };

@@ -7,7 +7,6 @@
 #include <prefer/select/objectives.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -64,6 +63,35 @@ PREFER_HD double scaled_gain(double key, double nadir, double ideal) {
   return range < infinite ? (key - nadir) / range : (0.5 * key - 0.5 * nadir) / (0.5 * ideal - 0.5 * nadir);
 }
 
+// Of a sample of a front with these ends, whose keys are key(k).
+template <class Key>
+PREFER_HD double knee_distance(int count, const Key& key, const double* nadir, const double* ideal) {
+  double sum = 0;
+  int wide = 0;
+  for (int k = 0; k < count; ++k) {
+    sum += scaled_gain(key(k), nadir[k], ideal[k]);
+    wide += ideal[k] > nadir[k] ? 1 : 0;
+  }
+  return wide > 0 ? (sum - 1) / math::sqrt(static_cast<double>(wide)) : 0;
+}
+
+// The keys of a sample one after the other.
+struct key_row {
+  const double* at;
+  PREFER_HD double operator()(int k) const { return at[k]; }
+};
+
+struct knee_answer {
+  std::int64_t sample = -1;
+  double distance = 0;
+
+  // The furthest of both, the lowest number on ties.
+  PREFER_HD void merge(const knee_answer& other) {
+    const bool further = other.distance > distance || (other.distance == distance && other.sample < sample);
+    if (other.sample >= 0 && (sample < 0 || further)) *this = other;
+  }
+};
+
 template <space S>
 status make_knee_call(const knee_point& options, const knee_point_inputs<S>& in, const knee_point_outputs<S>& out,
                       knee_call& call) {
@@ -94,11 +122,6 @@ status run_knee_point(const Exec&, const knee_call&) {
 }
 
 // On the CPU: one group, in two passes.
-struct knee_answer {
-  std::int64_t sample = -1;
-  double distance = 0;
-};
-
 template <class T>
 class knee_search {
  public:
@@ -111,11 +134,8 @@ class knee_search {
   // The answer is the first sample of the group that has a NaN, or -1.
   std::int64_t run(knee_answer& answer) {
     const std::int64_t nan = each([&](const double* x, std::int64_t) { extend(x); });
-    int wide = 0;
-    for (int k = 0; k < call_.table.count; ++k) wide += ideal_[k] > nadir_[k] ? 1 : 0;
     each([&](const double* x, std::int64_t sample) {
-      const double distance = wide > 0 ? (gains(x) - 1) / std::sqrt(static_cast<double>(wide)) : 0;
-      if (answer.sample < 0 || distance > answer.distance) answer = {sample, distance};
+      answer.merge({sample, knee_distance(call_.table.count, key_row{x}, nadir_, ideal_)});
     });
     return nan;
   }
@@ -143,11 +163,6 @@ class knee_search {
   void extend(const double* x) {
     for (int k = 0; k < call_.table.count; ++k)
       nadir_[k] = std::min(nadir_[k], x[k]), ideal_[k] = std::max(ideal_[k], x[k]);
-  }
-  double gains(const double* x) const {
-    double sum = 0;
-    for (int k = 0; k < call_.table.count; ++k) sum += scaled_gain(x[k], nadir_[k], ideal_[k]);
-    return sum;
   }
 };
 

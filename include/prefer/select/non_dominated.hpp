@@ -297,7 +297,7 @@ std::size_t non_dominated_workspace(const cpu&, const non_dominated& options, co
 // those of the set that come before it, in a tree, O(n |set| K) at worst and far less where it counts
 // (docs/decisions/013_pareto_algorithms.md). Groups whose keys fit into 16 KB are compared all with all. Memory is
 // linear in the elements: non_dominated_workspace bytes of the workspace, or one allocation. Threads share groups, and
-// groups of 65536 and more; the answer is the same for any number of them.
+// groups of 16384 and more; the answer is the same for any number of them.
 //
 // Errors: shapes (K of 0 or above 256, directions or tolerances that are not one per objective), element types,
 // overlap, what is missing or not used; on the CPU also offsets that decrease or pass the end and, if NaN is rejected,

@@ -91,7 +91,7 @@ struct rank_plan {
   void carve(arena& from, const objective_table& t, rank_algorithm method) {
     rank = from.take<std::int32_t>(t.samples);
     fronts = from.take<std::int64_t>(t.groups);
-    memory.carve(from, t.samples, t.count, t.count > 2 || method == rank_algorithm::fronts);
+    memory.carve(from, t.samples, t.count, needs_fronts(method, t.count));
   }
 };
 
@@ -103,21 +103,31 @@ struct rank_groups {
   const non_dominated_sorting& options;
   rank_plan<T>& plan;
 
-  // The first sample that has a NaN, or -1.
+  // The first sample that has a NaN, or -1. Groups are spread over threads; large ones follow, each on all threads.
   std::int64_t run() const {
-    return group_tasks(table).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t task) {
-      const rank_choice choice{options.most_fronts, options.method};
+    const auto large = [&](const group_rows& g) { return g.count >= rank_memory<T>::huge; };
+    std::int64_t first_nan = group_tasks(table).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t task) {
       const rank_memory<T> memory = plan.memory.part(table.group(first).first, task);
       std::int64_t nan = -1;
-      for (std::int64_t b = first; b < end; ++b) {
-        const group_rows g = table.group(b);
-        rank_search<T> search(level, table, choice, g, memory, plan.rank + g.first);
-        search.run();
-        plan.fronts[b] = search.fronts();
-        if (nan < 0 && search.first_nan() >= 0) nan = g.first + search.first_nan();
-      }
+      for (std::int64_t b = first; b < end; ++b)
+        if (!large(table.group(b))) note(run_group({}, b, memory), nan);
       return nan;
     });
+    for (std::int64_t b = 0; b < table.groups; ++b)
+      if (const group_rows g = table.group(b); large(g))
+        note(run_group(exec, b, plan.memory.part(g.first, 0)), first_nan);
+    return first_nan;
+  }
+
+  static void note(std::int64_t sample, std::int64_t& first) {
+    if (sample >= 0 && (first < 0 || sample < first)) first = sample;
+  }
+  std::int64_t run_group(const cpu& on, std::int64_t b, const rank_memory<T>& memory) const {
+    const group_rows g = table.group(b);
+    rank_search<T> search(on, level, table, {options.most_fronts, options.method}, g, memory, plan.rank + g.first);
+    search.run();
+    plan.fronts[b] = search.fronts();
+    return search.first_nan() < 0 ? -1 : g.first + search.first_nan();
   }
 
   void write(const rank_sinks& out) const {

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/scalar.hpp>
+#include <prefer/select/detail/outputs.hpp>
 #include <prefer/select/selection.hpp>
 
 #include <cmath>
@@ -53,6 +54,20 @@ template <space S>
 struct consistency_outputs {
   output_view<1, S> accuracy = {};  // [B]: right pairs over pairs; 0 for a group without any
   selection_outputs<S> selected = {};
+};
+
+// Several judgements of each pair, of which the more frequent counts.
+template <space S>
+struct vote_inputs {
+  input_view<2, S> votes = {};  // [n, J] bool or uint8: the first side is preferred, by each of J judgements
+  input_view<2, S> mask = {};   // [n, J] bool or uint8: zero leaves a judgement out
+};
+template <space S>
+struct vote_outputs {
+  output_view<1, S> label = {};     // [n]: 1 if the first is preferred, 0 if the second, 1/2 on a tie
+  output_view<1, S> majority = {};  // [n] bool or uint8: more than half prefer the first; 0 on a tie
+  output_view<1, S> decided = {};   // [n] bool or uint8: 0 on a tie, and where nobody voted
+  output_view<1, S> share = {};     // [n]: of the votes, for the first; 1/2 where nobody voted
 };
 
 // Keep a pair if what follows from its chosen side is better on average.
@@ -112,6 +127,32 @@ struct consistency_work {
     const bool kept = n > 0 && rate >= least.as<double>();
     to.write(team, g, kept ? k : 0, [&](std::int64_t i) PREFER_HD_LAMBDA { return kept && right(g.first + i); });
     team.once([&]() PREFER_HD_LAMBDA { write_item(accuracy, g.index, true, rate, false); });
+  }
+};
+
+struct vote_work {
+  row_source votes, mask;
+  std::int64_t judges;
+  sink label, majority, decided, share;
+
+  static PREFER_HD bool is_set(const row_source& r, std::int64_t row, std::int64_t j) {
+    return load_element<float>(r.data, r.type, row * r.row_stride + j * r.stride) != 0.0f;
+  }
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range& g) const {
+    team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      const std::int64_t s = g.first + i;
+      std::int64_t all = 0, first = 0;
+      for (std::int64_t j = 0; j < judges; ++j) {
+        if (mask.data != nullptr && !is_set(mask, s, j)) continue;
+        ++all, first += is_set(votes, s, j) ? 1 : 0;
+      }
+      const std::int64_t lead = 2 * first - all;
+      write_item(label, s, true, lead > 0 ? 1.0 : lead < 0 ? 0.0 : 0.5, false);
+      write_flag(majority, s, lead > 0);
+      write_flag(decided, s, lead != 0);
+      write_item(share, s, true, all > 0 ? static_cast<double>(first) / static_cast<double>(all) : 0.5, false);
+    });
   }
 };
 
@@ -203,6 +244,30 @@ status make_consistency(const consistency_filter& options, const consistency_inp
 }
 
 template <space S>
+status make_vote(const vote_inputs<S>& in, const vote_outputs<S>& out, std::int64_t& n, vote_work& w) {
+  using require::holds;
+  if (!in.votes.given()) return require::fail(errc::missing_input, "votes", "judgements of each pair, [n, J]");
+  if (const status s = some_output(out.label, out.majority, out.decided, out.share); !s.ok()) return s;
+  const std::int64_t judges = in.votes.extent[1];
+  n = in.votes.extent[0];
+  for (const auto& [name, x, least] : {named_extent{"votes", n, 0}, {"votes", judges, 1}})
+    if (x < least)
+      return require::fail(errc::bad_extent, name, "at least", static_cast<double>(x), static_cast<double>(least));
+  call_checks<2, 4> call;
+  call.first = first_error(check_optional("votes", in.votes, n, judges, holds::flags),
+                           check_optional("mask", in.mask, n, judges, holds::flags));
+  if (call.first.ok()) read_optional(call.all, "votes", in.votes), read_optional(call.all, "mask", in.mask);
+  constexpr const char* per_pair = "the number of pairs,";
+  call.write("label", out.label, n, per_pair, holds::numbers);
+  call.write("majority", out.majority, n, per_pair, holds::flags);
+  call.write("decided", out.decided, n, per_pair, holds::flags);
+  call.write("share", out.share, n, per_pair, holds::numbers);
+  w = {place_of(in.votes),    place_of(in.mask),    judges, sink_of(out.label),
+       sink_of(out.majority), sink_of(out.decided), sink_of(out.share)};
+  return call.check();
+}
+
+template <space S>
 status make_consequence(const consequence_inputs<S>& in, const consequence_outputs<S>& out, std::int64_t& n,
                         consequence_work& w) {
   using require::holds;
@@ -263,6 +328,20 @@ status select(const Exec& exec, const consistency_filter& options,
   if (const status s = detail::make_consistency(options, in, out, groups, work); !s.ok()) return s;
   if (const status s = detail::check_groups(exec, groups); !s.ok()) return s;
   return detail::run_selection(exec, groups, work);
+}
+
+// Majority vote over J judgements of each of n pairs (voting@5 with J = 5): whoever more of them prefer. A tie,
+// possible where J is even or judgements are left out, is no preference: leave it out by `decided`, or learn from label
+// 1/2. `majority` may be the `predicted` of a consistency_filter, `label` a loss's label, `share` a soft one. Errors:
+// shapes, element types, memory that overlaps. O(n J); one launch on CUDA. Source: Liu et al. 2025 (OpenRubrics), arXiv
+// 2510.07743 (read in the paper, which votes with 5); ties are proposed here.
+template <class Exec>
+status majority_vote(const Exec& exec, const std::type_identity_t<vote_inputs<Exec::memory>>& in,
+                     const std::type_identity_t<vote_outputs<Exec::memory>>& out) {
+  std::int64_t n = 0;
+  detail::vote_work work;
+  if (const status s = detail::make_vote(in, out, n, work); !s.ok()) return s;
+  return for_groups(exec, detail::pieces_of(n), work);
 }
 
 // Validates pairs by their consequences: revisions are made from either side (of a critique, say) and scored by a

@@ -10,40 +10,47 @@
 #include <cstring>
 
 // A non-dominated set that grows with the samples seen so far, in memory of the caller, and sets of several machines
-// that become one. On the CPU.
+// that become one.
 namespace prefer {
 
 // The front so far: its first `count` rows are used. Begin with a count of 0. Rows are in the order of their ids, which
 // say which sample it is: the same id is the same sample, wherever it comes from.
-struct running_front {
-  output_view<2, space::host> rewards = {};    // [capacity, K]
-  output_view<1, space::host> ids = {};        // [capacity] int32 or int64, ascending
-  output_view<1, space::host> violation = {};  // [capacity], if samples have one
-  output_view<1, space::host> count = {};      // [1] int32 or int64
+template <space S>
+struct running_front_in {
+  output_view<2, S> rewards = {};    // [capacity, K]
+  output_view<1, S> ids = {};        // [capacity] int32 or int64, ascending
+  output_view<1, S> violation = {};  // [capacity], if samples have one
+  output_view<1, S> count = {};      // [1] int32 or int64
 };
+using running_front = running_front_in<space::host>;
+using device_running_front = running_front_in<space::device>;
 
 // Samples for a running front; element types are those of the front.
-struct front_samples {
-  input_view<2, space::host> rewards = {};    // [N, K]
-  input_view<1, space::host> ids = {};        // [N] int32 or int64, ascending; first_id, first_id + 1, ... if not given
-  input_view<1, space::host> violation = {};  // [N]
-  input_view<1, space::host> mask = {};       // [N] bool or uint8: zero leaves a sample out
+template <space S>
+struct front_samples_in {
+  input_view<2, S> rewards = {};    // [N, K]
+  input_view<1, S> ids = {};        // [N] int32 or int64, ascending; first_id, first_id + 1, ... if not given
+  input_view<1, S> violation = {};  // [N]
+  input_view<1, S> mask = {};       // [N] bool or uint8: zero leaves a sample out
   std::int64_t first_id = 0;
 };
+using front_samples = front_samples_in<space::host>;
+using device_front_samples = front_samples_in<space::device>;
 
 inline namespace PREFER_ABI {
 namespace detail {
 
-template <bool Mutable, int Rank>
-input_view<Rank, space::host> first_rows(const erased_view<Mutable, Rank, space::host>& v, std::int64_t rows) {
-  input_view<Rank, space::host> r;
+template <bool Mutable, int Rank, space S>
+input_view<Rank, S> first_rows(const erased_view<Mutable, Rank, S>& v, std::int64_t rows) {
+  input_view<Rank, S> r;
   r.data = v.data, r.type = v.type;
   for (int i = 0; i < Rank; ++i) r.extent[i] = v.extent[i], r.stride[i] = v.stride[i];
   if (v.given()) r.extent[0] = rows;
   return r;
 }
 
-inline status check_front(const objectives& o, const running_front& front) {
+template <space S>
+status check_front(const objectives& o, const running_front_in<S>& front) {
   using require::holds;
   const std::int64_t capacity = front.rewards.extent[0], k = front.rewards.extent[1];
   if (!front.rewards.given()) return require::fail(errc::missing_input, "front.rewards", "rows [capacity, K]");
@@ -72,7 +79,8 @@ inline status check_front(const objectives& o, const running_front& front) {
   return all.check();
 }
 
-inline status check_front_samples(const running_front& front, const front_samples& in) {
+template <space S>
+status check_front_samples(const running_front_in<S>& front, const front_samples_in<S>& in) {
   using require::holds;
   const std::int64_t n = in.rewards.extent[0];
   if (!in.rewards.given()) return require::fail(errc::missing_input, "rewards", "samples [N, K]");
@@ -88,7 +96,7 @@ inline status check_front_samples(const running_front& front, const front_sample
                : require::fail(errc::missing_input, "violation", "what the front has");
   if (in.violation.given() && in.violation.type != front.violation.type)
     return require::fail(errc::bad_element, "violation", "the element type of front.violation");
-  const auto per_sample = [&](const char* name, const input_view<1, space::host>& v, holds what) {
+  const auto per_sample = [&](const char* name, const input_view<1, S>& v, holds what) {
     return v.given() ? require::vector(name, v, n, "the number of samples,", what) : status{};
   };
   if (const status s = first_error(per_sample("ids", in.ids, holds::indices),

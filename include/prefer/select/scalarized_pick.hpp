@@ -76,6 +76,14 @@ struct pick_call {
     const double z = load_element<double>(reference, reference_type, m * reference_stride[0] + k * reference_stride[1]);
     return table.minimizes(k) ? -z : z;
   }
+  static PREFER_HD bool is_finite(double x) {
+    return !math::is_nan(x) && math::abs(x) < math::detail::infinity<double>();
+  }
+  PREFER_HD bool good_weight(std::int64_t m, int k) const {
+    const double w = weight(m, k);
+    return is_finite(w) && w >= 0;
+  }
+  PREFER_HD bool good_origin(std::int64_t m, int k) const { return is_finite(origin(m, k)); }
 };
 
 // The value of one sample or one lane of them: shown the keys of all objectives.
@@ -99,14 +107,17 @@ struct scalarized_value {
   }
 };
 
-// The best so far of a pick. Samples come in the order of their numbers.
+// The best so far of a pick: the largest value, the lowest number on ties.
 struct best_pick {
   double value = -math::detail::infinity<double>();
   std::int64_t sample = -1;
 
   PREFER_HD void see(double x, std::int64_t s) {
-    if (math::is_nan(x)) x = -math::detail::infinity<double>();
-    if (sample < 0 || x > value) value = x, sample = s;
+    merge({math::is_nan(x) ? -math::detail::infinity<double>() : x, s});
+  }
+  PREFER_HD void merge(const best_pick& other) {
+    const bool better = other.value > value || (other.value == value && other.sample < sample);
+    if (other.sample >= 0 && (sample < 0 || better)) *this = other;
   }
 };
 
@@ -153,6 +164,21 @@ status make_pick_call(const scalarization& options, const scalarized_pick_inputs
   return all.check();
 }
 
+// On the CPU: what is wrong with weights and references.
+inline status check_pick_numbers(const pick_call& call) {
+  const int count = call.table.count;
+  for (std::int64_t i = 0; i < call.picks * count; ++i) {
+    const std::int64_t m = i / count;
+    const int k = static_cast<int>(i % count);
+    if (!call.good_weight(m, k))
+      return require::fail(errc::bad_label, "weights", "a finite number, 0 or above", call.weight(m, k), 0, i);
+    if (!call.good_origin(m, k))
+      return require::fail(errc::bad_label, "reference", "a finite number", call.origin(m, k), 0,
+                           call.reference_stride[0] == 0 ? k : i);
+  }
+  return {};
+}
+
 template <class Exec>
 status run_scalarized_pick(const Exec&, const pick_call&) {
   static_assert(sizeof(Exec) == 0,
@@ -195,18 +221,6 @@ struct pick_memory {
   }
 };
 
-inline status check_pick_numbers(const pick_call& call, const pick_memory& memory) {
-  const int count = call.table.count;
-  for (std::int64_t i = 0; i < call.picks * count; ++i) {
-    if (!(memory.weight[i] >= 0 && require::finite(memory.weight[i])))
-      return require::fail(errc::bad_label, "weights", "a finite number, 0 or above", memory.weight[i], 0, i);
-    if (!require::finite(memory.origin[i]))
-      return require::fail(errc::bad_label, "reference", "a finite number", memory.origin[i], 0,
-                           call.reference_stride[0] == 0 ? i % count : i);
-  }
-  return {};
-}
-
 template <class T>
 std::int64_t pick_of_group(isa level, const pick_call& call, const pick_memory& memory, std::int64_t b) {
   const objective_table& t = call.table;
@@ -241,7 +255,7 @@ inline status run_scalarized_pick(const cpu& exec, const pick_call& call) {
     for (int k = 0; k < t.count; ++k)
       memory.weight[m * t.count + k] = call.weight(m, k), memory.origin[m * t.count + k] = call.origin(m, k);
   if (exec.content != content::none)
-    if (const status s = check_pick_numbers(call, memory); !s.ok()) return s;
+    if (const status s = check_pick_numbers(call); !s.ok()) return s;
   const std::int64_t nan = group_tasks(t).run(exec, [&](std::int64_t first, std::int64_t end, std::int64_t) {
     std::int64_t found = -1;
     for (std::int64_t b = first; b < end; ++b) {

@@ -45,6 +45,32 @@ struct dppo_cases {
   static prefer::dppo typical() { return {.delta_low = 0.05, .delta_high = 0.05}; }
 };
 
+struct dppo_kl_cases {
+  static constexpr const char* name = "dppo_kl";
+  static constexpr double roundings = 8;
+  static constexpr action_row rows[] = {
+#include <golden_dppo_kl.inc>
+  };
+  static prefer::dppo_kl make(const long double (&p)[3]) {
+    return {.delta_low = static_cast<double>(p[0]), .delta_high = static_cast<double>(p[1])};
+  }
+  static prefer::dppo_kl typical() { return {.delta_low = 0.01, .delta_high = 0.01}; }
+};
+
+struct aspo_cases {
+  static constexpr const char* name = "aspo";
+  static constexpr double roundings = 8;
+  static constexpr action_row rows[] = {
+#include <golden_aspo.inc>
+  };
+  static prefer::aspo make(const long double (&p)[3]) {
+    return {.clip_low = static_cast<double>(p[0]),
+            .clip_high = static_cast<double>(p[1]),
+            .weight_max = static_cast<double>(p[2])};
+  }
+  static prefer::aspo typical() { return {}; }
+};
+
 struct vespo_cases : plain_cases<prefer::vespo> {
   static constexpr const char* name = "vespo";
   static constexpr double roundings = 16;  // exponents of 30 and more are rounded before their exponential is taken

@@ -21,16 +21,4 @@ struct ppo_cases {
   static prefer::ppo typical() { return {.clip_low = 0.2, .clip_high = 0.28, .dual_clip = 3.0}; }
 };
 
-struct gspo_cases {
-  static constexpr const char* name = "gspo";
-  static constexpr double roundings = 8;
-  static constexpr action_row rows[] = {
-#include <golden_gspo.inc>
-  };
-  static prefer::gspo make(const long double (&p)[3]) {
-    return {.clip_low = static_cast<double>(p[0]), .clip_high = static_cast<double>(p[1])};
-  }
-  static prefer::gspo typical() { return {.clip_low = 0.05, .clip_high = 0.1}; }
-};
-
 }  // namespace prefer_test

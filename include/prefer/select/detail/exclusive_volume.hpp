@@ -73,11 +73,11 @@ PREFER_HD unsigned bits_less(const lane<double, Level>& a, const lane<double, Le
 #endif
 }
 
-PREFER_HD int lowest_bit(unsigned x) {
+PREFER_HD int lowest_bit(std::uint64_t x) {
 #if defined(__CUDA_ARCH__)
-  return __ffs(static_cast<int>(x)) - 1;
+  return __ffsll(static_cast<long long>(x)) - 1;
 #else
-  return __builtin_ctz(x);
+  return __builtin_ctzll(x);
 #endif
 }
 
@@ -165,60 +165,143 @@ struct volume_frame {
 };
 
 // The elements of one lane's worth of points that reach beyond `low` in every objective, one bit each.
-template <class V>
+template <class V, int Objectives>
 PREFER_HD unsigned reaching(const double* at, std::int64_t stride, int objectives, const double* low) {
   unsigned reach = bits_less(V(low[0]), load_lane(at, V()));
-  for (int k = 1; k < objectives; ++k) reach &= bits_less(V(low[k]), load_lane(at + k * stride, V()));
+  const auto along = [&](int k) PREFER_HD_LAMBDA { reach &= bits_less(V(low[k]), load_lane(at + k * stride, V())); };
+  if constexpr (Objectives > 0)
+    each<Objectives - 1>([&](int k) PREFER_HD_LAMBDA { along(k + 1); });
+  else
+    for (int k = 1; k < objectives; ++k) along(k);
   return reach;
 }
 
-// Raises `raised` (which holds the reference) to where p's own box begins, and copies to `limited` the points that
-// reach into it, cut to it, with their places in the front. False if one point covers all of p's box. The front is in
-// descending order of its last objective: behind one that does not reach in that nobody does.
+// Infinity where a reaches as far as b, else -infinity: a mask that takes minima. g++ must not see that it is one, or
+// it takes what becomes of it apart into elements (as in core/lane.hpp).
+PREFER_HD double infinite_if_reaching(double a, double b) {
+  constexpr double infinite = math::detail::format<double>::infinity;
+  return a >= b ? infinite : -infinite;
+}
+template <class Level>
+PREFER_HD lane<double, Level> infinite_if_reaching(const lane<double, Level>& a, const lane<double, Level>& b) {
+  using V = lane<double, Level>;
+  constexpr double infinite = math::detail::format<double>::infinity;
+  V r = select(a >= b, V(infinite), V(-infinite));
+  each<V::count>([&](int i) PREFER_HD_LAMBDA { settle(r.v[i]); });
+  return r;
+}
+
+PREFER_HD double largest_of(double x) { return x; }
+template <class Level>
+PREFER_HD double largest_of(const lane<double, Level>& x) {
+  double e[8];
+  x.store(e);
+  const auto of_two = [&](int i) PREFER_HD_LAMBDA { return larger_of(e[i], e[i + 1]); };
+  return larger_of(larger_of(of_two(0), of_two(2)), larger_of(of_two(4), of_two(6)));
+}
+
+// Raises `raised` (which holds the reference) to where p's own box begins: a point that reaches at least as far as p in
+// all objectives but one covers everything below it in that one. False if a point covers all of the box. The front is
+// in descending order of its last objective: one that does not reach in there covers nothing, and nobody behind it. How
+// many of such points there are is as good as random: this asks for none of them.
 template <class V, int Objectives>
-PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, double* raised, point_rows& limited) {
-  const int objectives = Objectives > 0 ? Objectives : any;
+PREFER_HD bool raise_to_box(const point_columns& front, const double* p, double* raised) {
+  constexpr int step = width_of<V>, chunk = 8 * step;
+  constexpr double infinite = math::detail::format<double>::infinity;
+  const std::int64_t stride = front.stride;
+  const double* const last = front.column(Objectives - 1);
+  V point[Objectives];
+  each<Objectives>([&](int k) PREFER_HD_LAMBDA { point[k] = V(p[k]); });
+  for (std::int64_t first = 0; first < front.count && last[first] > raised[Objectives - 1]; first += chunk) {
+    V most[Objectives];
+    each<Objectives>([&](int k) PREFER_HD_LAMBDA { most[k] = V(-infinite); });
+    for (std::int64_t j = first; j < front.count && j < first + chunk; j += step) {
+      V z[Objectives], reaches[Objectives], before[Objectives], least(infinite);
+      each<Objectives>([&](int k) PREFER_HD_LAMBDA {
+        z[k] = load_lane(front.data + j + k * stride, V());
+        reaches[k] = infinite_if_reaching(z[k], point[k]);
+        before[k] = least;  // of reaches[0] to reaches[k - 1]
+        least = math::min(least, reaches[k]);
+      });
+      least = V(infinite);  // of those behind k
+      each<Objectives>([&](int i) PREFER_HD_LAMBDA {
+        const int k = Objectives - 1 - i;
+        most[k] = math::max(most[k], math::min(z[k], math::min(before[k], least)));
+        least = math::min(least, reaches[k]);
+      });
+    }
+    bool covers = false;
+    each<Objectives>([&](int k) PREFER_HD_LAMBDA {
+      const double top = largest_of(most[k]);
+      covers = covers | (top >= p[k]);
+      raised[k] = larger_of(raised[k], top);
+    });
+    if (covers) return false;
+  }
+  return true;
+}
+// The same for any number of objectives.
+template <class V>
+PREFER_HD bool raise_to_box(const point_columns& front, int objectives, const double* p, double* raised) {
   const std::int64_t stride = front.stride;
   constexpr int step = width_of<V>;
   const double* const last = front.column(objectives - 1);
   for (std::int64_t j = 0; j < front.count && last[j] > raised[objectives - 1]; j += step) {
     const double* const at = front.data + j;
     unsigned exceeded = 0, twice = 0;
-    [[maybe_unused]] unsigned exceeds[Objectives > 0 ? Objectives : 1];
     for (int k = 0; k < objectives; ++k) {
       const unsigned here = bits_less(load_lane(at + k * stride, V()), V(p[k]));
-      if constexpr (Objectives > 0) exceeds[k] = here;
       twice |= exceeded & here;
       exceeded |= here;
     }
     if (exceeded != (1u << step) - 1) return false;
     unsigned once = exceeded & ~twice;
-    if (once != 0) once &= reaching<V>(at, stride, objectives, raised);
-    if constexpr (Objectives > 0) {
-      for (int k = 0; once != 0 && k < objectives; ++k)
-        for (unsigned here = once & exceeds[k]; here != 0; here &= here - 1)
-          raised[k] = larger_of(raised[k], at[k * stride + lowest_bit(here)]);
-    } else {
-      for (; once != 0; once &= once - 1) {
-        const double* const z = at + lowest_bit(once);
-        int k = 0;
-        while (z[k * stride] >= p[k]) ++k;
-        raised[k] = larger_of(raised[k], z[k * stride]);
-      }
+    if (once != 0) once &= reaching<V, 0>(at, stride, objectives, raised);
+    for (; once != 0; once &= once - 1) {
+      const double* const z = at + lowest_bit(once);
+      int k = 0;
+      while (z[k * stride] >= p[k]) ++k;
+      raised[k] = larger_of(raised[k], z[k * stride]);
     }
+  }
+  return true;
+}
+
+// Raises `raised`, and copies to `limited` the points that reach into p's box, cut to it, with their places in the
+// front. False if one point covers all of the box. Objectives of 0: any number of them.
+template <class V, int Objectives>
+PREFER_HD bool limit_to(const point_columns& front, int any, const double* p, double* raised, point_rows& limited) {
+  const int objectives = Objectives > 0 ? Objectives : any;
+  const std::int64_t stride = front.stride;
+  constexpr int step = width_of<V>;
+  const double* const last = front.column(objectives - 1);
+  if constexpr (Objectives > 0) {
+    if (!raise_to_box<V, Objectives>(front, p, raised)) return false;
+  } else {
+    if (!raise_to_box<V>(front, objectives, p, raised)) return false;
   }
   std::int64_t found = 0;
   double* row = limited.data;
-  for (std::int64_t j = 0; j < front.count && last[j] > raised[objectives - 1]; j += step) {
-    unsigned reach = reaching<V>(front.data + j, stride, objectives, raised);
+  for (std::int64_t first = 0; first < front.count && last[first] > raised[objectives - 1]; first += 64) {
+    std::uint64_t reach = 0;
+    for (int at = 0; at < 64 && first + at < front.count; at += step)
+      reach |= std::uint64_t{reaching<V, Objectives>(front.data + first + at, stride, objectives, raised)} << at;
     for (; reach != 0; reach &= reach - 1, row += objectives) {
-      const double* const z = front.data + j + lowest_bit(reach);
+      const double* const z = front.data + first + lowest_bit(reach);
       for (int k = 0; k < objectives; ++k) row[k] = smaller_of(z[k * stride], p[k]);
       limited.place[found++] = static_cast<std::int32_t>(z - front.data);
     }
   }
   limited.count = found;
   return true;
+}
+
+template <class V>
+PREFER_HD bool limit_front(const point_columns& front, int objectives, const double* p, double* raised,
+                           point_rows& limited) {
+  return objectives == 3   ? limit_to<V, 3>(front, 3, p, raised, limited)
+         : objectives == 4 ? limit_to<V, 4>(front, 4, p, raised, limited)
+                           : limit_to<V, 0>(front, objectives, p, raised, limited);
 }
 
 PREFER_HD void move_numbers(double* to, const double* from, std::int64_t count) {
@@ -237,13 +320,10 @@ PREFER_HD void move_numbers(double* to, const double* from, std::int64_t count) 
 PREFER_HD void put_on_front(point_columns& front, int objectives, const double* p, const point_rows& limited) {
   const double nowhere = -math::detail::format<double>::infinity;
   const double* const last = front.column(objectives - 1);
-  std::int64_t at = 0, end = front.count;  // before those that are equal, so that what p dominates lies behind
-  while (at < end) {
-    const std::int64_t middle = (at + end) / 2;
-    if (last[middle] > p[objectives - 1])
-      at = middle + 1;
-    else
-      end = middle;
+  std::int64_t at = 0;  // before those that are equal, so that what p dominates lies behind
+  for (std::int64_t left = front.count, half; left > 0; left -= half) {
+    half = (left + 1) / 2;
+    at += last[at + half - 1] > p[objectives - 1] ? half : 0;
   }
   std::int64_t removed = 0, segment = at;
   for (std::int64_t i = 0; i < limited.count; ++i) {
@@ -335,10 +415,7 @@ struct exclusive_start {
 template <class V>
 PREFER_HD exclusive_start start_exclusive(const point_columns& front, int objectives, const double* p, double* raised,
                                           volume_frame& inner, staircase& stairs) {
-  const bool adds = objectives == 3   ? limit_to<V, 3>(front, 3, p, raised, inner.set)
-                    : objectives == 4 ? limit_to<V, 4>(front, 4, p, raised, inner.set)
-                                      : limit_to<V, 0>(front, objectives, p, raised, inner.set);
-  if (!adds) {
+  if (!limit_front<V>(front, objectives, p, raised, inner.set)) {
     inner.set.count = -1;
     return {};
   }
@@ -350,12 +427,11 @@ PREFER_HD exclusive_start start_exclusive(const point_columns& front, int object
   return {false, box};
 }
 
-// The sum over the points [first, last) of the set in the first frame, which has begun, of what they add to its volume;
-// those before only come before. With `gain`, what each of them adds to the projected volume, which is the derivative
-// of the volume by its last objective.
+// The sum over the points up to `last` of the set in the first frame, which has begun and perhaps gone some way, of
+// what they add to its volume. With `gain`, what each of them adds to the projected volume, which is the derivative of
+// the volume by its last objective.
 template <class V>
-PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int64_t first, std::int64_t last,
-                                  double* gain) {
+PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int64_t last, double* gain) {
   int depth = 0;
   for (;;) {
     volume_frame& f = stack.frame[depth];
@@ -373,7 +449,6 @@ PREFER_HD double volume_of_frames(volume_stack& stack, int objectives, std::int6
     volume_frame& inner = stack.frame[depth + 1];
     exclusive_start start = start_exclusive<V>(f.front, below, p, f.raised, inner, stack.stairs);
     if (inner.set.count >= 0) put_on_front(f.front, below, p, inner.set);
-    if (depth == 0 && item < first) continue;
     f.height = p[below] - f.low[below];
     f.box = start.volume;
     if (!start.known) {
@@ -392,7 +467,7 @@ PREFER_HD double exclusive_volume(volume_stack& stack, const point_columns& fron
   volume_frame& f = stack.frame[0];
   const exclusive_start start = start_exclusive<V>(front, objectives, p, raised, f, stack.stairs);
   if (start.known) return start.volume;
-  return larger_of(start.volume - volume_of_frames<V>(stack, objectives, 0, f.set.count, nullptr), 0);
+  return larger_of(start.volume - volume_of_frames<V>(stack, objectives, f.set.count, nullptr), 0);
 }
 
 // Takes the arrays of a stack for sets of up to n points, but for the rows of the first frame if they lie elsewhere.

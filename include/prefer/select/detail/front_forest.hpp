@@ -38,11 +38,12 @@ struct front_forest {
 
   // In parts of n points in all. Leaves that were outgrown count, so that 9 points may take 31 places; there are nodes
   // from one more than `width` points on. Loads of whole lanes may pass the end of a part's last leaf.
-  void carve(arena& memory, std::int64_t n, std::int64_t parts, int k) {
+  void carve(arena& memory, std::int64_t n, std::int64_t parts, int k) { carve(memory, n, parts, k, n); }
+  void carve(arena& memory, std::int64_t n, std::int64_t parts, int k, std::int64_t most_fronts) {
     leaf_keys = memory.take<T>(n > 0 ? 7 * n / 2 * k + parts * width : 0);
     node_keys = memory.take<T>(n * k);
     below = memory.take<std::int64_t>(n);
-    fronts = memory.take<front>(n);
+    fronts = memory.take<front>(most_fronts);
     objectives = k, capacity = n;
   }
   // A forest of its own for points from number `first` on.
@@ -75,6 +76,7 @@ struct front_forest {
       return strict ? lanes::template every<compare::above>(keys, stride, x, objectives)
                     : lanes::template every<compare::at_least>(keys, stride, x, objectives);
     };
+    if (f.count == 0) return false;
     if (f.count <= width)
       return (lanes::first(f.count) & above(leaf_keys + f.root * objectives, capacity_of(f.count))) != 0;
     std::uint32_t open[most_levels];  // entries of the node at each level that are yet to visit

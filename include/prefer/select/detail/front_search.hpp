@@ -86,7 +86,7 @@ struct window_work {
 // The memory of a large group of n samples: linear in n K.
 template <class T>
 struct front_memory {
-  static constexpr std::int64_t huge = 1 << 16;  // samples of a group that all threads work on, in batches
+  static constexpr std::int64_t huge = 1 << 14;  // samples of a group that all threads work on, in batches
   static constexpr std::int64_t batch = 2048;
 
   survivors<T> left;
@@ -150,7 +150,7 @@ class front_search {
 
   // More samples than that are swept after the filter, or sorted by parts if most of them seem to stay
   // (docs/decisions/013_pareto_algorithms.md).
-  static constexpr std::int64_t sweep_from = 2048, partition_from = 2048;
+  static constexpr std::int64_t sweep_from = 512, partition_from = 2048;
 
  private:
   static constexpr int most_chunks = 64;

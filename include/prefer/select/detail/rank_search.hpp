@@ -4,6 +4,7 @@
 
 #include <prefer/select/detail/front_forest.hpp>
 #include <prefer/select/detail/present_rows.hpp>
+#include <prefer/select/detail/rank_halves.hpp>
 #include <prefer/select/detail/sort_entries.hpp>
 
 #include <algorithm>
@@ -15,26 +16,42 @@ namespace prefer {
 // How to look for ranks; every choice has the same answer. `fronts`: samples are sorted so that none comes before one
 // that dominates it, and each looks for its front among those so far by bisection (Zhang et al. 2015, ENS-BS).
 // `all_pairs`: every sample is compared with every other, n^2 K steps. `automatic` chooses by the number of objectives:
-// sorting alone for one and two, n log n steps, else `fronts` (docs/select/ranks.md).
+// sorting alone for one and two, n log n steps, halves that push each other down for three, n log n visits, else
+// `fronts` (docs/select/ranks.md).
 enum class rank_algorithm : std::uint8_t { automatic, fronts, all_pairs };
 
 inline namespace PREFER_ABI {
 namespace detail {
+
+// Whether fronts are kept and looked at, one by one.
+inline bool needs_fronts(rank_algorithm method, int objectives) {
+  return method == rank_algorithm::fronts || objectives > 3;
+}
 
 // The memory of groups of n samples in all.
 template <class T>
 struct rank_memory {
   present_rows<T> present;
   sort_entry *order = nullptr, *spare = nullptr;
+  sort_entry* another = nullptr;  // of three objectives
   T* stairs = nullptr;     // of two objectives: the largest second one per front
+  rank_halves halves;      // of three
   front_forest<T> forest;  // of more
+  front_forest<T> recent;  // and what a batch has added to it, of a large group
+
+  static constexpr std::int64_t huge = 8192;  // samples of a group that all threads work on, in batches
+  static constexpr std::int64_t batch = 1024;
 
   void carve(arena& memory, std::int64_t n, int k, bool needs_forest) {
     present.carve(memory, n, k);
     order = memory.take<sort_entry>(n);
     spare = memory.take<sort_entry>(n);
     stairs = memory.take<T>(k == 2 ? n : 0);
+    another = memory.take<sort_entry>(k == 3 && !needs_forest ? n : 0);
+    halves.carve(memory, k == 3 && !needs_forest ? n : 0, group_tasks::most);
     forest.carve(memory, needs_forest ? n : 0, group_tasks::most, k);
+    const bool batches = needs_forest && n >= huge;
+    recent.carve(memory, batches ? 2 * batch : 0, 1, k, batches ? n : 0);
   }
   // For groups that begin with this sample, of a task.
   rank_memory part(std::int64_t first, std::int64_t task) const {
@@ -42,7 +59,10 @@ struct rank_memory {
     m.present = present.part(first);
     m.order += first, m.spare += first;
     if (present.objectives == 2) m.stairs += first;
-    if (forest.capacity > 0) m.forest = forest.part(first, task);
+    if (forest.capacity > 0)
+      m.forest = forest.part(first, task);
+    else if (present.objectives == 3)
+      m.halves = halves.part(first, task), m.another += first;
     return m;
   }
 };
@@ -50,23 +70,32 @@ struct rank_memory {
 // Samples in an order in which none comes before one that dominates it, each put into the first front that has none
 // above it. If a front has a sample above x then so has every front before it, so that bisection finds the first that
 // has not; it starts at the front of the sample before, since neighbours in the order are alike.
+//
+// With threads a batch of samples goes through it together: all look for their fronts among those before the batch,
+// then one after the other, from there on, among `recent`, which has the batch's own members of every front.
+enum class bisect_step : std::uint8_t { all, look, settle };
 template <class T>
 struct bisect_job {
   const T* rows;
-  const sort_entry* order;
-  std::int64_t first, last;
+  sort_entry* order;
+  std::int64_t first, last;  // no copies of one sample are on two sides of an end
   front_forest<T>* forest;
   const std::int32_t* index;  // of rows
   std::int32_t* rank;         // of samples
   std::int64_t base, most;    // the rank of the first front here, and how many may be found here
   bool strict, copies_queue;
+  bisect_step step = bisect_step::all;
+  sort_entry* found = nullptr;  // where a batch's samples have looked to
+  front_forest<T>* recent = nullptr;
 };
 template <class T>
 struct bisect_work {
+  // From front `low` on.
   template <class Level>
   static inline __attribute__((always_inline)) std::int64_t find(const front_forest<T>& forest, bool strict,
-                                                                 const lane<T, Level>* x, std::int64_t hint) {
-    std::int64_t low = 0, high = forest.count, step = 1;  // the answer is from low to high
+                                                                 const lane<T, Level>* x, std::int64_t hint,
+                                                                 std::int64_t low) {
+    std::int64_t high = forest.count, step = 1;  // the answer is from low to high
     bool first = true, gallops = true, up = false;
     for (std::int64_t probe = std::min(hint, high - 1); low < high; step *= 2) {
       const bool dominated = forest.template dominates<Level>(forest.fronts[probe], x, strict);
@@ -84,7 +113,8 @@ struct bisect_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(bisect_job<T>& job) {
-    front_forest<T> forest = *job.forest;
+    front_forest<T> forest = *job.forest, recent = job.recent != nullptr ? *job.recent : forest;
+    const bool settles = job.step == bisect_step::settle, looks = job.step == bisect_step::look;
     const int objectives = forest.objectives;
     const auto row = [&](std::int64_t i) PREFER_HD_LAMBDA { return job.rows + job.order[i].at * objectives; };
     lane<T, Level> x[objectives::most];
@@ -93,14 +123,23 @@ struct bisect_work {
       const T* const here = row(i);
       for (end = i + 1; end < job.last && std::equal(here, here + objectives, row(end));) ++end;
       for (int k = 0; k < objectives; ++k) x[k] = lane<T, Level>(here[k]);
-      hint = find<Level>(forest, job.strict, x, hint);
+      if (settles) hint = job.found[i].at;
+      hint = find<Level>(settles ? recent : forest, job.strict, x, hint, settles ? hint : 0);
+      if (looks) {
+        job.found[i].at = hint;
+        continue;
+      }
       for (std::int64_t j = i; j < end; ++j) {
         const std::int64_t rank = std::min(hint + (job.copies_queue ? j - i : 0), job.most);
         job.rank[job.index[job.order[j].at]] = static_cast<std::int32_t>(job.base + rank);
-        if (rank < job.most && (j == i || job.copies_queue)) forest.append(rank, here);
+        if (rank == job.most || (j > i && !job.copies_queue)) continue;
+        forest.append(rank, here);
+        if (settles) recent.append(rank, here);
       }
     }
+    if (looks) return;
     *job.forest = forest;
+    if (settles) *job.recent = recent;
   }
 };
 
@@ -112,9 +151,9 @@ struct rank_choice {
 template <class T>
 class rank_search {
  public:
-  rank_search(isa level, const objective_table& table, const rank_choice& choice, const group_rows& g,
+  rank_search(const cpu& exec, isa level, const objective_table& table, const rank_choice& choice, const group_rows& g,
               const rank_memory<T>& memory, std::int32_t* rank)
-      : level_(level), table_(table), choice_(choice), group_(g), memory_(memory), rank_(rank) {}
+      : exec_(exec), level_(level), table_(table), choice_(choice), group_(g), memory_(memory), rank_(rank) {}
 
   // Writes rank[0, group.count).
   void run() {
@@ -132,6 +171,7 @@ class rank_search {
   std::int64_t first_nan() const { return memory_.present.first_nan; }  // of the group, -1 for none
 
  private:
+  const cpu& exec_;
   const isa level_;
   const objective_table& table_;
   const rank_choice choice_;
@@ -155,15 +195,18 @@ class rank_search {
   // Samples of equal violation, after the fronts so far; the answer is how many they add.
   std::int64_t rank_run(std::int64_t first, std::int64_t last) {
     const bool pairs = choice_.method == rank_algorithm::all_pairs;
-    const bool bisects = !pairs && (choice_.method == rank_algorithm::fronts || table_.count > 2);
+    const bool bisects = !pairs && needs_fronts(choice_.method, table_.count);
     sort_run(first, last, bisects && last - first >= curve_from);
     if (pairs) return compare_all(first, last);
     if (bisects) return bisect(first, last);
-    return table_.count == 1 ? count_values(first, last) : climb(first, last);
+    return table_.count == 1 ? count_values(first, last) : table_.count == 2 ? climb(first, last) : halve(first, last);
   }
   void set_rank(std::int64_t position, std::int64_t rank) {
     rank_[memory_.present.index[memory_.order[position].at]] =
         static_cast<std::int32_t>(std::min(fronts_ + rank, choice_.most_fronts));
+  }
+  std::int64_t rank_of(std::int64_t position) const {
+    return rank_[memory_.present.index[memory_.order[position].at]] - fronts_;
   }
   std::int64_t added(std::int64_t fronts) const { return std::min(fronts, choice_.most_fronts - fronts_); }
   bool repeats(std::int64_t position, std::int64_t first) const {
@@ -208,6 +251,45 @@ class rank_search {
            stairs;
   }
 
+  // Three. In numbers, so that all that is left of the objectives is who comes before whom.
+  std::int64_t halve(std::int64_t first, std::int64_t last) {
+    const rank_halves& h = memory_.halves;
+    std::int32_t n = 0;
+    for (std::int64_t i = first, end; i < last; i = end) {
+      for (end = i + 1; end < last && repeats(end, i);) ++end;
+      h.at[n] = static_cast<std::int32_t>(i);
+      h.copies[n] = copies_queue() ? static_cast<std::int32_t>(end - i - 1) : 0;
+      h.rank[n++] = 0;
+    }
+    if (strict()) turn_ties(n);
+    list(n, 1, h.second), list(n, 2, h.third);
+    memory_.halves.run(n);
+    std::int32_t fronts = 0;
+    for (std::int32_t p = 0; p < n; ++p) {
+      fronts = std::max(fronts, h.rank[p] + h.copies[p] + 1);
+      std::int64_t i = h.at[p], copy = 0;
+      do set_rank(i, h.rank[p] + (copies_queue() ? copy : 0));
+      while (++copy, ++i < last && repeats(i, first));
+    }
+    return added(fronts);
+  }
+  // Strictly nothing dominates what it ties with: so that the order alone says so, ties in the first objective come the
+  // other way round, the lowest second one first, and those in the others too (list).
+  void turn_ties(std::int32_t n) {
+    const rank_halves& h = memory_.halves;
+    for (std::int32_t p = 0, end; p < n; p = end) {
+      for (end = p + 1; end < n && row(h.at[end])[0] == row(h.at[p])[0];) ++end;
+      std::reverse(h.at + p, h.at + end), std::reverse(h.copies + p, h.copies + end);
+    }
+  }
+  void list(std::int32_t n, int objective, std::int32_t* points) {
+    sort_entry* const entries = memory_.spare;
+    const auto number = [&](std::int64_t i) { return strict() ? n - 1 - i : i; };
+    for (std::int32_t i = 0; i < n; ++i) entries[i] = {descending(row(memory_.halves.at[number(i)])[objective]), i};
+    sort_by_key(entries, memory_.another, n);
+    for (std::int32_t i = 0; i < n; ++i) points[i] = static_cast<std::int32_t>(number(entries[i].at));
+  }
+
   std::int64_t bisect(std::int64_t first, std::int64_t last) {
     memory_.forest.clear();
     bisect_job<T> job{memory_.present.rows,
@@ -221,8 +303,46 @@ class rank_search {
                       choice_.most_fronts - fronts_,
                       strict(),
                       copies_queue()};
-    run_keys<bisect_work<T>>(level_, job);
+    if ((exec_.pool || exec_.parallel_for) && last - first >= rank_memory<T>::huge)
+      bisect_in_batches(job);
+    else
+      run_keys<bisect_work<T>>(level_, job);
     return memory_.forest.count;
+  }
+  void bisect_in_batches(bisect_job<T> job) {
+    constexpr std::int64_t tasks = 16, batch = rank_memory<T>::batch;
+    const std::int64_t last = job.last;
+    front_forest<T>& recent = memory_.recent;
+    std::fill_n(recent.fronts, last - job.first, typename front_forest<T>::front{});
+    job.found = memory_.spare, job.recent = &recent;
+    // Where one may begin: not between copies.
+    const auto begin_at = [&](std::int64_t i) {
+      while (i < last && repeats(i, job.first)) ++i;
+      return i;
+    };
+    std::int64_t first = job.first;
+    for (std::int64_t end; first < last; first = end) {
+      end = begin_at(std::min(last, first + batch));
+      job.first = first, job.last = end;
+      if (end - first > 2 * batch) {  // nearly all are copies of one sample
+        job.step = bisect_step::all;
+        run_keys<bisect_work<T>>(level_, job);
+        continue;
+      }
+      auto look = [&](std::int64_t t) {
+        bisect_job<T> part = job;
+        part.step = bisect_step::look;
+        part.first = begin_at(first + (end - first) * t / tasks);
+        part.last = begin_at(first + (end - first) * (t + 1) / tasks);
+        run_keys<bisect_work<T>>(level_, part);
+      };
+      run_tasks(exec_, tasks, look);
+      recent.clear(), recent.count = memory_.forest.count;
+      job.step = bisect_step::settle;
+      run_keys<bisect_work<T>>(level_, job);
+      for (std::int64_t i = first; i < end; ++i)
+        recent.fronts[std::min(rank_of(i), recent.count - 1)] = {};
+    }
   }
 
   // The definition: the rank after the largest of those that dominate a sample, all of which come before it.

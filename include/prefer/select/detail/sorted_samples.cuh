@@ -179,6 +179,23 @@ class sample_order {
   bool begun_ = false;
 };
 
+// How far from position i what `same` holds for reaches in the direction of `step`, within [0, n): in ever larger
+// steps, then by bisection. It holds from i on until it does not.
+template <class Same>
+__device__ std::int64_t run_end(std::int64_t i, std::int64_t step, std::int64_t n, const Same& same) {
+  std::int64_t reach = 1, held = 0;
+  const auto holds = [&](std::int64_t distance) {
+    const std::int64_t at = i + step * distance;
+    return at >= 0 && at < n && same(at);
+  };
+  while (holds(reach)) held = reach, reach *= 2;
+  while (reach - held > 1) {
+    const std::int64_t middle = held + (reach - held) / 2;
+    (holds(middle) ? held : reach) = middle;
+  }
+  return i + step * held;
+}
+
 // The keys of orders in which no sample comes before one that dominates it. A sum of integers that sort as objectives
 // do is larger for what dominates, exactly: 40 bits for float, 72 for double. Like a sum of logarithms it also brings
 // what dominates much to the front.

@@ -178,7 +178,7 @@ static __device__ inline double exclusive_by_slices(const device_view& v, const 
   double taken;
   if (!known_volume(f.set, raised, m, stack.stairs, taken)) {
     f.begin(raised, m);
-    taken = volume_of_frames<double>(stack, m, 0, f.set.count, nullptr);
+    taken = volume_of_frames<double>(stack, m, f.set.count, nullptr);
   }
   return larger_of(box - taken, 0);
 }
