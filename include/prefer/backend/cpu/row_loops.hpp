@@ -97,12 +97,17 @@ struct column_distance {
 
   PREFER_HD column_distance(const Body& body, T top) : unit(key_unit<T>(body)), shift(top) {
     if constexpr (one_instruction) {
-      const T product = key_unit<T>(body) * top;
-      // Where that is beyond all numbers no two different keys are near each other, whatever the unit.
-      if (math::abs(product) < math::detail::format<T>::infinity)
-        shift = V(product);
-      else
-        unit = V(1);
+      // Beyond 2^30 the offset would not be small. There two different keys are 2^64 apart, and a power of two in place of
+      // the unit loses nothing: up to the largest numbers, where 1 will do.
+      T factor = key_unit<T>(body), product = factor * top;
+      if (!(math::abs(product) < T(0x1p30))) {
+        T above = 1;
+        while (above < factor && above < T(0x1p100)) above *= 2;
+        while (above / 2 >= factor && above > T(0x1p-100)) above /= 2;
+        factor = math::abs(above * top) < math::detail::format<T>::infinity ? above : T(1);
+        product = factor * top;
+      }
+      unit = V(factor), shift = V(product);
       V key(top), term[Body::sums];
       settle_all(key);  // or the compiler would see the same product twice, and their difference as 0
       offset = (*this)(key);
