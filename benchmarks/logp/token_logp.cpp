@@ -13,34 +13,57 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 // Log-probabilities of targets, their gradient from saved answers, and both in one call. An item of the table is one
 // logit. The limit is the slower of two, measured in the same run: memory moved without arithmetic, and the bare
-// arithmetic (a maximum and an exponential per logit, on numbers of the same type that stay in the first cache, with no
-// output).
+// arithmetic on numbers of the same type that stay in the first cache. That is a maximum and an exponential per logit,
+// added up, for the answers; and for the gradient an exponential and the store of a number of the type, rounding
+// included.
 namespace {
 
 template <class S>
 struct arithmetic_work {
-  static constexpr int tile = 2048;
+  static constexpr int tile = 1024;
 
   const S* x;  // one tile
+  S* to;
+  bool adds, stores;
   std::int64_t count;
   float sink = 0;
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(arithmetic_work& w) {
     using V = prefer::lane<float, Level>;
+    const V bits(prefer::math::detail::format<float>::log2e);
     V top[4] = {}, sum[4] = {};
-    for (std::int64_t first = 0; first < w.count; first += tile)
-      for (int g = 0; g < tile; g += 4 * V::width)
+    for (std::int64_t first = 0; first < w.count; first += tile) {
+      for (int g = 0; w.adds && g < tile; g += 4 * V::width)
         prefer::detail::unrolled<4>([&](auto j) PREFER_HD_LAMBDA {
           const V y = V::load(w.x + g + j * V::width);
           top[j] = prefer::math::max(y, top[j]);
-          sum[j] += prefer::math::exp_decay(y);
+          sum[j] += prefer::math::exp2_decay(y * bits);
         });
+      if (w.stores) store_tile<V>(w);
+    }
     w.sink = (((top[0] + sum[0]) + (top[1] + sum[1])) + ((top[2] + sum[2]) + (top[3] + sum[3]))).sum();
+  }
+
+  // Those of bfloat16 are rounded after a tile, which is faster.
+  template <class V>
+  static inline __attribute__((always_inline)) void store_tile(arithmetic_work& w) {
+    const V bits(prefer::math::detail::format<float>::log2e);
+    constexpr bool apart = std::is_same_v<S, prefer::bfloat16>;
+    alignas(64) float some[tile];
+    for (int g = 0; g < tile; g += V::width) {
+      const V e = prefer::math::exp2_decay(V::load(w.x + g) * bits);
+      if constexpr (apart)
+        e.store(some + g);
+      else
+        e.store(w.to + g);
+    }
+    for (int g = 0; apart && g < tile; g += V::width) V::load(some + g).store(w.to + g);
   }
 };
 
@@ -89,12 +112,11 @@ void token_logp(benchmark::State& state, prefer::isa level, int threads, mode wh
   forward(false);
 
   using bare = arithmetic_work<T>;
-  alignas(64) T numbers[bare::tile];
+  alignas(64) T numbers[bare::tile], results[bare::tile];
   for (int i = 0; i < bare::tile; ++i) numbers[i] = stored<T>(-0.01f * static_cast<float>(i % 997));
-  // Forward and backward is two exponentials per logit.
-  const std::int64_t work = what == mode::both ? 2 * count : count;
   const auto arithmetic = [&](std::int64_t task) {
-    bare loop{numbers, work * (task + 1) / threads - work * task / threads};
+    bare loop{numbers, results, what != mode::gradient, what != mode::logp,
+              count * (task + 1) / threads - count * task / threads};
     prefer::detail::run_at<bare>(level, loop);
     benchmark::DoNotOptimize(loop.sink);
   };

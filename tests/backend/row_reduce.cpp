@@ -17,7 +17,7 @@ template <class T>
 struct spread_body {
   static constexpr int sums = 3;  // of d^2, d, 1
   struct coefficients {
-    T max, apart;
+    T shift, apart;
   };
   sink max, square, count, first;
 
@@ -33,6 +33,7 @@ struct spread_body {
   PREFER_HD V value(const V& x) const {
     return x + x;
   }
+  double unit() const { return 1; }
   template <class V>
   PREFER_HD void terms(const V& d, V (&term)[sums]) const {
     const auto present = d > -math::detail::infinity<V>();
@@ -53,8 +54,8 @@ struct spread_body {
     return {static_cast<T>(s.max), static_cast<T>(left_out)};
   }
   template <class V>
-  PREFER_HD V slope(const V& x, const coefficients& c) const {
-    return V(2) * (value(x) - V(c.max));
+  PREFER_HD V slope(const V&, const V& d, const coefficients&) const {
+    return V(2) * d;
   }
   T slope_left_out(T, const coefficients& c) const { return c.apart; }
 };

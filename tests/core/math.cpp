@@ -40,7 +40,8 @@ V call(int f, const V& x) {
     case 6: return prefer::math::sigmoid(x);
     case 7: return prefer::math::log1mexp(x);
     case 8: return prefer::math::expm1_minus(x);
-    default: return prefer::math::exp_decay(x);
+    case 9: return prefer::math::exp_decay(x);
+    default: return prefer::math::exp2_decay(x);
   }
 }
 
@@ -135,6 +136,35 @@ TEST_CASE("exp_decay is exp within 2 ulp where that is normal, 0 below, and keep
   };
   check_type(0.0f, -87, std::numeric_limits<float>::min());
   check_type(0.0, -708, std::numeric_limits<double>::min());
+}
+
+TEST_CASE("exp2_decay is 2^y within 2 ulp where that is normal, 0 below, and keeps NaN") {
+  const auto check_type = [](auto zero, double low) {
+    using T = decltype(zero);
+    constexpr T inf = std::numeric_limits<T>::infinity();
+    std::vector<T> y = {static_cast<T>(low),
+                        static_cast<T>(low) - T(0.25),
+                        static_cast<T>(low) - T(0.75),
+                        static_cast<T>(2 * low),
+                        -inf,
+                        -std::numeric_limits<T>::max(),
+                        std::numeric_limits<T>::quiet_NaN()};
+    // Halves are where the exponent changes; the others are spread over all fractions.
+    for (int i = -2 * static_cast<int>(-low); i <= 8; ++i) y.push_back(static_cast<T>(i) / 2);
+    for (int i = 0; i < 4000; ++i) y.push_back(static_cast<T>(3 + (low - 3) * i / 3999.0));
+    for (int i = 1; i < 60; ++i) y.push_back(-std::ldexp(T(1.25), -i));
+    for (prefer::isa level : prefer_test::levels()) {
+      const std::vector<T> lanes = on_lanes(level, 10, y);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const long double exact = y[i] < static_cast<T>(low) ? 0 : std::exp2(static_cast<long double>(y[i]));
+        INFO("exp2_decay(" << y[i] << ") = " << lanes[i]);
+        CHECK(ulps<T>(static_cast<double>(lanes[i]), exact) <= (exact == 0 ? 0 : 2));
+        CHECK(ulps<T>(static_cast<double>(prefer::math::exp2_decay(y[i])), exact) <= (exact == 0 ? 0 : 2));
+      }
+    }
+  };
+  check_type(0.0f, -126);
+  check_type(0.0, -1022);
 }
 
 TEST_CASE("functions at infinity, zero and NaN") {

@@ -15,13 +15,20 @@ def exp_rest(r):
     return mpf(1) / 2 + r / 6 if abs(r) < mpf(10) ** -20 else (exp(r) - 1 - r) / (r * r)
 
 
+def exp2_rest(r):
+    """(2^r - 1) / r"""
+    return log(2) + r * log(2) ** 2 / 2 if abs(r) < mpf(10) ** -20 else (mpf(2) ** r - 1) / r
+
+
 def atanh_rest(t):
     """(atanh(s) / s - 1) / s^2 with s = sqrt(t)"""
     return mpf(1) / 3 + t / 5 if abs(t) < mpf(10) ** -20 else (atanh(sqrt(t)) / sqrt(t) - 1) / t
 
 
 HALF = log(2) / 2 * mpf("1.0001")
-FITS = [("exp_terms", exp_rest, [-HALF, HALF], 5, 10), ("atanh_terms", atanh_rest, [0, mpf("1.0001") / 9], 5, 11)]
+UNIT = mpf(1) / 2 * mpf("1.0001")
+FITS = [("exp_terms", exp_rest, [-HALF, HALF], 5, 10), ("exp2_terms", exp2_rest, [-UNIT, UNIT], 6, 11),
+        ("atanh_terms", atanh_rest, [0, mpf("1.0001") / 9], 5, 11)]
 for name, function, interval, single, double in FITS:
     for kind, terms in (("float", single), ("double", double)):
         coefficients = chebyfit(function, interval, terms)[::-1]

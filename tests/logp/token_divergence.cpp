@@ -438,6 +438,63 @@ TEST_CASE("token_divergence: statistics kept as floats serve the gradients, and 
   }
 }
 
+TEST_CASE(
+    "token_divergence: statistics, the divergence and gradients are each optional, and do not change the others") {
+  constexpr std::int64_t v = 70;
+  for (const std::int64_t m : {3, 256, 513})
+    for (divergence_kind kind : kinds)
+      for (const bool by_index : {false, true}) {
+        const row_divergence options = {.kind = kind};
+        divergence_memory<bfloat16> whole(m, v), matrix(m + 2, v);
+        prefer_test::noise random(21);
+        matrix.p.fill(random, -5, 5), matrix.q.fill(random, -5, 5);
+        std::vector<std::int32_t> rows;
+        for (std::int64_t i = 0; i < m; ++i) rows.push_back(static_cast<std::int32_t>(i < m - 1 ? i : m + 1));
+        for (std::int64_t i = 0; i < m; ++i)
+          whole.mask.at(i) = i % 5 != 1, whole.upstream.set(i, i % 3 == 0 ? 1 : -0.25);
+        // What is not asked for is left as it was.
+        const auto run = [&](auto leave_out) {
+          divergence_memory<bfloat16> c = whole;
+          divergence_memory<bfloat16> at = matrix;
+          auto in = c.inputs();
+          auto out = c.outputs(options);
+          in.p_logits = at.p.read(), in.q_logits = at.q.read();
+          out.grad_p_logits = at.grad_p.view(), out.grad_q_logits = at.grad_q.view();
+          if (by_index) {
+            in.rows = {rows.data(), m};
+          } else {
+            for (auto* x : {&in.p_logits, &in.q_logits}) x->extent[0] = m;
+            for (auto* x : {&out.grad_p_logits, &out.grad_q_logits}) x->extent[0] = m;
+          }
+          leave_out(out, in);
+          thread_pool pool(3);
+          CHECK(token_divergence<float>(cpu{.pool = pool}, options, in, out).ok());
+          CHECK((out.p_max.given() || c.p_max.untouched()));
+          CHECK((out.q_log_sum.given() || c.q_log_sum.untouched()));
+          CHECK((out.divergence.given() || c.value.untouched()));
+          const auto bytes = [](auto& b) { return std::vector<unsigned char>(b.bytes().begin(), b.bytes().end()); };
+          return std::vector{bytes(c.value), bytes(c.p_max),          bytes(c.p_log_sum),
+                             bytes(c.q_max), bytes(c.q_log_sum),      bytes(c.to_p),
+                             bytes(c.to_q),  bytes(at.grad_p.memory), bytes(at.grad_q.memory)};
+        };
+        using outputs = token_divergence_outputs<space::host>;
+        using inputs = token_divergence_inputs<space::host>;
+        const auto all = run([](outputs&, inputs&) {});
+        const auto none = run([](outputs& o, inputs&) { o.p_max = o.p_log_sum = o.q_max = o.q_log_sum = {}; });
+        const auto some = run([](outputs& o, inputs&) { o.p_max = o.q_log_sum = {}; });
+        const auto slopes = run([](outputs& o, inputs&) {
+          o = outputs{.grad_p_logits = o.grad_p_logits, .grad_q_logits = o.grad_q_logits};
+        });
+        const auto value =
+            run([](outputs& o, inputs& in) { o = outputs{.divergence = o.divergence}, in.grad_divergence = {}; });
+        INFO("M = " << m << ", kind " << static_cast<int>(kind) << ", by index " << by_index);
+        for (const std::size_t k : {0, 5, 6, 7, 8}) CHECK((none[k] == all[k] && some[k] == all[k]));
+        CHECK((some[2] == all[2] && some[3] == all[3]));
+        CHECK((slopes[7] == all[7] && slopes[8] == all[8]));
+        CHECK(value[0] == all[0]);
+      }
+}
+
 TEST_CASE("token_divergence: nothing is allocated") {
   divergence_memory<half> c(4, 1000);
   prefer_test::noise random(1);
@@ -447,8 +504,9 @@ TEST_CASE("token_divergence: nothing is allocated") {
   const auto out = c.outputs(options);
   const long before = prefer_test::allocation_count();
   const status s = token_divergence<float>(cpu{}, options, in, out);
+  const status t = token_divergence<float>(cpu{}, options, in, {.grad_q_logits = out.grad_q_logits});
   CHECK(prefer_test::allocation_count() == before);
-  CHECK(s.ok());
+  CHECK((s.ok() && t.ok()));
   prefer_test::covers("token_divergence", "allocation");
 }
 
@@ -484,7 +542,7 @@ TEST_CASE("token_divergence: what is wrong is named, and nothing is written") {
   refused(errc::unused_input, "grad_divergence",
           [](inputs&, outputs& out) { out.grad_p_logits = out.grad_q_logits = {}; });
   refused(errc::bad_parameter, "grad_scale", [](inputs& in, outputs&) { in.grad_scale = not_a_number; });
-  refused(errc::missing_output, "q_max", [](inputs&, outputs& out) { out.q_max = {}; });
+  refused(errc::missing_output, "outputs", [](inputs& in, outputs& out) { in.grad_divergence = {}, out = {}; });
   refused(errc::bad_element, "p_log_sum", [](inputs&, outputs& out) { out.p_log_sum.type = element::f16; });
   refused(errc::bad_stride, "grad_q_logits", [](inputs&, outputs& out) { out.grad_q_logits.stride[0] = 9; });
   refused(errc::bad_extent, "grad_p_logits", [](inputs&, outputs& out) { out.grad_p_logits.extent[0] = 3; });

@@ -171,6 +171,36 @@ TEST_CASE("token_divergence on CUDA: few long rows in chunks, many in blocks, at
   CHECK(std::memcmp(&big.grad_q.at(201, 0), &one.grad_q.at(0, 0), static_cast<std::size_t>(v) * 2) == 0);
 }
 
+TEST_CASE(
+    "token_divergence on CUDA: statistics that are not asked for lie in the workspace, or in memory in stream order") {
+  stream s;
+  constexpr std::int64_t m = 3, v = 17001;  // rows in chunks, which need a workspace too
+  for (divergence_kind kind : {divergence_kind::reverse_kl, divergence_kind::jensen_shannon}) {
+    const row_divergence options = {.kind = kind};
+    divergence_memory<bfloat16> c(m, v), bare(m, v), own(m, v);
+    prefer_test::noise random(4);
+    c.p.fill(random, -9, 9), c.q.fill(random, -9, 9);
+    bare.p = own.p = c.p, bare.q = own.q = c.q;
+    on_device<bfloat16> d(c), b(bare), w(own);
+    const auto gradients = [&](on_device<bfloat16>& x) {
+      token_divergence_outputs<space::device> out = x.outputs(options);
+      out.divergence = out.p_max = out.p_log_sum = out.q_max = out.q_log_sum = out.p_to_mixture = out.q_to_mixture = {};
+      return out;
+    };
+    const prefer_test::device_workspace memory(token_divergence_workspace(m, v));
+    const cuda lent{.stream = s.handle, .workspace = memory.get()};
+    check(token_divergence<float>(cuda{.stream = s.handle}, options, d.inputs(), d.outputs(options)));
+    check(token_divergence<float>(cuda{.stream = s.handle}, options, b.inputs(), gradients(b)));
+    prefer_test::enqueues_only("gradients alone", 3,
+                               [&] { REQUIRE(token_divergence<float>(lent, options, w.inputs(), gradients(w)).ok()); });
+    s.wait(), d.fetch(), b.fetch(), w.fetch();
+    CHECK((bare.value.untouched() && bare.p_log_sum.untouched() && own.q_max.untouched()));
+    const auto alike = [](auto& x, auto& y) { return std::memcmp(&x.at(0, 0), &y.at(0, 0), m * v * 2) == 0; };
+    CHECK((alike(bare.grad_p, c.grad_p) && alike(bare.grad_q, c.grad_q)));
+    CHECK((alike(own.grad_p, c.grad_p) && alike(own.grad_q, c.grad_q)));
+  }
+}
+
 TEST_CASE("token_divergence on CUDA: near rows keep digits, offsets change nothing, tokens of one side are defined") {
   stream s;
   constexpr std::int64_t v = 600;
@@ -256,6 +286,9 @@ TEST_CASE("token_divergence on CUDA: replays from a graph with other logits and 
   const prefer_test::device_workspace little(64);
   CHECK(token_divergence<float>(cuda{.stream = s.handle, .workspace = little.get()}, options, in, out).code ==
         errc::small_workspace);
+  CHECK(token_divergence<float>(cuda{.stream = s.handle, .workspace = little.get()}, options, in,
+                                {.grad_q_logits = out.grad_q_logits})
+            .code == errc::small_workspace);
   auto wrong = in;
   wrong.mask.extent[0] = 2;
   const status st = token_divergence<float>(exec, options, wrong, out);

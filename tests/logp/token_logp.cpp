@@ -272,6 +272,31 @@ TEST_CASE("token_logp: one token left of 262144, wherever it is; then the row is
     }
 }
 
+TEST_CASE("token_logp: rows of the lowest or the largest number, as masks that are not -inf leave them") {
+  constexpr std::int64_t v = 2100;
+  constexpr double most = std::numeric_limits<float>::max();
+  for (isa level : prefer_test::levels())
+    for (double extreme : {-most, most, 1e38, -2.4e38})
+      for (bool alone : {false, true}) {
+        token_memory<float> c(1, v);
+        for (std::int64_t e = 0; e < v; ++e) c.logits.set(0, e, alone && e != 1500 ? -most : extreme);
+        if (alone) c.logits.set(0, 1500, extreme == -most ? -0.9 * most : extreme);
+        c.target.at(0) = 1500;
+        c.set_weights(0, {.logp = 1});
+        token_logp_outputs<space::host> out = {
+            .logp = c.logp.view(), .log_sum = c.log_sum.view(), .grad_logits = c.gradient.view()};
+        REQUIRE(token_logp<float>(cpu{.isa = level}, {}, c.inputs(), out).ok());
+        INFO(extreme << ", alone " << alone);
+        const double logp = alone ? 0 : -std::log(static_cast<double>(v));
+        CHECK(c.logp.get(0) == doctest::Approx(logp).epsilon(1e-6));
+        CHECK(c.log_sum.get(0) == doctest::Approx(-logp).epsilon(1e-6));
+        const double share = alone ? 0 : -1 / static_cast<double>(v);
+        for (std::int64_t e : {std::int64_t{0}, std::int64_t{1499}, v - 1})
+          CHECK(c.gradient.get(0, e) == doctest::Approx(share).epsilon(1e-6));
+        CHECK(c.gradient.get(0, 1500) == doctest::Approx(alone ? 0 : 1 + share).epsilon(1e-6));
+      }
+}
+
 TEST_CASE("token_logp: NaN, infinity or nothing at all makes a row NaN, and only that row") {
   for (double cap : {0.0, 4.0})
     for (std::int64_t v : {5, 3000})

@@ -25,18 +25,28 @@
 //     bool reduces() const;                                            // false: no row of this call has a state
 //     row_plan begin(std::int64_t item) const;                         // what is to be done with a row
 //     template <class V> V value(const V& x) const;                    // what a column counts as; -inf stays -inf
-//     template <class V> void terms(const V& d, V (&term)[sums]) const;           // d = value - maximum, 0 or below
-//     template <class V> void rebase(V (&sum)[sums], const V& by) const;          // sums of d + by; by is negative
+//     double unit() const;                                             // of distances: y = (value - maximum) unit
+//     template <class V> void terms(const V& y, V (&term)[sums]) const;           // y is not far above 0
+//     template <class V> void rebase(V (&sum)[sums], const V& by) const;          // sums of y + by
 //     coefficients finish(std::int64_t item, const row_plan&, const row_state<sums>&, double left_out) const;
-//     template <class V> V slope(const V& x, const coefficients&) const;          // of a column
+//     template <class V> V slope(const V& x, const V& y, const coefficients& c) const;  // of a column; its y is from
+//                                                                                       // c.shift instead of a maximum
 //     T slope_left_out(T x, const coefficients&) const;                           // of the column that was left out
 //     template <class V> V join(const V& x, const V& y) const;                    // of a body of two matrices
 //   };
 //
-// Where values ascend with columns, a body may say so; the CPU then looks for the largest column, and multiplies once:
+// Where values ascend with columns, a body may say so; then maxima are looked for among columns, c.shift is a column,
+// and y = (x - shift) column_unit():
 //
 //     static constexpr bool ascends = true;
-//     template <class V> V below(const V& x, const V& y) const;        // value(x) - y
+//     T column_unit() const;
+//
+// A body whose terms hold 2^y may take y + offset instead, where that is cheaper to have; the offset is a small number
+// that is the same for all columns. What was added up is then divided by 2^offset, and slopes get other coefficients:
+//
+//     template <class V> void terms(const V& y, V (&term)[sums], const V& offset = V(0)) const;
+//     template <class V> void divide(V (&sum)[sums], const V& power) const;
+//     coefficients divided(const coefficients&, T power, T offset) const;
 //
 // A body may also pick columns of a row, at most a few hundred, and answer them one by one once the row is finished:
 //
@@ -55,8 +65,8 @@
 // * Two picks may be one column; then slope_picked is the same for both.
 // * A plan may say that the row is not read: then the state is that of no columns, and unless it wants slopes too the
 //   gradient's row is filled with a constant.
-// * terms(-inf) must be zero. `finish` writes the outputs of the row; it runs once per row and may run again with the
-//   same answer where the write pass is a launch of its own.
+// * terms(-inf) must be zero; y is at most 3 where sums are kept. `finish` writes the outputs of the row; it runs once
+//   per row and may run again with the same answer where the write pass is a launch of its own.
 // * The row of item i is i, or index[i]: indices ascend strictly. On CUDA a row whose index is out of range or does not
 //   ascend is not touched, and its plan's code says so.
 // * The state of a row is combined in an order that depends on V alone (and on T and the storage type on CUDA): bitwise
@@ -151,12 +161,42 @@ concept joins_rows = requires(const Body& body, const float& x) {
   body.join(x, x);
 };
 
+// Where values ascend with columns, maxima are found among columns.
+template <class Body>
+inline constexpr bool values_ascend = false;
+template <class Body>
+requires requires { Body::ascends; }
+inline constexpr bool values_ascend<Body> = Body::ascends;
+template <class Body, class V>
+PREFER_HD V key_of(const Body& body, const V& x) {
+  if constexpr (values_ascend<Body>)
+    return x;
+  else
+    return body.value(x);
+}
+template <class Body, class V>
+PREFER_HD V value_of_key(const Body& body, const V& key) {
+  if constexpr (values_ascend<Body>)
+    return body.value(key);
+  else
+    return key;
+}
+template <class Body>
+inline constexpr bool takes_offset = requires(const Body& b, double (&sum)[Body::sums]) { b.divide(sum, sum[0]); };
+template <class T, class Body>
+PREFER_HD T key_unit(const Body& body) {
+  if constexpr (values_ascend<Body>)
+    return static_cast<T>(body.column_unit());
+  else
+    return static_cast<T>(body.unit());
+}
+
 // The sums of a part, relative to a larger maximum.
 template <class Body, class T>
 PREFER_HD void rebase_to(const Body& body, T top, T max, T (&sum)[Body::sums]) {
   // Nothing to move: no change, no column yet, or an infinity whose row is NaN anyway.
   if (top == max || !(max > -math::detail::infinity<T>()) || !(top < math::detail::infinity<T>())) return;
-  body.rebase(sum, max - top);
+  body.rebase(sum, (max - top) * static_cast<T>(body.unit()));
 }
 
 template <class Body>

@@ -19,6 +19,7 @@
 //   log          2      2      sigmoid                             3      3
 //   log1p        3      3      log1mexp                            4      4
 //   exp_decay    2      2      expm1_minus                         8      8
+//   exp2_decay   2      2
 //
 // A value type may bring its own elementary functions as static members (a dual number, the tracer); then those are
 // called. Everything else a loss uses is built from arithmetic, comparison and select.
@@ -87,9 +88,10 @@ struct format<float> {
   static constexpr float infinity = std::numeric_limits<float>::infinity(),
                          nan = std::numeric_limits<float>::quiet_NaN();
   static constexpr float exp_low = -105.0f, exp_high = 89.0f;  // beyond these exp is 0 and infinity
-  static constexpr float decay_low = -87.0f;  // below this exp_decay is 0
+  static constexpr float decay_low = -87.0f;                   // below this exp_decay is 0
+  static constexpr float exponent_low = -126.0f;               // below this exp2_decay is 0
   static constexpr float expm1_low = -40.0f;                   // below this expm1 is -1
-  static constexpr float log2e = 1.44269504088896340736f;
+  static constexpr float log2e = 1.44269504088896340736f, ln2 = 0.69314718055994530942f;
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
   static constexpr float smallest_normal = 0x1p-126f, up = 0x1p24f, up_exponent = 24.0f;
   // (exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2
@@ -98,6 +100,15 @@ struct format<float> {
     static PREFER_HD constexpr float at(int i) {
       constexpr float terms[] = {0.5f, 0.16666576989698775683f, 0.041666554617204574203f, 0.0083631790527225773704f,
                                  0.0013926183587713494542f};
+      return terms[i];
+    }
+  };
+  // (2^r - 1) / r on |r| <= 1/2
+  struct exp2_terms {
+    static constexpr int count = 6;
+    static PREFER_HD constexpr float at(int i) {
+      constexpr float terms[] = {0.69314718803071341016f,   0.24022650760606957384f,   0.055503570926890300218f,
+                                 0.0096180825386369608494f, 0.0013390874847810528437f, 0.00015453172887040158938f};
       return terms[i];
     }
   };
@@ -126,8 +137,9 @@ struct format<double> {
                           nan = std::numeric_limits<double>::quiet_NaN();
   static constexpr double exp_low = -747.0, exp_high = 711.0;
   static constexpr double decay_low = -708.0;
+  static constexpr double exponent_low = -1022.0;
   static constexpr double expm1_low = -80.0;
-  static constexpr double log2e = 1.44269504088896340736;
+  static constexpr double log2e = 1.44269504088896340736, ln2 = 0.69314718055994530942;
   static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
   static constexpr double smallest_normal = 0x1p-1022, up = 0x1p54, up_exponent = 54.0;
   struct exp_terms {
@@ -137,6 +149,16 @@ struct format<double> {
                                   0.0083333333333300618325,   0.0013888888917213716901, 0.00019841269863053616878,
                                   0.000024801521295954375131, 2.7557268459997064772e-6, 2.7620088445409748161e-7,
                                   2.5100385495510319078e-8};
+      return terms[i];
+    }
+  };
+  struct exp2_terms {
+    static constexpr int count = 11;
+    static PREFER_HD constexpr double at(int i) {
+      constexpr double terms[] = {0.69314718055994530942,     0.24022650695910098247,   0.055504108664821594353,
+                                  0.0096181291076068712426,   0.0013333558146416926097, 0.00015403530441765086496,
+                                  0.000015252733829851595615, 1.3215442570224649306e-6, 1.0178062436412765366e-7,
+                                  7.0725894883963451044e-9,   4.4549624846332122933e-10};
       return terms[i];
     }
   };
@@ -328,6 +350,22 @@ PREFER_HD V exp_decay(const V& x) {
     const V m = detail::expm1_rest(x, detail::opaque(biased - V(F::magic + F::bias)));
     const V power = detail::power_of_biased(biased);
     return select(x < V(F::decay_low), V(0), fma(m, power, power));
+  }
+}
+
+// 2^y for y not far above 0, 0 below -126 (float) or -1022 (double): exp_decay of a number that was multiplied by
+// log2(e) already, for less.
+template <class V>
+PREFER_HD V exp2_decay(const V& y) {
+  using F = detail::format_of<V>;
+  if constexpr (own_functions<V>) {
+    return V::exp(y * V(F::ln2));
+  } else {
+    const V biased = detail::opaque(y + V(F::magic + F::bias));
+    const V r = y - detail::opaque(biased - V(F::magic + F::bias));
+    const V m = r * detail::polynomial<typename F::exp2_terms>(r);
+    const V power = detail::power_of_biased(biased);
+    return select(y < V(F::exponent_low), V(0), fma(m, power, power));
   }
 }
 

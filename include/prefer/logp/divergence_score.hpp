@@ -19,7 +19,9 @@ namespace detail {
 template <class T>
 struct row_normalizer_body {
   static constexpr int sums = 1;
-  struct coefficients {};
+  struct coefficients {
+    T shift;
+  };
 
   scalar temperature = 1.0;
   source mask;
@@ -42,13 +44,14 @@ struct row_normalizer_body {
   PREFER_HD V value(const V& x) const {
     return x;
   }
+  PREFER_HD double unit() const { return math::detail::format<double>::log2e * static_cast<double>(scale); }
   template <class V>
-  PREFER_HD void terms(const V& d, V (&term)[sums]) const {
-    term[0] = math::exp_decay(V(scale) * d);
+  PREFER_HD void terms(const V& y, V (&term)[sums]) const {
+    term[0] = math::exp2_decay(y);
   }
   template <class V>
   PREFER_HD void rebase(V (&sum)[sums], const V& by) const {
-    sum[0] = math::exp_decay(V(scale) * by) * sum[0];
+    sum[0] = math::exp2_decay(by) * sum[0];
   }
   PREFER_HD coefficients finish(std::int64_t item, const row_plan& plan, const row_state<sums>& s, double) const {
     constexpr double inf = math::detail::format<double>::infinity, nan = math::detail::format<double>::nan;
@@ -64,7 +67,7 @@ struct row_normalizer_body {
     return {};
   }
   template <class V>
-  PREFER_HD V slope(const V&, const coefficients&) const {
+  PREFER_HD V slope(const V&, const V&, const coefficients&) const {
     return V(0);
   }
   PREFER_HD T slope_left_out(T, const coefficients&) const { return T(0); }

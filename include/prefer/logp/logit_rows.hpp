@@ -7,6 +7,7 @@
 #include <prefer/core/execution.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // What calls on rows of logits have in common: shapes, and content on the CPU.
 namespace prefer {
@@ -43,6 +44,15 @@ row_reduce_arguments logit_rows(const Logits& x, const Rows& rows, const Gradien
   a.columns = x.extent[1];
   a.x = place_of(x), a.gradient = place_of(g), a.index = place_of(rows);
   return a;
+}
+
+// A vector's or a matrix's elements [first, first + count) along the first axis, if it is given.
+template <bool Mutable, int Rank, space S>
+void keep_rows(erased_view<Mutable, Rank, S>& v, std::int64_t first, std::int64_t count) {
+  if (!v.given()) return;
+  using byte = std::conditional_t<Mutable, char, const char>;
+  v.data = static_cast<byte*>(v.data) + first * v.stride[0] * size_of(v.type);
+  v.extent[0] = count;
 }
 
 // What an item says about its row: what is wrong with it, and whether its logits are read.

@@ -63,13 +63,14 @@ struct mixture_body {
   PREFER_HD V value(const V& z) const {
     return z;
   }
+  static PREFER_HD double unit() { return math::detail::format<double>::log2e; }
   template <class V>
-  PREFER_HD void terms(const V& d, V (&term)[sums]) const {
-    term[0] = math::exp_decay(d);
+  static PREFER_HD void terms(const V& y, V (&term)[sums]) {
+    term[0] = math::exp2_decay(y);
   }
   template <class V>
   static PREFER_HD void rebase(V (&sum)[sums], const V& by) {
-    sum[0] = sum[0] * math::exp_decay(by);
+    sum[0] = sum[0] * math::exp2_decay(by);
   }
 
   PREFER_HD bool reduces() const { return true; }
@@ -81,10 +82,10 @@ struct mixture_body {
     return {static_cast<T>(s.max), static_cast<T>(any ? math::log(s.sum[0]) : nan)};
   }
   template <class V>
-  PREFER_HD V slope(const V& z, const coefficients& c) const {
+  static PREFER_HD V slope(const V& z, const V&, const coefficients& c) {
     return (z - V(c.shift)) - V(c.log_sum);
   }
-  PREFER_HD T slope_left_out(T z, const coefficients& c) const { return slope(z, c); }
+  PREFER_HD T slope_left_out(T z, const coefficients& c) const { return slope(z, T(0), c); }
 };
 
 template <bool Mutable, space S>

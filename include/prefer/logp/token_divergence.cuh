@@ -11,11 +11,12 @@ namespace prefer {
 inline namespace PREFER_ABI {
 
 // Bytes of workspace for token_divergence and its gradient on prefer::cuda over M rows (or as many as `rows` lists) of
-// V logits.
+// V logits, whichever statistics are asked for.
 inline std::size_t token_divergence_workspace(std::int64_t rows, std::int64_t columns) {
   const std::size_t statistics = row_reduce_workspace<detail::row_normalizer_body<double>>(rows, columns);
   const std::size_t pairs = row_workspace<detail::divergence_body>(rows);
-  return statistics > pairs ? statistics : pairs;
+  const auto kept = static_cast<std::size_t>(detail::kept_statistics * rows) * sizeof(double);
+  return detail::scratch_alignment + detail::scratch_bytes<char>(kept) + (statistics > pairs ? statistics : pairs);
 }
 
 }  // namespace PREFER_ABI

@@ -9,6 +9,7 @@
 #include <prefer/logp/logit_rows.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -54,11 +55,13 @@ struct token_divergence_inputs {
   input_view<1, S> grad_divergence = {};
   scalar grad_scale = 1.0;
 };
-// The statistics are needed by the second pass, so they are not optional: float or double (double keeps more).
+// Each is optional. What token_divergence_gradient wants of them are the statistics, and the values of the sides whose
+// gradient is asked for.
 template <space S>
 struct token_divergence_outputs {
-  output_view<1, S> divergence = {};                                         // float or double
-  output_view<1, S> p_max = {}, p_log_sum = {}, q_max = {}, q_log_sum = {};  // the largest logit; log sum_v e^(z - max)
+  output_view<1, S> divergence = {};  // float or double
+  // Statistics: the largest logit; log sum_v e^(z - max). Float or double (double keeps more).
+  output_view<1, S> p_max = {}, p_log_sum = {}, q_max = {}, q_log_sum = {};
   output_view<1, S> p_to_mixture = {}, q_to_mixture = {};    // KL(p || m), KL(q || m); jensen_shannon only
   output_view<2, S> grad_p_logits = {}, grad_q_logits = {};  // [M, V]; may be the logits of the same side
 };
@@ -101,8 +104,7 @@ class divergence_call {
   }
   // What can be said without outputs.
   status check_inputs() const {
-    const status s =
-        first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
+    const status s = first_error(options_.check(), require::is_finite(in_.grad_scale, "grad_scale"), check_matrices());
     using require::holds;
     return s.ok() ? first_error(check_row_vector("rows", in_.rows, items_, holds::indices),
                                 check_row_vector("mask", in_.mask, items_, holds::flags),
@@ -110,6 +112,7 @@ class divergence_call {
                   : s;
   }
 
+  std::int64_t items() const { return items_; }
   divergence_body body() const { return {in_.grad_scale}; }
 
   // The statistics of one side.
@@ -218,9 +221,8 @@ class divergence_call {
       if (first.ok()) first = check_row_vector(name, v, items_, require::holds::totals);
     };
     each_statistic([&](const char* name, const auto& v) {
-      if (first.ok() && !v.given())
-        first = saved ? require::fail(errc::missing_input, name, "what token_divergence answered")
-                      : require::fail(errc::missing_output, name, "memory for what the second pass reads");
+      if (first.ok() && saved && !v.given())
+        first = require::fail(errc::missing_input, name, "what token_divergence answered");
       number(name, v);
     });
     each_value(number);
@@ -254,7 +256,10 @@ class divergence_call {
       };
       if (!mixes && out_.p_to_mixture.given()) return refuse("p_to_mixture");
       if (!mixes && out_.q_to_mixture.given()) return refuse("q_to_mixture");
-      return {};
+      bool any = p || q;
+      const auto look = [&](const char*, const auto& v) { any = any || v.given(); };
+      each_statistic(look), each_value(look);
+      return any ? status{} : require::fail(errc::missing_output, "outputs", "at least one output to write");
     }
   }
 
@@ -303,6 +308,61 @@ status run_divergence(const Exec& exec, const divergence_call<Inputs, Outputs>& 
 }
 
 template <class T, class Exec, class Inputs, class Outputs>
+status run_divergence(const Exec& exec, const row_divergence& options, const Inputs& in, const Outputs& out) {
+  const divergence_call<Inputs, Outputs> call(options, in, out);
+  const row_source x[2] = {place_of(in.p_logits), place_of(in.q_logits)};
+  return options.mixes() ? run_divergence<T, true>(exec, call, x, out) : run_divergence<T, false>(exec, call, x, out);
+}
+
+// The second pass reads the statistics of the first: those that are not answers lie in `memory`, at most
+// kept_statistics numbers per row.
+inline constexpr std::int64_t kept_statistics = 4;
+template <space S>
+bool lacks_statistics(const token_divergence_outputs<S>& out) {
+  return !(out.p_max.given() && out.p_log_sum.given() && out.q_max.given() && out.q_log_sum.given());
+}
+template <space S>
+token_divergence_outputs<S> with_statistics(token_divergence_outputs<S> out, std::int64_t items, double* memory) {
+  for (output_view<1, S>* v : {&out.p_max, &out.p_log_sum, &out.q_max, &out.q_log_sum}) {
+    if (!v->given()) *v = {memory, items};
+    memory += items;
+  }
+  return out;
+}
+
+template <class T, class Exec, class Inputs, class Outputs>
+status run_without_statistics(const Exec& exec, const row_divergence& options, const Inputs& in, const Outputs& out,
+                              std::int64_t items) {
+  const auto bytes = static_cast<std::size_t>(kept_statistics * items) * sizeof(double);
+  return with_scratch(exec, bytes, [&](void* memory, const Exec& rest) {
+    return run_divergence<T>(rest, options, in, with_statistics(out, items, static_cast<double*>(memory)));
+  });
+}
+// On the CPU some rows at a time, so that their statistics have room on the stack.
+template <class T>
+status run_without_statistics(const cpu& exec, const row_divergence& options,
+                              const token_divergence_inputs<space::host>& in,
+                              const token_divergence_outputs<space::host>& out, std::int64_t items) {
+  constexpr std::int64_t most = 256;
+  double memory[kept_statistics * most];
+  for (std::int64_t first = 0; first < items; first += most) {
+    const std::int64_t count = smaller(most, items - first);
+    token_divergence_inputs<space::host> from = in;
+    token_divergence_outputs<space::host> to = out;
+    for (auto* v : {&from.mask, &from.rows, &from.grad_divergence}) keep_rows(*v, first, count);
+    for (auto* v :
+         {&to.divergence, &to.p_max, &to.p_log_sum, &to.q_max, &to.q_log_sum, &to.p_to_mixture, &to.q_to_mixture})
+      keep_rows(*v, first, count);
+    if (!in.rows.given()) {
+      keep_rows(from.p_logits, first, count), keep_rows(from.q_logits, first, count);
+      keep_rows(to.grad_p_logits, first, count), keep_rows(to.grad_q_logits, first, count);
+    }
+    if (const status s = run_divergence<T>(exec, options, from, with_statistics(to, count, memory)); !s.ok()) return s;
+  }
+  return {};
+}
+
+template <class T, class Exec, class Inputs, class Outputs>
 status run_token_divergence(const Exec& exec, const row_divergence& options, const Inputs& in, const Outputs& out) {
   static_assert(std::same_as<T, float> || std::same_as<T, double>,
                 "prefer: token_divergence<Compute> computes in float or double; the views choose their own types");
@@ -314,7 +374,9 @@ status run_token_divergence(const Exec& exec, const row_divergence& options, con
         return check_logit_rows(exec, rows, look, name);
       });
   if (!content.ok()) return content;
-  return options.mixes() ? run_divergence<T, true>(exec, call, x, out) : run_divergence<T, false>(exec, call, x, out);
+  if constexpr (!divergence_call<Inputs, Outputs>::saved)
+    if (lacks_statistics(out)) return run_without_statistics<T>(exec, options, in, out, call.items());
+  return run_divergence<T>(exec, options, in, out);
 }
 
 }  // namespace detail
@@ -323,7 +385,7 @@ status run_token_divergence(const Exec& exec, const row_divergence& options, con
 // grad_q_logits also the gradient of the caller's objective, whose derivative by each divergence is in `in`:
 //
 //   token_divergence<float>(cpu{}, row_divergence{}, {.p_logits = {teacher, M, V}, .q_logits = {student, M, V}},
-//       {.divergence = {d, M}, .p_max = {a, M}, .p_log_sum = {b, M}, .q_max = {c, M}, .q_log_sum = {e, M}});
+//       {.divergence = {d, M}});
 //
 // With z = logits / temperature:
 //
@@ -346,7 +408,7 @@ status run_token_divergence(const Exec& exec, const row_divergence& options, con
 // rounding unit of Compute and D the largest |log p_v| or |log q_v| that counts, however near p and q are
 // (docs/logp/token_divergence.md has the reasons, and the gradients). Cost: four exponentials per pair of logits, two
 // or three more for the gradients. Workspace: none on the CPU; on CUDA token_divergence_workspace(M, V) bytes, else
-// taken in stream order. Launches: three.
+// taken in stream order; statistics that are not asked for lie there. Launches: three.
 //
 // Errors: shapes, element types, memory that overlaps (a gradient may lie over its own logits), what is missing or not
 // used, parameters. Rows that do not ascend are errors on the CPU; on CUDA their answers are NaN and they are reported.

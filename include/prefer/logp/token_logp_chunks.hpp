@@ -66,14 +66,6 @@ void each_row_vector(X& x, F f) {
   }
 }
 
-template <bool Mutable, space S>
-void keep_rows(erased_view<Mutable, 1, S>& v, std::int64_t first, std::int64_t count) {
-  if (!v.given()) return;
-  using byte = std::conditional_t<Mutable, char, const char>;
-  v.data = static_cast<byte*>(v.data) + first * v.stride[0] * size_of(v.type);
-  v.extent[0] = count;
-}
-
 // One call in chunks: what is said before the first, and each of them.
 template <class Exec, class Inputs, class Outputs>
 class chunked_call {

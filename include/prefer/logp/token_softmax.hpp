@@ -70,21 +70,23 @@ struct token_row {
 // T: of the arithmetic on columns. Capped: with a soft cap. Full: with the sums that entropy and smoothing need.
 template <class T, bool Capped, bool Full>
 struct token_body {
-  static constexpr int sums = Full ? 4 : 1;  // of e^d, d e^d, d, 1
+  static constexpr int sums = Full ? 4 : 1;  // of e^d, d e^d, d, 1, where d = z - maximum
   using state = row_state<sums>;
 
   token_softmax options;
   token_arguments io;
   T inner = 1, outer = 1;  // z = outer x, or outer tanh(inner x)
+  T bits = 1;              // log2(e) d z / d x, without a soft cap
   double slope_scale = 1;  // d z / d x, at 0 with a soft cap
   double smoothing = 0, z_loss = 0, grad_scale = 1;
 
   // What the gradient's columns need: d objective / d z = uniform + p (linear + entropic log p).
   struct coefficients {
-    T shift, log_sum;
+    T shift, log_sum;    // a number close to the largest column (with a soft cap: z), and L - z of that
     T linear, entropic;  // divided by the sum of e^d
     T uniform, nothing;  // of tokens that can be chosen, and of the others
     T apart;             // the target's
+    T offset = 0;        // of the y of slopes
   };
 
   PREFER_HD token_body ready() const {
@@ -92,6 +94,7 @@ struct token_body {
     const double scale = options.logit_scale.as<double>(), temperature = options.temperature.as<double>();
     const double cap = options.soft_cap.as<double>();
     b.slope_scale = scale / temperature;
+    b.bits = static_cast<T>(unit() * b.slope_scale);
     b.inner = static_cast<T>(Capped ? scale / cap : 1);
     b.outer = static_cast<T>(Capped ? cap / temperature : scale / temperature);
     b.smoothing = options.label_smoothing.as<double>();
@@ -110,21 +113,17 @@ struct token_body {
     }
   }
 
-  // value(x) - y; the difference alone is rounded where a level can.
+  // Distances in powers of two: y = d log2(e). One number takes temperature and scale with it.
+  static PREFER_HD double unit() { return math::detail::format<double>::log2e; }
   static constexpr bool ascends = !Capped;
-  template <class V>
-  PREFER_HD V below(const V& x, const V& y) const {
-    if constexpr (Capped)
-      return value(x) - y;
-    else
-      return math::fma(x, V(outer), -y);
-  }
+  PREFER_HD T column_unit() const { return bits; }
 
   template <class V>
-  PREFER_HD void terms(const V& d, V (&term)[sums]) const {
-    term[0] = math::exp_decay(d);
+  PREFER_HD void terms(const V& y, V (&term)[sums], [[maybe_unused]] const V& offset = V(0)) const {
+    term[0] = math::exp2_decay(y);
     if constexpr (Full) {
-      const auto present = d > -math::detail::infinity<V>();
+      const auto present = y > -math::detail::infinity<V>();
+      const V d = (y - offset) * V(math::detail::format_of<V>::ln2);
       term[1] = math::share(term[0], d);
       term[2] = math::select(present, d, V(0));
       term[3] = math::select(present, V(1), V(0));
@@ -132,12 +131,18 @@ struct token_body {
   }
   template <class V>
   PREFER_HD void rebase(V (&sum)[sums], const V& by) const {
-    const V factor = math::exp_decay(by);
+    const V factor = math::exp2_decay(by);
     if constexpr (Full) {
-      sum[1] = math::share(factor, sum[1] + by * sum[0]);
-      sum[2] += by * sum[3];
+      const V d = by * V(math::detail::format_of<V>::ln2);
+      sum[1] = math::share(factor, sum[1] + d * sum[0]);
+      sum[2] += d * sum[3];
     }
     sum[0] = factor * sum[0];
+  }
+  template <class V>
+  PREFER_HD void divide(V (&sum)[sums], const V& power) const {
+    sum[0] = sum[0] / power;
+    if constexpr (Full) sum[1] = sum[1] / power;
   }
 
   PREFER_HD std::int64_t target_of(std::int64_t item) const {
@@ -238,13 +243,22 @@ struct token_body {
     return plan.slopes ? gradient_of(item, plan, r) : coefficients{};
   }
 
+  // L - z of a number that stands for the largest column.
+  PREFER_HD double log_sum_from(T shift, const token_row& r) const {
+    return r.log_sum + (r.max - (ascends ? slope_scale : 1) * static_cast<double>(shift));
+  }
   // d objective / d z_v = pull p_v
   PREFER_HD coefficients pull_of(const token_row& r, double pull) const {
     coefficients c{};
-    c.shift = static_cast<T>(r.max);
-    c.log_sum = static_cast<T>(r.log_sum + (r.max - static_cast<double>(c.shift)));
-    c.linear = static_cast<T>(slope_scale * pull * math::exp(-r.log_sum));
+    c.shift = static_cast<T>(r.max / (ascends ? slope_scale : 1));
+    const double log_sum = log_sum_from(c.shift, r);
+    c.log_sum = static_cast<T>(log_sum);
+    c.linear = static_cast<T>(slope_scale * pull * math::exp(-log_sum));
     c.nothing = static_cast<T>(math::is_nan(r.log_sum) ? math::detail::format<double>::nan : 0);
+    return c;
+  }
+  PREFER_HD coefficients divided(coefficients c, T power, T offset) const {
+    c.linear /= power, c.entropic /= power, c.offset = offset;
     return c;
   }
 
@@ -256,7 +270,7 @@ struct token_body {
     const double others = 2 * math::share(z_loss * g[1], r.log_sum_exp()) + smoothing * g[1] + g[3] -
                           math::share(g[2], r.entropy);  // of p
     coefficients c = pull_of(r, others - own);
-    c.entropic = static_cast<T>(-slope_scale * g[2] * math::exp(-r.log_sum));
+    c.entropic = static_cast<T>(-slope_scale * g[2] * math::exp(-log_sum_from(c.shift, r)));
     c.uniform = static_cast<T>(slope_scale * uniform) + c.nothing;
     c.apart = T(0);
     if (plan.left_out >= 0) {
@@ -277,19 +291,19 @@ struct token_body {
   }
 
   template <class V>
-  PREFER_HD V slope(const V& x, const coefficients& c) const {
-    const V d = below(x, V(c.shift));
-    const V e = math::exp_decay(d);
-    V y;
+  PREFER_HD V slope(const V& x, const V& y, const coefficients& c) const {
+    const V e = math::exp2_decay(y);
+    V slope;
     if constexpr (Full) {
       const auto present = x > -math::detail::infinity<V>();
-      y = math::share(e, V(c.linear) + V(c.entropic) * (d - V(c.log_sum)));
-      y = y + math::select(present, V(c.uniform), V(c.nothing));
+      const V d = (y - V(c.offset)) * V(math::detail::format_of<V>::ln2);
+      slope = math::share(e, V(c.linear) + V(c.entropic) * (d - V(c.log_sum)));
+      slope = slope + math::select(present, V(c.uniform), V(c.nothing));
     } else {
-      y = e * V(c.linear);
+      slope = e * V(c.linear);
     }
-    if constexpr (Capped) y = y * cap_slope(x);
-    return y;
+    if constexpr (Capped) slope = slope * cap_slope(x);
+    return slope;
   }
   PREFER_HD T slope_left_out(T x, const coefficients& c) const {
     if constexpr (Capped)

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 // The loops of row_reduce over the columns of a tile or a chunk: all that is compiled for every level. Each is a
 // function of its own, since among everything around it g++ has no registers left for a loop.
@@ -20,19 +21,22 @@ template <class T>
 constexpr bool lanes_hold(element type) {
   return type == element_of<T>() || type == element::f32 || (sizeof(T) == 4 && size_of(type) == 2);
 }
+// f with a number of that type.
+template <class T, class F>
+PREFER_HD void with_type(element type, const F& f) {
+  if (type == element_of<T>()) return f(T{});
+  if constexpr (sizeof(T) == 4)
+    type == element::bf16 ? f(bfloat16{}) : f(half{});
+  else
+    f(float{});
+}
 // Some lanes in a row; the type is looked at once for all of them.
 template <class V, int Lanes>
 PREFER_HD void load_lanes(const char* columns, element type, int at, V (&x)[Lanes]) {
-  using T = typename V::element_type;
-  const auto load = [&](auto of) PREFER_HD_LAMBDA {
+  with_type<typename V::element_type>(type, [&](auto of) PREFER_HD_LAMBDA {
     const auto* p = reinterpret_cast<const decltype(of)*>(columns) + at;
     unrolled<Lanes>([&](auto j) PREFER_HD_LAMBDA { x[j] = V::load(p + j * V::width); });
-  };
-  if (type == element_of<T>()) return load(T{});
-  if constexpr (sizeof(T) == 4)
-    type == element::bf16 ? load(bfloat16{}) : load(half{});
-  else
-    load(float{});
+  });
 }
 template <class V>
 PREFER_HD V load_lane(const char* columns, element type, int at) {
@@ -53,44 +57,80 @@ PREFER_HD void store_lane(const V& x, char* columns, element type, int at) {
 }
 
 // The largest element.
+template <int Half, class T>
+PREFER_HD void fold_largest(T* a) {
+  unrolled<Half>([&](int i) PREFER_HD_LAMBDA { a[i] = math::max(a[i + Half], a[i]); });
+  if constexpr (Half > 1) fold_largest<Half / 2>(a);
+}
 template <class V>
 PREFER_HD typename V::element_type largest(const V& x) {
   typename V::element_type a[V::width];
   x.store(a);
-  for (int half = V::width / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) a[i] = math::max(a[i + half], a[i]);
+  fold_largest<V::width / 2>(a);
   return a[0];
 }
 
-// Where values ascend with columns the largest is looked for among the columns, and what is below it comes from one
-// instruction.
-template <class Body>
-constexpr bool values_ascend() {
-  if constexpr (requires { Body::ascends; })
-    return Body::ascends;
-  else
-    return false;
+// Whether a level has an instruction for a * b + c.
+template <class V>
+constexpr bool fuses() {
+#if defined(__CUDACC__)
+  return false;
+#else
+  return !std::is_same_v<typename V::level_type, level::base>;
+#endif
 }
-template <class Body, class V>
-PREFER_HD V key_of(const Body& body, const V& x) {
-  if constexpr (values_ascend<Body>())
-    return x;
-  else
-    return body.value(x);
+// Hides from the compiler where a lane comes from.
+template <class V>
+PREFER_HD void settle_all(V& x) {
+  each<V::count>([&](int i) PREFER_HD_LAMBDA { settle(x.v[i]); });
 }
-template <class Body, class V>
-PREFER_HD V value_of_key(const Body& body, const V& key) {
-  if constexpr (values_ascend<Body>())
-    return body.value(key);
+
+// How far columns are from the largest, in the body's unit: y = (key - top) unit. Where a body takes an offset and a
+// level can, in one instruction, key unit - (top unit): larger by what the product in brackets lost.
+template <class V, class Body>
+struct column_distance {
+  using T = typename V::element_type;
+  static constexpr bool one_instruction = fuses<V>() && takes_offset<Body>;
+  V unit, shift;
+  V offset = V(0);  // the largest column's y
+  T power = 1;      // 2^offset as terms have it, so that a column that is alone has a share of 1
+
+  PREFER_HD column_distance(const Body& body, T top) : unit(key_unit<T>(body)), shift(top) {
+    if constexpr (one_instruction) {
+      // Beyond 2^30 the offset would not be small. There two different keys are 2^64 apart, and a power of two in place of
+      // the unit loses nothing: up to the largest numbers, where 1 will do.
+      T factor = key_unit<T>(body), product = factor * top;
+      if (!(math::abs(product) < T(0x1p30))) {
+        T above = 1;
+        while (above < factor && above < T(0x1p100)) above *= 2;
+        while (above / 2 >= factor && above > T(0x1p-100)) above /= 2;
+        factor = math::abs(above * top) < math::detail::format<T>::infinity ? above : T(1);
+        product = factor * top;
+      }
+      unit = V(factor), shift = V(product);
+      V key(top), term[Body::sums];
+      settle_all(key);  // or the compiler would see the same product twice, and their difference as 0
+      offset = (*this)(key);
+      body.terms(offset, term, offset);
+      T powers[V::width];
+      term[0].store(powers);
+      power = powers[0];
+    }
+  }
+  PREFER_HD V operator()(const V& key) const {
+    if constexpr (one_instruction)
+      return math::fma(key, unit, -shift);
+    else
+      return (key - shift) * unit;
+  }
+};
+template <class V, class Body>
+PREFER_HD void terms_at(const Body& body, const column_distance<V, Body>& distance, const V& key,
+                        V (&term)[Body::sums]) {
+  if constexpr (column_distance<V, Body>::one_instruction)
+    body.terms(distance(key), term, distance.offset);
   else
-    return key;
-}
-template <class Body, class V>
-PREFER_HD V below_of_key(const Body& body, const V& key, const V& shift) {
-  if constexpr (values_ascend<Body>())
-    return body.below(key, shift);
-  else
-    return key - shift;
+    body.terms(distance(key), term);
 }
 
 // The columns of a tile, in pieces: in place, or in a buffer where some had to be changed or made up.
@@ -109,7 +149,7 @@ struct row_pieces {
   }
 };
 
-// The largest value of a tile.
+// The largest key of a tile, in pairs of lanes.
 template <class T, class Body>
 struct maximum_loop {
   const Body* body;
@@ -120,61 +160,134 @@ struct maximum_loop {
   static inline __attribute__((always_inline)) void run(maximum_loop& w) {
     using V = lane<T, Level>;
     const Body& body = *w.body;
-    V top = -math::detail::infinity<V>();
+    V top[2] = {-math::detail::infinity<V>(), -math::detail::infinity<V>()};
     for (int p = 0; p < w.tile->count; ++p) {
       const row_pieces::piece piece = w.tile->at[p];
-      for (int g = 0; g < piece.count; g += V::width)
-        top = math::max(key_of(body, load_lane<V>(piece.columns, piece.type, g)), top);
+      for (int g = 0; g < piece.count; g += 2 * V::width) {
+        V x[2];
+        load_lanes(piece.columns, piece.type, g, x);
+        unrolled<2>([&](auto j) PREFER_HD_LAMBDA { top[j] = math::max(key_of(body, x[j]), top[j]); });
+      }
     }
-    w.answer = value_of_key(body, largest(top));
+    w.answer = largest(math::max(top[0], top[1]));
   }
 };
 
-// The sums of a tile relative to `shift`, and its largest value; meanwhile what comes later in the row is fetched. At
-// most 64 additions in T follow one another, then their sums are added up.
+// The sums of columns that pass tile by tile, lane by lane, and their largest key. Sums are relative to a key that is a
+// little smaller at most: a block of columns in which one is far above is done again, relative to that.
+template <class T, class Body>
+struct row_sums_so_far {
+  static constexpr int width = 64 / static_cast<int>(sizeof(T)), sums = Body::sums;
+
+  T shift = -math::detail::format<T>::infinity;  // or 0 while there is none
+  T power = 1;                                   // what sums are too large by
+  alignas(64) T top[width];
+  alignas(64) T sum[sums][width] = {};
+
+  row_sums_so_far() {
+    for (T& x : top) x = -math::detail::format<T>::infinity;
+  }
+};
+
+// Goes on with a tile; meanwhile what comes later in the row is fetched. At most 64 additions in T follow one another,
+// then their sums are added up.
 template <class T, class Body>
 struct terms_loop {
   static constexpr int sums = Body::sums;
+  using state_type = row_sums_so_far<T, Body>;
 
   const Body* body;
   const row_pieces* tile;  // in pairs of lanes
   std::uintptr_t ahead;
-  int ahead_size;  // of an element there
-  T shift, largest;
-  double sum[sums];
+  state_type* state;
+
+  template <class V>
+  struct frame {
+    static constexpr T none = -math::detail::format<T>::infinity, far = 3;
+    column_distance<V, Body> distance;
+    V limit;  // of keys that are not far above
+
+    PREFER_HD frame(const Body& body, T top)
+        : distance(body, top > none ? top : T(0)), limit(top > none ? top + far / key_unit<T>(body) : none) {}
+  };
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(terms_loop& w) {
     using V = lane<T, Level>;
-    constexpr int step = 2 * V::width, block = 64 * V::width;
+    constexpr int block = 64 * V::width;
     const Body body = *w.body;
-    const V shift(w.shift);
-    const auto line = static_cast<std::uintptr_t>(w.ahead_size * V::width);
+    state_type& state = *w.state;
     std::uintptr_t ahead = w.ahead;
-    V top = -math::detail::infinity<V>(), all[sums] = {};
-    for (int p = 0; p < w.tile->count; ++p) {
-      const row_pieces::piece piece = w.tile->at[p];
-      for (int begin = 0; begin < piece.count; begin += block) {
+    V top = V::load(state.top), all[sums];
+    for (int r = 0; r < sums; ++r) all[r] = V::load(state.sum[r]);
+    T shift = state.shift, before = shift;
+    for (int p = 0, begin = 0; p < w.tile->count;) {
+      const frame<V> at(body, shift);
+      if (before < shift) move(body, before, shift, at.distance.power, state.power, all);
+      state.power = at.distance.power, before = shift;
+      while (p < w.tile->count) {
+        const row_pieces::piece piece = w.tile->at[p];
         const int end = begin + block < piece.count ? begin + block : piece.count;
         V sum[sums] = {};
-        for (int g = begin; g < end; g += step) {
-          V x[2];
-          load_lanes(piece.columns, piece.type, g, x);
-          unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
-            __builtin_prefetch(reinterpret_cast<const void*>(ahead));
-            ahead += line;
-            const V key = key_of(body, x[j]);
-            V term[sums];
-            body.terms(below_of_key(body, key, shift), term);
-            top = math::max(key, top);
-            unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[r] += term[r]; });
-          });
+        add_block(body, at.distance, piece, begin, end, ahead, top, sum);
+        if ((top > at.limit).bits() != 0) {
+          shift = largest(top);
+          break;
         }
         unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { all[r] += sum[r]; });
+        ahead += static_cast<std::uintptr_t>((end - begin) * size_of(piece.type));
+        begin = end < piece.count ? end : 0;
+        p += end < piece.count ? 0 : 1;
       }
     }
-    unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { w.sum[r] = static_cast<double>(all[r].sum()); });
-    w.largest = value_of_key(body, detail::largest(top));
+    for (int r = 0; r < sums; ++r) all[r].store(state.sum[r]);
+    top.store(state.top);
+    state.shift = shift;
+  }
+
+  // What has been added up goes from a frame to another.
+  template <class V>
+  static PREFER_HD void move(const Body& body, T from, T to, T power, T power_before, V (&all)[sums]) {
+    if (!(from > -math::detail::format<T>::infinity)) return;
+    body.rebase(all, V((from - to) * key_unit<T>(body)));
+    if constexpr (takes_offset<Body>) body.divide(all, V(power_before / power));
+  }
+
+  // Of the body with one sum, the one that is called most, there is a loop for each type.
+  template <class V>
+  static PREFER_HD void add_block(const Body& body, const column_distance<V, Body>& distance,
+                                  const row_pieces::piece& piece, int begin, int end, std::uintptr_t ahead, V& top,
+                                  V (&sum)[sums]) {
+    constexpr int step = 2 * V::width;
+    const auto add = [&](const V& x) PREFER_HD_LAMBDA {
+      const V key = key_of(body, x);
+      V term[sums];
+      terms_at(body, distance, key, term);
+      top = math::max(key, top);
+      unrolled<sums>([&](auto r) PREFER_HD_LAMBDA { sum[r] += term[r]; });
+    };
+    if constexpr (sums == 1) {
+      with_type<T>(piece.type, [&](auto of) PREFER_HD_LAMBDA {
+        const auto* const columns = reinterpret_cast<const decltype(of)*>(piece.columns);
+        for (int g = begin; g < end; g += step, ahead += step * sizeof of)
+          unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
+            constexpr int bytes = j * V::width * static_cast<int>(sizeof of);
+            if constexpr (bytes % 64 == 0) __builtin_prefetch(reinterpret_cast<const void*>(ahead + bytes));
+            add(V::load(columns + g + j * V::width));
+          });
+      });
+    } else {
+      const auto bytes = static_cast<std::uintptr_t>(V::width * size_of(piece.type));
+      for (int g = begin; g < end; g += step) {
+        V x[2];
+        load_lanes(piece.columns, piece.type, g, x);
+        unrolled<2>([&](auto j) PREFER_HD_LAMBDA {
+          __builtin_prefetch(reinterpret_cast<const void*>(ahead));
+          ahead += bytes;
+          add(x[j]);
+        });
+      }
+    }
   }
 };
 
@@ -205,6 +318,18 @@ struct find_loop {
   }
 };
 
+template <class V, class Body>
+PREFER_HD auto coefficients_at(const Body& body, const typename Body::coefficients& c,
+                               const column_distance<V, Body>& distance) {
+  if constexpr (column_distance<V, Body>::one_instruction) {
+    typename V::element_type offset[V::width];
+    distance.offset.store(offset);
+    return body.divided(c, distance.power, offset[0]);
+  } else {
+    return c;
+  }
+}
+
 // The slopes of a tile's columns. Those that are rounded to bfloat16 are found a block at a time before: one loop with
 // both, a chain of short instructions behind one of long ones, takes a third longer.
 template <class T, class Body>
@@ -222,7 +347,8 @@ struct slopes_loop {
   static inline __attribute__((always_inline)) void run(slopes_loop& w) {
     using V = lane<T, Level>;
     const Body body = *w.body;
-    const auto c = *w.coefficients;
+    const column_distance<V, Body> distance(body, w.coefficients->shift);
+    const auto c = coefficients_at(body, *w.coefficients, distance);
     const bool rounds = sizeof(T) == 4 && w.type == element::bf16;
     alignas(64) T some[block];
     char* to = w.to;
@@ -236,7 +362,8 @@ struct slopes_loop {
           __builtin_prefetch(reinterpret_cast<const void*>(later), 1);
         }
         for (int g = 0; g < count; g += V::width) {
-          const V slope = body.slope(load_lane<V>(piece.columns, piece.type, begin + g), c);
+          const V x = load_lane<V>(piece.columns, piece.type, begin + g);
+          const V slope = body.slope(x, distance(key_of(body, x)), c);
           if (rounds)
             slope.store(some + g);
           else

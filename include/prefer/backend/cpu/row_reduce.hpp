@@ -44,10 +44,32 @@ __attribute__((noinline)) void append_tile(const Body& body, row_state<Body::sum
                                            const row_state<Body::sums>& tile) {
   append(body, to, tile);
 }
-template <class Body>
-__attribute__((noinline)) void rebase_tile(const Body& body, row_state<Body::sums>& tile, double max) {
-  rebase_to(body, max, tile.max, tile.sum);
-  tile.max = max;
+
+// The largest of a lane's elements, and their sum.
+template <class T, std::size_t Width>
+T largest_of(const T (&x)[Width]) {
+  T top = x[0];
+  for (std::size_t i = 1; i < Width; ++i) top = math::max(x[i], top);
+  return top;
+}
+template <class T, std::size_t Width>
+double fold_sum(const T (&x)[Width]) {
+  return static_cast<double>(lane<T, level::base>::load(x).sum());
+}
+
+// The state of columns that have all passed.
+template <class T, class Body>
+__attribute__((noinline)) row_state<Body::sums> state_of(const Body& body, const row_sums_so_far<T, Body>& passed) {
+  constexpr T none = -math::detail::format<T>::infinity;
+  const T top = largest_of(passed.top);
+  row_state<Body::sums> state;
+  state.max = static_cast<double>(value_of_key(body, top));
+  for (int r = 0; r < Body::sums; ++r) state.sum[r] = fold_sum(passed.sum[r]);
+  if constexpr (takes_offset<Body>) body.divide(state.sum, static_cast<double>(passed.power));
+  if (top != passed.shift && passed.shift > none && top < -none)
+    body.rebase(state.sum, (static_cast<double>(passed.shift) - static_cast<double>(top)) *
+                               static_cast<double>(key_unit<T>(body)));
+  return state;
 }
 
 template <class T>
@@ -277,55 +299,57 @@ class row_reduce_work {
     }
   }
 
-  // The state of a tile, relative to a maximum that is at least `max`. That of the columns before serves most tiles, so
-  // that they are passed through once. A tile whose own is a little larger is rebased; only one that is far above is
-  // done again.
-  row_state<Body::sums> reduce_tile(const row_pieces& tile, std::uintptr_t ahead, T max) const {
-    constexpr T none = -math::detail::format<T>::infinity;
-    if (max == none) max = looped(maximum_loop<T, Body>{&body_, &tile, none}).answer;
-    terms_loop<T, Body> terms{&body_, &tile, ahead, size_of(a_.x.type), 0, max, {}};
-    do {
-      max = terms.largest;
-      terms.shift = max > none ? max : T(0);
-      terms = looped(terms);
-    } while (max > none && terms.largest > max + T(2));
-    row_state<Body::sums> part;
-    part.max = static_cast<double>(max);
-    for (int r = 0; r < Body::sums; ++r) part.sum[r] = terms.sum[r];
-    if (terms.largest > max) rebase_tile(body_, part, static_cast<double>(terms.largest));
-    return part;
-  }
-
   // Of the K largest the first is left out.
   void reduce_chunk(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out, state& answer) {
-    constexpr int fetched_ahead = 4096;
     answer = state{};
     if constexpr (keeps_columns<Body>) {
       select(row, begin, end, answer.list);
       left_out = answer.list.column[0];
     }
-    // What is looked at first, for a maximum, and what is done again most is short.
-    for (std::int64_t first = begin, size = row_tile / 4; first < end; first += size) {
-      size = std::clamp<std::int64_t>(first - begin, row_tile / 4, row_tile);
+    for (std::int64_t first = begin; first < end; first += span)  // then sums go on in double
+      append_tile(body_, answer, reduce_span(row, first, smaller(first + span, end), left_out));
+  }
+
+  // As many columns as go through a loop at once: where they are read in place they need no room.
+  static constexpr int span = 16384;
+  int tile_of(bool in_place) const { return in_place ? span : row_tile; }
+
+  // The first tile is short, since it is looked at twice: for a first maximum.
+  row_state<Body::sums> reduce_span(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out) {
+    constexpr int fetched_ahead = 4096;
+    const std::int64_t rest = tile_of(readable(a_.x) && !joins_rows<Body> && !a_.arg);
+    row_sums_so_far<T, Body> passed;
+    T top = passed.shift;
+    std::int64_t arg = -1;
+    for (std::int64_t first = begin, size = row_tile / 4; first < end; first += size, size = rest) {
       const row_pieces tile = load_without(left_out, row, first, static_cast<int>(smaller(size, end - first)));
       const auto place = reinterpret_cast<std::uintptr_t>(columns_of(a_.x, row, first));
-      row_state<Body::sums> part = reduce_tile(tile, place + fetched_ahead, static_cast<T>(answer.max));
-      if (a_.arg && part.max > answer.max)
-        part.arg = first + looped(find_loop<T, Body>{&body_, &tile, static_cast<T>(part.max), 0}).answer;
-      append_tile(body_, answer, part);
+      if (first == begin) passed.shift = looped(maximum_loop<T, Body>{&body_, &tile, top}).answer;
+      looped(terms_loop<T, Body>{&body_, &tile, place + fetched_ahead, &passed});
+      if (!a_.arg) continue;
+      const T now = largest_of(passed.top);
+      if (now > top) arg = first + looped(find_loop<T, Body>{&body_, &tile, value_of_key(body_, now), 0}).answer;
+      top = now;
     }
+    row_state<Body::sums> part = state_of(body_, passed);
+    part.arg = arg;
+    return part;
   }
 
   void write_chunk(std::int64_t item, std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
                    const coefficients& c) {
-    for (std::int64_t first = begin; first < end; first += row_tile) {
-      const int count = tile_at(first, end);
+    const bool direct = plan.slopes && goes_straight() && readable(a_.x) && !joins_rows<Body> && !picks_columns<Body>;
+    const std::int64_t size = tile_of(direct);
+    for (std::int64_t first = begin, count = 0; first < end; first += count) {
+      count = smaller(size, end - first);
+      if (direct && count > width) count -= count % width;  // what is no whole lane goes through a buffer
       if (plan.slopes)
-        write_slopes(item, row, first, count, plan.left_out, c);
+        write_slopes(item, row, first, static_cast<int>(count), plan.left_out, c);
       else
-        std::fill(out_, out_ + count, static_cast<T>(plan.fill)), write(row, first, count);
+        std::fill(out_, out_ + count, static_cast<T>(plan.fill)), write(row, first, static_cast<int>(count));
     }
   }
+  bool goes_straight() const { return a_.gradient.stride == 1 && lanes_hold<T>(a_.gradient.type); }
   void write(std::int64_t row, std::int64_t first, int count) const {
     const row_sink& to = a_.gradient;
     store_strided(sink{columns_of(to, row, first), to.stride, to.type}, 0, count, out_, nullptr, false, level_);
@@ -334,7 +358,7 @@ class row_reduce_work {
                     const coefficients& c) {
     const row_sink& to = a_.gradient;
     const bool picked = has_picks(body_, item, first, count);
-    const bool direct = to.stride == 1 && lanes_hold<T>(to.type) && count % width == 0 && !picked;
+    const bool direct = goes_straight() && count % width == 0 && !picked;
     char* const place = direct ? columns_of(to, row, first) : reinterpret_cast<char*>(out_);
     const element type = direct ? to.type : element_of<T>();
     const row_pieces tile = picked ? buffered(a_.x, row, first, count, width, x_) : load(row, first, count, width);

@@ -369,6 +369,7 @@ struct row_team {
                          std::int64_t left_out, bool find, row_part<T, Body>& part, list_type& list) const {
     constexpr int group = group_of<S>, unroll = 4;
     const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
+    const T unit = static_cast<T>(body.unit());
     for (std::int64_t at = begin; at < end; at += unroll * stride) {
       T z[unroll][group];
       T top = -math::detail::infinity<T>();
@@ -403,7 +404,7 @@ struct row_team {
 #pragma unroll
         for (int i = 0; i < group; ++i) {
           T term[sums];
-          body.terms(z[u][i] - shift, term);
+          body.terms((z[u][i] - shift) * unit, term);
 #pragma unroll
           for (int r = 0; r < sums; ++r) part.sum[r] += term[r];
         }
@@ -589,8 +590,10 @@ struct row_team {
     constexpr int group = group_of<S>;
     const row_memory<S>& x = columns.x;
     S* const to = static_cast<S*>(a.gradient.data) + row * a.gradient.row_stride;  // if it is of the row's type
+    const T unit = key_unit<T>(body);
     const auto slope = [&](T number, bool apart) {
-      return apart ? body.slope_left_out(number, c) : body.slope(number, c);
+      const T y = (key_of(body, number) - c.shift) * unit;
+      return apart ? body.slope_left_out(number, c) : body.slope(number, y, c);
     };
     const auto single = [&](std::int64_t v) {
       const T y = plan.slopes ? slope(columns.template at<T>(v), v == plan.left_out) : static_cast<T>(plan.fill);
