@@ -87,7 +87,7 @@ status map_reduce(const Exec&, const Body&, const map_reduce_arguments_of<Body>&
 inline namespace PREFER_ABI {
 namespace detail {
 
-constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+PREFER_HD constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 }  // namespace detail
 }  // namespace PREFER_ABI

@@ -97,8 +97,8 @@ struct column_distance {
 
   PREFER_HD column_distance(const Body& body, T top) : unit(key_unit<T>(body)), shift(top) {
     if constexpr (one_instruction) {
-      // Beyond 2^30 the offset would not be small. There two different keys are 2^64 apart, and a power of two in place of
-      // the unit loses nothing: up to the largest numbers, where 1 will do.
+      // Beyond 2^30 the offset would not be small. There two different keys are 2^64 apart, and a power of two in place
+      // of the unit loses nothing: up to the largest numbers, where 1 will do.
       T factor = key_unit<T>(body), product = factor * top;
       if (!(math::abs(product) < T(0x1p30))) {
         T above = 1;
