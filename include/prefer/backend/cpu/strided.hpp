@@ -31,7 +31,8 @@ inline __attribute__((always_inline)) void narrow_group(const T* __restrict from
 // instruction of its own passes through float, which it does anyway. The level is an argument and no template
 // parameter, so that everything here is compiled once.
 template <class S, class T>
-inline constexpr bool converted_by_lanes = sizeof(S) == 2 || (std::is_same_v<S, float> && std::is_same_v<T, double>);
+inline constexpr bool converted_by_lanes =
+    (sizeof(S) == 2 && std::is_floating_point_v<T>) || (std::is_same_v<S, float> && std::is_same_v<T, double>);
 
 template <class S, class T>
 struct widen_work {
