@@ -488,7 +488,7 @@ TEST_CASE(
         const auto value =
             run([](outputs& o, inputs& in) { o = outputs{.divergence = o.divergence}, in.grad_divergence = {}; });
         INFO("M = " << m << ", kind " << static_cast<int>(kind) << ", by index " << by_index);
-        for (const std::size_t k : {0, 5, 6, 7, 8}) CHECK((none[k] == all[k] && some[k] == all[k]));
+        for (const std::size_t k : {0u, 5u, 6u, 7u, 8u}) CHECK((none[k] == all[k] && some[k] == all[k]));
         CHECK((some[2] == all[2] && some[3] == all[3]));
         CHECK((slopes[7] == all[7] && slopes[8] == all[8]));
         CHECK(value[0] == all[0]);

@@ -533,7 +533,7 @@ struct lane {
 #if defined(__CUDACC__) || defined(__clang__) || !defined(__x86_64__)
     T x[width];
     a.store(x);
-    for (T& element : x) element = ::sqrt(element);
+    for (T& element : x) element = static_cast<T>(::sqrt(element));
     r = load(x);
 #else
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::vector_root<T, Level>(a.v[i], r.v[i]); });
