@@ -9,7 +9,7 @@ usage: tests/run.sh [--fast] [ctest options]
 Installs what the tests need (Debian packages; says which), builds them in build/ and runs them all:
   g++      the whole CPU suite, headers, consumers, linking, compile failures, and the CUDA tests where there is nvcc
            (on the GPU, else under ../shared/ptxrun if that is there, else reported as skipped)
-  clang    the CPU suite; losses that are a formula at this machine's own instruction-set level only
+  clang    the CPU suite; all but the primitives and one loss of each kind at this machine's own instruction-set level only
   sanitize the CPU suite with clang's address and undefined-behaviour sanitizers, one loss of each kind, at this machine's own
            instruction-set level (three levels in one file take minutes; the loads and stores that are checked are the same)
   thread   what uses threads with the thread sanitizer
