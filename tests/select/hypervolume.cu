@@ -31,10 +31,7 @@ void check_all_on_cuda() {
   for (const auto& shape : device_shapes()) {
     volume_case<S> c(shape);
     device_call<S> d(c);
-    prefer::check(d.run(prefer::cuda{s.handle}));
-    s.wait();
-    d.fetch();
-    c.check_volumes();
+    check_on_device(s, d, c, [](auto& x) { x.check_volumes(); });
   }
   covers<S>("hypervolume", "sizes");
 }
@@ -64,32 +61,17 @@ TEST_CASE("volumes on CUDA: sort and scan is the definition too") {
 }
 
 TEST_CASE("volumes on CUDA: four launches and nothing else with a workspace, captured and replayed") {
-  stream s;
   volume_case<float> c({.objectives = 4, .samples = 9, .groups = grouping::cube, .excluded = true});
   device_call<float> d(c);
-  device_workspace memory(d.workspace(prefer::cuda{s.handle}));
-  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
-  enqueues_only("hypervolumes", 4, [&] { prefer::check(d.run(exec)); });
-  const prefer::cuda small{.stream = s.handle, .workspace = {memory.get().data, memory.bytes - 1}};
-  CHECK(d.run(small).code == prefer::errc::small_workspace);
-  const cudaGraphExec_t graph = capture(s.handle, [&] {
-    prefer::check(d.run(exec));
-    CHECK(d.run(prefer::cuda{s.handle}).code == prefer::errc::capture_needs_workspace);
-  });
-  c.rewards.set(0, c.low(0, 0) + 3), c.rewards.set(7, c.low(0, 3) - 4);
-  d.send();
-  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
-  s.wait();
-  d.fetch();
-  cudaGraphExecDestroy(graph);
-  c.check_volumes();
-  covers("hypervolume", "allocation"), covers("hypervolume", "capture");
+  check_enqueues("hypervolume", 4, d, c, [](auto& x) { x.check_volumes(); });
 }
 
 TEST_CASE("volumes on CUDA: bad offsets, references and samples make a group NaN and are reported") {
   stream s;
   for (int what = 0; what < 4; ++what) {
-    volume_case<double> c({.objectives = 3, .samples = 12, .groups = what == 0 ? grouping::offsets : grouping::cube,
+    volume_case<double> c({.objectives = 3,
+                           .samples = 12,
+                           .groups = what == 0 ? grouping::offsets : grouping::cube,
                            .group_reference = true});
     c.offsets.at(0) = what == 0 ? 4 : c.offsets.at(0);
     c.offsets.at(1) = what == 0 ? 2 : c.offsets.at(1);
@@ -102,8 +84,8 @@ TEST_CASE("volumes on CUDA: bad offsets, references and samples make a group NaN
     device_call<double> d(c);
     auto options = d.options();
     options.must_bound = what == 2;
-    prefer::check(d.run({.stream = s.handle, .report = reinterpret_cast<prefer::content_report*>(report.data())},
-                        options));
+    prefer::check(
+        d.run({.stream = s.handle, .report = reinterpret_cast<prefer::content_report*>(report.data())}, options));
     s.wait();
     d.fetch(), report.fetch();
     const prefer::content_report found{word.at(0)};

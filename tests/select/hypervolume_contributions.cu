@@ -16,9 +16,7 @@ template <class S>
 struct device_call : device_case<S> {
   using device_case<S>::device_case;
   rivals among = rivals::front;
-  prefer::hypervolume_contribution options() const {
-    return {.objectives = this->host.objectives(), .among = among};
-  }
+  prefer::hypervolume_contribution options() const { return {.objectives = this->host.objectives(), .among = among}; }
   prefer::status run(const prefer::cuda& exec) {
     return prefer::hypervolume_contributions(exec, options(), this->inputs(), this->contribution_outputs());
   }
@@ -35,10 +33,7 @@ void check_all_on_cuda() {
       volume_case<S> c(shape);
       device_call<S> d(c);
       d.among = among;
-      prefer::check(d.run(prefer::cuda{s.handle}));
-      s.wait();
-      d.fetch();
-      c.check_contributions(among == rivals::front);
+      check_on_device(s, d, c, [&](auto& x) { x.check_contributions(among == rivals::front); });
     }
   covers<S>("hypervolume_contribution", "sizes");
 }
@@ -54,23 +49,9 @@ TEST_CASE("contributions on CUDA are what the volume loses: objectives, sizes, l
 }
 
 TEST_CASE("contributions on CUDA: five launches and nothing else with a workspace, captured and replayed") {
-  stream s;
   volume_case<float> c({.objectives = 4, .samples = 9, .groups = grouping::cube, .excluded = true});
   device_call<float> d(c);
-  device_workspace memory(d.workspace(prefer::cuda{s.handle}));
-  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
-  enqueues_only("contributions", 5, [&] { prefer::check(d.run(exec)); });
-  const prefer::cuda small{.stream = s.handle, .workspace = {memory.get().data, memory.bytes - 1}};
-  CHECK(d.run(small).code == prefer::errc::small_workspace);
-  const cudaGraphExec_t graph = capture(s.handle, [&] { prefer::check(d.run(exec)); });
-  c.rewards.set(0, c.low(0, 0) + 3), c.rewards.set(7, c.low(0, 3) - 4);
-  d.send();
-  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
-  s.wait();
-  d.fetch();
-  cudaGraphExecDestroy(graph);
-  c.check_contributions(true);
-  covers("hypervolume_contribution", "allocation"), covers("hypervolume_contribution", "capture");
+  check_enqueues("hypervolume_contribution", 5, d, c, [](auto& x) { x.check_contributions(true); });
 }
 
 TEST_CASE("contributions on CUDA: bad groups are NaN and reported, bad arguments named") {

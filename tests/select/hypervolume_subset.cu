@@ -32,10 +32,7 @@ void check_all_on_cuda() {
   for (const auto& shape : device_shapes()) {
     volume_case<S> c(shape);
     device_call<S> d(c);
-    prefer::check(d.run(prefer::cuda{s.handle}));
-    s.wait();
-    d.fetch();
-    c.check_subsets();
+    check_on_device(s, d, c, [](auto& x) { x.check_subsets(); });
   }
   covers<S>("hypervolume_subset", "sizes");
 }
@@ -51,23 +48,9 @@ TEST_CASE("subsets on CUDA: every pick is the first of those that add most") {
 }
 
 TEST_CASE("subsets on CUDA: three launches and two per pick with a workspace, captured and replayed") {
-  stream s;
   volume_case<float> c({.objectives = 4, .samples = 9, .groups = grouping::cube, .excluded = true});
   device_call<float> d(c);
-  device_workspace memory(d.workspace(prefer::cuda{s.handle}));
-  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
-  enqueues_only("subsets", 3 + 2 * static_cast<int>(c.picks), [&] { prefer::check(d.run(exec)); });
-  const prefer::cuda small{.stream = s.handle, .workspace = {memory.get().data, memory.bytes - 1}};
-  CHECK(d.run(small).code == prefer::errc::small_workspace);
-  const cudaGraphExec_t graph = capture(s.handle, [&] { prefer::check(d.run(exec)); });
-  c.rewards.set(0, c.low(0, 0) + 3), c.rewards.set(7, c.low(0, 3) - 4);
-  d.send();
-  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
-  s.wait();
-  d.fetch();
-  cudaGraphExecDestroy(graph);
-  c.check_subsets();
-  covers("hypervolume_subset", "allocation"), covers("hypervolume_subset", "capture");
+  check_enqueues("hypervolume_subset", 3 + 2 * static_cast<int>(c.picks), d, c, [](auto& x) { x.check_subsets(); });
 }
 
 TEST_CASE("workspaces of volumes, contributions and subsets on CUDA grow with the elements") {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <select/volume_case.hpp>
+#include <support/coverage.hpp>
 #include <support/cuda.cuh>
 
 #include <map>
@@ -62,6 +63,39 @@ struct device_case {
     return static_cast<device<T>*>(found_.at(&b))->data();
   }
 };
+
+// The call of all shapes against its definition: Call is a device_case with run().
+template <class Call, class Set, class Check>
+void check_on_device(stream& s, Call& d, Set& c, Check check) {
+  prefer::check(d.run(prefer::cuda{s.handle}));
+  s.wait();
+  d.fetch();
+  check(c);
+}
+
+// With a workspace there are so many launches and nothing else; one byte less is an error, and so is capturing without;
+// what was captured is replayed on other rewards.
+template <class Call, class Set, class Check>
+void check_enqueues(const char* name, int launches, Call& d, Set& c, Check check) {
+  stream s;
+  device_workspace memory(d.workspace(prefer::cuda{s.handle}));
+  const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
+  enqueues_only(name, launches, [&] { prefer::check(d.run(exec)); });
+  const prefer::cuda small{.stream = s.handle, .workspace = {memory.get().data, memory.bytes - 1}};
+  CHECK(d.run(small).code == prefer::errc::small_workspace);
+  const cudaGraphExec_t graph = capture(s.handle, [&] {
+    prefer::check(d.run(exec));
+    CHECK(d.run(prefer::cuda{s.handle}).code == prefer::errc::capture_needs_workspace);
+  });
+  c.rewards.set(0, c.low(0, 0) + 3), c.rewards.set(7, c.low(0, 3) - 4);
+  d.send();
+  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+  s.wait();
+  d.fetch();
+  cudaGraphExecDestroy(graph);
+  check(c);
+  covers(name, "allocation"), covers(name, "capture");
+}
 
 // Fewer than on the CPU, but all kinds.
 inline std::vector<volume_shape> device_shapes() {

@@ -26,6 +26,24 @@ PREFER_HD V constant_ratio(const action<V>& a) {
   return math::exp(math::detach(a.policy - a.old_policy));
 }
 
+// The same with the ratio as weight, bounded from above; no gradient where too_far is above 0.
+template <class V>
+PREFER_HD action_term<V> score_within(const action<V>& a, const V& too_far, const V& ratio_max) {
+  const V ratio = constant_ratio(a), weight = math::select(ratio > ratio_max, ratio_max, ratio);
+  action_term<V> t = weighted_score(a, math::select(too_far > V(0), V(0), weight));
+  t.ratio = ratio;
+  t.clipped = math::select(too_far > V(0), V(1), V(0));
+  return t;
+}
+
+constexpr status check_share(const scalar& s, const char* name) {
+  return require::that(s.by_pointer() || (s.value64 >= 0 && s.value64 <= 1), name, s.value64, "from 0 to 1");
+}
+constexpr status check_bound(const scalar& s, const char* name) {
+  return require::that(s.by_pointer() || (s.value64 >= 1 && require::finite(s.value64)), name, s.value64,
+                       "finite and at least 1");
+}
+
 // x between two bounds; NaN stays NaN.
 template <class V>
 PREFER_HD V between(const V& x, const V& least, const V& most) {
@@ -65,11 +83,7 @@ struct cispo {
   scalar ratio_max = 5.0;
 
   constexpr status check() const {
-    return first_error(
-        require::that(ratio_min.by_pointer() || (ratio_min.value64 >= 0 && ratio_min.value64 <= 1), "ratio_min",
-                      ratio_min.value64, "from 0 to 1"),
-        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
-                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+    return first_error(detail::check_share(ratio_min, "ratio_min"), detail::check_bound(ratio_max, "ratio_max"));
   }
 
   template <class V>
@@ -118,13 +132,8 @@ struct dppo {
   scalar ratio_max = 20.0;
 
   constexpr status check() const {
-    const auto share = [](const scalar& s, const char* name) {
-      return require::that(s.by_pointer() || (s.value64 >= 0 && s.value64 <= 1), name, s.value64, "from 0 to 1");
-    };
-    return first_error(
-        share(delta_low, "delta_low"), share(delta_high, "delta_high"),
-        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
-                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+    return first_error(detail::check_share(delta_low, "delta_low"), detail::check_share(delta_high, "delta_high"),
+                       detail::check_bound(ratio_max, "ratio_max"));
   }
 
   template <class V>
@@ -132,12 +141,7 @@ struct dppo {
     const V moved = math::exp(math::detach(a.policy)) - math::exp(a.old_policy);
     const V beyond = math::select(a.advantage > V(0), moved - delta_high.as<V>(), -moved - delta_low.as<V>());
     const V too_far = beyond * math::abs(a.advantage);  // above 0; never without an advantage
-    const V ratio = detail::constant_ratio(a);
-    const V weight = math::select(ratio > ratio_max.as<V>(), ratio_max.as<V>(), ratio);
-    action_term<V> t = detail::weighted_score(a, math::select(too_far > V(0), V(0), weight));
-    t.ratio = ratio;
-    t.clipped = math::select(too_far > V(0), V(1), V(0));
-    return t;
+    return detail::score_within(a, too_far, ratio_max.as<V>());
   }
 };
 
@@ -157,10 +161,8 @@ struct dppo_kl {
   scalar ratio_max = 20.0;
 
   constexpr status check() const {
-    return first_error(
-        require::not_negative(delta_low, "delta_low"), require::not_negative(delta_high, "delta_high"),
-        require::that(ratio_max.by_pointer() || (ratio_max.value64 >= 1 && require::finite(ratio_max.value64)),
-                      "ratio_max", ratio_max.value64, "finite and at least 1"));
+    return first_error(require::not_negative(delta_low, "delta_low"), require::not_negative(delta_high, "delta_high"),
+                       detail::check_bound(ratio_max, "ratio_max"));
   }
 
   template <class V>
@@ -174,12 +176,7 @@ struct dppo_kl {
     const V moved = policy - a.old_policy, ahead = math::select(a.advantage > V(0), moved, -moved);
     const V beyond = math::select(ahead > V(0), apart, V(0)) - most;
     const V too_far = beyond * math::abs(a.advantage);  // above 0; never without an advantage
-    const V ratio = detail::constant_ratio(a);
-    const V weight = math::select(ratio > ratio_max.as<V>(), ratio_max.as<V>(), ratio);
-    action_term<V> t = detail::weighted_score(a, math::select(too_far > V(0), V(0), weight));
-    t.ratio = ratio;
-    t.clipped = math::select(too_far > V(0), V(1), V(0));
-    return t;
+    return detail::score_within(a, too_far, ratio_max.as<V>());
   }
 };
 
@@ -201,12 +198,8 @@ struct aspo {
   scalar weight_max = 3.0;
 
   constexpr status check() const {
-    return first_error(
-        require::that(clip_low.by_pointer() || (clip_low.value64 >= 0 && clip_low.value64 <= 1), "clip_low",
-                      clip_low.value64, "from 0 to 1"),
-        require::not_negative(clip_high, "clip_high"),
-        require::that(weight_max.by_pointer() || (weight_max.value64 >= 1 && require::finite(weight_max.value64)),
-                      "weight_max", weight_max.value64, "finite and at least 1"));
+    return first_error(detail::check_share(clip_low, "clip_low"), require::not_negative(clip_high, "clip_high"),
+                       detail::check_bound(weight_max, "weight_max"));
   }
 
   template <class V>
