@@ -25,6 +25,17 @@ TEST_CASE("tolerance rewards: strict, of integers and flags too, NaN where one o
   CHECK((reward[0] == 1 && reward[1] == 0 && reward[2] == 0.9));
 }
 
+TEST_CASE("tolerance rewards: equal infinities are right, others wrong, under both rules and in lanes") {
+  std::vector<double> answer(19, 0), target(19, 0), reward(19);
+  answer[0] = target[0] = HUGE_VAL, answer[9] = target[9] = -HUGE_VAL;
+  answer[5] = HUGE_VAL, target[5] = -HUGE_VAL, answer[17] = HUGE_VAL;
+  for (const auto rule : {tolerance_reward::rule::within, tolerance_reward::rule::equal}) {
+    check(tolerance_rewards(cpu{}, {.right = rule}, {.answer = {answer.data(), 19}, .target = {target.data(), 19}},
+                            {.reward = {reward.data(), 19}}));
+    for (std::size_t i = 0; i < 19; ++i) CHECK(reward[i] == (i == 5 || i == 17 ? 0 : 1));
+  }
+}
+
 TEST_CASE("tolerance rewards have the same bits for any threads, and allocate nothing") {
   const auto a = digits(40000), b = shares(40000);
   check_threads("tolerance_reward", a.size(), [&](const cpu& exec, float* to) {

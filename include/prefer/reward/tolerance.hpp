@@ -16,11 +16,12 @@ namespace prefer {
 //   reward = accuracy_weight [right] + format_weight format
 //   within:  right if |answer - target| < tolerance      equal:  right if answer = target
 //
-// Strictly: what is off by the tolerance is wrong. Piecewise constant: no gradient. A NaN answer or target is wrong for
-// neither rule but NaN. All right or all wrong makes a group without advantages. Weights of 0.9 and 0.1 are the
-// convention of EasyR1. Sets are compared by set_rewards. Arithmetic in double: integers beyond 2^53 lose their last
-// bits. Errors: weights finite, tolerance above 0; shapes, memory that overlaps. O(N); one launch, no workspace.
-// Source: EvoPresent (arXiv 2510.05571) and LLaVA-Critic-R1 (arXiv 2509.00676), as described; no code was read.
+// Strictly: what is off by the tolerance is wrong. Piecewise constant: no gradient. Equal infinities are right. A NaN
+// answer or target is wrong for neither rule but NaN. All right or all wrong makes a group without advantages. Weights
+// of 0.9 and 0.1 are the convention of EasyR1. Sets are compared by set_rewards. Arithmetic in double: integers beyond
+// 2^53 lose their last bits. Errors: weights finite, tolerance above 0; shapes, memory that overlaps. O(N); one launch,
+// no workspace. Source: EvoPresent (arXiv 2510.05571) and LLaVA-Critic-R1 (arXiv 2509.00676), as described; no code was
+// read.
 struct tolerance_reward {
   enum class rule : std::uint8_t { within, equal };
 
@@ -38,7 +39,8 @@ struct tolerance_reward {
   static constexpr int inputs = 3;  // answer, target, format
   template <class V>
   PREFER_HD V reward(const V (&in)[3]) const {
-    const V off = in[0] - in[1], a(accuracy_weight.as<double>());
+    // Equal infinities are 0 apart, not NaN.
+    const V off = math::select(in[0] == in[1], V(0), in[0] - in[1]), a(accuracy_weight.as<double>());
     const V accuracy = right == rule::equal ? math::select(off == V(0), a, V(0))
                                             : math::select(math::abs(off) < V(tolerance.as<double>()), a, V(0));
     return accuracy + math::fma(V(format_weight.as<double>()), in[2], math::nan_of(off));
