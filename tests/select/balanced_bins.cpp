@@ -73,6 +73,10 @@ TEST_CASE("bins: what is wrong is named") {
   const balanced_bins two{.per_bin = 2};
   CHECK(refused_argument(resample_bins(cpu{}, {.bins = 0}, in, {.count = {list, 10}})) == "bins");
   CHECK(refused_argument(resample_bins(cpu{}, {.per_bin = -1}, in, {.count = {list, 10}})) == "per_bin");
+  // Four groups: 2^2 2^20 2^42 wraps round to 0 elements, which any list would have.
+  CHECK(refused_argument(resample_bins(cpu{}, {.bins = 1 << 20, .per_bin = std::int64_t{1} << 42},
+                                       {.score = {x, 4}, .groups = {.size = 1}}, {.indices = {list, 0}})) == "per_bin");
+  CHECK(refused_argument(resample_bins(cpu{}, {.bins = 1, .per_bin = INT64_MAX}, in, {.bin = {list, 4}})) == "nothing");
   CHECK(refused_argument(resample_bins(cpu{}, two, {}, {.count = {list, 10}})) == "score");
   CHECK(refused_argument(resample_bins(cpu{}, two, in, {})) == "outputs");
   CHECK(refused_argument(resample_bins(cpu{}, two, in, {.indices = {list, 19}})) == "indices");

@@ -13,14 +13,13 @@
 namespace prefer {
 
 struct balanced_bins {
-  std::int64_t bins = 10;     // of equal width, over the range of the group's scores
-  std::int64_t per_bin = 0;   // samples wanted of each
+  std::int64_t bins = 10;    // of equal width, over the range of the group's scores
+  std::int64_t per_bin = 0;  // samples wanted of each
   std::uint64_t seed = 0;
 
   constexpr status check() const {
     return first_error(require::that(bins >= 1 && bins <= 1 << 20, "bins", static_cast<double>(bins), "1 to 1048576"),
-                       require::that(per_bin >= 0 && per_bin <= INT64_MAX >> 21, "per_bin",
-                                     static_cast<double>(per_bin), "0 or above"));
+                       require::that(per_bin >= 0, "per_bin", static_cast<double>(per_bin), "0 or above"));
   }
 };
 
@@ -115,8 +114,7 @@ struct bins_work {
       team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { write_index(bin, g.first + i, bin_at(i)); });
     for (std::int64_t b = 0; (indices.data != nullptr || count.data != nullptr) && b < options.bins; ++b) {
       const auto is_in = [&](std::int64_t i) PREFER_HD_LAMBDA { return bin_at(i) == b; };
-      const std::int64_t c =
-          team.total(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return is_in(i) ? 1 : 0; });
+      const std::int64_t c = team.total(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA { return is_in(i) ? 1 : 0; });
       team.once([&]() PREFER_HD_LAMBDA { write_index(count, g.index * options.bins + b, c); });
       if (indices.data != nullptr) resample(team, g, b, c, is_in);
     }
@@ -132,6 +130,11 @@ status make_bins(const balanced_bins& options, const bin_inputs<S>& in, const bi
   if (const status s = some_output(out.indices, out.count, out.bin); !s.ok()) return s;
   const std::int64_t n = in.score.extent[0];
   if (const status s = make_groups(in.groups, "score", n, t); !s.ok()) return s;
+  // The sizes of the lists are numbers before they are compared.
+  if (t.groups > 0 && options.per_bin > INT64_MAX / options.bins / t.groups)
+    return require::fail(errc::bad_parameter, "per_bin", "groups, bins and per_bin with a product below 2^63: at most",
+                         static_cast<double>(options.per_bin),
+                         static_cast<double>(INT64_MAX / options.bins / t.groups));
   call_checks<3, 3> call;
   call.read("score", in.score, n, "", holds::numbers);
   call.read("mask", in.mask, n, "the number of samples,", holds::flags);
