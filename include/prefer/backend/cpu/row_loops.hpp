@@ -70,27 +70,12 @@ PREFER_HD typename V::element_type largest(const V& x) {
   return a[0];
 }
 
-// Whether a level has an instruction for a * b + c.
-template <class V>
-constexpr bool fuses() {
-#if defined(__CUDACC__)
-  return false;
-#else
-  return !std::is_same_v<typename V::level_type, level::base>;
-#endif
-}
-// Hides from the compiler where a lane comes from.
-template <class V>
-PREFER_HD void settle_all(V& x) {
-  each<V::count>([&](int i) PREFER_HD_LAMBDA { settle(x.v[i]); });
-}
-
 // How far columns are from the largest, in the body's unit: y = (key - top) unit. Where a body takes an offset and a
 // level can, in one instruction, key unit - (top unit): larger by what the product in brackets lost.
 template <class V, class Body>
 struct column_distance {
   using T = typename V::element_type;
-  static constexpr bool one_instruction = fuses<V>() && takes_offset<Body>;
+  static constexpr bool one_instruction = has_fma<typename V::level_type> && takes_offset<Body>;
   V unit, shift;
   V offset = V(0);  // the largest column's y
   T power = 1;      // 2^offset as terms have it, so that a column that is alone has a share of 1
@@ -108,9 +93,8 @@ struct column_distance {
         product = factor * top;
       }
       unit = V(factor), shift = V(product);
-      V key(top), term[Body::sums];
-      settle_all(key);  // or the compiler would see the same product twice, and their difference as 0
-      offset = (*this)(key);
+      V term[Body::sums];
+      offset = (*this)(V(top));
       body.terms(offset, term, offset);
       T powers[V::width];
       term[0].store(powers);
@@ -119,7 +103,7 @@ struct column_distance {
   }
   PREFER_HD V operator()(const V& key) const {
     if constexpr (one_instruction)
-      return math::fma(key, unit, -shift);
+      return fused_difference(key, unit, shift);
     else
       return (key - shift) * unit;
   }
