@@ -325,23 +325,29 @@ TEST_CASE("token_logp: rows of the lowest or the largest number, as masks that a
 }
 
 TEST_CASE("token_logp: a logit that the lowest number masks is no choice, nor does smoothing pull at it") {
-  constexpr std::int64_t v = 70;
   const token_softmax options = {.label_smoothing = 0.25};
-  for (isa level : prefer_test::levels()) {
+  const auto check = [&](std::int64_t v, auto masks, double choices, const cpu& exec) {
     token_memory<float> masked(1, v), without(1, v);
     prefer_test::noise random(31);
     masked.logits.fill(random, -3, 3);
     without.logits = masked.logits;
-    for (std::int64_t e = 3; e < v; e += 5)
-      masked.logits.set(0, e, -std::numeric_limits<float>::max()), without.logits.set(0, e, -inf);
+    for (std::int64_t e = 0; e < v; ++e)
+      if (masks(e)) masked.logits.set(0, e, -std::numeric_limits<float>::max()), without.logits.set(0, e, -inf);
     for (auto* c : {&masked, &without}) {
-      c->target.at(0) = 7, c->set_weights(0, {0, 1, 0.5, 0});
-      REQUIRE(token_logp<float>(cpu{.isa = level}, options, c->inputs(), c->outputs()).ok());
-      CHECK(c->choices.get(0) == 56);
+      c->target.at(0) = v - 3, c->set_weights(0, {0, 1, 0.5, 0});
+      REQUIRE(token_logp<float>(exec, options, c->inputs(), c->outputs()).ok());
+      CHECK(c->choices.get(0) == choices);
     }
     CHECK(masked.loss.get(0) == without.loss.get(0));
     CHECK(masked.entropy.get(0) == without.entropy.get(0));
     CHECK(masked.gradient.memory.bytes() == without.gradient.memory.bytes());
+  };
+  for (isa level : prefer_test::levels()) {
+    const cpu exec{.isa = level};
+    check(70, [](std::int64_t e) { return e % 5 == 3; }, 56, exec);
+    check(70, [](std::int64_t e) { return e != 67; }, 1, exec);                    // all but the target
+    check(40000, [](std::int64_t e) { return e < 30000; }, 10000, exec);           // whole chunks
+    check(40000, [](std::int64_t e) { return e % 64 > 0 && e != 39997; }, 626, exec);  // most lanes
   }
 }
 
