@@ -137,6 +137,13 @@ TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward ou
   std::vector<double> slope;
   one(soft_min{}, r, {1, 2, 3}, {}, &slope);
   CHECK(slope[0] + slope[1] + slope[2] == doctest::Approx(1));
+  // A least reward of next to no weight: -log((v e^0 + e^-100) / (1 + v)).
+  for (const double v : {1e-3, 1e-6, 1e-12, 1e-16, 1e-20, 1e-40}) {
+    const double exact = -std::log((v + std::exp(-100.0)) / (1 + v));
+    CHECK(std::fabs(one(soft_min{}, {0, 100}, {v, 1}, {}, &slope) - exact) < 1e-12 * exact);
+    CHECK(std::fabs(slope[0] + slope[1] - 1) < 1e-12);
+  }
+  CHECK(one(soft_min{.beta = 1e-7}, {0, 1}, {1e-12, 1}) == doctest::Approx(1));  // 1 + v is no digit of the answer
   CHECK(one(geometric_mean{}, {1, 4}) == doctest::Approx(2));
   CHECK(one(harmonic_mean{}, {1, 3}) == doctest::Approx(1.5));
   CHECK(one(geometric_mean{}, {0, 4}) == 0);
@@ -153,6 +160,9 @@ TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward ou
     CHECK(of({0.5, missing, 2}, {1, 0, 1}) == of({0.5, 2}, {1, 1}));
     for (const auto& holed : {std::vector<double>{missing, 0.5, 2}, {0.5, missing, 2}, {0.5, 2, missing}})
       CHECK(std::isnan(of(holed, {1, 1, 1})));
+    const bool sums = std::string(rule.name) == "weighted_sum" || std::string(rule.name) == "soft_min";
+    const double of_none = of({0.5, 2}, {0, 0});
+    CHECK((sums ? of_none == 0 : std::isnan(of_none)));
   }
 }
 
@@ -192,6 +202,10 @@ TEST_CASE("log-tamed: the paper's form and the released code's, and undefined mo
   CHECK(one(log_tamed{}, {1, 2, 3}, {1, 0, 1}, holed) == 4);
   CHECK(one(log_tamed{.above = log_tamed::threshold::value, .value = 0.5}, {1, 2, 3}, {1, 0, 1}, holed) ==
         doctest::Approx(1 + std::log(4.0)));
+  // The mean and the median of coefficients one of which is NaN are NaN, whatever the order of the others.
+  const std::vector<moments> some = {of_variation(0.2), of_variation(0.3), {4, missing, missing}, of_variation(0.9)};
+  for (const auto above : {log_tamed::threshold::mean, log_tamed::threshold::median})
+    CHECK(one(log_tamed{.above = above}, {1, 2, 3, 4}, {1, 1, 0, 1}, some) == 7);
   covers("log_tamed", "identity");
 }
 
