@@ -56,6 +56,8 @@ TEST_CASE("luspo is gspo times the length; gspo on tokens is gspo where a respon
       CHECK(one.value == whole.value);
       CHECK(one.d_policy / length == doctest::Approx(whole.d_policy).epsilon(1e-15));
       CHECK(one.clipped == whole.clipped);
+      token.policy = -HUGE_VAL;  // what the policy is does not matter
+      CHECK((at(gspo_token{.clip_low = 0.1, .clip_high = 0.1}, token).value == one.value));
     }
   CHECK(refused(luspo{.clip_low = 1.5}) == "clip_low");
   CHECK(refused(luspo{.clip_high = not_a_number}) == "clip_high");
