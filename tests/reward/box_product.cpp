@@ -18,6 +18,9 @@ TEST_CASE("box products: the worst at anything keeps the margin; a NaN spoils it
   CHECK(product[1] == doctest::Approx(0.1 * 1.1));
   CHECK(product[2] == doctest::Approx(0.1 * 0.85));
   CHECK(std::isnan(product[3]));
+  const double endless[] = {-HUGE_VAL, HUGE_VAL, 1, HUGE_VAL, -HUGE_VAL, HUGE_VAL};
+  check(box_products(cpu{}, {.margin = 0.5}, {.rewards = {endless, 3, 2}}, {.reward = {product, 3}}));
+  CHECK((product[0] == 0.25 && product[1] == HUGE_VAL && product[2] == 0.25));
   // A shift of a reward changes nothing; a scale of everything is a scale of the product.
   double moved[3], scaled[3];
   const double shifted[] = {64.5, 0, 64.25, 1, 64.25, 0.75}, twice[] = {1, 0, 0.5, 2, 0.5, 1.5};
