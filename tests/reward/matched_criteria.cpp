@@ -78,8 +78,9 @@ TEST_CASE("matched criteria name what is wrong, and write nothing") {
   CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {partner, 1, 2}}, out) ==
         "prefer: bad extent: column_of is 2, expected as many elements per row as the others, 3");
   for (const int* bad : {past, below})
-    CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {bad, 1, 3}}, out).find("column_of[0]: expected -1 or") !=
-          std::string::npos);
+    CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {bad, 1, 3}}, out) ==
+          "prefer: bad index: column_of[0] is " + std::string(bad == past ? "2" : "-2") +
+              ", expected -1 or a column of its problem, in all rows of this problem");
   CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {partner, 1, 3}, .rows = {sizes, 1}}, out) ==
         "prefer: bad index: rows[0] is 4, expected from 0 to the extent of the matrices");
   CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {partner, 1, 3}, .columns = {sizes, 1}}, out) ==
