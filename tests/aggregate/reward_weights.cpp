@@ -126,6 +126,10 @@ TEST_CASE("adaptive weights: what they are for") {
   now[1].mean = 2;
   step();
   CHECK(w[1] == 0);
+  // What is not known changes nothing: a mean that is NaN, or of no samples.
+  now[1].mean = missing, now[2] = {0, 0, 0}, dual[1] = 0.25, dual[2] = 0.5;
+  step();
+  CHECK((w[1] == 0.25 && w[2] == 0.5 && dual[1] == 0.25 && dual[2] == 0.5));
   // A reward that the update does not follow gains weight, one that it follows keeps it.
   const double covariance[] = {0.3, 0, -0.3};
   double goal[] = {0.1, 0.1, 0.1};
@@ -222,7 +226,11 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   refused("prefer: bad parameter: rate is 0", lagrangian{.rate = 0.0}, {}, {});
   refused("prefer: bad parameter: most is -1", lagrangian{.most = -1.0}, {}, {});
   refused("prefer: bad parameter: primary is 64", lagrangian{.primary = 64}, {}, {});
+  refused("prefer: bad parameter: primary is 2, expected the number of a reward, or -1 for none",
+          lagrangian{.primary = 2}, {.moments = {m, 2, 3}, .target = {two, 2}}, {.weight = {w, 2}, .dual = {dual, 2}});
   refused("prefer: bad parameter: smoothing is 0", covariance_targeted{.smoothing = 0.0}, {}, {});
+  refused("prefer: bad parameter: smoothing is 10, expected above 0 and at most 1",
+          covariance_targeted{.smoothing = 10.0}, {}, {});
   refused("prefer: bad parameter: epsilon is -1", saturation_aware{.epsilon = -1.0}, {}, {});
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 
