@@ -114,6 +114,12 @@ TEST_CASE("adaptive weights: what they are for") {
   check(adapt_weights(cpu{}, saturation_aware{}, {.moments = {&saturated[0].count, 3, 3}}, {.weight = {w, 3}}));
   CHECK(w[1] == 0);
   CHECK(w[0] + w[2] == doctest::Approx(3));
+  const moments still[] = {{8, 1, 0}, {8, 9, 0}, {8, 0, 0}};
+  for (const double epsilon : {1e-8, 0.0}) {
+    check(adapt_weights(cpu{}, saturation_aware{.epsilon = epsilon}, {.moments = {&still[0].count, 3, 3}},
+                        {.weight = {w, 3}}));
+    for (const double x : w) CHECK(x == 0);
+  }
   // A multiplier rises while its constraint is missed, and falls back to 0 when it holds; the primary has 1.
   double target[] = {missing, 0.5, 0.5};
   moments now[] = {{8, 0.1, 1}, {8, 0.2, 1}, {8, 0.9, 1}};
@@ -155,6 +161,14 @@ TEST_CASE("a window of moments holds the last batches, and its bits depend on no
       CHECK(c.worst() < 1e-14);
       CHECK(c.cursor.at(0) == static_cast<std::int64_t>(number) + 1);
       CHECK((c.slots.intact() && c.moments.intact()));
+      for (std::int64_t k = 0; k < 3; ++k) {  // merged from the oldest on, to the bit
+        moments all;
+        for (std::int64_t age = 1; age <= width; ++age) {
+          const std::int64_t at = 3 * ((static_cast<std::int64_t>(number) + age) % width * 3 + k);
+          all = merge(all, {c.slots.get(at), c.slots.get(at + 1), c.slots.get(at + 2)});
+        }
+        CHECK((c.moments.get(3 * k + 1) == all.mean && c.moments.get(3 * k + 2) == all.squares));
+      }
       const std::int64_t newest = static_cast<std::int64_t>(number) % width;
       for (std::int64_t i = 0; i < 9; ++i) CHECK(c.slots.get(9 * newest + i) == c.batch.get(i));
     }
