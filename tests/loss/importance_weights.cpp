@@ -286,7 +286,7 @@ TEST_CASE("importance_weights names what is wrong, and writes nothing") {
   refused("prefer: bad parameter: limit is nan, expected a number", divergence_rejection{.limit = missing}, good, to);
   refused("prefer: bad parameter: delta is -1, expected a finite number, 0 or above", drift_mask{-1.0}, good, to);
   refused("prefer: bad parameter: clip is -1, expected a finite number, 0 or above", gmpo_bound{-1.0}, good, to);
-  refused("prefer: bad parameter: ratio_max is 0.5, expected at least 1", both{tis, carm{0.5}}, good, to);
+  refused("prefer: bad parameter: ratio_max is 0.5, expected at least 1", importance_product{tis, carm{0.5}}, good, to);
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
       "of tokens",
