@@ -268,7 +268,8 @@ struct plain_score {
 
 TEST_CASE("whitening what a rule answers takes away its mean too: the scores themselves are REINFORCE++") {
   group_case<double> c({4, 8, 300, 1, 5000, 0, 66}, 11), same({4, 8, 300, 1, 5000, 0, 66}, 11);
-  check(group_advantages(cpu{}, batch_whitened<plain_score>{plain_score{}, 1e-8, deviation::population}, c.inputs(), c.outputs()));
+  check(group_advantages(cpu{}, batch_whitened<plain_score>{plain_score{}, 1e-8, deviation::population}, c.inputs(),
+                         c.outputs()));
   check(group_advantages(cpu{}, reinforce_plus_plus{}, same.inputs(), same.outputs()));
   for (std::int64_t i = c.offsets.at(0); i < c.offsets.at(c.n); ++i)
     CHECK(std::fabs(c.advantage.get(i) - same.advantage.get(i)) < 1e-13);

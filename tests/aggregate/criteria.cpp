@@ -73,7 +73,7 @@ TEST_CASE("min-geometric: the published example, a veto, and limits that are oth
   CHECK(one(rule, passes) == doctest::Approx(4));
   rule.mean = min_geometric::average::over_first;
   CHECK(one(rule, passes) == doctest::Approx(5));
-  CHECK(one(min_geometric{}, {3, 1, 2}) == doctest::Approx(1));  // one block: the minimum
+  CHECK(one(min_geometric{}, {3, 1, 2}) == doctest::Approx(1));                   // one block: the minimum
   CHECK(one(min_geometric{.block_begins = 0b11}, {1, 4}) == doctest::Approx(2));  // the geometric mean
   CHECK(one(min_geometric{.block_begins = 0b11}, {0, 4}) == 0);
   CHECK(one(min_geometric{.block_begins = 0b11, .floor = 0.25}, {0, 4}) == doctest::Approx(1));

@@ -57,8 +57,9 @@ struct weight_state {
 
 // w_k = K c_k / (sum_l c_l + epsilon) with the coefficients of variation c_k = S_k / (|M_k| + epsilon) of the batch: a
 // saturated reward, which hardly varies any more, loses its weight. Not invariant under shifts, and without bounds
-// where a mean is near 0: for positive rewards. A NaN among the moments makes all weights NaN. Source: SAW (arXiv 2606.07705) and its code, for two rewards there. Its
-// GRPO form weighs rewards (`weighted_sum`, then `grpo`), its GDPO form normalised ones (`gdpo`, over tokens).
+// where a mean is near 0: for positive rewards. A NaN among the moments makes all weights NaN. Source: SAW (arXiv
+// 2606.07705) and its code, for two rewards there. Its GRPO form weighs rewards (`weighted_sum`, then `grpo`), its GDPO
+// form normalised ones (`gdpo`, over tokens).
 struct saturation_aware {
   static constexpr bool reads_moments = true, reads_covariance = false, reads_target = false;
   static constexpr bool keeps_dual = false, keeps_average = false;
@@ -83,9 +84,9 @@ struct saturation_aware {
 // Multipliers of constraints: dual_k <- dual_k + rate (target_k - M_k), held between 0 and `most`, for rewards whose
 // mean is to be at least the target; the weight is the dual. With `costs` the mean is to be at most the target: the
 // sign of the step is turned, and the weight is -dual. The reward `primary` keeps its dual and has weight 1. A reward
-// without samples, or whose mean is NaN, keeps its dual. Duals begin at 0. Source: projected dual ascent; as CTWA's repository has it (arXiv
-// 2602.06869, rate 0.01), and for costs as Constrained GRPO (arXiv 2602.05863), which mixes normalised rewards
-// (`gdpo`), since a group's deviation would undo the multipliers of a sum; `most` is proposed here.
+// without samples, or whose mean is NaN, keeps its dual. Duals begin at 0. Source: projected dual ascent; as CTWA's
+// repository has it (arXiv 2602.06869, rate 0.01), and for costs as Constrained GRPO (arXiv 2602.05863), which mixes
+// normalised rewards (`gdpo`), since a group's deviation would undo the multipliers of a sum; `most` is proposed here.
 struct lagrangian {
   static constexpr bool reads_moments = true, reads_covariance = false, reads_target = true;
   static constexpr bool keeps_dual = true, keeps_average = false;

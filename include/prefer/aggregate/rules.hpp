@@ -72,14 +72,14 @@ PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   const auto sum = [&](auto f) PREFER_HD_LAMBDA {
     V all(0);
     for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0)
-        all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * (r[k] - least)), V(0));
+      if (r.weight(k) != 0) all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * (r[k] - least)), V(0));
     return all / weights;
   };
   const V missing = sum([](const V& x) PREFER_HD_LAMBDA { return math::expm1(x); });
   V log = math::log1p(missing);
   if (lightest < total / 1024)
-    log = math::select(missing > V(-0.5), log, math::log(sum([](const V& x) PREFER_HD_LAMBDA { return math::exp(x); })));
+    log =
+        math::select(missing > V(-0.5), log, math::log(sum([](const V& x) PREFER_HD_LAMBDA { return math::exp(x); })));
   return math::select(weights == V(0), V(0), least - log / b);
 }
 

@@ -30,11 +30,11 @@ struct adversarial_hinge {
   PREFER_HD scored_term<V> operator()(const scored<V>& x) const {
     const V m = margin.as<V>(), generated = V(1) - x.label;
     const V below = m - x.score, above = m + x.score;
-    const auto real = below <= V(0), fake = above <= V(0);  // satisfied; NaN are not
+    const auto real_done = below <= V(0), fake_done = above <= V(0);  // NaN are not
     scored_term<V> t;
-    t.value = math::select(real, V(0), math::share(x.label, below)) +
-              math::select(fake, V(0), math::share(generated, above));
-    t.d_score = math::select(fake, V(0), generated) - math::select(real, V(0), x.label);
+    t.value = math::select(real_done, V(0), math::share(x.label, below)) +
+              math::select(fake_done, V(0), math::share(generated, above));
+    t.d_score = math::select(fake_done, V(0), generated) - math::select(real_done, V(0), x.label);
     return t;
   }
 };
