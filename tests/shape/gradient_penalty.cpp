@@ -198,6 +198,9 @@ TEST_CASE(
     CHECK(by_g[1][i + 1] == doctest::Approx(s * by_g[0][i] + c * by_g[0][i + 1]).epsilon(1e-14));
   }
   CHECK((losses[0][2] == inf && std::isnan(losses[0][3])));
+  check(evaluate_rows<double>(cpu{}, gradient_norm{}, gradient_penalty{.one_sided = true}, {.rows = {{g, 4, 2}}},
+                              {.losses = {losses[1], 4}}));
+  CHECK((losses[1][2] == inf && std::isnan(losses[1][3])));
   covers("gradient_penalty", "identity");
 }
 
