@@ -68,4 +68,13 @@ TEST_CASE("box products name what is wrong, and write nothing") {
         "prefer: overlap: reward: expected memory of its own, not shared with an input");
   CHECK(refused({.margin = -0.5}, in, {{to, 3}}) ==
         "prefer: bad parameter: margin is -0.5, expected a finite number, 0 or above");
+  const double holed[] = {1, not_a_number, 2, 3};
+  const bool kept[] = {false, true};
+  const cpu strict{.content = content::all};
+  CHECK(text_of(box_products(strict, {}, {.rewards = {holed, 2, 2}}, {{to, 2}})) ==
+        "prefer: not a number: rewards[0]: expected numbers, but one of its row is NaN");
+  CHECK(text_of(box_products(strict, {}, {.rewards = {x, 1, 2}, .weight = {holed, 2}}, {{to, 1}})) ==
+        "prefer: not a number: weight[1]: expected a number, but it is NaN");
+  CHECK(to[0] == 7);
+  check(box_products(strict, {}, {.rewards = {holed, 2, 2}, .mask = {kept, 2}}, {{to, 2}}));
 }

@@ -88,6 +88,15 @@ TEST_CASE("matched criteria name what is wrong, and write nothing") {
   CHECK(refused({}, in, {.reward = {&to, 2}}) == "prefer: bad extent: reward is 2, expected one per problem: 1");
   CHECK(refused({.low = 0.8}, in, out) == "prefer: bad parameter: high is 0.75, expected no less than low");
   CHECK(refused({.match = HUGE_VAL}, in, out) == "prefer: bad parameter: match is inf, expected a finite number");
+  const double holed[] = {0, not_a_number, 0, 0, not_a_number, 0};
+  const int away[] = {0, 1, -1}, there[] = {0, -1, 0};
+  const auto strict = [&](const int* of) {
+    return text_of(
+        matched_rewards(cpu{.content = content::all}, {}, {.quality = {holed, 1, 3, 2}, .column_of = {of, 1, 3}}, out));
+  };
+  CHECK(strict(there) == "prefer: not a number: quality[0]: expected numbers where there is a pair, but one is NaN");
+  CHECK(to == 7);
+  CHECK(strict(away) == "prefer: ok");
   // Vouched for and wrong all the same: NaN, nothing read out of bounds.
   check(matched_rewards(cpu{.content = content::none}, {}, {.quality = {q, 1, 3, 2}, .column_of = {past, 1, 3}}, out));
   CHECK(std::isnan(to));

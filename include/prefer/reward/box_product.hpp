@@ -22,9 +22,9 @@ namespace prefer {
 // own sample NaN and is left out of the minimum (in the released code it spoils the batch). Equal infinities are 0
 // apart.
 // What a sample adds to the hypervolume of its group is another reward: hypervolume_contributions.
-// Errors: margin not negative; 1 to 64 rewards, shapes, element types, memory that overlaps, offsets. O(n K); one
-// launch, no workspace. Source: HVO (arXiv 2510.19325), released code; its margin was not read: the default is proposed
-// here, for rewards in [0, 1].
+// Errors: margin not negative; 1 to 64 rewards, shapes, element types, memory that overlaps, offsets, with content::all
+// NaN. O(n K); one launch, no workspace. Source: HVO (arXiv 2510.19325), released code; its margin was not read: the
+// default is proposed here, for rewards in [0, 1].
 struct box_product {
   scalar margin = 0.1;
 
@@ -110,7 +110,12 @@ status box_products(const Exec& exec, const box_product& rule,
   detail::group_table groups;
   detail::box_product_work work;
   if (const status s = detail::make_box_product(rule, in, out, groups, work); !s.ok()) return s;
-  if (const status s = detail::check_groups(exec, groups); !s.ok()) return s;
+  if (const status s =
+          first_error(detail::check_groups(exec, groups),
+                      detail::check_numbers(exec, "rewards", work.rewards, work.mask, groups.samples, work.count),
+                      detail::check_numbers(exec, "weight", work.weight, {}, work.count));
+      !s.ok())
+    return s;
   return for_groups(exec, groups, work);
 }
 

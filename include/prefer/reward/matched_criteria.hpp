@@ -25,8 +25,9 @@ namespace prefer {
 // 1500): the three may be pointers. As published, precision is the mean over pairs, so that boxes too many cost
 // nothing; `count_unmatched` divides by max(n, m) (proposed here). A pair whose quality is NaN makes both NaN. Errors:
 // low <= high, finite; shapes, element types, memory that overlaps, numbers of rows and columns and partners out of
-// range (on the CPU; on CUDA the problem is NaN and reported). O(B n); one launch, no workspace. Source: Vision-R1
-// (arXiv 2503.18013), released code, where a problem without references but with predictions was not read.
+// range (on the CPU; on CUDA the problem is NaN and reported), with content::all the NaN of a pair. O(B n); one launch,
+// no workspace. Source: Vision-R1 (arXiv 2503.18013), released code, where a problem without references but with
+// predictions was not read.
 struct matched_criteria {
   scalar low = 0.5;
   scalar high = 0.75;
@@ -144,6 +145,10 @@ inline status check_partners(const cpu& exec, const matched_work& w) {
     if (const std::int64_t i = w.stray_row(b); i >= 0)
       return require::fail(errc::bad_index, "column_of", "-1 or a column of its problem, in all rows of this problem",
                            static_cast<double>(w.partner(b, i)), 0, b);
+  for (std::int64_t b = 0; exec.content == content::all && b < w.sizes.batch; ++b)
+    for (std::int64_t i = 0; i < w.sizes.rows_of(b); ++i)
+      if (const std::int64_t j = w.partner(b, i); j >= 0 && math::is_nan(w.quality.at(b, i, j)))
+        return require::fail(errc::not_a_number, "quality", "numbers where there is a pair, but one is NaN", 0, 0, b);
   return {};
 }
 inline status check_partners(const cuda&, const matched_work&) { return {}; }
