@@ -333,6 +333,19 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   const double holes[6] = {1, 2, 3, missing, 5, 6};
   const status late = reward_moments(cpu{.content = content::all}, {holes, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
   CHECK((late.code == errc::not_a_number && late.index == 1));
+  const cpu strict{.content = content::all};
+  const bool first[] = {true, false, false};
+  const auto looked = [&](const in& i) {
+    double w[3], slopes[6];
+    const status s = aggregate(strict, weighted_sum{}, i, {.aggregate = {w, 3}, .grad_reward = {slopes, 3, 2}});
+    return std::string(s.argument) + (s.ok() ? "" : std::to_string(s.index));
+  };
+  CHECK(looked({.reward = {holes, 3, 2}}) == "reward1");
+  CHECK(looked({.reward = {holes, 3, 2}, .mask = {first, 3}}) == "");
+  CHECK(looked({.reward = {r, 3, 2}, .weight = {holes + 2, 2}}) == "weight1");
+  CHECK(looked({.reward = {r, 3, 2}, .upstream = {holes + 1, 3}}) == "upstream2");
+  CHECK(aggregate(strict, tchebycheff{}, {.reward = {r, 3, 2}, .ideal = {holes + 2, 2}}, to).code ==
+        errc::not_a_number);
   for (const double v : found) CHECK(v == 0);
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 }
