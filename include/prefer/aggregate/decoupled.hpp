@@ -44,7 +44,8 @@ inline namespace PREFER_ABI {
 //   decoupled<>{}                                             GDPO (arXiv 2601.05242), over sequences: the constants of
 //                                                             its TRL patch
 //
-// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0.
+// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0, and
+// one whose weight is 0 is not looked at, whatever it holds.
 template <class Rule = grpo>
 struct decoupled {
   Rule rule = {};
@@ -57,6 +58,16 @@ struct decoupled {
 
 namespace detail {
 
+// A line, or 0 even where the score is NaN.
+struct line_or_zero {
+  advantage_line line;
+  bool zero = false;
+  template <class V>
+  PREFER_HD V operator()(const group_item<V>& i) const {
+    return zero ? V(0) : line(i);
+  }
+};
+
 // A rule's line, times the weight of a reward.
 template <class Rule>
 struct weighted_line {
@@ -64,10 +75,10 @@ struct weighted_line {
   source weight;
   std::int64_t reward;
 
-  PREFER_HD advantage_line operator()(const moments& one) const {
+  PREFER_HD line_or_zero operator()(const moments& one) const {
     const advantage_line line = rule(one);
     const double w = read_item<double>(weight, reward);
-    return {w * line.scale, w * line.shift};
+    return {{w * line.scale, w * line.shift}, w == 0};
   }
 };
 
