@@ -57,7 +57,8 @@ struct importance_limbs {
 
   template <int From, int Count, class V>
   static PREFER_HD void split(V x, double unit, V (&sum)[size]) {
-    unrolled<Count>([&](auto k) PREFER_HD_LAMBDA {
+    unrolled<Count>([&](auto i) PREFER_HD_LAMBDA {
+      constexpr int k = decltype(i)::value;
       const V limb = math::detail::rounded_product(x, V(1 / unit));
       sum[From + k] = limb;
       x = x - limb * V(unit);
