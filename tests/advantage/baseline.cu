@@ -48,8 +48,7 @@ TEST_CASE("baselines on CUDA: one launch, nothing allocated, captured and replay
   offsets.send();
   const device_array<prefer::content_report> report(std::vector<prefer::content_report>(1));
   prefer::check(baseline_advantages(prefer::cuda{.stream = s.handle, .report = report.data}, prefer::optimal_value{},
-                                    {.score = score.read(), .offsets = offsets.read()},
-                                    {.baseline = baseline.view()}));
+                                    {.score = score.read(), .offsets = offsets.read()}, {.baseline = baseline.view()}));
   s.wait();
   baseline.fetch();
   CHECK((report.fetch()[0].code() == prefer::errc::bad_offsets && report.fetch()[0].index() == 1));

@@ -166,10 +166,9 @@ void check_score_divergence(std::int64_t n, std::int64_t d, std::int64_t gap) {
   REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
   s.wait();
   cudaGraphExecDestroy(graph);
-  check(evaluate_rows<compute<S>>(
-      cpu{}, score_divergence{.c = 2.0}, objective,
-      {.rows = {r.in[0].read(), r.in[1].read()}, .mask = mask.read(), .normalizer = 1.0},
-      {.grad = {r.expected[0].view(), r.expected[1].view()}, .losses = expected.view()}));
+  check(evaluate_rows<compute<S>>(cpu{}, score_divergence{.c = 2.0}, objective,
+                                  {.rows = {r.in[0].read(), r.in[1].read()}, .mask = mask.read(), .normalizer = 1.0},
+                                  {.grad = {r.expected[0].view(), r.expected[1].view()}, .losses = expected.view()}));
   dlosses.fetch();
   for (std::int64_t i = 0; i < n; ++i)
     CHECK(std::fabs(losses.get(i) - expected.get(i)) <=
@@ -189,9 +188,8 @@ TEST_CASE("score_divergence on CUDA: as on the CPU in one launch, replayed with 
   stream s;
   rows_on_both<float> r(2, 2, 8, 0);
   const row_response_inputs<score_divergence, space::device> in = {.rows = {r.read(0), {}}};
-  const status st =
-      evaluate_rows<float>(cuda{s.handle}, score_divergence{}, reward_linear{.slope = 1.0, .offset = 0.0}, in,
-                           {.grad = {.divergence = r.write(0)}});
+  const status st = evaluate_rows<float>(cuda{s.handle}, score_divergence{}, reward_linear{.slope = 1.0, .offset = 0.0},
+                                         in, {.grad = {.divergence = r.write(0)}});
   CHECK(std::string(st.argument) == "rows.residual");
   prefer_test::covers("score_divergence", "bad-argument");
 }

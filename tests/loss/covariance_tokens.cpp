@@ -115,16 +115,19 @@ TEST_CASE("covariance_tokens names what is wrong, and writes nothing") {
   CHECK(refused(top, {.policy = {x, 3}}, to) == "missing input: advantage: expected one number per token");
   CHECK(refused(clip_cov{}, good, to) ==
         "missing input: old_policy: expected one log-probability per token, for this rule");
-  CHECK(refused(top, with_old, to) == "unused input: old_policy: expected to be left out, since this rule does not read it");
+  CHECK(refused(top, with_old, to) ==
+        "unused input: old_policy: expected to be left out, since this rule does not read it");
   CHECK(refused(top, good, {}) == "missing output: outputs: expected at least one output to write");
-  CHECK(refused(top, {{x, 3}, {x, 2}, {}, {}, {}}, to) == "bad extent: advantage is 2, expected the number of tokens, 3");
+  CHECK(refused(top, {{x, 3}, {x, 2}, {}, {}, {}}, to) ==
+        "bad extent: advantage is 2, expected the number of tokens, 3");
   CHECK(refused(top, {{x, 3}, {x, 3}, {}, {}, {single, 3}}, to) ==
         "bad element type: totals: expected elements of type double");
   CHECK(refused(top, {{x, 3}, {x, 3}, {}, {}, {short_totals, 2}}, to).substr(0, 23) == "bad extent: totals is 2");
   CHECK(refused(top, good, {.weight = {w, 3}, .covariance = {w, 3}}).substr(0, 19) == "overlap: covariance");
   CHECK(refused(top, good, to, cpu{.content = content::all}).substr(0, 20) == "not a number: policy");
   CHECK(refused(top_covariance{0.0}, good, to) == "bad parameter: fraction is 0, expected above 0, at most 1");
-  CHECK(refused(clip_cov{.fraction = 1.5}, with_old, to) == "bad parameter: fraction is 1.5, expected above 0, at most 1");
+  CHECK(refused(clip_cov{.fraction = 1.5}, with_old, to) ==
+        "bad parameter: fraction is 1.5, expected above 0, at most 1");
   CHECK(refused(clip_cov{.least = HUGE_VAL}, with_old, to).substr(0, 20) == "bad parameter: least");
   CHECK(refused(clip_cov{.most = 0.5}, with_old, to) == "bad parameter: most is 0.5, expected at least `least`");
   CHECK(refused(clip_cov{.clip_low = 2.0}, with_old, to).substr(0, 23) == "bad parameter: clip_low");

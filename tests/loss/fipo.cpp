@@ -72,7 +72,7 @@ TEST_CASE("the safe bounds take a token of negative advantage whose ratio is bey
   c.run(wide);
   CHECK(c.weight[1] == 1);
   CHECK(c.weight[0] == doctest::Approx(std::exp(2.5)).epsilon(1e-14));  // its own ratio is small
-  c.policy[2] = -4, c.run(wide);                                        // the sum behind falls below: x = 2, -2.75, -0.25
+  c.policy[2] = -4, c.run(wide);  // the sum behind falls below: x = 2, -2.75, -0.25
   CHECK(c.weight[1] == 0.8);
   c.policy[2] = -1, c.advantage = 1;
   fipo filtered = wide;
@@ -147,8 +147,9 @@ TEST_CASE("FIPO names what is wrong, and writes nothing") {
         "unused input: advantage: expected to be left out, since safe_ratio is infinite");
   CHECK(refused({}, [](in&, auto& out) { out = {}; }) ==
         "missing output: outputs: expected at least one output to write");
-  CHECK(refused({}, [&](in& i, auto&) { i.old_policy = {x, 3}; }) ==
-        "bad extent: old_policy is 3, expected one per token: 4");
+  CHECK(refused({}, [&](in& i, auto&) {
+          i.old_policy = {x, 3};
+        }) == "bad extent: old_policy is 3, expected one per token: 4");
   CHECK(refused({}, [&](in& i, auto&) { i.offsets = {o, 0}; }) == "bad extent: offsets is 0, expected at least 1");
   CHECK(refused({}, [&](in&, auto& out) { out.future = {w, 4}; }).substr(0, 15) == "overlap: future");
   CHECK(refused({}, [&](in& i, auto&) { i.offsets = {falling, 3}; }).substr(0, 29) == "bad offsets: offsets[1] is 5,");

@@ -47,9 +47,8 @@ struct influence_case : importance_case<S> {
 
   template <class Side>
   prefer::status run(Side& side, const prefer::fipo& f) {
-    prefer::influence_inputs<Side::memory> in{.policy = side.read(this->policy),
-                                              .old_policy = side.read(this->sampler),
-                                              .offsets = side.read(this->offsets)};
+    prefer::influence_inputs<Side::memory> in{
+        .policy = side.read(this->policy), .old_policy = side.read(this->sampler), .offsets = side.read(this->offsets)};
     if (f.has_safe_ratio()) in.advantage = side.read(this->advantage);
     if (this->masked) in.mask = side.read(this->mask);
     return future_influence(side.exec, f, in, {.weight = side.write(this->weight), .future = side.write(future)});
@@ -69,8 +68,8 @@ struct influence_case : importance_case<S> {
         for (std::int64_t j = t; j < this->offsets.at(i + 1); ++j)
           x.push_back(this->selected(j) ? held_log(static_cast<long double>(this->policy.get(j)) - this->sampler.get(j))
                                         : not_a_number);
-        const influence_of_token exact = std::isnan(x[0]) ? influence_of_token{0, 0}
-                                                          : defined_influence(f, x, this->advantage.get(i));
+        const influence_of_token exact =
+            std::isnan(x[0]) ? influence_of_token{0, 0} : defined_influence(f, x, this->advantage.get(i));
         ok = ok && close(this->weight.get(t), exact.weight) && close(future.get(t), exact.future);
       }
     return ok;

@@ -86,9 +86,9 @@ TEST_CASE("any split over ranks, in any order, on any threads and levels has the
       for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
         totals_array own(importance_totals_size);
         const std::int64_t from = cuts[p], n = cuts[p + 1] - cuts[p];
-        check(importance_totals(
-            cpu{}, {.weight = {c.weight.data() + from, n}, .mask = {c.mask.data() + from, n}, .cap = 2.0},
-            {own.data(), importance_totals_size}));
+        check(importance_totals(cpu{},
+                                {.weight = {c.weight.data() + from, n}, .mask = {c.mask.data() + from, n}, .cap = 2.0},
+                                {own.data(), importance_totals_size}));
         ranks.given.insert(backwards ? ranks.given.begin() : ranks.given.end(), own);
       }
       totals_array all(importance_totals_size);

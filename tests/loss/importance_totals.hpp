@@ -22,7 +22,11 @@ struct totals_case {
   bool masked;
 
   totals_case(std::int64_t size, std::int64_t stride, bool with_mask)
-      : n(size), weight(n, stride), normalized(n), mask(n, stride), totals(prefer::importance_totals_size),
+      : n(size),
+        weight(n, stride),
+        normalized(n),
+        mask(n, stride),
+        totals(prefer::importance_totals_size),
         masked(with_mask) {
     noise random(static_cast<std::uint64_t>(n + 1));
     for (std::int64_t i = 0; i < n; ++i) {

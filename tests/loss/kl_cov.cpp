@@ -27,7 +27,8 @@ TEST_CASE("kl_cov: without chosen tokens the unclipped surrogate; a chosen token
     CHECK(at(x, 0, 1).value == 0.5 * std::fabs(x));
     CHECK(at(x, 0, 1).d_policy == (x > 0 ? 0.5 : x < 0 ? -0.5 : 0));
   }
-  // Far away the penalty is still a number where the ratio is none, and an action that weighs nothing has no part in it.
+  // Far away the penalty is still a number where the ratio is none, and an action that weighs nothing has no part in
+  // it.
   CHECK(at(-5000, 1, 1).value == 2500);
   CHECK(at(5000, 0, 0).value == 0);
   CHECK(refused(kl_cov{.coefficient = -1.0}) == "coefficient");

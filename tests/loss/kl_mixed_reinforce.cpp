@@ -15,7 +15,8 @@ TEST_CASE("kl_mixed_reinforce: golden values, and what every loss promises") {
   prefer_test::loss_tests<prefer_test::kl_mixed_reinforce_cases>();
 }
 
-TEST_CASE("kl_mixed_reinforce: its ends are the policy gradient and the penalty; at the reference only advantage pulls") {
+TEST_CASE(
+    "kl_mixed_reinforce: its ends are the policy gradient and the penalty; at the reference only advantage pulls") {
   covers("kl_mixed_reinforce", "identity");
   for (const kl_estimator k : {kl_estimator::k1, kl_estimator::k2, kl_estimator::k3})
     for (const double policy : {-4.0, -2.5, -0.25}) {
@@ -35,7 +36,8 @@ TEST_CASE("kl_mixed_reinforce: its ends are the policy gradient and the penalty;
   CHECK(refused(kl_mixed_reinforce{.estimator = static_cast<kl_estimator>(3)}) == "estimator");
 }
 
-TEST_CASE("kl_mixed_reinforce: with k2 its expected gradient by logits is the mixture of those of value and divergence") {
+TEST_CASE(
+    "kl_mixed_reinforce: with k2 its expected gradient by logits is the mixture of those of value and divergence") {
   // Three actions, enumerated: sum of pi d loss / d logits against (1 - a) d E[A] and a d KL, in closed form.
   const double logit[3] = {0.25, -1, 0.5}, reference[3] = {-1.5, -0.75, -1.25}, advantage[3] = {1, -0.5, 0.25};
   double z = 0, pi[3], expected_gain = 0, divergence = 0;
@@ -52,8 +54,8 @@ TEST_CASE("kl_mixed_reinforce: with k2 its expected gradient by logits is the mi
           action<double>{.policy = std::log(pi[k]), .advantage = advantage[k], .reference = reference[k]});
       slope += pi[k] * t.d_policy * ((j == k ? 1 : 0) - pi[j]);
     }
-    const double by_hand = -(1 - a) * pi[j] * (advantage[j] - expected_gain) +
-                           a * pi[j] * (std::log(pi[j]) - reference[j] - divergence);
+    const double by_hand =
+        -(1 - a) * pi[j] * (advantage[j] - expected_gain) + a * pi[j] * (std::log(pi[j]) - reference[j] - divergence);
     CHECK(slope == doctest::Approx(by_hand).epsilon(1e-14));
   }
 }

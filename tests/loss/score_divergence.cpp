@@ -44,8 +44,16 @@ struct scores {
   buffer<bool> mask;
 
   scores(std::int64_t items, std::int64_t elements, std::int64_t gap)
-      : n(items), d(elements), y(n, d, gap), e(n, d, gap), grad_y(n, d, gap), grad_e(n, d, gap), losses(n), loss(1),
-        weight(n), mask(n) {
+      : n(items),
+        d(elements),
+        y(n, d, gap),
+        e(n, d, gap),
+        grad_y(n, d, gap),
+        grad_e(n, d, gap),
+        losses(n),
+        loss(1),
+        weight(n),
+        mask(n) {
     prefer_test::noise random(static_cast<std::uint64_t>(n * d));
     y.fill(random, -1, 1), e.fill(random, -2, 1);
     for (std::int64_t i = 0; i < n; ++i) weight.set(i, random.uniform(-2, 2)), mask.at(i) = i % 4 != 1;
@@ -63,9 +71,9 @@ void check_size(std::int64_t n, std::int64_t d, std::int64_t gap) {
   for (const double c : {0.125, 3.0}) {
     scores<S> x(n, d, gap);
     for (const isa level : prefer_test::levels()) {
-      REQUIRE(evaluate_rows<compute<S>>(cpu{.isa = level}, score_divergence{.c = c}, value_itself, x.inputs(),
-                                        x.outputs())
-                  .ok());
+      REQUIRE(
+          evaluate_rows<compute<S>>(cpu{.isa = level}, score_divergence{.c = c}, value_itself, x.inputs(), x.outputs())
+              .ok());
       const long double unit = std::ldexp(1.0L, 6 - storage<compute<S>>::digits);
       for (std::int64_t i = 0; i < n; ++i) {
         INFO("item " << i << " of " << n << " x " << d << ", c " << c);
@@ -124,7 +132,8 @@ TEST_CASE("score_divergence: the hand-worked example, y = 0, and a large c, whic
   CHECK((grad_e[2] == 0 && grad_e[3] == 0));
   run(1e8);
   CHECK(losses[2] * 1e8 == doctest::Approx(-1).epsilon(1e-14));
-  CHECK((grad_y[4] * 1e8 == doctest::Approx(-3).epsilon(1e-14) && grad_e[5] * 1e8 == doctest::Approx(-2).epsilon(1e-14)));
+  CHECK(
+      (grad_y[4] * 1e8 == doctest::Approx(-3).epsilon(1e-14) && grad_e[5] * 1e8 == doctest::Approx(-2).epsilon(1e-14)));
 }
 
 TEST_CASE("score_divergence: the same bits for any threads, masked rows unread, nothing allocated, errors named") {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weights of tokens on CUDA that are no importance_weights: FIPO's, choices by covariance, totals and what is divided by
-// them. The definitions are those of the CPU's tests.
+// Weights of tokens on CUDA that are no importance_weights: FIPO's, choices by covariance, totals and what is divided
+// by them. The definitions are those of the CPU's tests.
 #include <loss/covariance_tokens.hpp>
 #include <loss/fipo.hpp>
 #include <loss/importance_totals.hpp>
@@ -123,9 +123,9 @@ TEST_CASE("choices by covariance on CUDA: two launches in a workspace, captured 
   device<float> policy(c.policy), advantage(c.advantage), old(c.old_policy), weight(c.weight);
   const device_array<std::uint64_t> seed(std::vector<std::uint64_t>{1});
   const auto call = [&](const prefer::cuda& exec) {
-    return covariance_tokens(
-        exec, prefer::clip_cov{.fraction = 0.05, .least = 0.0, .most = 3.0, .seed = seed.data},
-        {.policy = policy.read(), .advantage = advantage.read(), .old_policy = old.read()}, {.weight = weight.view()});
+    return covariance_tokens(exec, prefer::clip_cov{.fraction = 0.05, .least = 0.0, .most = 3.0, .seed = seed.data},
+                             {.policy = policy.read(), .advantage = advantage.read(), .old_policy = old.read()},
+                             {.weight = weight.view()});
   };
   check_enqueues(
       "clip_cov", 2, prefer::covariance_tokens_workspace(900), call,

@@ -91,8 +91,8 @@ void check_storage() {
   noise random(1);
   stream s;
   const prefer::cuda exec{s.handle};
-  for (const auto& [n, size, gap] : {std::tuple{0, 0, 0}, std::tuple{1, 0, 1}, std::tuple{33, 0, 0},
-                                     std::tuple{60, 12, 1}, std::tuple{64, 0, 3}}) {
+  for (const auto& [n, size, gap] :
+       {std::tuple{0, 0, 0}, std::tuple{1, 0, 1}, std::tuple{33, 0, 0}, std::tuple{60, 12, 1}, std::tuple{64, 0, 3}}) {
     pareto_case c = exact_case<S>(n, 3, points::uniform, random);
     mirrored<S> m(c, {}, size, gap, gap == 1 && size == 0);
     check_picks(m, 2, random, exec, s);
@@ -219,14 +219,15 @@ TEST_CASE("picks on CUDA: bad offsets, NaN and bad weights are reported, and wha
 TEST_CASE("loops on CUDA do what their description says: sizes, masks, strides, storage types") {
   SUBCASE("float") { check_refinement<float, device_side>(1); }
   SUBCASE("double, strided") { check_refinement<double, device_side>(3); }
-  SUBCASE("half") { check_refinement<half, device_side>(1); }
-  SUBCASE("bfloat16, strided") { check_refinement<bfloat16, device_side>(2); }
+  SUBCASE("half") { check_refinement<prefer::half, device_side>(1); }
+  SUBCASE("bfloat16, strided") { check_refinement<prefer::bfloat16, device_side>(2); }
 }
 
 TEST_CASE("loops on CUDA: a step is one launch that allocates nothing, and replays as the next step") {
   stream s;
   refine_case<float> c(300, 1), expected(300, 1);
-  for (std::int64_t i = 0; i < c.n; ++i) c.score.set(i, static_cast<double>(i % 9)), expected.score.set(i, c.score.get(i));
+  for (std::int64_t i = 0; i < c.n; ++i)
+    c.score.set(i, static_cast<double>(i % 9)), expected.score.set(i, c.score.get(i));
   device<float> score(c.score);
   device<std::int32_t> round(c.round);
   device<std::int64_t> best_round(c.best_round);

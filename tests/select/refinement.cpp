@@ -19,7 +19,8 @@ TEST_CASE("loops do what their description says: sizes, masks, strides, storage 
 namespace {
 
 // The actions of one loop.
-std::vector<refine_action> actions(const refinement& rule, const std::vector<double>& scores, refine_item* end = nullptr) {
+std::vector<refine_action> actions(const refinement& rule, const std::vector<double>& scores,
+                                   refine_item* end = nullptr) {
   refine_item item;
   std::vector<refine_action> all;
   for (const double s : scores) all.push_back(item.step(rule.gate.value64, rule.rounds, rule.roll_back, s));
@@ -109,9 +110,11 @@ TEST_CASE("refine_step names what is wrong, and writes nothing") {
     return std::string(message(s).c_str()).substr(8);
   };
   const auto as_it_is = [](auto&, auto&) {};
-  CHECK(refused({}, good, [](auto& in, auto&) { in.score = {}; }) == "missing input: score: expected one score per item");
+  CHECK(refused({}, good, [](auto& in, auto&) { in.score = {}; }) ==
+        "missing input: score: expected one score per item");
   CHECK(refused({}, {}, as_it_is) == "missing output: round: expected one integer per item, which is updated");
-  CHECK(refused({}, good, [](auto&, auto& out) { out.action = {}; }) == "missing output: action: expected one byte per item");
+  CHECK(refused({}, good, [](auto&, auto& out) { out.action = {}; }) ==
+        "missing output: action: expected one byte per item");
   CHECK(refused({}, {{round, 2}, {accepted, 3}, {best, 3}, {best_round, 3}}, as_it_is) ==
         "bad extent: round is 2, expected the number of scores, 3");
   CHECK(refused({}, {{round, 3}, {small, 3}, {best, 3}, {best_round, 3}}, as_it_is).substr(0, 26) ==

@@ -58,7 +58,13 @@ struct refine_case {
   buffer<std::uint8_t> action;
 
   refine_case(std::int64_t items, std::int64_t stride)
-      : n(items), score(n, stride), mask(n), round(n, stride), best_round(n), accepted(n), best(n, stride),
+      : n(items),
+        score(n, stride),
+        mask(n),
+        round(n, stride),
+        best_round(n),
+        accepted(n),
+        best(n, stride),
         action(n, stride) {
     for (std::int64_t i = 0; i < n; ++i) {
       round.at(i) = 0, best_round.at(i) = 0, accepted.set(i, 0), best.set(i, 0), mask.at(i) = true;

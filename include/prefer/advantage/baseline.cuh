@@ -99,8 +99,7 @@ static __global__ void __launch_bounds__(baseline_threads)
         report_content(report, errc::bad_offsets, own);
         write_item(a.baseline, own, true, math::detail::not_a_number<double>(), false);
       }
-      if (range.valid && range.end - range.begin < baseline_long)
-        baseline_team<32>{&memory}.run(rule, a, own, range);
+      if (range.valid && range.end - range.begin < baseline_long) baseline_team<32>{&memory}.run(rule, a, own, range);
     }
     for (std::int64_t g = first; g < first + baseline_warps && g < a.groups.groups; ++g) {
       const device_range range = range_at(a.groups.scores, g);

@@ -45,10 +45,10 @@ struct baseline_outputs {
 
 inline namespace PREFER_ABI {
 
-// OPO: x - sum(w x) / sum(w), w the length of each response. It is the baseline of least variance where the squared norm
-// of a response's score function grows with its length; w may be those norms, if they are known. w must not be negative;
-// where all are 0 the group is NaN. Source: Hao et al. 2025, "On-policy RL with optimal reward baseline" (arXiv
-// 2505.23585), as verl ships it.
+// OPO: x - sum(w x) / sum(w), w the length of each response. It is the baseline of least variance where the squared
+// norm of a response's score function grows with its length; w may be those norms, if they are known. w must not be
+// negative; where all are 0 the group is NaN. Source: Hao et al. 2025, "On-policy RL with optimal reward baseline"
+// (arXiv 2505.23585), as verl ships it.
 struct opo {
   static constexpr bool reads_weight = true, of_best_only = false;
   constexpr status check() const { return {}; }
@@ -67,10 +67,10 @@ struct opo {
 //
 //   V* = beta log(mean of e^(x / beta))
 //
-// from the mean (beta to infinity) to the best (beta to 0). A*-PO finds it once, from scores of the reference policy, and
-// trains on A = r - V* of one new sample per prompt (a_star_po): that is `baseline`. Exact in both tails: nothing
-// overflows, and small differences are not lost in a large beta. Errors: beta must be finite and above 0. Source: Brantley
-// et al. 2025 (arXiv 2505.20686), read in released code, where beta is 0.5 of 8 samples.
+// from the mean (beta to infinity) to the best (beta to 0). A*-PO finds it once, from scores of the reference policy,
+// and trains on A = r - V* of one new sample per prompt (a_star_po): that is `baseline`. Exact in both tails: nothing
+// overflows, and small differences are not lost in a large beta. Errors: beta must be finite and above 0. Source:
+// Brantley et al. 2025 (arXiv 2505.20686), read in released code, where beta is 0.5 of 8 samples.
 struct optimal_value {
   static constexpr bool reads_weight = false, of_best_only = false;
   scalar beta = 0.5;
@@ -90,8 +90,8 @@ struct optimal_value {
 };
 
 // The best score of a group less the second best, for the best alone (the first of equal ones, whose advantage is 0
-// then); 0 for all others, and in a group of one. What a group's success is worth where one success is enough (pass at k).
-// Source: verl (its estimator "grpo_passk", there divided by the group's deviation if asked for), as notes say.
+// then); 0 for all others, and in a group of one. What a group's success is worth where one success is enough (pass at
+// k). Source: verl (its estimator "grpo_passk", there divided by the group's deviation if asked for), as notes say.
 struct grpo_pass_k {
   static constexpr bool reads_weight = false, of_best_only = true;
   constexpr status check() const { return {}; }
@@ -205,8 +205,8 @@ struct baseline_work {
 
     inline __attribute__((always_inline)) void add(const Rule& rule, const tile& t, int from, int number, double best) {
       for (int i = 0; i < number; i += V::width) {
-        const auto inside =
-            V::mask::load(t.keep + from + i) & (V::index() + V(static_cast<double>(i)) < V(static_cast<double>(number)));
+        const auto inside = V::mask::load(t.keep + from + i) &
+                            (V::index() + V(static_cast<double>(i)) < V(static_cast<double>(number)));
         const V w = Rule::reads_weight ? V::load(t.w + from + i) : V(1);
         terms += select(inside, rule.term(V::load(t.x + from + i) - V(best), w), V(0)).settled();
         weights += select(inside, rule.weight(w), V(0)).settled();
@@ -317,19 +317,19 @@ status make_baseline(const Rule& rule, const baseline_inputs<S>& in, const basel
 
 }  // namespace detail
 
-// The baseline of each of n groups by `rule` (opo, optimal_value, grpo_pass_k, or one of their shape), and the scores less
-// it; what is not given is not computed.
+// The baseline of each of n groups by `rule` (opo, optimal_value, grpo_pass_k, or one of their shape), and the scores
+// less it; what is not given is not computed.
 //
 //   baseline_advantages(cpu{.pool = pool}, opo{}, {.score = {x, N}, .offsets = {o, n + 1}, .weight = {length, N}},
 //                       {.advantage = {a, N}});
 //
 // A group of equal scores has that score as its baseline and advantages of exactly 0, whatever the number, and so has a
-// group of one. A NaN (or infinite) score makes its group NaN. Arithmetic is in double, about the best score, in an order
-// that a group's length alone decides: the same bits for any number of threads, any grid and any place in the batch. A
-// group is the work of one thread on the CPU; on CUDA of a warp, of a block from 1024 scores on: one launch, no scratch
-// memory, each score read up to three times. Returns the first thing that is wrong (shapes, types, parameters, overlap; on
-// the CPU offsets too); then nothing has been written. On CUDA a group of bad offsets is reported: its baseline is NaN, its
-// advantages are not written.
+// group of one. A NaN (or infinite) score makes its group NaN. Arithmetic is in double, about the best score, in an
+// order that a group's length alone decides: the same bits for any number of threads, any grid and any place in the
+// batch. A group is the work of one thread on the CPU; on CUDA of a warp, of a block from 1024 scores on: one launch,
+// no scratch memory, each score read up to three times. Returns the first thing that is wrong (shapes, types,
+// parameters, overlap; on the CPU offsets too); then nothing has been written. On CUDA a group of bad offsets is
+// reported: its baseline is NaN, its advantages are not written.
 template <class Exec, class Rule>
 status baseline_advantages(const Exec& exec, const Rule& rule,
                            const std::type_identity_t<baseline_inputs<Exec::memory>>& in,

@@ -51,8 +51,8 @@ struct covarying_token {
 // random lose their value and gradient: `weight`, for ppo with the same clips, is 0 for them and 1 for the others.
 //
 // They are a fraction of all selected tokens, rounded down but at least one, or all there are. Random numbers are keyed
-// by (seed, token). Errors: fraction must be above 0 and at most 1, least and most finite and in this order, clips as in
-// ppo. Source: Cui et al. 2025, arXiv 2505.22617, read in released code (verl).
+// by (seed, token). Errors: fraction must be above 0 and at most 1, least and most finite and in this order, clips as
+// in ppo. Source: Cui et al. 2025, arXiv 2505.22617, read in released code (verl).
 struct clip_cov {
   static constexpr bool reads_old_policy = true;
 
@@ -64,20 +64,19 @@ struct clip_cov {
   random_seed seed = 0;
 
   constexpr status check() const {
-    return first_error(
-        require::that(fraction.by_pointer() || (fraction.value64 > 0 && fraction.value64 <= 1), "fraction",
-                      fraction.value64, "above 0, at most 1"),
-        require::is_finite(least, "least"), require::is_finite(most, "most"),
-        require::that(least.by_pointer() || most.by_pointer() || least.value64 <= most.value64, "most", most.value64,
-                      "at least `least`"),
-        detail::check_clips(clip_low, clip_high),
-        require::that(!seed.missing(), "seed", 0, "a number, or a pointer that is not null"));
+    return first_error(require::that(fraction.by_pointer() || (fraction.value64 > 0 && fraction.value64 <= 1),
+                                     "fraction", fraction.value64, "above 0, at most 1"),
+                       require::is_finite(least, "least"), require::is_finite(most, "most"),
+                       require::that(least.by_pointer() || most.by_pointer() || least.value64 <= most.value64, "most",
+                                     most.value64, "at least `least`"),
+                       detail::check_clips(clip_low, clip_high),
+                       require::that(!seed.missing(), "seed", 0, "a number, or a pointer that is not null"));
   }
   // The tokens of the lowest keys are chosen; one of left_out never is.
   PREFER_HD std::uint64_t key(const covarying_token& t) const {
     const double ratio = math::exp(t.log_ratio);
-    const bool clipped = t.advantage > 0 ? ratio > 1 + clip_high.as<double>()
-                                         : t.advantage < 0 && ratio < 1 - clip_low.as<double>();
+    const bool clipped =
+        t.advantage > 0 ? ratio > 1 + clip_high.as<double>() : t.advantage < 0 && ratio < 1 - clip_low.as<double>();
     if (clipped || !(t.covariance > least.as<double>() && t.covariance < most.as<double>())) return detail::left_out;
     return draw_pair(seed.get(), 0x636c69705f636f76u, static_cast<std::uint64_t>(t.index)).first & ~std::uint64_t{1};
   }
@@ -182,8 +181,7 @@ struct covariance_work {
       const bool kept = selects(a.mask, i), taken = cut.takes(place(i));
       write_flag(a.chosen, i, taken);
       write_item(a.weight, i, kept, keys.rule.weight(taken), false);
-      if (a.covariance.data != nullptr)
-        write_item(a.covariance, i, kept, kept ? keys.token(i).covariance : 0.0, false);
+      if (a.covariance.data != nullptr) write_item(a.covariance, i, kept, kept ? keys.token(i).covariance : 0.0, false);
     });
     team.once([&]() PREFER_HD_LAMBDA { write_index(a.count, 0, n < there ? n : there); });
   }
@@ -247,9 +245,9 @@ inline status check_covariance_content(const cuda&, const covariance_arguments&)
 //   evaluate<float>(cpu{.pool = pool}, ppo{}, {p, q, a of actions, .weight = {w, N}, .normalizer = N}, ...);
 //
 // A token whose covariance is NaN is never chosen; a NaN among the selected tokens makes all of them NaN. Arithmetic is
-// in double: the same bits for any number of threads and any grid. Parts of a batch choose among their own tokens, about
-// means that they share by `totals`. Means are found by all threads; the choice is the work of one, on CUDA of one block:
-// O(N) for few chosen, else up to 16 passes. On CUDA 2 launches (3 with `totals` in and out), and
+// in double: the same bits for any number of threads and any grid. Parts of a batch choose among their own tokens,
+// about means that they share by `totals`. Means are found by all threads; the choice is the work of one, on CUDA of
+// one block: O(N) for few chosen, else up to 16 passes. On CUDA 2 launches (3 with `totals` in and out), and
 // covariance_tokens_workspace bytes or memory in stream order. Returns the first thing that is wrong; then nothing has
 // been written.
 template <class Exec, class Rule>

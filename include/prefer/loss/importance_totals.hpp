@@ -20,8 +20,8 @@ inline constexpr int importance_totals_size = 15;
 
 template <space S>
 struct importance_totals_inputs {
-  input_view<1, S> weight = {};  // N; from -2^32 to 2^32
-  input_view<1, S> mask = {};    // N; bool or uint8: zero leaves the weight out
+  input_view<1, S> weight = {};                          // N; from -2^32 to 2^32
+  input_view<1, S> mask = {};                            // N; bool or uint8: zero leaves the weight out
   scalar cap = std::numeric_limits<double>::infinity();  // weights from here on count as clipped
 };
 
@@ -49,8 +49,8 @@ struct importance_summary {
 
 namespace detail {
 
-// A number up to 2^32 as five whole numbers up to 2^24, and its square as seven: sums of these have no roundings, so that
-// they do not depend on their order. What is below 2^-89 (of a square 2^-105) is rounded off.
+// A number up to 2^32 as five whole numbers up to 2^24, and its square as seven: sums of these have no roundings, so
+// that they do not depend on their order. What is below 2^-89 (of a square 2^-105) is rounded off.
 struct importance_limbs {
   static constexpr int first = 3, weights = 5, squares = 7, size = first + weights + squares;
   static constexpr double weight_unit = 0x1p8, square_unit = 0x1p40, step = 0x1p-24;
@@ -172,22 +172,22 @@ inline status run_normalize_importance(const cpu& exec, const normalize_importan
 //
 //   double totals[importance_totals_size];
 //   importance_totals(cpu{.pool = pool}, {.weight = {w, N}, .cap = 2.0}, {totals, importance_totals_size});
-//   over(reduction::sum, totals, importance_totals_size);                  // over processes, or micro-batches: they add up
-//   const importance_summary all = summary_of_importance(totals);
-//   normalize_importance(cpu{.pool = pool}, {.weight = {w, N}, .totals = {totals, 15}}, {.weight = {v, N}});
+//   over(reduction::sum, totals, importance_totals_size);                  // over processes, or micro-batches: they
+//   add up const importance_summary all = summary_of_importance(totals); normalize_importance(cpu{.pool = pool},
+//   {.weight = {w, N}, .totals = {totals, 15}}, {.weight = {v, N}});
 //
 // Sums are kept as whole numbers in doubles, and exact up to 2^29 weights in all: the totals, and with them the summary
 // and normalised weights, have the same bits for any split over calls, processes, threads and grids, in any order, on
-// either backend. mean and effective_size are the exact ones to about 1e-14, for weights from e^-20 to 2^32; a larger one, or
-// NaN, makes both NaN. Weights stored in fewer bits than the cap may be just below it. The largest weight is
+// either backend. mean and effective_size are the exact ones to about 1e-14, for weights from e^-20 to 2^32; a larger
+// one, or NaN, makes both NaN. Weights stored in fewer bits than the cap may be just below it. The largest weight is
 // best_rewards' (aggregate/reward_weights.hpp). One launch on CUDA, importance_totals_workspace bytes of workspace or
 // memory in stream order. Errors: cap above 0, or infinite; shapes, types, overlap; with content::all NaN.
 template <class Exec>
 status importance_totals(const Exec& exec, const std::type_identity_t<importance_totals_inputs<Exec::memory>>& in,
                          const std::type_identity_t<output_view<1, Exec::memory>>& totals) {
   using require::holds;
-  if (const status s = require::that(in.cap.by_pointer() || in.cap.value64 > 0, "cap", in.cap.value64,
-                                     "above 0, or infinite");
+  if (const status s =
+          require::that(in.cap.by_pointer() || in.cap.value64 > 0, "cap", in.cap.value64, "above 0, or infinite");
       !s.ok())
     return s;
   if (const status s = detail::check_weight_vector(in.weight); !s.ok()) return s;

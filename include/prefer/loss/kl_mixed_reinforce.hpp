@@ -6,15 +6,15 @@
 
 namespace prefer {
 
-// KL-mixed REINFORCE: the policy gradient and a penalty by the divergence from a reference, whose shares add up to 1, so
-// that `mix` moves from one to the other without changing the size of the step.
+// KL-mixed REINFORCE: the policy gradient and a penalty by the divergence from a reference, whose shares add up to 1,
+// so that `mix` moves from one to the other without changing the size of the step.
 //
 //   d = policy - reference,  k(d) the estimator of policy_kl
 //   value = -(1 - mix) A policy + mix k(d)
 //   d value / d policy = -(1 - mix) A + mix k'(d)
 //
-// For samples of the policy itself. A is the reward from this action on, less a baseline that is fitted by squared error
-// (both the caller's). The paper's divergence is over the whole vocabulary, whose gradient by the logits is
+// For samples of the policy itself. A is the reward from this action on, less a baseline that is fitted by squared
+// error (both the caller's). The paper's divergence is over the whole vocabulary, whose gradient by the logits is
 // token_divergence's (logp/token_divergence.hpp), beside policy_gradient with a weight of 1 - mix; of what sampled
 // actions alone tell, k2 has the divergence's gradient in expectation, and is the default. mix = 0 is policy_gradient,
 // mix = 1 policy_kl.
@@ -26,9 +26,9 @@ struct kl_mixed_reinforce {
   kl_estimator estimator = kl_estimator::k2;
 
   constexpr status check() const {
-    return first_error(require::that(mix.by_pointer() || (mix.value64 >= 0 && mix.value64 <= 1), "mix", mix.value64,
-                                     "from 0 to 1"),
-                       policy_kl{.estimator = estimator}.check());
+    return first_error(
+        require::that(mix.by_pointer() || (mix.value64 >= 0 && mix.value64 <= 1), "mix", mix.value64, "from 0 to 1"),
+        policy_kl{.estimator = estimator}.check());
   }
 
   template <class V>

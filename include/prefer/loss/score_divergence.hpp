@@ -26,16 +26,16 @@ struct score_row_gradients {
 //   score = -d'(y).e = -y.e / rho
 //   d score / d e = -y / rho,   d score / d y = -(e / rho - y (y.e) / rho^3)
 //
-// The loss is `reward_linear` (value the score itself, weights w(t) as the call's weight), an explicit reward another loss
-// beside it: Diff-Instruct* has a reward weight of 100, and one of 7.5 for guidance; with none it is score implicit
-// matching. The generator's score comes from a network of its own that stands still in this step, the gradient goes on to
-// the generator through x_t.
+// The loss is `reward_linear` (value the score itself, weights w(t) as the call's weight), an explicit reward another
+// loss beside it: Diff-Instruct* has a reward weight of 100, and one of 7.5 for guidance; with none it is score
+// implicit matching. The generator's score comes from a network of its own that stands still in this step, the gradient
+// goes on to the generator through x_t.
 //
-// c, above 0, keeps y = 0 finite; a large c makes c times the score the inner product -y.e. Sums over D make w grow with
-// resolution. Squares are summed in Compute inside a tile: norms whose squares leave its range (1e-19 to 1e19 in float)
-// count as 0, or make the item NaN. Errors: c must be finite and above 0. Source: Diff-Instruct*, arXiv 2410.20898:
-// weights read in its repository, the distance from a description, the form of the loss from memory; the default of c is
-// this library's.
+// c, above 0, keeps y = 0 finite; a large c makes c times the score the inner product -y.e. Sums over D make w grow
+// with resolution. Squares are summed in Compute inside a tile: norms whose squares leave its range (1e-19 to 1e19 in
+// float) count as 0, or make the item NaN. Errors: c must be finite and above 0. Source: Diff-Instruct*, arXiv
+// 2410.20898: weights read in its repository, the distance from a description, the form of the loss from memory; the
+// default of c is this library's.
 struct score_divergence {
   scalar c = 1.0;
 

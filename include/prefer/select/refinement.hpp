@@ -25,9 +25,9 @@ enum class refine_action : std::uint8_t {
   stopped = 4     // it has stopped before
 };
 
-// A score from `gate` on stops an item. Otherwise, with `roll_back`, a score below that of the state before restores that
-// state; an equal one does not. After `rounds` scores the best is the answer, of equal ones the first. The running best
-// never falls; with roll_back the accepted score does not either.
+// A score from `gate` on stops an item. Otherwise, with `roll_back`, a score below that of the state before restores
+// that state; an equal one does not. After `rounds` scores the best is the answer, of equal ones the first. The running
+// best never falls; with roll_back the accepted score does not either.
 //
 // A NaN score is worse than any other, never best, and does not pass. Errors: gate must be a number (infinite: none),
 // rounds at least 1. Source: EvoPresent (arXiv 2510.05571), as described (gate 8 of 10); rounds, ties and NaN: here.
@@ -80,8 +80,9 @@ struct refine_item {
     if (!restores) accepted = score;
     const bool own = passes || best_round == round;
     if (ends) round = -round;
-    return ends ? own ? refine_action::stop : refine_action::take_best
-                : restores ? refine_action::roll_back : refine_action::go_on;
+    return ends       ? own ? refine_action::stop : refine_action::take_best
+           : restores ? refine_action::roll_back
+                      : refine_action::go_on;
   }
 };
 
@@ -118,15 +119,15 @@ struct refine_work {
 
 }  // namespace detail
 
-// One step of n loops: takes the scores of the states that were just made, updates what is kept, and says what each item
-// does next.
+// One step of n loops: takes the scores of the states that were just made, updates what is kept, and says what each
+// item does next.
 //
 //   refine_step(exec, refinement{.gate = 8.0, .rounds = 4}, {.score = {s, n}},
 //               {.round = {t, n}, .accepted = {a, n}, .best = {b, n}, .best_round = {r, n}}, {.action = {next, n}});
 //
-// An item that has stopped stays as it is: its score is not looked at. Scores are compared in double: where `accepted` and
-// `best` are float, a score in double may be above what is kept of itself. One launch on CUDA, no workspace; O(n). Errors:
-// parameters; shapes, types, memory that overlaps.
+// An item that has stopped stays as it is: its score is not looked at. Scores are compared in double: where `accepted`
+// and `best` are float, a score in double may be above what is kept of itself. One launch on CUDA, no workspace; O(n).
+// Errors: parameters; shapes, types, memory that overlaps.
 template <class Exec>
 status refine_step(const Exec& exec, const refinement& rule,
                    const std::type_identity_t<refine_inputs<Exec::memory>>& in,
@@ -157,10 +158,10 @@ status refine_step(const Exec& exec, const refinement& rule,
   call.write("action", out.action, n, per_item, holds::flags);
   if (const status s = call.check(); !s.ok()) return s;
   using detail::place_of;
-  return for_groups(exec, detail::pieces_of(n),
-                    detail::refine_work{rule, place_of(in.score), place_of(in.mask), place_of(state.round),
-                                        place_of(state.accepted), place_of(state.best), place_of(state.best_round),
-                                        place_of(out.action)});
+  return for_groups(
+      exec, detail::pieces_of(n),
+      detail::refine_work{rule, place_of(in.score), place_of(in.mask), place_of(state.round), place_of(state.accepted),
+                          place_of(state.best), place_of(state.best_round), place_of(out.action)});
 }
 
 }  // namespace PREFER_ABI
