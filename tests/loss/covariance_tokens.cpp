@@ -76,9 +76,9 @@ TEST_CASE("parts of a batch that share their totals have the covariances of the 
     CHECK((c.covariance.values() == covariance && c.weight.values() == weight));
   }
   const auto part_of = [&](std::int64_t from, std::int64_t n) {
-    return covariance_inputs<space::host>{.policy = {c.policy.data() + from, n},
-                                          .advantage = {c.advantage.data() + from, n},
-                                          .mask = {c.mask.data() + from, n}};
+    return covariance_tokens_inputs<space::host>{.policy = {c.policy.data() + from, n},
+                                                 .advantage = {c.advantage.data() + from, n},
+                                                 .mask = {c.mask.data() + from, n}};
   };
   double totals[2][3];
   const std::int64_t half_way = 25000, rest = 35000;
@@ -101,15 +101,15 @@ TEST_CASE("covariance_tokens names what is wrong, and writes nothing") {
   const double x[3] = {-1, -2, not_a_number}, short_totals[2] = {1, 1};
   const float single[3] = {1, 1, 1};
   double w[3] = {7, 7, 7};
-  using in = covariance_inputs<space::host>;
-  const auto refused = [&](const auto& rule, const in& i, const covariance_outputs<space::host>& out,
+  using in = covariance_tokens_inputs<space::host>;
+  const auto refused = [&](const auto& rule, const in& i, const covariance_tokens_outputs<space::host>& out,
                            const cpu& exec = {}) {
     const status s = covariance_tokens(exec, rule, i, out);
     for (const double v : w) CHECK(v == 7);
     return std::string(message(s).c_str()).substr(8);
   };
   const in good{.policy = {x, 3}, .advantage = {x, 3}}, with_old{{x, 3}, {x, 3}, {x, 3}, {}, {}};
-  const covariance_outputs<space::host> to{.weight = {w, 3}};
+  const covariance_tokens_outputs<space::host> to{.weight = {w, 3}};
   const top_covariance top;
   CHECK(refused(top, {}, to) == "missing input: policy: expected one log-probability per token");
   CHECK(refused(top, {.policy = {x, 3}}, to) == "missing input: advantage: expected one number per token");

@@ -47,7 +47,7 @@ struct covariance_case {
 
   template <class Side, class Rule>
   prefer::status run(Side& side, const Rule& rule) {
-    prefer::covariance_inputs<Side::memory> in{.policy = side.read(policy), .advantage = side.read(advantage)};
+    prefer::covariance_tokens_inputs<Side::memory> in{.policy = side.read(policy), .advantage = side.read(advantage)};
     if (Rule::reads_old_policy) in.old_policy = side.read(old_policy);
     if (masked) in.mask = side.read(mask);
     const prefer::status s = covariance_tokens(side.exec, rule, in,

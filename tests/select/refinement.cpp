@@ -73,7 +73,6 @@ TEST_CASE("steps are the same for any threads, allocate nothing, and read their 
   refine_case<float> c(n, 1);
   for (std::int64_t i = 0; i < n; ++i) c.score.set(i, static_cast<double>(i * 7919 % 100) / 10);
   const refinement rule{.gate = &gate};
-  host_side side;
   const long before = allocation_count();
   const status s =
       refine_step(cpu{}, rule, {.score = c.score.read()},

@@ -14,7 +14,7 @@ inline namespace PREFER_ABI {
 
 // Bytes of workspace for covariance_tokens of N tokens on prefer::cuda.
 inline std::size_t covariance_tokens_workspace(std::int64_t tokens) {
-  return detail::lent_bytes(3 * sizeof(double)) + map_reduce_workspace<detail::covariance_sums>(tokens);
+  return detail::lent_bytes(3 * sizeof(double)) + map_reduce_workspace<detail::token_covariance_sums>(tokens);
 }
 
 }  // namespace PREFER_ABI

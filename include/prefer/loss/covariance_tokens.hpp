@@ -22,7 +22,7 @@ namespace prefer {
 // their log-probabilities and that of their advantages. They add up over micro-batches and processes (a reducer's sum),
 // so that all parts take covariances about the same means.
 template <space S>
-struct covariance_inputs {
+struct covariance_tokens_inputs {
   input_view<1, S> policy = {};      // N: log-probabilities of the policy that is trained
   input_view<1, S> advantage = {};   // N; a stride of 0 is one for all
   input_view<1, S> old_policy = {};  // N: of the policy that sampled; only for rules that read it
@@ -31,7 +31,7 @@ struct covariance_inputs {
 };
 
 template <space S>
-struct covariance_outputs {
+struct covariance_tokens_outputs {
   output_view<1, S> weight = {};      // N: what the rule's loss takes; 0 for a token that is left out
   output_view<1, S> chosen = {};      // N; bool or uint8
   output_view<1, S> covariance = {};  // N; 0 for a token that is left out
@@ -104,7 +104,7 @@ struct top_covariance {
 namespace detail {
 
 // The columns of a call, as both backends see them.
-struct covariance_arguments {
+struct token_covariance_arguments {
   std::int64_t n = 0;
   source policy, advantage, old_policy, mask;
   const double* totals = nullptr;
@@ -112,10 +112,10 @@ struct covariance_arguments {
 };
 
 // Number, log-probabilities and advantages, as sums of map_reduce.
-struct covariance_sums {
+struct token_covariance_sums {
   static constexpr int inputs = 2, outputs = 1, sums = 3;
 
-  PREFER_HD covariance_sums ready(double) const { return *this; }
+  PREFER_HD token_covariance_sums ready(double) const { return *this; }
   template <class V>
   PREFER_HD void operator()(const V (&in)[2], V (&out)[1], V (&sum)[3]) const {
     out[0] = V(0);
@@ -123,8 +123,9 @@ struct covariance_sums {
   }
 };
 
-inline map_reduce_arguments_of<covariance_sums> arguments_of_totals(const covariance_arguments& a, double* to) {
-  map_reduce_arguments_of<covariance_sums> m;
+inline map_reduce_arguments_of<token_covariance_sums> arguments_of_totals(const token_covariance_arguments& a,
+                                                                          double* to) {
+  map_reduce_arguments_of<token_covariance_sums> m;
   m.n = a.n, m.mask = a.mask;
   m.in[0] = a.policy, m.in[1] = a.advantage;
   for (int k = 0; k < 3; ++k) m.sum[k] = {to + k, element::f64};
@@ -133,8 +134,8 @@ inline map_reduce_arguments_of<covariance_sums> arguments_of_totals(const covari
 }
 
 template <class Rule>
-struct covariance_keys {
-  covariance_arguments a;
+struct token_covariance_keys {
+  token_covariance_arguments a;
   Rule rule;
   const double* totals;
 
@@ -164,13 +165,13 @@ struct covariance_keys {
 };
 
 template <class Rule>
-struct covariance_work {
-  covariance_keys<Rule> keys;
+struct token_covariance_work {
+  token_covariance_keys<Rule> keys;
 
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
     const auto place = team.places(g, keys);
-    const covariance_arguments& a = keys.a;
+    const token_covariance_arguments& a = keys.a;
     const auto here = [&](std::int64_t i) PREFER_HD_LAMBDA { return std::int64_t{place(i).key != left_out ? 1 : 0}; };
     const auto selected = [&](std::int64_t i) PREFER_HD_LAMBDA { return std::int64_t{selects(a.mask, i) ? 1 : 0}; };
     const std::int64_t there = team.total(g.count, here), all = team.total(g.count, selected);
@@ -190,8 +191,8 @@ struct covariance_work {
 inline constexpr const char* number_of_tokens = "the number of tokens,";
 
 template <class Rule, space S>
-status make_covariance(const Rule& rule, const covariance_inputs<S>& in, const covariance_outputs<S>& out,
-                       covariance_arguments& a) {
+status make_token_covariance(const Rule& rule, const covariance_tokens_inputs<S>& in,
+                             const covariance_tokens_outputs<S>& out, token_covariance_arguments& a) {
   using require::holds;
   if (const status s = rule.check(); !s.ok()) return s;
   if (!in.policy.given()) return require::fail(errc::missing_input, "policy", "one log-probability per token");
@@ -227,12 +228,12 @@ status make_covariance(const Rule& rule, const covariance_inputs<S>& in, const c
 }
 
 // With content::all: no NaN among the tokens that the mask selects.
-inline status check_covariance_content(const cpu& exec, const covariance_arguments& a) {
+inline status check_token_covariances(const cpu& exec, const token_covariance_arguments& a) {
   return first_error(check_numbers(exec, "policy", a.policy, a.mask, a.n),
                      check_numbers(exec, "advantage", a.advantage, a.mask, a.n),
                      check_numbers(exec, "old_policy", a.old_policy, a.mask, a.n));
 }
-inline status check_covariance_content(const cuda&, const covariance_arguments&) { return {}; }
+inline status check_token_covariances(const cuda&, const token_covariance_arguments&) { return {}; }
 
 }  // namespace detail
 
@@ -252,18 +253,18 @@ inline status check_covariance_content(const cuda&, const covariance_arguments&)
 // been written.
 template <class Exec, class Rule>
 status covariance_tokens(const Exec& exec, const Rule& rule,
-                         const std::type_identity_t<covariance_inputs<Exec::memory>>& in,
-                         const std::type_identity_t<covariance_outputs<Exec::memory>>& out) {
-  detail::covariance_arguments a;
-  if (const status s = detail::make_covariance(rule, in, out, a); !s.ok()) return s;
-  if (const status s = detail::check_covariance_content(exec, a); !s.ok()) return s;
+                         const std::type_identity_t<covariance_tokens_inputs<Exec::memory>>& in,
+                         const std::type_identity_t<covariance_tokens_outputs<Exec::memory>>& out) {
+  detail::token_covariance_arguments a;
+  if (const status s = detail::make_token_covariance(rule, in, out, a); !s.ok()) return s;
+  if (const status s = detail::check_token_covariances(exec, a); !s.ok()) return s;
   const auto choose = [&](const double* totals, const Exec& rest) -> status {
     detail::group_table all;
     all.samples = all.size = a.n, all.groups = 1;
-    return for_groups(rest, all, detail::covariance_work<Rule>{{a, rule, totals}});
+    return for_groups(rest, all, detail::token_covariance_work<Rule>{{a, rule, totals}});
   };
   const auto add_up = [&](double* to, const Exec& rest) {
-    return map_reduce<double>(rest, detail::covariance_sums{}, detail::arguments_of_totals(a, to));
+    return map_reduce<double>(rest, detail::token_covariance_sums{}, detail::arguments_of_totals(a, to));
   };
   auto* const own = static_cast<double*>(out.totals.data);
   const auto through = [&](double* to, const Exec& rest) -> status {
