@@ -137,3 +137,11 @@
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
 #include <prefer/shape/value_bounds.cuh>
+#include <prefer/advantage/baseline.cuh>
+#include <prefer/loss/covariance_tokens.cuh>
+#include <prefer/loss/fipo.cuh>
+#include <prefer/loss/importance_totals.cuh>
+#include <prefer/loss/kl_cov.cuh>
+#include <prefer/loss/kl_mixed_reinforce.cuh>
+#include <prefer/loss/score_divergence.cuh>
+#include <prefer/select/refinement.cuh>

@@ -146,3 +146,11 @@
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
 #include <prefer/shape/value_bounds.hpp>
+#include <prefer/advantage/baseline.hpp>
+#include <prefer/loss/covariance_tokens.hpp>
+#include <prefer/loss/fipo.hpp>
+#include <prefer/loss/importance_totals.hpp>
+#include <prefer/loss/kl_cov.hpp>
+#include <prefer/loss/kl_mixed_reinforce.hpp>
+#include <prefer/loss/score_divergence.hpp>
+#include <prefer/select/refinement.hpp>
