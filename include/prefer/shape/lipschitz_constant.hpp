@@ -239,7 +239,7 @@ struct slope_call {
 
 }  // namespace detail
 
-// Bytes of workspace: 24 per sample, on the CPU the points once more in the type of the arithmetic, on CUDA a byte per
+// Bytes of workspace: 20 or 24 per sample, on the CPU the points once more in the type of the arithmetic, on CUDA a byte per
 // sample. 0 for views that do not fit together.
 template <class Exec, class Metric>
 std::size_t lipschitz_constant_workspace(const Exec& exec, const lipschitz_constant& options, const Metric& metric,
@@ -284,7 +284,7 @@ status find_lipschitz_constant(const Exec& exec, const lipschitz_constant& optio
   return call.run(exec, options, metric);
 }
 
-// Bytes of workspace of find_neighbor_lipschitz_constant: 24 per sample.
+// Bytes of workspace of find_neighbor_lipschitz_constant: 20 or 24 per sample.
 template <class Exec, class Metric>
 std::size_t neighbor_lipschitz_constant_workspace(
     const Exec& exec, const lipschitz_constant& options, const Metric& metric,
