@@ -48,6 +48,7 @@ struct pair_fold_arguments {
   source mask;         // of points
   std::int64_t points = 0, queries = 0, width = 0;
   pairs_among among = pairs_among::query_and_point;
+  const std::uint8_t* stop = nullptr;  // on CUDA: a byte of the device; unless it is 0 nothing is folded
 
   PREFER_HD bool same() const { return among != pairs_among::query_and_point; }
 };

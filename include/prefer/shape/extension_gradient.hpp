@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/cpu/gather_sum.hpp>
 #include <prefer/core/pair_plan.hpp>
+#include <prefer/shape/detail/ordered_sum.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
 
 #include <cstddef>
@@ -56,15 +57,13 @@ struct envelope_gradients {
   double* part = nullptr;
   std::int64_t *offsets = nullptr, *entries = nullptr;
 
-  static constexpr std::int64_t parts = 256;
-
   template <class Memory>
   void carve(Memory& memory) {
     for (int side = 0; side < 2; ++side) {
       gradient[side] = memory.template take<double>(queries);
       distance[side] = memory.template take<double>(queries);
     }
-    part = memory.template take<double>(parts);
+    part = memory.template take<double>(sum_parts + 1);
     offsets = memory.template take<std::int64_t>(samples + 1);
     entries = memory.template take<std::int64_t>(2 * queries);
   }
@@ -97,21 +96,14 @@ struct envelope_work : envelope_gradients {
   }
 };
 
-// sum of gradient_upper d_upper - gradient_lower d_lower, in parts of a fixed order.
+// sum of gradient_upper d_upper - gradient_lower d_lower.
 struct constant_gradient_work : envelope_gradients {
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range&) const {
-    team.each(parts, [&](std::int64_t p) PREFER_HD_LAMBDA {
-      double sum = 0;
-      for (std::int64_t i = queries * p / parts; i < queries * (p + 1) / parts; ++i)
-        sum += gradient[0][i] * distance[0][i] - gradient[1][i] * distance[1][i];
-      part[p] = sum;
+    const double sum = ordered_sum(team, queries, part, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return gradient[0][i] * distance[0][i] - gradient[1][i] * distance[1][i];
     });
-    team.once([&]() PREFER_HD_LAMBDA {
-      double sum = 0;
-      for (std::int64_t p = 0; p < parts; ++p) sum += part[p];
-      write_item(total, 0, true, sum, false);
-    });
+    team.once([&]() PREFER_HD_LAMBDA { write_item(total, 0, true, sum, false); });
   }
 };
 

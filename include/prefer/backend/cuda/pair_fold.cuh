@@ -163,6 +163,7 @@ template <class T, class Metric, class Fold>
 static __global__ void __launch_bounds__(pair_threads)
     pair_fold_kernel(const Metric metric, const Fold fold, const pair_fold_arguments a, const pair_chunks chunks,
                      const std::uint8_t* points, const std::uint8_t* queries, pair_best<T, Fold::scores>* partial) {
+  if (a.stop != nullptr && *a.stop != 0) return;
   constexpr int scores = Fold::scores;
   using block_type = pair_block<T, Metric>;
   __shared__ typename block_type::tiles shared;
@@ -201,8 +202,9 @@ static __global__ void __launch_bounds__(pair_threads)
 
 template <class T, class Fold>
 static __global__ void __launch_bounds__(pair_threads)
-    combine_chunks_kernel(const Fold fold, std::int64_t n, std::int64_t chunks, const std::uint8_t* queries,
-                          const pair_best<T, Fold::scores>* partial) {
+    combine_chunks_kernel(const Fold fold, const std::uint8_t* stop, std::int64_t n, std::int64_t chunks,
+                          const std::uint8_t* queries, const pair_best<T, Fold::scores>* partial) {
+  if (stop != nullptr && *stop != 0) return;
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * pair_threads + threadIdx.x;
   if (i >= n) return;
   pair_best<T, Fold::scores> best = partial[i];
@@ -273,7 +275,7 @@ status pair_fold(const cuda& exec, const Metric& metric, const Fold& fold, const
     if (chunks.chunks > 1) {
       const auto blocks = static_cast<unsigned>((a.queries + detail::pair_threads - 1) / detail::pair_threads);
       detail::combine_chunks_kernel<T, Fold><<<blocks, detail::pair_threads, 0, stream>>>(
-          fold, a.queries, chunks.chunks, memory.queries, memory.partial);
+          fold, a.stop, a.queries, chunks.chunks, memory.queries, memory.partial);
     }
     return detail::launch_status("pair_fold");
   });
