@@ -48,6 +48,7 @@ struct pair_fold_arguments {
   source mask;         // of points
   std::int64_t points = 0, queries = 0, width = 0;
   pairs_among among = pairs_among::query_and_point;
+  const std::uint8_t* stop = nullptr;  // on CUDA: a byte of the device; unless it is 0 nothing is folded
 
   PREFER_HD bool same() const { return among != pairs_among::query_and_point; }
 };
@@ -65,9 +66,10 @@ namespace detail {
 
 template <class T>
 inline constexpr T no_score = std::numeric_limits<T>::lowest();
-template <class T>
-PREFER_HD bool is_finite(T x) {
-  return math::abs(x) <= -no_score<T>;
+// Bitwise, so that -ffast-math cannot remove it.
+PREFER_HD bool is_finite(float x) { return (__builtin_bit_cast(std::uint32_t, x) & 0x7fffffffu) < 0x7f800000u; }
+PREFER_HD bool is_finite(double x) {
+  return (__builtin_bit_cast(std::uint64_t, x) & ~(1ull << 63)) < 0x7ff0000000000000ull;
 }
 
 template <class T, class Metric, class V>
