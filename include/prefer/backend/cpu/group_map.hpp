@@ -270,6 +270,20 @@ struct moments_work {
   }
 };
 
+// The standard deviations of the groups in a buffer.
+struct deviations_of_groups {
+  const group_buffer* buffer;
+  double* to;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(deviations_of_groups& w) {
+    using V = lane<double, Level>;
+    const group_buffer& b = *w.buffer;
+    for (int i = 0; i < b.groups; i += V::width)
+      basic_moments<V>{V::load(b.count + i), V(0), V::load(b.squares + i)}.std(deviation::population).store(w.to + i);
+  }
+};
+
 // The functions that a rule answers with for the groups in a buffer, and what these contribute to a batch: by lanes of
 // groups where the rule is written for them.
 template <class Rule, class V>
@@ -618,11 +632,19 @@ class group_thread {
     }
   }
   void map(std::int64_t g, const moments& batch) {
-    for (int i = 0; i < b_.groups && a_.writes_groups(); ++i)
-      write_group(a_, g + i, {b_.count[i], b_.mean[i], b_.squares[i]});
+    write_groups(g);
     if (a_.out.data == nullptr) return;
     job_.answer(job_, b_, batch, functions());
     answer(first_, b_.begin[b_.groups]);
+  }
+  void write_groups(std::int64_t g) {
+    if (a_.mean.data != nullptr) store_strided(a_.mean, g, b_.groups, b_.mean, nullptr, false, job_.level);
+    if (a_.count.data != nullptr) store_strided(a_.count, g, b_.groups, b_.count, nullptr, false, job_.level);
+    if (a_.std.data == nullptr) return;
+    alignas(64) double std[group_buffer::groups_room];
+    deviations_of_groups w{&b_, std};
+    run_at<deviations_of_groups>(job_.level, w);
+    store_strided(a_.std, g, b_.groups, std, nullptr, false, job_.level);
   }
   void answer(std::int64_t first, int count) {
     const sink& out = a_.out;

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/strided.hpp>
+#include <prefer/backend/cpu/transpose.hpp>
+#include <prefer/backend/row_map_reduce.hpp>
+
+#include <cstdint>
+
+// Columns of a matrix into arrays of doubles.
+namespace prefer {
+inline namespace PREFER_ABI {
+namespace detail {
+
+// Blocks of eight rows and eight columns at a time; columns behind the last are read and dropped.
+template <class S>
+struct columns_work {
+  const S* from;
+  std::int64_t stride;  // of rows
+  int columns, rows;
+  double* to;
+  int apart;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(columns_work& w) {
+    using V = lane<double, Level>;
+    for (int i = 0; i < w.rows; i += 8)
+      for (int c = 0; c < w.columns; c += 8) {
+        V block[8];
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { block[k] = V::load(w.from + (i + k) * w.stride + c); });
+        transpose(block);
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+          if (c + k < w.columns) block[k].store(w.to + (c + k) * w.apart + i);
+        });
+      }
+  }
+};
+
+// How many of `count` rows from number `first` on are loaded in blocks: they are. Nothing is read behind the end of the
+// matrix.
+template <class S>
+int load_column_blocks(const row_source& r, int columns, std::int64_t rows, std::int64_t first, int count, double* to,
+                       int apart, isa level) {
+  const std::int64_t unread = (columns + 7) / 8 * 8 - columns, behind = (unread + r.row_stride - 1) / r.row_stride;
+  const auto whole = static_cast<int>(smaller(count, rows - first - behind)) / 8 * 8;
+  if (whole <= 0) return 0;
+  columns_work<S> w{static_cast<const S*>(r.data) + first * r.row_stride, r.row_stride, columns, whole, to, apart};
+  run_at<columns_work<S>>(level, w);
+  return whole;
+}
+
+// Columns 0, 1, ... of rows [first, first + count) of a matrix of `rows` rows: column k goes to to + k * apart.
+inline void load_columns(const row_source& r, int columns, std::int64_t rows, std::int64_t first, int count, double* to,
+                         int apart, isa level) {
+  int done = 0;
+  if (r.stride == 1 && r.row_stride >= columns && columns > 1) {
+    if (r.type == element::f32) done = load_column_blocks<float>(r, columns, rows, first, count, to, apart, level);
+    if (r.type == element::f64) done = load_column_blocks<double>(r, columns, rows, first, count, to, apart, level);
+  }
+  for (int k = 0; done < count && k < columns; ++k)
+    load_strided({static_cast<const char*>(r.data) + k * r.stride * size_of(r.type), r.row_stride, r.type},
+                 first + done, count - done, to + k * apart + done, level);
+}
+
+}  // namespace detail
+}  // namespace PREFER_ABI
+}  // namespace prefer
