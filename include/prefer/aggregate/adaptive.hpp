@@ -40,7 +40,7 @@ struct adaptive_arguments {
   std::int64_t samples = 0;
   int rewards = 0;
   bool leaves_out = false;  // samples of groups: by a mask, or since the rule drops some
-  double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [n, K]
+  double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [K, n]
   double* weights = nullptr;                                                    // [K]
   moments* active = nullptr;                                                    // [K]
   double *value = nullptr, *companion = nullptr;                                // [N]
@@ -64,8 +64,13 @@ struct adaptive_arguments {
     return {static_cast<const char*>(reward.data) + k * reward.stride * size_of(reward.type), reward.row_stride,
             reward.type};
   }
+  PREFER_HD std::int64_t cell(std::int64_t g, int k) const { return k * groups.groups + g; }
+  template <class V>
+  PREFER_HD basic_group_rewards<V> groups_from(std::int64_t g) const {
+    return {rewards, number + g, mean + g, std + g, weights, groups.groups};
+  }
   PREFER_HD group_rewards of_group(std::int64_t g) const {
-    return {rewards, number + g * rewards, mean + g * rewards, std + g * rewards, weights};
+    return groups_from<double>(g);
   }
   PREFER_HD std::int64_t begin(std::int64_t g) const {
     return load_index(groups.scores.begin, groups.scores.begin_type, g * groups.scores.begin_stride);
@@ -157,10 +162,31 @@ PREFER_HD moments share_of(std::int64_t active, std::int64_t groups) {
 inline void find_active(const cpu&, const adaptive_arguments& a) {
   for (int k = 0; k < a.rewards; ++k) {
     std::int64_t active = 0;
-    for (std::int64_t g = 0; g < a.groups.groups; ++g) active += a.std[g * a.rewards + k] > 0;
+    for (std::int64_t g = 0; g < a.groups.groups; ++g) active += a.std[a.cell(g, k)] > 0;
     a.found_active[k] = share_of(active, a.groups.groups);
   }
 }
+
+// The rewards of the samples of some groups as columns, one of which is what group_map sees.
+struct column_scores {
+  static constexpr std::int64_t room = 4096;
+  const adaptive_arguments& a;
+  std::int64_t first = 0, count = 0;  // samples that are held
+  int reward = 0;
+  alignas(64) double held[room + 8] = {};  // a lane can be read behind the last one
+
+  explicit column_scores(const adaptive_arguments& arguments) : a(arguments) {}
+  bool has(std::int64_t from, int samples) const { return from >= first && from + samples <= first + count; }
+  const double* column(int k, std::int64_t from) const { return held + k * count + (from - first); }
+  void hold(std::int64_t from, std::int64_t samples, isa level) {
+    first = from, count = samples * a.rewards <= room ? samples : 0;
+    load_columns(a.reward, a.rewards, a.samples, first, static_cast<int>(count), held, static_cast<int>(count), level);
+  }
+  void fill(std::int64_t from, int samples, double* to, isa level) const {
+    if (!has(from, samples)) return load_strided(a.column(reward), from, samples, to, level);
+    std::memcpy(to, column(reward, from), static_cast<std::size_t>(samples) * sizeof(double));
+  }
+};
 
 // Samples side by side, a stretch of them for each group. Of many rewards fewer samples.
 struct adaptive_tile {
@@ -183,7 +209,8 @@ struct adaptive_tile {
   }
 
   // Samples [first, first + count); group g begins there or before, or is the first, and moves on.
-  void load(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g, isa level);
+  void load(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g, const column_scores& columns,
+            isa level);
 
  private:
   void find_stretches(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g) {
@@ -213,7 +240,7 @@ struct adaptive_tile {
           double& x = reward[c * apart + i];
           const bool absent = stretches[s].group >= 0 && math::is_nan(x);
           present[(k + c) * apart + i] = absent ? 0 : 1;
-          if (absent) x = a.mean[stretches[s].group * a.rewards + k + c];
+          if (absent) x = a.mean[a.cell(stretches[s].group, k + c)];
         }
   }
 };
@@ -223,6 +250,8 @@ struct deviations_work {
   adaptive_tile* tile;
   const adaptive_arguments* arguments;
   int first, count;  // rewards
+  const double* rewards;
+  std::int64_t apart;  // from one to the next
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(deviations_work& w) {
@@ -232,17 +261,17 @@ struct deviations_work {
     for (int s = 0; s < t.number; ++s) {
       const adaptive_tile::stretch own = t.stretches[s];
       for (int k = 0; k < w.count; ++k) {
-        const double* const x = t.reward + k * t.apart;
+        const double* const x = w.rewards + k * w.apart;
         double *const d = t.deviation + (w.first + k) * t.apart, *const z = t.scaled + (w.first + k) * t.apart;
         if (own.group < 0) {
           for (int i = own.begin; i < own.end; ++i) d[i] = z[i] = 0;
           continue;
         }
-        const std::int64_t cell = own.group * a.rewards + w.first + k;
+        const std::int64_t cell = a.cell(own.group, w.first + k);
         const V mean(a.mean[cell]), scale(a.scale[cell]);
         for (int i = own.begin; i < own.end; i += V::width) {
-          const V apart = V::load(x + i) - mean;
-          apart.store(d + i), (apart * scale).store(z + i);
+          const V deviation = V::load(x + i) - mean;
+          deviation.store(d + i), (deviation * scale).store(z + i);
         }
       }
     }
@@ -250,15 +279,20 @@ struct deviations_work {
 };
 
 inline void adaptive_tile::load(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g,
-                                isa level) {
+                                const column_scores& columns, isa level) {
   find_stretches(a, first, count, g);
+  const bool there = columns.has(first, count) && !a.groups.exclude_nan;
   for (int k = 0; k < a.rewards; k += 8) {
     const int some = static_cast<int>(smaller(8, a.rewards - k));
-    row_source columns = a.reward;
-    columns.data = a.column(k).data;
-    load_columns(columns, some, a.samples, first, count, reward, apart, level);
+    deviations_work w{this, &a, k, some, reward, apart};
+    if (there) {
+      w.rewards = columns.column(k, first), w.apart = columns.count;
+    } else {
+      row_source from = a.reward;
+      from.data = a.column(k).data;
+      load_columns(from, some, a.samples, first, count, reward, apart, level);
+    }
     if (a.groups.exclude_nan) exclude(a, k, some);
-    deviations_work w{this, &a, k, some};
     run_at<deviations_work>(level, w);
   }
 }
@@ -299,30 +333,53 @@ struct adaptive_work {
   }
 };
 
-// The rewards of the samples of some groups as columns, one of which is what group_map sees.
-struct column_scores {
-  static constexpr std::int64_t room = 4096;
-  const adaptive_arguments& a;
-  std::int64_t first = 0, count = 0;  // samples that are held
-  int reward = 0;
-  alignas(64) double held[room];
-
-  explicit column_scores(const adaptive_arguments& arguments) : a(arguments) {}
-  bool hold(std::int64_t from, std::int64_t samples, isa level) {
-    first = from, count = samples * a.rewards <= room ? samples : 0;
-    load_columns(a.reward, a.rewards, a.samples, first, static_cast<int>(count), held, static_cast<int>(count), level);
-    return count == samples;
-  }
-  void fill(std::int64_t from, int samples, double* to, isa level) const {
-    if (from < first || from + samples > first + count)
-      return load_strided(a.column(reward), from, samples, to, level);
-    std::memcpy(to, held + reward * count + (from - first), static_cast<std::size_t>(samples) * sizeof(double));
-  }
-};
-
 // What is to be done for the groups.
 struct adaptive_steps {
   bool moments, scales, samples;
+};
+
+// The scales of groups [first, last), by lanes of groups where the rule is written for them.
+template <class Rule>
+struct scale_job {
+  const Rule* rule;
+  const adaptive_arguments* arguments;
+  std::int64_t first, last;
+};
+template <class Rule>
+struct scale_work {
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(scale_job<Rule>& job) {
+    using V = lane<double, Level>;
+    const adaptive_arguments& a = *job.arguments;
+    if constexpr (requires(const basic_group_rewards<V>& groups) { job.rule->scale(groups, 0); }) {
+      for (std::int64_t g = job.first; g < job.last; g += V::width) lanes<V>(job, g);
+    } else {
+      for (std::int64_t g = job.first; g < job.last; ++g)
+        for (int k = 0; k < a.rewards; ++k) a.scale[a.cell(g, k)] = job.rule->scale(a.of_group(g), k);
+    }
+  }
+  // What stands behind the last of the groups belongs to other threads.
+  template <class V>
+  static inline __attribute__((always_inline)) void lanes(scale_job<Rule>& job, std::int64_t g) {
+    const adaptive_arguments& a = *job.arguments;
+    alignas(64) double number[most_rewards * V::width], mean[most_rewards * V::width], std[most_rewards * V::width],
+        scale[V::width];
+    const auto count = static_cast<std::size_t>(smaller(V::width, job.last - g));
+    basic_group_rewards<V> groups = a.groups_from<V>(g);
+    if (count < V::width) {
+      for (int k = 0; k < a.rewards; ++k) {
+        const auto take = [&](double* to, const double* from) {
+          for (std::size_t i = 0; i < V::width; ++i) to[k * V::width + i] = i < count ? from[a.cell(g, k) + i] : 0;
+        };
+        take(number, a.number), take(mean, a.mean), take(std, a.std);
+      }
+      groups.number = number, groups.mean_of = mean, groups.std_of = std, groups.stride = V::width;
+    }
+    for (int k = 0; k < a.rewards; ++k) {
+      job.rule->scale(groups, k).store(scale);
+      std::memcpy(a.scale + a.cell(g, k), scale, count * sizeof(double));
+    }
+  }
 };
 
 // One thread's part: of groups side by side the moments of the rewards, one reward after the other, the scales, and
@@ -347,8 +404,8 @@ class adaptive_thread {
     while (g < end) {
       const std::int64_t last = side_by_side(g, end);
       if (steps.moments) find_moments(g, last);
-      for (std::int64_t i = g; steps.scales && i < last; ++i)
-        for (int k = 0; k < a_.rewards; ++k) a_.scale[i * a_.rewards + k] = rule_.scale(a_.of_group(i), k);
+      scale_job<Rule> scales{&rule_, &a_, g, last};
+      if (steps.scales) run_at<scale_work<Rule>>(level_, scales);
       if (steps.samples)
         map_samples(g == 0 ? 0 : a_.begin(g), last == a_.groups.groups ? a_.samples : a_.begin(last), g);
       g = last;
@@ -376,9 +433,9 @@ class adaptive_thread {
     scores_.hold(a_.begin(g), a_.end(end - 1) - a_.begin(g), level_);
     for (int k = 0; k < a_.rewards; ++k) {
       scores_.reward = k;
-      groups_.mean = {a_.mean + k, a_.rewards, element::f64};
-      groups_.std = {a_.std + k, a_.rewards, element::f64};
-      groups_.count = {a_.number + k, a_.rewards, element::f64};
+      groups_.mean = {a_.mean + a_.cell(0, k), 1, element::f64};
+      groups_.std = {a_.std + a_.cell(0, k), 1, element::f64};
+      groups_.count = {a_.number + a_.cell(0, k), 1, element::f64};
       moments_.run(g, end, {}, nullptr);
     }
   }
@@ -387,7 +444,7 @@ class adaptive_thread {
     for (; first < end; first += tile_.width) {
       const int count = static_cast<int>(smaller(tile_.width, end - first));
       const auto samples = static_cast<std::size_t>(count);
-      tile_.load(a_, first, count, g, level_);
+      tile_.load(a_, first, count, g, scores_, level_);
       adaptive_job<Rule> job{&rule_, &a_, states_, &tile_, count};
       run_at<adaptive_work<Rule>>(level_, job);
       for (int i = 0; drops(rule_) && i < count; ++i)
@@ -432,9 +489,9 @@ status find_moments(const Exec& exec, const adaptive_arguments& a) {
   for (int k = 0; k < a.rewards; ++k) {
     group_arguments g = a.groups;
     g.score = a.column(k), g.out = {};
-    g.mean = {a.mean + k, a.rewards, element::f64};
-    g.std = {a.std + k, a.rewards, element::f64};
-    g.count = {a.number + k, a.rewards, element::f64};
+    g.mean = {a.mean + a.cell(0, k), 1, element::f64};
+    g.std = {a.std + a.cell(0, k), 1, element::f64};
+    g.count = {a.number + a.cell(0, k), 1, element::f64};
     if (const status s = group_map(exec, pass_on{}, g); !s.ok()) return s;
   }
   return {};

@@ -25,7 +25,9 @@ struct columns_work {
   template <class Level>
   static inline __attribute__((always_inline)) void run(columns_work& w) {
     using V = lane<double, Level>;
-    for (int i = 0; i < w.rows; i += 8)
+    int i = 0;
+    for (; w.columns == 4 && w.stride == 4 && i + 16 <= w.rows; i += 16) sixteen_of_four<V>(w, i);
+    for (; i < w.rows; i += 8)
       for (int c = 0; c < w.columns; c += 8) {
         V block[8];
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { block[k] = V::load(w.from + (i + k) * w.stride + c); });
@@ -34,6 +36,17 @@ struct columns_work {
           if (c + k < w.columns) block[k].store(w.to + (c + k) * w.apart + i);
         });
       }
+  }
+  // Two rows of four to a lane.
+  template <class V>
+  static inline __attribute__((always_inline)) void sixteen_of_four(columns_work& w, int i) {
+    V block[8];
+    unrolled<8>([&](auto k) PREFER_HD_LAMBDA { block[k] = V::load(w.from + 4 * i + 8 * k); });
+    transpose(block);
+    unrolled<4>([&](auto c) PREFER_HD_LAMBDA {
+      interleave(block[c], block[4 + c]);
+      block[c].store(w.to + c * w.apart + i), block[4 + c].store(w.to + c * w.apart + i + 8);
+    });
   }
 };
 
