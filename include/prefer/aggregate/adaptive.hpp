@@ -4,7 +4,6 @@
 
 #include <prefer/aggregate/adaptive_rules.hpp>
 #include <prefer/aggregate/decoupled.hpp>
-#include <prefer/backend/cpu/columns.hpp>
 #include <prefer/backend/cpu/weighted_moments.hpp>
 
 #include <cstddef>
@@ -167,27 +166,6 @@ inline void find_active(const cpu&, const adaptive_arguments& a) {
   }
 }
 
-// The rewards of the samples of some groups as columns, one of which is what group_map sees.
-struct column_scores {
-  static constexpr std::int64_t room = 4096;
-  const adaptive_arguments& a;
-  std::int64_t first = 0, count = 0;  // samples that are held
-  int reward = 0;
-  alignas(64) double held[room + 8] = {};  // a lane can be read behind the last one
-
-  explicit column_scores(const adaptive_arguments& arguments) : a(arguments) {}
-  bool has(std::int64_t from, int samples) const { return from >= first && from + samples <= first + count; }
-  const double* column(int k, std::int64_t from) const { return held + k * count + (from - first); }
-  void hold(std::int64_t from, std::int64_t samples, isa level) {
-    first = from, count = samples * a.rewards <= room ? samples : 0;
-    load_columns(a.reward, a.rewards, a.samples, first, static_cast<int>(count), held, static_cast<int>(count), level);
-  }
-  void fill(std::int64_t from, int samples, double* to, isa level) const {
-    if (!has(from, samples)) return load_strided(a.column(reward), from, samples, to, level);
-    std::memcpy(to, column(reward, from), static_cast<std::size_t>(samples) * sizeof(double));
-  }
-};
-
 // Samples side by side, a stretch of them for each group. Of many rewards fewer samples.
 struct adaptive_tile {
   static constexpr int most = 64, few = 16, overrun = 8;  // a lane is written behind a stretch
@@ -286,7 +264,7 @@ inline void adaptive_tile::load(const adaptive_arguments& a, std::int64_t first,
     const int some = static_cast<int>(smaller(8, a.rewards - k));
     deviations_work w{this, &a, k, some, reward, apart};
     if (there) {
-      w.rewards = columns.column(k, first), w.apart = columns.count;
+      w.rewards = columns.of(k, first), w.apart = columns.count;
     } else {
       row_source from = a.reward;
       from.data = a.column(k).data;
@@ -393,7 +371,7 @@ class adaptive_thread {
         states_(states),
         level_(level),
         groups_(a.groups),
-        scores_(a),
+        scores_{a.reward, a.rewards, a.samples},
         job_(group_job<unchanged>::of(pass_, scores_, groups_, level)),
         moments_(job_),
         tile_(a.rewards) {
@@ -402,7 +380,7 @@ class adaptive_thread {
 
   void run(std::int64_t g, std::int64_t end, const adaptive_steps& steps) {
     while (g < end) {
-      const std::int64_t last = side_by_side(g, end);
+      const std::int64_t last = scores_.side_by_side(a_.groups.scores, g, end);
       if (steps.moments) find_moments(g, last);
       scale_job<Rule> scales{&rule_, &a_, g, last};
       if (steps.scales) run_at<scale_work<Rule>>(level_, scales);
@@ -424,15 +402,10 @@ class adaptive_thread {
   group_thread<unchanged> moments_;
   adaptive_tile tile_;
 
-  std::int64_t side_by_side(std::int64_t g, std::int64_t end) const {
-    const std::int64_t first = a_.begin(g), most = first + column_scores::room / a_.rewards;
-    for (++g; g < end && a_.end(g) <= most;) ++g;
-    return g;
-  }
   void find_moments(std::int64_t g, std::int64_t end) {
-    scores_.hold(a_.begin(g), a_.end(end - 1) - a_.begin(g), level_);
+    scores_.hold(a_.groups.scores, g, end, level_);
     for (int k = 0; k < a_.rewards; ++k) {
-      scores_.reward = k;
+      scores_.column = k;
       groups_.mean = {a_.mean + a_.cell(0, k), 1, element::f64};
       groups_.std = {a_.std + a_.cell(0, k), 1, element::f64};
       groups_.count = {a_.number + a_.cell(0, k), 1, element::f64};
@@ -514,8 +487,7 @@ status map_groups(const cpu& exec, const Rule& rule, const adaptive_arguments& a
   if (const status s = resolve_isa(exec, level); !s.ok()) return s;
   for (int k = 0; k < a.rewards; ++k) a.weights[k] = read_item<double>(a.weight, k);
   if (a.groups.groups == 0) std::memset(a.keep, 0, static_cast<std::size_t>(a.samples));
-  bool shared = false;
-  for (std::int64_t g = 0; g < a.groups.groups; ++g) shared |= a.end(g) - a.begin(g) >= shared_group;
+  const bool shared = threads_share(a.groups);
   if (shared)
     if (const status s = find_moments(exec, a); !s.ok()) return s;
   double states[most_rewards];

@@ -676,6 +676,13 @@ class group_thread {
   }
 };
 
+// Whether a group is so long that threads share it.
+inline bool threads_share(const group_arguments& a) {
+  bool any = false;
+  for (std::int64_t g = 0; g < a.groups; ++g) any |= range_of(a.scores, g).size() >= shared_group;
+  return any;
+}
+
 // What the threads share during one call.
 template <class Function>
 class group_run {
