@@ -32,12 +32,11 @@ inline constexpr std::int64_t shared_group = std::int64_t{1} << 16;  // from her
 struct group_buffer {
   static constexpr int overrun = 2 * short_group, room = group_piece + overrun;
   static constexpr int groups_room = most_neighbours + 2 * groups_at_once;
-  const double* x;           // the scores
-  const float* floats;       // the scores, if these are the caller's floats; otherwise null
-  const std::uint8_t* keep;  // null: all
-  int groups;
-  int size;                        // of every group; -1 if they differ
-  std::int64_t from;               // place of the first score in its group
+  const double* x = own;                // the scores
+  const float* floats = nullptr;        // the scores, if these are the caller's floats
+  const std::uint8_t* keep = nullptr;   // null: all
+  int groups = 0, size = -1;            // size of every group; -1 if they differ
+  std::int64_t from = 0;                // place of the first score in its group
   int begin[groups_room + 1];      // of group i; the groups behind the last are empty
   double begins[groups_room + 1];  // the same
   alignas(64) double count[groups_room], mean[groups_room], squares[groups_room];
@@ -462,9 +461,7 @@ struct group_job {
 template <class Function>
 class group_thread {
  public:
-  explicit group_thread(const group_job<Function>& job) : job_(job), a_(*job.arguments) {
-    b_.groups = 0, b_.size = -1;
-  }
+  explicit group_thread(const group_job<Function>& job) : job_(job), a_(*job.arguments) {}
 
   // Groups [g, end) but for those that threads share. Either maps them or adds up their contributions.
   // False if there are any.
