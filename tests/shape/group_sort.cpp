@@ -69,7 +69,7 @@ TEST_CASE("the gradient is that of finite differences; MaxMin is a group of two"
 TEST_CASE("indices that are no permutation: units that several name get the sum, others nothing; outside is an error") {
   layer<float> g(1, 4), by_x(1, 4);
   layer<std::int32_t> index(1, 4);
-  g.fill([](std::int64_t, std::int64_t j) { return j + 1.0; });
+  g.fill([](std::int64_t, std::int64_t j) { return static_cast<double>(j) + 1; });
   for (int j : {0, 1, 2, 3}) index.of.at(j) = j < 2 ? 1 : 5 - j;
   const auto run = [&](prefer::content level) {
     return propagate_group_sort(cpu{.content = level}, {}, {g.read(), index.read()}, {by_x.write()});

@@ -145,7 +145,7 @@ TEST_CASE("on CUDA bad content is reported: indices outside of their group, nega
   stream s;
   layer<float> g(1, 4), by_x(1, 4);
   layer<std::int32_t> index(1, 4);
-  g.fill([](std::int64_t, std::int64_t j) { return j + 1.0; });
+  g.fill([](std::int64_t, std::int64_t j) { return static_cast<double>(j) + 1; });
   for (int j : {0, 1, 2, 3}) index.of.at(j) = j < 2 ? 1 : j == 2 ? 1 : 2;
   device<float> upstream(g.of), to(by_x.of);
   device<std::int32_t> places(index.of);

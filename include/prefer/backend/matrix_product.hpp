@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/call_checks.hpp>
 #include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/sort_entries.hpp>

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/content.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/call_checks.hpp>
 
 #include <cstdint>

@@ -35,7 +35,7 @@ struct product_work {
   };
 
   template <class Level>
-  static PREFER_HD void run(job& j) {
+  static inline __attribute__((always_inline)) void run(job& j) {
     using V = lane<T, Level>;
     const matrix_product_shape<T>& s = *j.shape;
     buffers b;
@@ -65,19 +65,19 @@ struct product_work {
   }
 
   template <class Level>
-  static PREFER_HD void strip(const buffers& b, int depth, int rows, int columns, T* out, std::int64_t step,
+  static inline __attribute__((always_inline)) void strip(const buffers& b, int depth, int rows, int columns, T* out, std::int64_t step,
                               bool first) {
     using V = lane<T, Level>;
     constexpr int at_once = product_rows<T, Level>;
     for (int i = 0; i < rows; i += at_once) {
       V sum[at_once];
-      unrolled<at_once>([&](auto r) PREFER_HD_LAMBDA { sum[r] = V(0); });
+      unrolled<at_once>([&](int r) PREFER_HD_LAMBDA { sum[r] = V(0); });
       for (int k = 0; k < depth; ++k) {
         const V x = V::load(b.right[k]);
-        unrolled<at_once>([&](auto r) PREFER_HD_LAMBDA { sum[r] = math::fma(V(b.left[k][i + r]), x, sum[r]); });
+        unrolled<at_once>([&](int r) PREFER_HD_LAMBDA { sum[r] = math::fma(V(b.left[k][i + r]), x, sum[r]); });
       }
       alignas(64) T row[at_once][V::width];
-      unrolled<at_once>([&](auto r) PREFER_HD_LAMBDA { sum[r].store(row[r]); });
+      unrolled<at_once>([&](int r) PREFER_HD_LAMBDA { sum[r].store(row[r]); });
       for (int r = 0; r < at_once && i + r < rows; ++r) {
         T* const to = out + (i + r) * step;
         for (int c = 0; c < columns; ++c) to[c] = first ? row[r][c] : to[c] + row[r][c];

@@ -14,13 +14,13 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-// As many rows at once as there are registers for.
+// As many rows at once as there are registers for (under nvcc a lane is an array of numbers, none in a register).
 template <class T, class Level>
-inline constexpr int product_rows = 8 / lane<T, Level>::count;
+inline constexpr int product_rows = lane<T, Level>::count < 8 ? 8 / lane<T, Level>::count : 1;
 
 // sum[r] += sum over columns of row[r][c] x[c], in T. With SkipZero an entry whose x is 0 may hold anything.
 template <class V, bool SkipZero, int Rows, class S, class T = typename V::element_type>
-PREFER_HD void add_row_products(const S* const (&row)[Rows], const T* x, std::int64_t from, std::int64_t to,
+PREFER_HD void add_row_products(const S* const* row, const T* x, std::int64_t from, std::int64_t to,
                                 double (&sum)[Rows]) {
   const std::int64_t whole = from + (to - from) / V::width * V::width;
   V lanes[Rows];
@@ -42,7 +42,7 @@ PREFER_HD void add_row_products(const S* const (&row)[Rows], const T* x, std::in
 
 // to[c] += sum over rows of factor[r] row[r][c].
 template <class V, int Rows, class S, class T = typename V::element_type>
-PREFER_HD void add_rows(const S* const (&row)[Rows], const T (&factor)[Rows], std::int64_t from, std::int64_t to,
+PREFER_HD void add_rows(const S* const* row, const T (&factor)[Rows], std::int64_t from, std::int64_t to,
                         T* sum) {
   const std::int64_t whole = from + (to - from) / V::width * V::width;
   V lanes[Rows];

@@ -155,7 +155,7 @@ struct game_product_work {
     double sum[Rows] = {};
     for (int r = 0; r < Rows; ++r) p[r] = &j.table(i + r, 0);
     for (std::int64_t from = 0; from < j.n; from += product_tile)
-      add_row_products<lane<T, Level>, true>(p, j.weight, from, smaller(from + product_tile, j.n), sum);
+      add_row_products<lane<T, Level>, true, Rows>(p, j.weight, from, smaller(from + product_tile, j.n), sum);
     for (int r = 0; r < Rows; ++r) j.wins[i + r] = j.games->can_play(j.b, i + r) ? sum[r] : 0;
   }
 

@@ -36,7 +36,7 @@ struct norm_sum_job {
 };
 struct norm_sum_work {
   template <class Level>
-  static PREFER_HD void run(norm_sum_job& j) {
+  static inline __attribute__((always_inline)) void run(norm_sum_job& j) {
     const norm_sums& s = *j.sums;
     const std::int64_t piece = matrix_piece(s.rows);
     for (std::int64_t p = j.first; p < j.last; ++p) {
@@ -46,7 +46,7 @@ struct norm_sum_work {
     }
   }
   template <class Level>
-  static PREFER_HD void row(const norm_sums& s, std::int64_t i, double* columns) {
+  static inline __attribute__((always_inline)) void row(const norm_sums& s, std::int64_t i, double* columns) {
     using V = lane<double, Level>;
     const source from{static_cast<const char*>(s.matrix.data) + i * s.matrix.row_stride * size_of(s.matrix.type),
                       s.matrix.stride, s.matrix.type};
