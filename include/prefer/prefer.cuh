@@ -136,4 +136,5 @@
 #include <prefer/shape/gradient_penalty.cuh>
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
+#include <prefer/shape/smoothness.cuh>
 #include <prefer/shape/value_bounds.cuh>
