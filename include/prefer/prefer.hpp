@@ -145,5 +145,7 @@
 #include <prefer/shape/gradient_penalty.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
+#include <prefer/shape/segmentation.hpp>
 #include <prefer/shape/smoothness.hpp>
+#include <prefer/shape/step_reward.hpp>
 #include <prefer/shape/value_bounds.hpp>
