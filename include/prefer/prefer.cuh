@@ -136,6 +136,9 @@
 #include <prefer/shape/gradient_penalty.cuh>
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
+#include <prefer/shape/segmentation.cuh>
+#include <prefer/shape/smoothness.cuh>
+#include <prefer/shape/step_reward.cuh>
 #include <prefer/shape/value_bounds.cuh>
 #include <prefer/advantage/baseline.cuh>
 #include <prefer/loss/covariance_tokens.cuh>

@@ -145,6 +145,9 @@
 #include <prefer/shape/gradient_penalty.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
+#include <prefer/shape/segmentation.hpp>
+#include <prefer/shape/smoothness.hpp>
+#include <prefer/shape/step_reward.hpp>
 #include <prefer/shape/value_bounds.hpp>
 #include <prefer/advantage/baseline.hpp>
 #include <prefer/loss/covariance_tokens.hpp>
