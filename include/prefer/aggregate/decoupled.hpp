@@ -107,8 +107,8 @@ status add_advantages(const cpu& exec, const Rule& rule, const row_source& rewar
     weighted_line<Rule> line{rule, weight, 0};
     group_arguments some = a;
     column_scores scores{reward, rewards, a.scores.tokens};
-    const auto job = group_job<advantage_line>::of(line, scores, some, level);
-    group_thread<advantage_line> thread(job);
+    const auto job = group_job<line_or_zero>::of(line, scores, some, level);
+    group_thread<line_or_zero> thread(job);
     for (std::int64_t g = n * block / blocks, end = n * last / blocks; g < end;) {
       const std::int64_t next = scores.side_by_side(a.scores, g, end);
       scores.hold(a.scores, g, next, level);
