@@ -551,6 +551,7 @@ struct lane {
     return r;
   }
 
+#if !defined(__CUDACC__) && defined(__x86_64__)
   // a * b - c with one rounding, whatever a compiler makes of products and differences. Only for levels that has_fma
   // holds for.
   friend PREFER_HD lane fused_difference(const lane& a, const lane& b, const lane& c) requires(detail::has_fma<Level>) {
@@ -558,6 +559,7 @@ struct lane {
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::fuse<T>(r.v[i], b.v[i], c.v[i]); });
     return r;
   }
+#endif
 
   // The square root, correctly rounded at every level.
   friend PREFER_HD lane sqrt(const lane& a) {

@@ -354,10 +354,10 @@ struct slopes_loop {
   }
 
   // Of a body with one sum there is a loop for each type, as of its terms.
-  template <class V>
-  static PREFER_HD void find(const Body& body, const column_distance<V, Body>& distance,
-                             const typename Body::coefficients& c, const row_pieces::piece& piece, int begin, int count,
-                             char* to, element type, const char* later) {
+  template <class V, class Coefficients>
+  static PREFER_HD void find(const Body& body, const column_distance<V, Body>& distance, const Coefficients& c,
+                             const row_pieces::piece& piece, int begin, int count, char* to, element type,
+                             const char* later) {
     const int size = size_of(type);
     const auto put = [&](const V& x, int g) PREFER_HD_LAMBDA {
       if (later != nullptr) __builtin_prefetch(later + g * size, 1);
