@@ -39,6 +39,18 @@ TEST_CASE("covariances add up to the batch's; equal advantages have none, and th
   CHECK(c.count.at(0) == 0);
 }
 
+TEST_CASE("clip_cov: bounds are strict, and at least one token is chosen if any may be") {
+  const double policy[] = {-1, -3}, advantage[] = {1, -1};  // two covariances of 1
+  const auto chosen = [&](double least, double most) {
+    std::int32_t count = -1;
+    check(covariance_tokens(cpu{}, clip_cov{.fraction = 1e-9, .least = least, .most = most},
+                            {.policy = {policy, 2}, .advantage = {advantage, 2}, .old_policy = {policy, 2}},
+                            {.count = {&count, 1}}));
+    return count;
+  };
+  CHECK((chosen(1, 5) == 0 && chosen(0.5, 1) == 0 && chosen(0.5, 5) == 1));
+}
+
 TEST_CASE("clip_cov chooses every eligible token equally often, another seed others, the same seed the same") {
   covariance_case<double> c(64, 1, false);
   host_side side;
@@ -93,6 +105,11 @@ TEST_CASE("parts of a batch that share their totals have the covariances of the 
   CHECK(allocation_count() == before);
   CHECK(s.ok());
   for (std::size_t i = 0; i < own.size(); ++i) CHECK(own[i] == covariance[i + 25000]);
+  // Totals in and out at once: out come those of the part.
+  std::vector<float> both(own.size());
+  check(covariance_tokens(cpu{}, top_covariance{}, in, {.covariance = {both.data(), rest}, .totals = {totals[1], 3}}));
+  CHECK(both == own);
+  CHECK(totals[1][0] < totals[0][0]);
   for (const char* name : {"clip_cov", "top_covariance"})
     for (const char* tag : {"threads", "allocation"}) covers(name, tag);
 }

@@ -45,6 +45,11 @@ TEST_CASE("equal weights: the effective size is their number; one that outweighs
   check(normalize_importance(cpu{}, {.weight = {zeros, 2}, .totals = {totals, importance_totals_size}},
                              {.weight = {out, 2}}));
   CHECK((out[0] == 0 && out[1] == 0));
+  const double opposite[2] = {-1, 1};  // their mean is 0, and so are they
+  check(importance_totals(cpu{}, {.weight = {opposite, 2}}, {totals, importance_totals_size}));
+  check(normalize_importance(cpu{}, {.weight = {opposite, 2}, .totals = {totals, importance_totals_size}},
+                             {.weight = {out, 2}}));
+  CHECK((out[0] == 0 && out[1] == 0));
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include <select/side.hpp>
 
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 // Totals and normalised weights by their definitions, in long double, on either side.
@@ -31,7 +32,7 @@ struct totals_case {
     noise random(static_cast<std::uint64_t>(n + 1));
     for (std::int64_t i = 0; i < n; ++i) {
       const double u = random.uniform(0, 1);
-      weight.set(i, u < 0.1 ? 0 : u > 0.9 ? 2 : std::exp(random.uniform(-8, 2)));
+      weight.set(i, u < 0.1 ? 0 : u > 0.9 ? 2 : std::exp(random.uniform(-8, std::is_same_v<S, double> ? 22 : 2)));
       mask.at(i) = !masked || random.uniform(0, 1) < 0.7;
       if (!mask.at(i)) weight.set(i, not_a_number);
     }

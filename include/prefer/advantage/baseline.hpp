@@ -183,7 +183,8 @@ struct baseline_work {
       count = static_cast<int>(smaller(tile_items, end - first));
       load_strided(a.groups.score, first, count, x, level);
       if (Rule::reads_weight) load_strided(a.weight, first, count, w, level);
-      for (int i = 0; i < count; ++i) keep[i] = a.takes(first + i, x[i]);
+      const bool all = a.groups.scores.mask.data == nullptr && !a.groups.exclude_nan;
+      for (int i = 0; i < count; ++i) keep[i] = all || a.takes(first + i, x[i]);
     }
     void best_of(int from, int number, std::int64_t place, best_scores& b) const {
       for (int i = 0; i < number; ++i)
@@ -197,19 +198,57 @@ struct baseline_work {
     }
   };
 
-  // Sums over a group, its scores dealt to the elements of a lane.
+  // Which of `number` scores from one on are in a lane, and selected.
   template <class V>
-  struct sums {
-    V terms, weights;
-    sums() : terms(0), weights(0) {}
+  static inline __attribute__((always_inline)) auto inside(const tile& t, int from, int i, int number) {
+    return V::mask::load(t.keep + from + i) & (V::index() + V(static_cast<double>(i)) < V(static_cast<double>(number)));
+  }
 
+  // The best of a group and its sums, the scores dealt to the elements of a lane. Only rules whose advantage is the
+  // best's need to know which that is, and the second.
+  template <class V>
+  struct group_pass {
+    V most, count, spoil, terms, weights;
+    best_scores known;
+    group_pass() : most(-math::detail::infinity<double>()), count(0), spoil(0), terms(0), weights(0) {}
+
+    inline __attribute__((always_inline)) void look(const tile& t, int from, int number, std::int64_t place) {
+      if (Rule::of_best_only) return t.best_of(from, number, place, known);
+      for (int i = 0; i < number; i += V::width) {
+        const auto here = inside<V>(t, from, i, number);
+        const V x = V::load(t.x + from + i);
+        most = math::max(select(here, x, most), most);
+        count += select(here, V(1), V(0));
+        spoil += select(here, math::nan_of(x), V(0));
+      }
+    }
+    inline __attribute__((always_inline)) best_scores best() const {
+      if (Rule::of_best_only) return known;
+      alignas(64) double each[V::width];
+      most.store(each);
+      best_scores b;
+      for (const double x : each) b.best = x > b.best ? x : b.best;
+      b.second = b.best, b.at = 0;
+      b.count = static_cast<std::int64_t>(count.sum()), b.spoiled = math::is_nan(spoil.sum());
+      return b;
+    }
     inline __attribute__((always_inline)) void add(const Rule& rule, const tile& t, int from, int number, double best) {
       for (int i = 0; i < number; i += V::width) {
-        const auto inside = V::mask::load(t.keep + from + i) &
-                            (V::index() + V(static_cast<double>(i)) < V(static_cast<double>(number)));
+        const auto here = inside<V>(t, from, i, number);
         const V w = Rule::reads_weight ? V::load(t.w + from + i) : V(1);
-        terms += select(inside, rule.term(V::load(t.x + from + i) - V(best), w), V(0)).settled();
-        weights += select(inside, rule.weight(w), V(0)).settled();
+        terms += select(here, rule.term(V::load(t.x + from + i) - V(best), w), V(0)).settled();
+        weights += select(here, rule.weight(w), V(0)).settled();
+      }
+    }
+    // A lane may reach into the next group, whose scores it leaves as they are.
+    static inline __attribute__((always_inline)) void answer(const baseline_of_group& g, tile& t, int from, int number,
+                                                             std::int64_t place) {
+      if (Rule::of_best_only) return t.answer(g, from, number, place);
+      for (int i = 0; i < number; i += V::width) {
+        const V x = V::load(t.x + from + i), own = (x - V(g.known.best)) - V(g.below);
+        const auto in_group = V::index() + V(static_cast<double>(i)) < V(static_cast<double>(number));
+        const auto here = inside<V>(t, from, i, number);
+        select(in_group, select(here, own, V(0)), x).store(t.x + from + i);
       }
     }
   };
@@ -221,7 +260,7 @@ struct baseline_work {
     const baseline_arguments& a = *job.arguments;
     const Rule rule = *job.rule;
     tile t = {};
-    const auto finish = [&](std::int64_t g, const best_scores& b, const sums<V>& s) {
+    const auto finish = [&](std::int64_t g, const best_scores& b, const group_pass<V>& s) {
       const auto found = baseline_of_group::make(rule, b, s.terms.sum(), s.weights.sum());
       write_item(a.baseline, g, true, found.value(), false);
       return found;
@@ -235,13 +274,13 @@ struct baseline_work {
         end = further;
       }
       if (first.size() > tile_items) {
-        best_scores b;
-        sums<V> s;
-        each_tile(a, t, first, level, [&](std::int64_t at) { t.best_of(0, t.count, at - first.begin, b); });
+        group_pass<V> s;
+        each_tile(a, t, first, level, [&](std::int64_t at) { s.look(t, 0, t.count, at - first.begin); });
+        const best_scores b = s.best();
         each_tile(a, t, first, level, [&](std::int64_t) { s.add(rule, t, 0, t.count, b.best); });
         const auto found = finish(g++, b, s);
         each_tile(a, t, first, level, [&](std::int64_t at) {
-          t.answer(found, 0, t.count, at - first.begin);
+          s.answer(found, t, 0, t.count, at - first.begin);
           t.store(a, at, level);
         });
         continue;
@@ -250,11 +289,11 @@ struct baseline_work {
       for (; g < next; ++g) {
         const token_range own = range_of(a.groups.scores, g);
         const int from = static_cast<int>(own.begin - first.begin), number = static_cast<int>(own.size());
-        best_scores b;
-        sums<V> s;
-        t.best_of(from, number, 0, b);
+        group_pass<V> s;
+        s.look(t, from, number, 0);
+        const best_scores b = s.best();
         s.add(rule, t, from, number, b.best);
-        t.answer(finish(g, b, s), from, number, 0);
+        s.answer(finish(g, b, s), t, from, number, 0);
       }
       t.store(a, first.begin, level);
     }

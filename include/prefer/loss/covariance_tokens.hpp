@@ -74,10 +74,11 @@ struct clip_cov {
   }
   // The tokens of the lowest keys are chosen; one of left_out never is.
   PREFER_HD std::uint64_t key(const covarying_token& t) const {
+    if (!(t.covariance > least.as<double>() && t.covariance < most.as<double>())) return detail::left_out;
     const double ratio = math::exp(t.log_ratio);
-    const bool clipped =
-        t.advantage > 0 ? ratio > 1 + clip_high.as<double>() : t.advantage < 0 && ratio < 1 - clip_low.as<double>();
-    if (clipped || !(t.covariance > least.as<double>() && t.covariance < most.as<double>())) return detail::left_out;
+    const bool above = t.advantage > 0 && ratio > 1 + clip_high.as<double>();
+    const bool below = t.advantage < 0 && ratio < 1 - clip_low.as<double>();
+    if (above || below) return detail::left_out;
     return draw_pair(seed.get(), 0x636c69705f636f76u, static_cast<std::uint64_t>(t.index)).first & ~std::uint64_t{1};
   }
   PREFER_HD double weight(bool chosen) const { return chosen ? 0 : 1; }
