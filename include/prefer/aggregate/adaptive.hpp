@@ -68,9 +68,7 @@ struct adaptive_arguments {
   PREFER_HD basic_group_rewards<V> groups_from(std::int64_t g) const {
     return {rewards, number + g, mean + g, std + g, weights, groups.groups};
   }
-  PREFER_HD group_rewards of_group(std::int64_t g) const {
-    return groups_from<double>(g);
-  }
+  PREFER_HD group_rewards of_group(std::int64_t g) const { return groups_from<double>(g); }
   PREFER_HD std::int64_t begin(std::int64_t g) const {
     return load_index(groups.scores.begin, groups.scores.begin_type, g * groups.scores.begin_stride);
   }

@@ -19,7 +19,8 @@
 //   struct rule {
 //     constexpr status check() const;
 //     whitening batch() const;                                            // what happens to the results over the batch
-//     PREFER_HD double scale(const group_rewards& g, int k) const;        // row[k] is d_k times this; may be a template
+//     PREFER_HD double scale(const group_rewards& g, int k) const;        // row[k] is d_k times this; may be a
+//     template
 //                                                      // on V of basic_group_rewards<V>: lanes of groups on the CPU
 //     template <class Row> PREFER_HD auto operator()(const Row& r) const;  // the advantage, before whitening
 //

@@ -221,8 +221,7 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
           each.score.data = static_cast<const char*>(reward.data) + k * reward.stride * size_of(reward.type);
           if (const status s = detail::check_group_content(rest, each); !s.ok()) return s;
         }
-        if (const status s =
-                detail::add_advantages(rest, rule.rule, reward, static_cast<int>(rewards), weight, each);
+        if (const status s = detail::add_advantages(rest, rule.rule, reward, static_cast<int>(rewards), weight, each);
             !s.ok())
           return s;
         groups.score = {static_cast<const double*>(sums), n};

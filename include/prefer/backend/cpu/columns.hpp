@@ -90,7 +90,7 @@ struct column_scores {
   int columns = 0;
   std::int64_t samples = 0;  // rows
   int column = 0;
-  std::int64_t first = 0, count = 0;         // rows that are held
+  std::int64_t first = 0, count = 0;       // rows that are held
   alignas(64) double held[room + 8] = {};  // a lane can be read behind the last one
 
   // The groups from number g on, at least one and at most up to `end`, that can be held together.
@@ -113,9 +113,9 @@ struct column_scores {
       std::memcpy(to, of(column, from), static_cast<std::size_t>(number) * sizeof(double));
       return;
     }
-    load_strided({static_cast<const char*>(rows.data) + column * rows.stride * size_of(rows.type), rows.row_stride,
-                  rows.type},
-                 from, number, to, level);
+    load_strided(
+        {static_cast<const char*>(rows.data) + column * rows.stride * size_of(rows.type), rows.row_stride, rows.type},
+        from, number, to, level);
   }
 };
 

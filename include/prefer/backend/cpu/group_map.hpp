@@ -32,13 +32,13 @@ inline constexpr std::int64_t shared_group = std::int64_t{1} << 16;  // from her
 struct group_buffer {
   static constexpr int overrun = 2 * short_group, room = group_piece + overrun;
   static constexpr int groups_room = most_neighbours + 2 * groups_at_once;
-  const double* x = own;                // the scores
-  const float* floats = nullptr;        // the scores, if these are the caller's floats
-  const std::uint8_t* keep = nullptr;   // null: all
-  int groups = 0, size = -1;            // size of every group; -1 if they differ
-  std::int64_t from = 0;                // place of the first score in its group
-  int begin[groups_room + 1];      // of group i; the groups behind the last are empty
-  double begins[groups_room + 1];  // the same
+  const double* x = own;               // the scores
+  const float* floats = nullptr;       // the scores, if these are the caller's floats
+  const std::uint8_t* keep = nullptr;  // null: all
+  int groups = 0, size = -1;           // size of every group; -1 if they differ
+  std::int64_t from = 0;               // place of the first score in its group
+  int begin[groups_room + 1];          // of group i; the groups behind the last are empty
+  double begins[groups_room + 1];      // the same
   alignas(64) double count[groups_room], mean[groups_room], squares[groups_room];
   alignas(64) double own[room] = {}, y[room];
   alignas(64) std::uint8_t flags[room] = {};
@@ -72,12 +72,6 @@ struct moments_work {
     inline __attribute__((always_inline)) V scores(int at) const {
       return b.floats != nullptr ? V::load(b.floats + at) : V::load(b.x + at);
     }
-    // Eight rows of eight scores that lie `apart` from each other.
-    template <class Score>
-    static inline __attribute__((always_inline)) void load_rows(const Score* x, int apart, V (&row)[8]) {
-      unrolled<8>([&](auto k) PREFER_HD_LAMBDA { row[k] = V::load(x + apart * k); });
-    }
-
     // One group along lanes: the sum of f(scores) of those that are its own and selected. Whole lanes of a group
     // without a mask are not masked: comparing costs more than adding.
     template <class F>
@@ -124,20 +118,21 @@ struct moments_work {
         return tree<Count / 2>(s) + tree<Count / 2>(s + Count / 2);
     }
 
-    // Eight groups, one per element; column j has the scores number j of all of them, and `chosen` a 1 for each that
-    // there is and that is selected.
+    // Eight groups, one per element; column j has the scores number j of all of them, then their distances from the
+    // first, and `chosen` a 1 for each that there is and that is selected. Adding a 0 for what is not there changes
+    // nothing.
     struct columns {
       V x[short_group], chosen[short_group];
       int largest;
 
-      // The sum of f(scores) of every group. Adding a 0 for what is not there changes nothing.
-      template <bool Guarded, class F>
-      inline __attribute__((always_inline)) V sum(const F& f) const {
+      template <bool Guarded>
+      inline __attribute__((always_inline)) V squares(const V& apart) const {
         V all(0);
         for (int j = 0; j < largest; j += 8) {
           V s[8];
           unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
-            s[k] = f(x[j + k]).settled();
+            const V of_mean = x[j + k] - apart;
+            s[k] = (of_mean * of_mean).settled();
             if constexpr (Guarded) s[k] = select(chosen[j + k] > V(0), s[k], V(0));
           });
           all += tree<8>(s);
@@ -145,39 +140,61 @@ struct moments_work {
         return all;
       }
     };
-    template <bool Guarded>
-    inline __attribute__((always_inline)) void across(int i, const columns& c, const V& kept, const V& pivot) const {
-      const V apart = c.template sum<Guarded>([&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
-      const V squares = c.template sum<Guarded>([&](const V& v) PREFER_HD_LAMBDA {
-        const V d = (v - pivot) - apart;
-        return d * d;
-      });
+    inline __attribute__((always_inline)) void store(int i, const V& kept, const V& mean, const V& squares) const {
       const mask any = kept > V(0);
       kept.store(b.count + i);
-      select(any, pivot + apart, V(0)).store(b.mean + i);
+      select(any, mean, V(0)).store(b.mean + i);
       select(any, squares, V(0)).store(b.squares + i);
+    }
+    // Columns j to j + 7 of groups i to i + 7.
+    inline __attribute__((always_inline)) void load_columns(int i, int j, V (&column)[8]) const {
+      if (b.floats != nullptr)
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + b.begin[i + k] + j); });
+      else
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + b.begin[i + k] + j); });
+      transpose(column);
+    }
+    // Groups of one size, a multiple of eight; those behind the last have none.
+    inline __attribute__((always_inline)) void even(int i) const {
+      columns c;
+      c.largest = b.size;
+      V first(0), all(0);
+      for (int j = 0; j < c.largest; j += 8) {
+        V column[8];
+        load_columns(i, j, column);
+        if (j == 0) first = column[0];
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = column[k] = (column[k] - first).settled(); });
+        all += tree<8>(column);
+      }
+      const V size = V::load(b.begins + i + 1) - V::load(b.begins + i), apart = all / size;
+      store(i, size, first + apart, c.template squares<false>(apart));
     }
     // The `count` groups from number i on; what stands behind their moments is overwritten.
     inline __attribute__((always_inline)) void eight(int i, int count, int largest) const {
       columns c;
-      c.largest = largest;
-      for (int j = 0; j < largest; j += 8) {
-        V row[8];
-        if (b.floats != nullptr)
-          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { row[k] = V::load(b.floats + b.begin[i + k] + j); });
-        else
-          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { row[k] = V::load(b.x + b.begin[i + k] + j); });
-        transpose(row);
-        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = row[k]; });
-      }
+      c.x[0] = V(0), c.largest = largest;
       const V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
-      const V sizes = select(index < V(static_cast<double>(count)), size, V(0));
-      if (b.keep == nullptr && b.size > 0 && largest % 8 == 0) return across<false>(i, c, sizes, c.x[0]);
-      for (int j = 0; j < largest; ++j) c.chosen[j] = select(V(static_cast<double>(j)) < sizes, V(1), V(0));
-      for (int j = largest; j < (largest + 7) / 8 * 8; ++j) c.chosen[j] = V(0);
-      V pivot = c.x[0], kept = sizes;
-      if (b.keep != nullptr) kept = choose(i, c, pivot);
-      across<true>(i, c, kept, pivot);
+      V kept = select(index < V(static_cast<double>(count)), size, V(0));
+      for (int j = 0; j < largest; j += 8) {
+        V column[8];
+        load_columns(i, j, column);
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+          c.x[j + k] = column[k];
+          c.chosen[j + k] = select(V(static_cast<double>(j + k)) < kept, V(1), V(0));
+        });
+      }
+      V first = c.x[0], all(0);
+      if (b.keep != nullptr) kept = choose(i, c, first);
+      for (int j = 0; j < largest; j += 8) {
+        V d[8];
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+          d[k] = select(c.chosen[j + k] > V(0), (c.x[j + k] - first).settled(), V(0));
+          c.x[j + k] = d[k];
+        });
+        all += tree<8>(d);
+      }
+      const V apart = all / kept;
+      store(i, kept, first + apart, c.template squares<true>(apart));
     }
     // Leaves only what is selected: the first score of each group, and how many there are.
     inline __attribute__((always_inline)) V choose(int i, columns& c, V& pivot) const {
@@ -209,23 +226,20 @@ struct moments_work {
       });
       mean = column[0] + apart, squares = tree<Size>(d);
     }
-    // All groups, of 4, 8 or 16 scores. Of the first a row has two, and a column one score of every other group.
+    // All groups, of 4 or 8 scores: 64 scores at a time. Of the small ones a row has two, and a column one score of
+    // every other group.
     template <int Size>
     inline __attribute__((always_inline)) void all_of_few() const {
-      constexpr int sets = Size == 4 ? 2 : 1, width = Size == 16 ? 16 : 8, apart = Size == 4 ? 8 : Size;
+      constexpr int sets = 8 / Size;
       for (int i = 0; i < b.groups; i += groups_at_once * sets) {
-        V column[width], mean[sets], squares[sets];
-        unrolled<width / 8>([&](auto part) PREFER_HD_LAMBDA {
-          V row[8];
-          if (b.floats != nullptr)
-            load_rows(b.floats + i * Size + 8 * part, apart, row);
-          else
-            load_rows(b.x + i * Size + 8 * part, apart, row);
-          transpose(row);
-          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[8 * part + k] = row[k]; });
-        });
+        V column[8], mean[sets], squares[sets];
+        if (b.floats != nullptr)
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + i * Size + 8 * k); });
+        else
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + i * Size + 8 * k); });
+        transpose(column);
         unrolled<sets>([&](auto k) PREFER_HD_LAMBDA { few<Size>(column + Size * k, mean[k], squares[k]); });
-        if constexpr (Size == 4) interleave(mean[0], mean[1]), interleave(squares[0], squares[1]);
+        if constexpr (sets == 2) interleave(mean[0], mean[1]), interleave(squares[0], squares[1]);
         unrolled<sets>([&](auto k) PREFER_HD_LAMBDA {
           const int at = i + groups_at_once * k;
           V(static_cast<double>(Size)).store(b.count + at);
@@ -238,7 +252,10 @@ struct moments_work {
       if (b.keep == nullptr) {
         if (b.size == 4) return all_of_few<4>();
         if (b.size == 8) return all_of_few<8>();
-        if (b.size == 16) return all_of_few<16>();
+        for (int i = 0; b.size > 0 && b.size <= short_group && b.size % 8 == 0; i += groups_at_once) {
+          if (i >= b.groups) return;
+          even(i);
+        }
       }
       for (int i = 0; i < b.groups;) {
         int count = groups_at_once, largest = b.size;
@@ -369,8 +386,7 @@ struct group_map_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(group_map_work& w) {
-    w.buffer->floats != nullptr ? groups<Level>(w, w.buffer->floats, w.to_floats)
-                                : groups<Level>(w, w.buffer->x, w.to);
+    w.buffer->floats != nullptr ? groups<Level>(w, w.buffer->floats, w.to_floats) : groups<Level>(w, w.buffer->x, w.to);
   }
 
  private:
@@ -597,8 +613,7 @@ class group_thread {
     const source& s = a_.score;
     const bool floats = s.type == element::f32 && (a_.out.data == nullptr || directly(element::f32));
     return !job_.computed && s.stride == 1 && a_.scores.mask.data == nullptr && !a_.exclude_nan &&
-           (floats || s.type == element::f64) &&
-           first + count + group_buffer::overrun <= a_.scores.tokens;
+           (floats || s.type == element::f64) && first + count + group_buffer::overrun <= a_.scores.tokens;
   }
   void load(std::int64_t first, int count) {
     b_.keep = nullptr, b_.floats = nullptr, b_.x = b_.own;
@@ -649,8 +664,7 @@ class group_thread {
     group_map_work<Function> w{&b_, functions(), doubles ? static_cast<double*>(out.data) + first : b_.y, nullptr};
     if (b_.floats != nullptr) w.to_floats = static_cast<float*>(out.data) + first;
     run_at<group_map_work<Function>>(job_.level, w);
-    if (b_.floats == nullptr && !doubles)
-      store_strided(out, first, count, b_.y, nullptr, a_.accumulate, job_.level);
+    if (b_.floats == nullptr && !doubles) store_strided(out, first, count, b_.y, nullptr, a_.accumulate, job_.level);
   }
 
   // f(first, count) of every piece of `r` in [begin, end), which is in the buffer then.

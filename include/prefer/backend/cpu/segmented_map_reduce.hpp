@@ -303,8 +303,9 @@ struct segment_work {
   }
 };
 
-// Whether n + 1 offsets rise from 0 or above. Side by side they are looked at in groups of known length, which compilers
-// make vectors of at -O2, by the sign of numbers whose differences cannot overflow unless one of them is negative.
+// Whether n + 1 offsets rise from 0 or above. Side by side they are looked at in groups of known length, which
+// compilers make vectors of at -O2, by the sign of numbers whose differences cannot overflow unless one of them is
+// negative.
 template <class Offset>
 bool offsets_rise(const Offset* p, std::int64_t n, std::int64_t stride) {
   using bits = std::make_unsigned_t<Offset>;
