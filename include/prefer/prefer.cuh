@@ -131,9 +131,12 @@
 #include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
 #include <prefer/select/validate.cuh>
+#include <prefer/shape/extension_gradient.cuh>
+#include <prefer/shape/gradient_penalty.cuh>
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
-#include <prefer/shape/gradient_penalty.cuh>
+#include <prefer/shape/lipschitz_projection.cuh>
+#include <prefer/shape/nearest_neighbors.cuh>
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
 #include <prefer/shape/segmentation.cuh>

@@ -139,10 +139,13 @@
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
 #include <prefer/select/validate.hpp>
+#include <prefer/shape/extension_gradient.hpp>
+#include <prefer/shape/gradient_penalty.hpp>
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
+#include <prefer/shape/lipschitz_projection.hpp>
 #include <prefer/shape/metric.hpp>
-#include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/nearest_neighbors.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
 #include <prefer/shape/segmentation.hpp>

@@ -139,8 +139,8 @@ struct fold_found {
 };
 
 // {points, queries, coordinates}: around lanes, tiles, pieces and tasks; few queries and many points.
-inline constexpr std::int64_t grid_shapes[][3] = {
-    {0, 3, 1}, {1, 1, 1}, {15, 17, 3}, {16, 16, 16}, {17, 1, 17}, {63, 65, 5}, {64, 64, 2}, {65, 130, 4}, {520, 3, 2}};
+inline constexpr std::int64_t grid_shapes[][3] = {{0, 3, 1},   {1, 1, 1},   {15, 17, 3},  {16, 16, 16}, {17, 1, 17},
+                                                  {63, 65, 5}, {64, 64, 2}, {65, 130, 4}, {520, 3, 2}};
 
 template <class T, class Side, class Exec>
 void check_pair_fold(prefer::pairs_among among, const Exec& change) {
@@ -181,7 +181,8 @@ void check_nearest(prefer::pairs_among among, const Exec& change) {
         bool right = true;
         for (std::int64_t e = 0; e < k; ++e) {
           const bool there = static_cast<std::size_t>(e) < wanted.size();
-          const auto& [apart, at] = there ? wanted[static_cast<std::size_t>(e)] : std::pair<T, std::int64_t>{HUGE_VAL, -1};
+          const auto& [apart, at] =
+              there ? wanted[static_cast<std::size_t>(e)] : std::pair<T, std::int64_t>{HUGE_VAL, -1};
           right = right && distance.at(q * k + e) == apart && point.at(q * k + e) == at;
         }
         CHECK(right);

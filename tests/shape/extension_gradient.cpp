@@ -45,16 +45,12 @@ void check_through_extend(const Metric& metric) {
   std::int64_t above[n], below[n];
   std::vector<double> by_value(n), by_point(n * 2);
   double by_constant;
-  check(extend(cpu{}, {.constant = p.constant}, metric, p.in(),
-               {.upper_index = {above, n}, .lower_index = {below, n}}));
-  check(extend_gradient(cpu{}, {.constant = p.constant}, metric,
-                        {.extension = p.in(),
-                         .upper_index = {above, n},
-                         .lower_index = {below, n},
-                         .value = {p.weight.data(), n}},
-                        {.value = {by_value.data(), n},
-                         .constant = {&by_constant, 1},
-                         .point = {by_point.data(), n, 2}}));
+  check(
+      extend(cpu{}, {.constant = p.constant}, metric, p.in(), {.upper_index = {above, n}, .lower_index = {below, n}}));
+  check(extend_gradient(
+      cpu{}, {.constant = p.constant}, metric,
+      {.extension = p.in(), .upper_index = {above, n}, .lower_index = {below, n}, .value = {p.weight.data(), n}},
+      {.value = {by_value.data(), n}, .constant = {&by_constant, 1}, .point = {by_point.data(), n, 2}}));
   const auto differs = [&](double& parameter) {
     const double at = parameter, h = 1e-6;
     parameter = at + h;
@@ -98,10 +94,8 @@ TEST_CASE("gradients: the same bits for any threads; nothing allocated with a wo
   host_side side;
   const extension_inputs<space::host> in = c.extension(side);
   check(extend(cpu{}, {}, metric::l2{}, in, {.upper_index = c.above.view(), .lower_index = c.below.view()}));
-  const extension_gradient_inputs<space::host> from{.extension = in,
-                                                    .upper_index = c.above.read(),
-                                                    .lower_index = c.below.read(),
-                                                    .value = c.from_value.read()};
+  const extension_gradient_inputs<space::host> from{
+      .extension = in, .upper_index = c.above.read(), .lower_index = c.below.read(), .value = c.from_value.read()};
   std::vector<float> value(n), point(n * width), value_again(n), point_again(n * width);
   double constant, constant_again;
   const extension_gradient_outputs<space::host> out{
@@ -114,10 +108,9 @@ TEST_CASE("gradients: the same bits for any threads; nothing allocated with a wo
   CHECK(done.ok());
   for (int threads : {1, 2, 3, 8}) {
     thread_pool pool(threads);
-    check(extend_gradient(cpu{.pool = pool}, {}, metric::l2{}, from,
-                          {.value = {value_again.data(), n},
-                           .constant = {&constant_again, 1},
-                           .point = {point_again.data(), n, width}}));
+    check(extend_gradient(
+        cpu{.pool = pool}, {}, metric::l2{}, from,
+        {.value = {value_again.data(), n}, .constant = {&constant_again, 1}, .point = {point_again.data(), n, width}}));
     CHECK((value == value_again && point == point_again && constant == constant_again));
   }
   const cpu less{.workspace = {memory.data(), memory.size() - 1}};

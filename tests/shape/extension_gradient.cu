@@ -11,7 +11,9 @@ TEST_CASE("on CUDA gradients by values, constant, points and queries are those o
   SUBCASE("float, elsewhere") { check_extension_gradient<float, device_side>(prefer::metric::l2{}, false); }
   SUBCASE("double, at the samples") { check_extension_gradient<double, device_side>(prefer::metric::l2{}, true); }
   SUBCASE("half, at the samples") { check_extension_gradient<prefer::half, device_side>(prefer::metric::l2{}, true); }
-  SUBCASE("bfloat16, elsewhere") { check_extension_gradient<prefer::bfloat16, device_side>(prefer::metric::l2{}, false); }
+  SUBCASE("bfloat16, elsewhere") {
+    check_extension_gradient<prefer::bfloat16, device_side>(prefer::metric::l2{}, false);
+  }
 }
 
 TEST_CASE("on CUDA gradients only enqueue, and can be captured and replayed; a bad index is reported and skipped") {
@@ -30,8 +32,7 @@ TEST_CASE("on CUDA gradients only enqueue, and can be captured and replayed; a b
       .value = side.read(from)};
   const prefer::extension_gradient_outputs<prefer::space::device> out{.value = by_value.view()};
   const device_array<char> memory(prefer::extension_gradient_workspace(side.exec, metric, in, out));
-  const prefer::cuda lent{
-      .stream = side.on.handle, .workspace = {memory.data, memory.count}, .report = word.data};
+  const prefer::cuda lent{.stream = side.on.handle, .workspace = {memory.data, memory.count}, .report = word.data};
   const auto call = [&] { prefer::check(prefer::extend_gradient(lent, {}, metric, in, out)); };
   const cudaGraphExec_t graph = capture(side.on.handle, call);
   side.on.wait();

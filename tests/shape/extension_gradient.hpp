@@ -61,7 +61,8 @@ struct gradient_case {
     long double difference = 0;
     for (std::int64_t i = 0; i < m; ++i)
       for (int which : {0, 1})
-        if (index(i, which) >= 0 && ((of_query || same) ? (row == i || row == index(i, which)) : row == index(i, which)))
+        if (index(i, which) >= 0 &&
+            ((of_query || same) ? (row == i || row == index(i, which)) : row == index(i, which)))
           difference += part(metric, i, which, row, of_query, d, h) - part(metric, i, which, row, of_query, d, -h);
     return static_cast<double>(difference / (2 * h));
   }

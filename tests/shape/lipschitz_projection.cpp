@@ -31,7 +31,12 @@ struct rough {
   std::int32_t rounds = -1;
 
   rough(std::int64_t count, std::int64_t dimensions, std::uint64_t seed)
-      : n(count), width(dimensions), x(static_cast<std::size_t>(n * width)), v(static_cast<std::size_t>(n)), w(v), f(v),
+      : n(count),
+        width(dimensions),
+        x(static_cast<std::size_t>(n * width)),
+        v(static_cast<std::size_t>(n)),
+        w(v),
+        f(v),
         component(static_cast<std::size_t>(n)) {
     noise random(seed);
     for (double& one : x) one = random.uniform(-1, 1);
@@ -107,7 +112,8 @@ TEST_CASE("larger batches, among them points on a line: to rounding, and no othe
     std::vector<double> g(p.v.size());
     for (const auto* values : {&p.v, &other.v, &p.f}) {
       check(extend(cpu{}, {.constant = constant}, metric::l2{},
-                   {.samples = {.point = {p.x.data(), n, width}, .value = {values->data(), n}}}, {.value = {g.data(), n}}));
+                   {.samples = {.point = {p.x.data(), n, width}, .value = {values->data(), n}}},
+                   {.value = {g.data(), n}}));
       double product = 0;
       for (std::size_t i = 0; i < g.size(); ++i) product += p.w[i] * (p.v[i] - p.f[i]) * (g[i] - p.f[i]);
       CHECK(product <= 1e-6 * weights);
@@ -122,8 +128,7 @@ TEST_CASE("fewer looks leave a larger error, and it is still one") {
   for (std::int64_t rounds : {1, 2, 3, 5}) {
     p.run({.constant = 0.3, .rounds = rounds});
     double away = 0, weights = 0;
-    for (std::size_t i = 0; i < p.v.size(); ++i)
-      away += p.w[i] * std::pow(p.f[i] - exact.f[i], 2), weights += p.w[i];
+    for (std::size_t i = 0; i < p.v.size(); ++i) away += p.w[i] * std::pow(p.f[i] - exact.f[i], 2), weights += p.w[i];
     CHECK(std::sqrt(away / weights) <= p.error + exact.error);
     CHECK((p.rounds == rounds && p.error <= last));
     last = p.error;
@@ -182,7 +187,8 @@ TEST_CASE("the projection: the same bits for any threads; nothing allocated with
   }
   const cpu less{.workspace = {memory.data(), memory.size() - 1}};
   CHECK(refused_argument(project(less, options, metric::l2{}, p.in(), p.out())) == "workspace");
-  const projection_gradient_inputs<space::host> from{.component = {p.component.data(), 150}, .gradient = {p.v.data(), 150}};
+  const projection_gradient_inputs<space::host> from{.component = {p.component.data(), 150},
+                                                     .gradient = {p.v.data(), 150}};
   std::vector<double> gradient(150), gradient_again(150);
   const projection_gradient_outputs<space::host> to{.value = {gradient.data(), 150}};
   REQUIRE(projection_gradient_workspace(cpu{}, from, to) <= memory.size());
@@ -193,7 +199,8 @@ TEST_CASE("the projection: the same bits for any threads; nothing allocated with
   thread_pool pool(3);
   check(project_gradient(cpu{.pool = pool}, options, from, {.value = {gradient_again.data(), 150}}));
   CHECK(gradient == gradient_again);
-  for (const char* name : {"lipschitz_projection", "projection_gradient"}) covers(name, "threads"), covers(name, "allocation");
+  for (const char* name : {"lipschitz_projection", "projection_gradient"})
+    covers(name, "threads"), covers(name, "allocation");
   covers("lipschitz_projection", "identity");
 }
 

@@ -30,9 +30,10 @@ TEST_CASE("on CUDA a block projects as a warp does, and looks behind the end of 
   prefer::check(prefer::project(prefer::cpu{}, {.constant = 0.5}, prefer::metric::l2{},
                                 {.samples = {.point = {x.data(), n, 1}, .value = v.read()}}, {.value = f.view()}));
   device_side side;
-  prefer::check(prefer::project(side.exec, {.constant = 0.5, .rounds = 16}, prefer::metric::l2{},
-                                {.samples = {.point = side.read(x, n, 1, 1), .value = side.read(v)}},
-                                {.value = side.write(again), .error = side.write(error), .rounds = side.write(rounds)}));
+  prefer::check(
+      prefer::project(side.exec, {.constant = 0.5, .rounds = 16}, prefer::metric::l2{},
+                      {.samples = {.point = side.read(x, n, 1, 1), .value = side.read(v)}},
+                      {.value = side.write(again), .error = side.write(error), .rounds = side.write(rounds)}));
   side.done();
   double most = 0;
   for (std::int64_t i = 0; i < n; ++i) most = std::max(most, std::fabs(f.at(i) - again.at(i)));
@@ -71,7 +72,8 @@ TEST_CASE("on CUDA the projection only enqueues, and can be captured and replaye
   check_one(
       "lipschitz_projection", 25, [&] { prefer::check(prefer::project(lent, options, metric, in, out)); }, found);
   CHECK(std::isfinite(value.at(n - 1)));
-  check_one("projection_gradient", 1, [&] { prefer::check(prefer::project_gradient(lent, options, from, to)); }, by_value);
+  check_one(
+      "projection_gradient", 1, [&] { prefer::check(prefer::project_gradient(lent, options, from, to)); }, by_value);
   double sum[2] = {};
   for (std::int64_t i = 0; i < n; ++i) sum[0] += gradient.at(i), sum[1] += c.value.get(i);
   CHECK(std::fabs(sum[0] - sum[1]) < 1e-12);  // what is shared is neither more nor less

@@ -85,8 +85,8 @@ TEST_CASE("listed pairs whose squares leave the range of float are taken in doub
   line c({0, 3e-30, 1e30, -1e30}, {0, 3e-30, 1, 2});
   const std::int32_t list[] = {1, 0, 3, 2};
   float local[4];
-  check(find_neighbor_lipschitz_constant(
-      cpu{}, {}, metric::l2{}, {.samples = c.samples(), .neighbor = {list, 4, 1}}, {.local = {local, 4}}));
+  check(find_neighbor_lipschitz_constant(cpu{}, {}, metric::l2{}, {.samples = c.samples(), .neighbor = {list, 4, 1}},
+                                         {.local = {local, 4}}));
   CHECK(local[0] == doctest::Approx(1.0).epsilon(1e-6));
   CHECK(local[2] * 2e30 == doctest::Approx(1.0).epsilon(1e-6));
   std::int32_t j[4];

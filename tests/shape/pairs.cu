@@ -41,7 +41,8 @@ TEST_CASE("on CUDA a neighbour that is no sample is reported and skipped") {
   side.exec.report = word.data;
   prefer::check(prefer::find_neighbor_lipschitz_constant(
       side.exec, {}, prefer::metric::l2{},
-      {.samples = {.point = side.read(point, 3, 1, 1), .value = side.read(value)}, .neighbor = side.read(list, 3, 1, 1)},
+      {.samples = {.point = side.read(point, 3, 1, 1), .value = side.read(value)},
+       .neighbor = side.read(list, 3, 1, 1)},
       {.constant = side.write(constant), .local = side.write(local)}));
   side.done();
   CHECK((constant.at(0) == 2 && local.at(0) == 2 && local.at(1) == 0 && local.at(2) == 0));
@@ -101,13 +102,16 @@ TEST_CASE("on CUDA the tools on pairs only enqueue, and can be captured and repl
   const device_array<char> more(prefer::nearest_neighbors_workspace(side.exec, metric, near, index));
   const prefer::cuda longer{.stream = side.on.handle, .workspace = {more.data, more.count}};
   check_one(
-      "nearest_neighbors", 3,
-      [&] { prefer::check(prefer::find_nearest_neighbors(longer, metric, near, index)); }, listed);
+      "nearest_neighbors", 3, [&] { prefer::check(prefer::find_nearest_neighbors(longer, metric, near, index)); },
+      listed);
   check_one(
       "neighbor_lipschitz_constant", 2,
       [&] {
         prefer::check(prefer::find_neighbor_lipschitz_constant(
-            lent, {}, metric, {.samples = in, .neighbor = prefer::view<const std::int32_t, 2, prefer::space::device>(listed.data(), n, 3)}, out));
+            lent, {}, metric,
+            {.samples = in,
+             .neighbor = prefer::view<const std::int32_t, 2, prefer::space::device>(listed.data(), n, 3)},
+            out));
       },
       found);
   CHECK((list.at(0) > 0 && constant.at(0) > 0));

@@ -189,8 +189,7 @@ void check_listed_slopes(const Metric& metric, sample_case<S>& c, buffer<std::in
   buffer<S> local(n, 2);
   Side side;
   prefer::check(prefer::find_neighbor_lipschitz_constant(
-      side.exec, {.tolerance = tolerance}, metric,
-      {.samples = c.read(side), .neighbor = side.read(list, n, k, k)},
+      side.exec, {.tolerance = tolerance}, metric, {.samples = c.read(side), .neighbor = side.read(list, n, k, k)},
       {.constant = side.write(constant),
        .pair = side.write(pair),
        .conflicts = side.write(conflicts),

@@ -66,11 +66,6 @@ namespace detail {
 
 template <class T>
 inline constexpr T no_score = std::numeric_limits<T>::lowest();
-// Bitwise, so that -ffast-math cannot remove it.
-PREFER_HD bool is_finite(float x) { return (__builtin_bit_cast(std::uint32_t, x) & 0x7fffffffu) < 0x7f800000u; }
-PREFER_HD bool is_finite(double x) {
-  return (__builtin_bit_cast(std::uint64_t, x) & ~(1ull << 63)) < 0x7ff0000000000000ull;
-}
 
 template <class T, class Metric, class V>
 PREFER_HD auto within_range(const V& sum) {
@@ -87,9 +82,9 @@ inline constexpr bool has_range<float, Metric> = true;
 template <class T>
 PREFER_HD bool is_point(const row_source& rows, const source& number, const source& mask, std::int64_t width,
                         std::int64_t i) {
-  if (!selects(mask, i) || !is_finite(read_item<T>(number, i))) return false;
+  if (!selects(mask, i) || !math::is_finite(read_item<T>(number, i))) return false;
   for (std::int64_t d = 0; d < width; ++d)
-    if (!is_finite(load_element<T>(rows.data, rows.type, i * rows.row_stride + d * rows.stride))) return false;
+    if (!math::is_finite(load_element<T>(rows.data, rows.type, i * rows.row_stride + d * rows.stride))) return false;
   return true;
 }
 

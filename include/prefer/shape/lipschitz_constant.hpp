@@ -239,8 +239,8 @@ struct slope_call {
 
 }  // namespace detail
 
-// Bytes of workspace: 20 or 24 per sample, on the CPU the points once more in the type of the arithmetic, on CUDA a byte per
-// sample. 0 for views that do not fit together.
+// Bytes of workspace: 20 or 24 per sample, on the CPU the points once more in the type of the arithmetic, on CUDA a
+// byte per sample. 0 for views that do not fit together.
 template <class Exec, class Metric>
 std::size_t lipschitz_constant_workspace(const Exec& exec, const lipschitz_constant& options, const Metric& metric,
                                          const std::type_identity_t<value_samples<Exec::memory>>& in,
@@ -295,8 +295,8 @@ std::size_t neighbor_lipschitz_constant_workspace(
 }
 
 // The same from each sample to its neighbours alone: N k D differences instead of N^2 D / 2, for N that is too large
-// for all pairs. The lists are the caller's: those of find_nearest_neighbors (shape/nearest_neighbors.hpp, exact), or of
-// any index, exact or not.
+// for all pairs. The lists are the caller's: those of find_nearest_neighbors (shape/nearest_neighbors.hpp, exact), or
+// of any index, exact or not.
 //
 //   local_i  = max over listed j of (|v_i - v_j| - tolerance)+ / d(x_i, x_j),    constant = max over i of local_i
 //
@@ -312,8 +312,7 @@ template <class Exec, class Metric>
 status find_neighbor_lipschitz_constant(const Exec& exec, const lipschitz_constant& options, const Metric& metric,
                                         const std::type_identity_t<neighbor_samples<Exec::memory>>& in,
                                         const std::type_identity_t<lipschitz_constant_outputs<Exec::memory>>& out) {
-  if (!in.neighbor.given())
-    return require::fail(errc::missing_input, "neighbor", "a list of samples per sample");
+  if (!in.neighbor.given()) return require::fail(errc::missing_input, "neighbor", "a list of samples per sample");
   detail::slope_call<Exec> call;
   if (const status s = first_error(options.check(), call.prepare(in.samples, in.neighbor, out)); !s.ok()) return s;
   return call.run(exec, options, metric);

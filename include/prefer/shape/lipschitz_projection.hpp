@@ -67,10 +67,10 @@ struct projection_sinks {
 // What a call keeps between its looks at all pairs.
 struct projection_state {
   active_forest forest;
-  double *upper = nullptr, *lower = nullptr;              // envelopes of f
-  double *upper_bound = nullptr, *lower_bound = nullptr;  // L times how far their samples are
+  double *upper = nullptr, *lower = nullptr;                                       // envelopes of f
+  double *upper_bound = nullptr, *lower_bound = nullptr;                           // L times how far their samples are
   std::int64_t *upper_index = nullptr, *lower_index = nullptr, *lowest = nullptr;  // lowest: member of a tree, by label
-  double* part = nullptr;         // of sums
+  double* part = nullptr;                                                          // of sums
   double* number = nullptr;       // mean, sum of weights, standard deviation, largest deviation, least error so far
   std::int64_t* count = nullptr;  // looks so far
   std::uint8_t *counts = nullptr, *done = nullptr;
@@ -98,14 +98,14 @@ struct projection_begin {
     const active_forest& t = state.forest;
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const double w = read_item<double>(weight, i);
-      const bool counts = is_point<double>(point, value, mask, width, i) && is_finite(w) && w > 0;
+      const bool counts = is_point<double>(point, value, mask, width, i) && math::is_finite(w) && w > 0;
       state.counts[i] = counts ? 1 : 0;
       t.weight[i] = counts ? w : 0, t.reward[i] = counts ? read_item<double>(value, i) : 0;
     });
     const double weights =
         ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
-    const double sum = ordered_sum(team, t.n, state.part,
-                                   [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i]; });
+    const double sum =
+        ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i]; });
     const double mean = weights > 0 ? sum / weights : 0;
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       if (state.counts[i] != 0) t.reward[i] -= mean;
@@ -197,9 +197,8 @@ struct projection_round {
   template <class Team>
   PREFER_HD bool raise_pairs(const Team& team) const {
     const active_forest& t = state.forest;
-    const auto rounding = [&](std::int64_t p, std::int64_t q) PREFER_HD_LAMBDA {
-      return 4 * (t.noise[p] + t.noise[q]) + 4e-15 * state.number[3];
-    };
+    const auto rounding = [&](std::int64_t p, std::int64_t q)
+                              PREFER_HD_LAMBDA { return 4 * (t.noise[p] + t.noise[q]) + 4e-15 * state.number[3]; };
     bool any = false;
     for (std::int64_t pass = 0; pass < passes; ++pass) {
       bool some = false;
@@ -227,8 +226,7 @@ struct projection_round {
     });
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const bool counts = state.counts[i] != 0;
-      write_item(out.value, i, true,
-                 counts ? between(i) + shift + mean : math::detail::not_a_number<double>(), false);
+      write_item(out.value, i, true, counts ? between(i) + shift + mean : math::detail::not_a_number<double>(), false);
       write_index(out.component, i, counts ? state.lowest[t.label[i]] : -1);
     });
   }
@@ -264,10 +262,18 @@ struct projection_call {
     group_table all;
     all.samples = all.size = pairs.points, all.groups = 1;
     const auto column = [](auto* data, element type) { return sink{data, 1, type}; };
-    const extension_fold<double, Metric> envelopes{
-        round.metric, round.constant, pairs.point, pairs.point, pairs.other, pairs.width,
-        {{}, {}, column(s.upper, element::f64), column(s.lower, element::f64), column(s.upper_index, element::i64),
-         column(s.lower_index, element::i64)}};
+    const extension_fold<double, Metric> envelopes{round.metric,
+                                                   round.constant,
+                                                   pairs.point,
+                                                   pairs.point,
+                                                   pairs.other,
+                                                   pairs.width,
+                                                   {{},
+                                                    {},
+                                                    column(s.upper, element::f64),
+                                                    column(s.lower, element::f64),
+                                                    column(s.upper_index, element::i64),
+                                                    column(s.lower_index, element::i64)}};
     status done = for_groups(exec, all, begin);
     for (std::int64_t k = 0; done.ok() && k < round.rounds && !is_done(exec, s); ++k) {
       done = pair_fold<double>(exec, round.metric, envelopes, pairs);
@@ -280,7 +286,7 @@ struct projection_call {
 inline status check_weights(const cuda&, const source&, const source&, std::int64_t) { return {}; }
 inline status check_weights(const cpu& exec, const source& weight, const source& mask, std::int64_t n) {
   for (std::int64_t i = 0; exec.content == content::all && weight.data != nullptr && i < n; ++i)
-    if (const double w = read_item<double>(weight, i); selects(mask, i) && !(is_finite(w) && w > 0))
+    if (const double w = read_item<double>(weight, i); selects(mask, i) && !(math::is_finite(w) && w > 0))
       return require::fail(errc::bad_parameter, "weight", "a number above", w, 0, i);
   return {};
 }
@@ -302,8 +308,11 @@ status make_projection(const lipschitz_projection& options, const Metric& metric
   source weight = place_of(in.weight);
   if (!in.weight.given()) weight.neutral = 1;
   made.begin = {{}, v.point, v.value, weight, v.mask, v.width};
-  made.round = {metric,  {},      options.constant, options.tolerance, options.rounds,
-                v.point, v.width, {place_of(out.value), place_of(out.component), place_of(out.error), place_of(out.rounds)}};
+  made.round = {
+      metric,           {},
+      options.constant, options.tolerance,
+      options.rounds,   v.point,
+      v.width,          {place_of(out.value), place_of(out.component), place_of(out.error), place_of(out.rounds)}};
   made.pairs.point = v.point, made.pairs.width = v.width;
   made.pairs.points = made.pairs.queries = v.samples;
   made.pairs.among = pairs_among::all;
@@ -335,10 +344,10 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
 //           {.samples = {.point = {x, N, D}, .value = {v, N}}}, {.value = {f, N}, .error = {&error, 1}});
 //
 // The result is L-Lipschitz to the rounding of double, whatever is left to do: it lies between the envelopes of the
-// iterate. `error` is a certificate, from the duality gap: sqrt(sum w (f - exact)^2 / sum w) <= sqrt(2 gap / sum w). The
-// call ends when it is at most `tolerance` times the weighted standard deviation of v, when no pair is apart by more than
-// rounding, or after `rounds` looks at all pairs; read `error` to know. `component` says which samples move together:
-// f_i is their weighted mean plus what L and the distances fix, which gives the gradient (project_gradient).
+// iterate. `error` is a certificate, from the duality gap: sqrt(sum w (f - exact)^2 / sum w) <= sqrt(2 gap / sum w).
+// The call ends when it is at most `tolerance` times the weighted standard deviation of v, when no pair is apart by
+// more than rounding, or after `rounds` looks at all pairs; read `error` to know. `component` says which samples move
+// together: f_i is their weighted mean plus what L and the distances fix, which gives the gradient (project_gradient).
 //
 // An active-set method, not a sequence that converges: each look at all pairs names those that are furthest apart, and
 // these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20. Everything is in
@@ -346,12 +355,12 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
 // mean.
 //
 // Samples that are masked out or not finite, or whose weight is not a number above 0, are left out: NaN and -1 (with
-// content::all on the CPU they are errors, but for masks). Cost: N^2 D differences per look, shared by threads, and O(N)
-// for each of the pairs made to hold, about N in all, by one thread, on CUDA by one block: meant for batches up to some
-// 10^4. The result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace, or one
-// allocation on the CPU and memory in stream order on CUDA, where there are 1 + 3 `rounds` launches or 1 + 4 `rounds`
-// (those behind the end return at once) and nothing is waited for. Errors: shapes, types, overlap, a negative constant
-// or tolerance; nothing has been written then.
+// content::all on the CPU they are errors, but for masks). Cost: N^2 D differences per look, shared by threads, and
+// O(N) for each of the pairs made to hold, about N in all, by one thread, on CUDA by one block: meant for batches up to
+// some 10^4. The result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace,
+// or one allocation on the CPU and memory in stream order on CUDA, where there are 1 + 3 `rounds` launches or 1 + 4
+// `rounds` (those behind the end return at once) and nothing is waited for. Errors: shapes, types, overlap, a negative
+// constant or tolerance; nothing has been written then.
 //
 // Source: the problem is a quadratic program whose dual is a transport problem; dual active sets Goldfarb and Idnani
 // 1983. That active sets may be taken as forests, whose steps are explicit, is elementary and tested against Hildreth's
@@ -492,9 +501,9 @@ std::size_t projection_gradient_workspace(const Exec& exec,
 //   dF / dv_i = w_i / (sum of w over C) * sum over C of dF / df_j
 //   dF / dL   = sum over i of dF / df_i (f_i - the weighted mean of f over C) / L        (L above 0)
 //
-// Exact wherever the set of active pairs stays the same (almost everywhere), else one of the generalised gradients. Sums
-// are taken in the order of samples; 0 for a sample that is left out (component -1). Cost: O(N), by one thread, on CUDA
-// one block and one launch. projection_gradient_workspace bytes of the workspace, or one allocation on the CPU and
+// Exact wherever the set of active pairs stays the same (almost everywhere), else one of the generalised gradients.
+// Sums are taken in the order of samples; 0 for a sample that is left out (component -1). Cost: O(N), by one thread, on
+// CUDA one block and one launch. projection_gradient_workspace bytes of the workspace, or one allocation on the CPU and
 // memory in stream order on CUDA. Errors: shapes, types, overlap, a component that is no sample (on CUDA it is reported
 // and taken as left out); nothing has been written then.
 template <class Exec>

@@ -137,8 +137,8 @@ std::size_t nearest_neighbors_workspace(const Exec& exec, const Metric& metric,
   });
 }
 
-// The k nearest of N samples to every query by a metric of shape/metric.hpp, nearest first, of equal distances the lowest
-// sample first:
+// The k nearest of N samples to every query by a metric of shape/metric.hpp, nearest first, of equal distances the
+// lowest sample first:
 //
 //   index_q = the k samples j with the least (d(x_q, x_j), j),     distance_qs = d(x_q, x_(index_qs))
 //

@@ -35,15 +35,14 @@ struct nearest_work {
     for (T& x : worst) x = math::detail::infinity<T>();
     clear(lists, first, last);
     pair_tiles<T, Metric>::template run<Level>(
-        w.pairs,
-        [&](int row, std::int64_t query, std::int64_t p, const V& distance, const V&, const auto& counts)
-            PREFER_HD_LAMBDA {
-              const unsigned nearer = ((distance < V(worst[row])) & counts).bits();
-              if (nearer == 0 || query >= last) return;
-              alignas(64) T found[panel];
-              distance.store(found);
-              worst[row] = insert(lists, query, p * panel, nearer, found);
-            });
+        w.pairs, [&](int row, std::int64_t query, std::int64_t p, const V& distance, const V&, const auto& counts)
+                     PREFER_HD_LAMBDA {
+                       const unsigned nearer = ((distance < V(worst[row])) & counts).bits();
+                       if (nearer == 0 || query >= last) return;
+                       alignas(64) T found[panel];
+                       distance.store(found);
+                       worst[row] = insert(lists, query, p * panel, nearer, found);
+                     });
     for (std::int64_t q = first; q < last; ++q)
       if (w.pairs.queries->present[q] == 0) clear(lists, q, q + 1);
   }
@@ -62,8 +61,7 @@ struct nearest_work {
       const int lane = __builtin_ctz(nearer);
       if (!(found[lane] < distance[lists.k - 1])) continue;
       std::int64_t at = lists.k - 1;
-      for (; at > 0 && found[lane] < distance[at - 1]; --at)
-        distance[at] = distance[at - 1], point[at] = point[at - 1];
+      for (; at > 0 && found[lane] < distance[at - 1]; --at) distance[at] = distance[at - 1], point[at] = point[at - 1];
       distance[at] = found[lane], point[at] = first + lane;
     }
     return distance[lists.k - 1];
@@ -145,7 +143,7 @@ struct listed_work {
     for (int lane = 0; lane < panel; ++lane) {
       g.point[lane] = entry + lane < w.list->k ? w.list->at(q, entry + lane) : -1;
       const bool there = is_listed(*w.a, q, g.point[lane]) && selects(w.a->mask, g.point[lane]) &&
-                         is_finite(read_item<T>(w.a->other, g.point[lane]));
+                         math::is_finite(read_item<T>(w.a->other, g.point[lane]));
       g.number[lane] = there ? read_item<T>(w.a->other, g.point[lane]) : T(0);
       g.counts |= (there ? 1u : 0u) << lane;
     }
@@ -159,7 +157,7 @@ struct listed_work {
       if (there) load_row(w.level, w.a->point, g.point[lane], first, count, x);
       bool finite = there;
       for (int d = 0; d < count; ++d) {
-        finite = finite && is_finite(x[d]);
+        finite = finite && math::is_finite(x[d]);
         g.coordinate[d * panel + lane] = finite ? x[d] : T(0);
       }
       if (!finite) g.counts &= ~(1u << lane);
@@ -174,8 +172,7 @@ struct listed_work {
                                                T* distance) {
     for (unsigned outside = g.counts & ~inside; outside != 0; outside &= outside - 1) {
       const int lane = __builtin_ctz(outside);
-      distance[lane] =
-          static_cast<T>(distance_of(*w.metric, queries(w), q, w.a->point, g.point[lane], w.a->width));
+      distance[lane] = static_cast<T>(distance_of(*w.metric, queries(w), q, w.a->point, g.point[lane], w.a->width));
     }
   }
   static __attribute__((noinline)) void take(const gathered& g, const T (&score)[scores][panel],

@@ -10,9 +10,9 @@
 #include <cstdint>
 
 // nearest and listed_fold on CUDA (contracts: backend/nearest.hpp). Nearest points go through the tiles of pair_fold;
-// the distances of a tile then lie in shared memory, where a warp per query looks for those that are less than the worst
-// of its list, and puts them into it one after the other, all threads moving what is behind. Listed points: a warp per
-// query, a thread per point.
+// the distances of a tile then lie in shared memory, where a warp per query looks for those that are less than the
+// worst of its list, and puts them into it one after the other, all threads moving what is behind. Listed points: a
+// warp per query, a thread per point.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -98,17 +98,17 @@ struct listed_warp {
   }
   __device__ bool counts() const {
     const source& number = a.same() ? a.other : a.mine;
-    bool finite = (!a.same() || selects(a.mask, i)) && is_finite(read_item<T>(number, i));
-    for (std::int64_t d = threadIdx.x % 32; finite && d < a.width; d += 32) finite = is_finite(at(query, i, d));
+    bool finite = (!a.same() || selects(a.mask, i)) && math::is_finite(read_item<T>(number, i));
+    for (std::int64_t d = threadIdx.x % 32; finite && d < a.width; d += 32) finite = math::is_finite(at(query, i, d));
     return __all_sync(0xffffffffu, finite);
   }
   __device__ void meet(const Fold& fold, std::int64_t point, pair_best<T, Fold::scores>& best) const {
     const T other = read_item<T>(a.other, point);
-    bool finite = selects(a.mask, point) && is_finite(other);
+    bool finite = selects(a.mask, point) && math::is_finite(other);
     T sum = 0;
     for (std::int64_t d = 0; finite && d < a.width; ++d) {
       const T x = at(a.point, point, d);
-      finite = is_finite(x);
+      finite = math::is_finite(x);
       sum = metric.step(sum, at(query, i, d) - x, d);
     }
     if (!finite) return;

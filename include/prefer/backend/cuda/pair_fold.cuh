@@ -27,9 +27,9 @@ static __global__ void __launch_bounds__(pair_threads)
                        std::int64_t n, std::uint8_t* counts) {
   const std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * pair_threads + threadIdx.x) / 32;
   if (i >= n) return;
-  bool finite = selects(mask, i) && is_finite(read_item<T>(number, i));
+  bool finite = selects(mask, i) && math::is_finite(read_item<T>(number, i));
   for (std::int64_t d = threadIdx.x % 32; finite && d < width; d += 32)
-    finite = is_finite(load_element<T>(rows.data, rows.type, i * rows.row_stride + d * rows.stride));
+    finite = math::is_finite(load_element<T>(rows.data, rows.type, i * rows.row_stride + d * rows.stride));
   const bool all = __all_sync(0xffffffffu, finite);
   if (threadIdx.x % 32 == 0) counts[i] = all ? 1 : 0;
 }
@@ -97,7 +97,8 @@ struct pair_block {
         column(static_cast<int>(threadIdx.x) % 16),
         row(static_cast<int>(threadIdx.x) / 16 * pair_side) {}
 
-  // visit(q, p, point, distance) for the pairs of this thread that count: its query q, and its point p, which is `point`.
+  // visit(q, p, point, distance) for the pairs of this thread that count: its query q, and its point p, which is
+  // `point`.
   template <class Visit>
   __device__ void meet(std::int64_t first_point, const std::uint8_t* counts, tiles& shared, const Visit& visit) const {
     T sum[pair_side][pair_side] = {};

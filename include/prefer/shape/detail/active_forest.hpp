@@ -11,10 +11,10 @@
 //
 //   min over f of 1/2 sum w_i (f_i - r_i)^2   with   f_p - f_q <= bound_pq   for the pairs that were raised,
 //
-// by a dual active-set method (Goldfarb and Idnani 1983) that uses what these constraints are: active pairs are edges of
-// a forest. A tree moves as one: its mean is that of its rewards, and its inner differences are the bounds of its edges.
-// The multiplier of an edge is a flow from its upper end to its lower one, and a node gives away w_i (r_i - f_i) more
-// than it gets. So N - 1 multipliers are all there are, every step is exact, and the dual value rises with each.
+// by a dual active-set method (Goldfarb and Idnani 1983) that uses what these constraints are: active pairs are edges
+// of a forest. A tree moves as one: its mean is that of its rewards, and its inner differences are the bounds of its
+// edges. The multiplier of an edge is a flow from its upper end to its lower one, and a node gives away w_i (r_i - f_i)
+// more than it gets. So N - 1 multipliers are all there are, every step is exact, and the dual value rises with each.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
@@ -29,7 +29,7 @@ struct active_forest {
   double* noise = nullptr;                                    // of a node: what rounding may have made of f
   std::int64_t *parent = nullptr, *child = nullptr, *next = nullptr, *previous = nullptr;  // -1 for none
   std::int64_t *size = nullptr, *label = nullptr, *unused = nullptr;  // nodes of a subtree; trees; labels that are free
-  std::uint8_t *high = nullptr;  // the child is the upper end of its edge
+  std::uint8_t* high = nullptr;                                       // the child is the upper end of its edge
   std::uint8_t* path = nullptr;  // 1: on the way from the upper end of the pair at hand to its root; 2: from the lower
   struct step_plan {
     double length;
@@ -40,7 +40,8 @@ struct active_forest {
   template <class Memory>
   void carve(Memory& memory, std::int64_t nodes) {
     n = nodes;
-    for (double** a : {&f, &reward, &weight, &flow, &bound, &below, &total, &noise}) *a = memory.template take<double>(n);
+    for (double** a : {&f, &reward, &weight, &flow, &bound, &below, &total, &noise})
+      *a = memory.template take<double>(n);
     for (std::int64_t** a : {&parent, &child, &next, &previous, &size, &label, &unused})
       *a = memory.template take<std::int64_t>(n);
     high = memory.template take<std::uint8_t>(n), path = memory.template take<std::uint8_t>(n);
@@ -92,8 +93,7 @@ struct active_forest {
     team.each(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       if (!(weight[i] > 0)) return;
       double given = parent[i] < 0 ? 0 : high[i] != 0 ? flow[i] : -flow[i], all = math::abs(given);
-      for (std::int64_t c = child[i]; c >= 0; c = next[c])
-        given += high[c] != 0 ? -flow[c] : flow[c], all += flow[c];
+      for (std::int64_t c = child[i]; c >= 0; c = next[c]) given += high[c] != 0 ? -flow[c] : flow[c], all += flow[c];
       f[i] = reward[i] - given / weight[i], noise[i] = all / weight[i] * 0x1p-52;
     });
   }

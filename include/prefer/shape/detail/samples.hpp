@@ -73,7 +73,7 @@ inline status check_finite_samples(const cpu& exec, const sample_values& v) {
   if (exec.content != content::all) return {};
   for (std::int64_t i = 0; i < v.samples; ++i) {
     if (!selects(v.mask, i)) continue;
-    if (!is_finite(read_item<double>(v.value, i)))
+    if (!math::is_finite(read_item<double>(v.value, i)))
       return require::fail(errc::not_a_number, "value", "a finite number", read_item<double>(v.value, i), 0, i);
     if (!is_point<double>(v.point, v.value, {}, v.width, i))
       return require::fail(errc::not_a_number, "point", "finite numbers in every row", 0, 0, i);
