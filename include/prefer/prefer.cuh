@@ -131,9 +131,14 @@
 #include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
 #include <prefer/select/validate.cuh>
+#include <prefer/shape/aol.cuh>
+#include <prefer/shape/gradient_penalty.cuh>
+#include <prefer/shape/group_sort.cuh>
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
-#include <prefer/shape/gradient_penalty.cuh>
+#include <prefer/shape/norm_product.cuh>
+#include <prefer/shape/norm_projection.cuh>
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
+#include <prefer/shape/spectral_norm.cuh>
 #include <prefer/shape/value_bounds.cuh>

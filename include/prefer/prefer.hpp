@@ -139,10 +139,15 @@
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
 #include <prefer/select/validate.hpp>
+#include <prefer/shape/aol.hpp>
+#include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/group_sort.hpp>
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
 #include <prefer/shape/metric.hpp>
-#include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/norm_product.hpp>
+#include <prefer/shape/norm_projection.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
+#include <prefer/shape/spectral_norm.hpp>
 #include <prefer/shape/value_bounds.hpp>

@@ -129,10 +129,14 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
   const prefer::aol_outputs<space::device> aol_out{.scale = v.view(), .grad_weight = device_write(to, unit)};
   check_enqueued("aol", s, 5, prefer::aol_workspace(plain, aol_in, aol_out),
                  [&](const cuda& exec) { return prefer::rescale_aol(exec, aol_in, aol_out); });
-  check_enqueued("norm_projection", s, 1, prefer::project_norms_workspace(40), [&](const cuda& exec) {
-    return prefer::project_norms<float>(exec, {}, {.weight = device_read(weight, w)},
-                                        {.projected = device_write(to, unit)});
-  });
+  for (const auto along : {prefer::norm_projection::line::rows, prefer::norm_projection::line::columns}) {
+    const bool rows = along == prefer::norm_projection::line::rows;
+    const prefer::norm_projection_inputs<space::device> from{device_read(weight, w)};
+    const prefer::norm_projection_outputs<space::device> projected{device_write(to, unit)};
+    check_enqueued("norm_projection", s, rows ? 1 : 3,
+                   prefer::project_norms_workspace<float>(plain, {.along = along}, from, projected),
+                   [&](const cuda& exec) { return prefer::project_norms<float>(exec, {.along = along}, from, projected); });
+  }
   check_enqueued("group_sort", s, 1, 0, [&](const cuda& exec) {
     return prefer::sort_groups(exec, {}, {device_read(weight, w)}, {device_write(to, unit), device_write(places, index)});
   });

@@ -125,25 +125,34 @@ TEST_CASE("gradients are those of finite differences") {
   }
 }
 
-TEST_CASE("the same bits for any threads, nothing allocated, outputs where inputs were") {
-  layer<float> w = make_layer<float>(400, 300, 81), g = make_layer<float>(400, 300, 82), to(400, 300), by_w(400, 300);
-  const norm_projection o{.by = norm_projection::norm::l2, .limit = 2.0};
-  const auto run = [&](const cpu& exec) {
-    const long before = allocation_count();
-    const prefer::status s = project_norms<float>(exec, o, {.weight = w.read(), .upstream = g.read()},
-                                                  {.projected = to.write(), .grad_weight = by_w.write()});
-    CHECK(allocation_count() == before);
-    CHECK(s.ok());
-    return std::vector{to.of.bytes(), by_w.of.bytes()};
-  };
-  const auto expected = run(cpu{});
-  for (int threads : {2, 3, 8}) {
-    prefer::thread_pool pool(threads);
-    CHECK(run(cpu{.pool = pool}) == expected);
+TEST_CASE("the same bits for any threads, nothing allocated with a workspace, outputs where inputs were") {
+  for (const auto along : {norm_projection::line::rows, norm_projection::line::columns}) {
+    layer<float> w = make_layer<float>(400, 300, 81), g = make_layer<float>(400, 300, 82), to(400, 300), by_w(400, 300);
+    const norm_projection o{along, norm_projection::norm::l2, 2.0};
+    const prefer::norm_projection_inputs<space::host> in{w.read(), g.read()};
+    const prefer::norm_projection_outputs<space::host> out{.projected = to.write(), .grad_weight = by_w.write()};
+    std::vector<char> memory(prefer::project_norms_workspace<float>(cpu{}, o, in, out));
+    CHECK(memory.empty() == (along == norm_projection::line::rows));
+    const auto run = [&](const prefer::task_runner& pool) {
+      prefer::workspace lent;
+      if (!memory.empty()) lent = {memory.data(), memory.size()};
+      const long before = allocation_count();
+      const prefer::status s = project_norms<float>(cpu{.pool = pool, .workspace = lent}, o, in, out);
+      CHECK(allocation_count() == before);
+      CHECK(s.ok());
+      return std::vector{to.of.bytes(), by_w.of.bytes()};
+    };
+    const auto expected = run({});
+    for (int threads : {2, 3, 8}) {
+      prefer::thread_pool pool(threads);
+      CHECK(run(pool) == expected);
+    }
+    if (!memory.empty())
+      CHECK(project_norms<float>(cpu{.workspace = {memory.data(), memory.size() - 1}}, o, in, out).code ==
+            errc::small_workspace);
+    prefer::check(project_norms<float>(cpu{}, o, in, {.projected = w.write(), .grad_weight = g.write()}));
+    CHECK((w.values() == to.values() && g.values() == by_w.values()));
   }
-  prefer::check(project_norms<float>(cpu{}, o, {.weight = w.read(), .upstream = g.read()},
-                                     {.projected = w.write(), .grad_weight = g.write()}));
-  CHECK((w.values() == to.values() && g.values() == by_w.values()));
   for (const char* tag : {"threads", "allocation"}) covers("norm_projection", tag);
 }
 

@@ -92,15 +92,6 @@ struct scaled_column_rows {
 };
 
 template <class T>
-status for_columns(const cpu& exec, const aol_columns<T>& work) {
-  for_blocks(exec, work.order, work.order * (work.slopes ? work.rows : work.order),
-             [&](std::int64_t first, std::int64_t last) {
-               for (std::int64_t j = first; j < last; ++j) work(j);
-             });
-  return {};
-}
-
-template <class T>
 struct aol_call {
   using value_type = T;
   aol_columns<T> columns;
@@ -124,7 +115,7 @@ struct aol_call {
     const stored_side<T> side{columns.weight};
     if (const status s = matrix_product(exec, side, side, matrix_product_shape<T>{n, n, m, gram, true}); !s.ok())
       return s;
-    if (const status s = for_columns(exec, columns); !s.ok()) return s;
+    if (const status s = for_columns(exec, columns.order, columns); !s.ok()) return s;
     if (gradient.data != nullptr)
       if (const status s = differentiate(exec); !s.ok()) return s;
     return rescaled.data != nullptr ? write(exec, columns.weight, nullptr, rescaled) : status{};
@@ -133,7 +124,7 @@ struct aol_call {
   status differentiate(const Exec& exec) const {
     aol_columns<T> slopes = columns;
     slopes.slopes = true;
-    if (const status s = for_columns(exec, slopes); !s.ok()) return s;
+    if (const status s = for_columns(exec, slopes.order, slopes); !s.ok()) return s;
     const std::int64_t m = columns.rows, n = columns.order;
     const stored_side<T> side{transposed(columns.weight)};
     if (const status s = matrix_product(exec, side, aol_slope_side<T>{gram, columns.slope, n},
@@ -153,13 +144,6 @@ struct aol_call {
     return row_map_reduce<T>(exec, scaled_column_rows{}, layer_rows{}, a);
   }
 };
-
-template <class Exec, class T>
-status for_columns(const Exec&, const aol_columns<T>&) {
-  static_assert(sizeof(Exec) == 0,
-                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
-  return {};
-}
 
 template <space S>
 status check_aol(const aol_inputs<S>& in, const aol_outputs<S>& out) {

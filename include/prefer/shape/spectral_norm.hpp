@@ -187,7 +187,7 @@ struct spectral_bound {
   std::int64_t inner() const { return sums.rows + sums.columns - order(); }
   template <class Memory>
   void carve(Memory& memory) {
-    sums.carve(memory);
+    sums.carve_rows(memory), sums.carve_columns(memory);
     if (doublings == 0) return;
     for (int k = 0; k < (doublings > 1 ? 2 : 1); ++k) gram[k] = memory.template take<double>(order() * order());
     norms = memory.template take<gram_norms>(1);
