@@ -32,25 +32,28 @@ template <class Call>
 void add(const std::string& name, int outputs, int times, Call call) {
   for (const prefer::isa level : bench::levels())
     for (const std::int64_t n : {1024, 4096})
-      benchmark::RegisterBenchmark(
-          (name + "/" + bench::name_of(level) + "/n:" + std::to_string(n)).c_str(),
-          [=](benchmark::State& state) {
-            bench::arrays<float> a(1 + outputs, n * n, bench::spacing::odd);
-            fill(a[0], n * n);
-            bench::beside_probe(state, {level, 1}, a, 1, outputs, n * n, n * n,
-                                (times - 1) * n * n * static_cast<std::int64_t>(sizeof(float)),
-                                [&](const prefer::cpu& exec) { return call(exec, a, n); });
-          })
+      benchmark::RegisterBenchmark((name + "/" + bench::name_of(level) + "/n:" + std::to_string(n)).c_str(),
+                                   [=](benchmark::State& state) {
+                                     bench::arrays<float> a(1 + outputs, n * n, bench::spacing::odd);
+                                     fill(a[0], n * n);
+                                     bench::beside_probe(state, {level, 1}, a, 1, outputs, n * n, n * n,
+                                                         (times - 1) * n * n * static_cast<std::int64_t>(sizeof(float)),
+                                                         [&](const prefer::cpu& exec) { return call(exec, a, n); });
+                                   })
           ->Iterations(1)
           ->UseManualTime();
 }
 
 template <class F>
 void add_timed(const std::string& name, double operations, F run) {
-  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-    for (auto _ : state) run();
-    state.SetItemsProcessed(static_cast<std::int64_t>(static_cast<double>(state.iterations()) * operations));
-  })->Unit(benchmark::kMillisecond)->UseRealTime();
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [=](benchmark::State& state) {
+        for (auto _ : state) run();
+        state.SetItemsProcessed(static_cast<std::int64_t>(static_cast<double>(state.iterations()) * operations));
+      })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
 }
 
 }  // namespace
@@ -103,8 +106,8 @@ int main(int argc, char** argv) {
   for (const isa level : bench::levels()) {
     const std::string by = std::string("/512/") + bench::name_of(level);
     add_timed("aol" + by, cube, [level] {
-      prefer::check(rescale_aol(cpu{.isa = level}, {.weight = {w.data(), 512, 512}},
-                                {.rescaled = {unit.data(), 512, 512}}));
+      prefer::check(
+          rescale_aol(cpu{.isa = level}, {.weight = {w.data(), 512, 512}}, {.rescaled = {unit.data(), 512, 512}}));
     });
     add_timed("aol_gradient" + by, 2 * cube, [level] {
       prefer::check(rescale_aol(cpu{.isa = level}, {.weight = {w.data(), 512, 512}, .upstream = {w.data(), 512, 512}},

@@ -42,7 +42,8 @@ TEST_CASE("a projected layer stretches no input by more than is stated, and some
     const auto stretch = [&](const std::vector<double>& x) {
       std::vector<double> y(static_cast<std::size_t>(m));
       for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < n; ++j) y[static_cast<std::size_t>(i)] += w.get(i, j) * x[static_cast<std::size_t>(j)];
+        for (std::int64_t j = 0; j < n; ++j)
+          y[static_cast<std::size_t>(i)] += w.get(i, j) * x[static_cast<std::size_t>(j)];
       most = std::max(most, length(y, c.out) / length(x, c.in));
     };
     std::vector<double> x(static_cast<std::size_t>(n));
@@ -78,9 +79,9 @@ TEST_CASE("projecting again changes nothing but roundings; limits and zeros are 
   };
   run(1);
   CHECK((std::fabs(to.get(0, 0) - 1.0 / 3) < 1e-16 && to.get(0, 2) == 0 && to.get(1, 0) == 0.25 && to.get(2, 3) == 0));
-  CHECK((by_w.get(1, 2) == 3 && by_w.get(2, 1) == 3));                    // at the limit, and at zero: as it came
-  CHECK(std::fabs(by_w.get(0, 1) - (1 - 8.0 / 6) / 6) < 1e-16);           // <g, w> = 8
-  CHECK(std::fabs(by_w.get(0, 2) - 2.0 / 6) < 1e-16);                     // sign 0 = 0
+  CHECK((by_w.get(1, 2) == 3 && by_w.get(2, 1) == 3));           // at the limit, and at zero: as it came
+  CHECK(std::fabs(by_w.get(0, 1) - (1 - 8.0 / 6) / 6) < 1e-16);  // <g, w> = 8
+  CHECK(std::fabs(by_w.get(0, 2) - 2.0 / 6) < 1e-16);            // sign 0 = 0
   run(0);
   CHECK((to.get(0, 0) == 0 && to.get(1, 3) == 0));
   layer<float> x = make_layer<float>(9, 33, 3);

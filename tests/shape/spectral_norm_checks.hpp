@@ -81,7 +81,8 @@ void check_spectral_norm() {
                                              {.normalized = write(side, divided)}));
     side.done();
     CHECK((sigma.intact() && bound.intact() && left.intact() && right.intact() && iterations.intact() &&
-           converged.intact() && normalized.intact() && divided.intact() && iterations.at(0) == 14 && !converged.at(0)));
+           converged.intact() && normalized.intact() && divided.intact() && iterations.at(0) == 14 &&
+           !converged.at(0)));
     check_spectral_results({m, n, w.values(), left.values(), right.values(), normalized.values(), divided.values(),
                             sigma.at(0), bound.at(0)},
                            doublings, precision::of<S>());

@@ -150,10 +150,10 @@ status check_aol(const aol_inputs<S>& in, const aol_outputs<S>& out) {
   layer_checks<2, 3> call(in.weight);
   call.look(some_output(out.rescaled, out.scale, out.grad_weight));
   if (out.grad_weight.given() != in.upstream.given())
-    call.look(in.upstream.given() ? require::fail(errc::unused_input, "upstream",
-                                                  "to be left out, since no gradient is asked for")
-                                  : require::fail(errc::missing_input, "upstream",
-                                                  "the derivatives by the rescaled weight, for grad_weight"));
+    call.look(in.upstream.given()
+                  ? require::fail(errc::unused_input, "upstream", "to be left out, since no gradient is asked for")
+                  : require::fail(errc::missing_input, "upstream",
+                                  "the derivatives by the rescaled weight, for grad_weight"));
   call.matrix("weight", in.weight), call.matrix("upstream", in.upstream);
   call.matrix("rescaled", out.rescaled), call.matrix("grad_weight", out.grad_weight);
   call.vector("scale", out.scale, call.columns, "one per column of the weight,");
@@ -207,8 +207,8 @@ std::size_t aol_workspace(const Exec& exec, const std::type_identity_t<aol_input
 // some 1e-6 (1e-15 in double), and by half a unit of the type that `rescaled` is stored in. Sums whose squares leave
 // the range (|W| below 1e-19 or above 1e18 in float) are 0 or infinite. Cost m n^2 operations, and 2 m n^2 more for the
 // gradient. The same bits for any number of threads. aol_workspace bytes of the workspace, or one allocation on the CPU
-// and memory in stream order on CUDA: three launches, four more for the gradient. Errors: shapes, types, overlap, what is
-// missing or not used; nothing has been written then.
+// and memory in stream order on CUDA: three launches, four more for the gradient. Errors: shapes, types, overlap, what
+// is missing or not used; nothing has been written then.
 //
 // Source: Prach and Lampert 2022, arXiv 2208.03160, theorem 1 (from a summary; the proof above is this library's own,
 // as is the gradient).

@@ -63,8 +63,7 @@ struct projected_line {
     return norm;
   }
   template <class V>
-  static PREFER_HD void slopes_of(bool absolute, const V& x, const V& g, const V (&keep)[kept],
-                                  V (&slope)[gradients]) {
+  static PREFER_HD void slopes_of(bool absolute, const V& x, const V& g, const V (&keep)[kept], V (&slope)[gradients]) {
     const V sign = math::select(x > V(0), V(1), math::select(x < V(0), V(-1), V(0)));
     slope[0] = keep[0] * x;
     slope[1] = math::fma(keep[0], g, keep[1] * (absolute ? sign : x));
@@ -184,10 +183,10 @@ status check_norm_projection(const norm_projection& o, const norm_projection_inp
   layer_checks<2, 3> call(in.weight);
   call.look(some_output(out.projected, out.norm, out.grad_weight));
   if (out.grad_weight.given() != in.upstream.given())
-    call.look(in.upstream.given() ? require::fail(errc::unused_input, "upstream",
-                                                  "to be left out, since no gradient is asked for")
-                                  : require::fail(errc::missing_input, "upstream",
-                                                  "the derivatives by the projected weight, for grad_weight"));
+    call.look(in.upstream.given()
+                  ? require::fail(errc::unused_input, "upstream", "to be left out, since no gradient is asked for")
+                  : require::fail(errc::missing_input, "upstream",
+                                  "the derivatives by the projected weight, for grad_weight"));
   call.matrix("weight", in.weight), call.matrix("upstream", in.upstream);
   call.matrix("projected", out.projected), call.matrix("grad_weight", out.grad_weight);
   const bool rows = o.along == norm_projection::line::rows;
@@ -234,10 +233,10 @@ std::size_t project_norms_workspace(const Exec& exec, const norm_projection& opt
 // in float) are 0 or infinite.
 //
 // Each number is read once for its norm and once more to be written. project_norms_workspace bytes of the workspace,
-// or, for columns, one allocation on the CPU, and memory in stream order on CUDA: one launch for rows, three for columns.
-// The same bits for any number of threads. Errors: a limit that is negative or not finite, shapes, types, overlap
-// (but outputs may lie where their inputs
-// do); nothing has been written then. Elementary; as weight constraints e.g. Keras' MaxNorm.
+// or, for columns, one allocation on the CPU, and memory in stream order on CUDA: one launch for rows, three for
+// columns. The same bits for any number of threads. Errors: a limit that is negative or not finite, shapes, types,
+// overlap (but outputs may lie where their inputs do); nothing has been written then. Elementary; as weight constraints
+// e.g. Keras' MaxNorm.
 template <class Compute, class Exec>
 status project_norms(const Exec& exec, const norm_projection& options,
                      const std::type_identity_t<norm_projection_inputs<Exec::memory>>& in,

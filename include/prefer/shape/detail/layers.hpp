@@ -110,8 +110,7 @@ struct layer_checks {
     if (first.ok()) first = check_vector(name, v, n, whose, what);
   }
   template <bool Mutable, space S>
-  void number(const char* name, const erased_view<Mutable, 1, S>& v,
-              require::holds what = require::holds::totals) {
+  void number(const char* name, const erased_view<Mutable, 1, S>& v, require::holds what = require::holds::totals) {
     vector(name, v, 1, "one number,", what);
   }
   // An input, unless its memory is that of the output which may take its place.

@@ -81,8 +81,7 @@ struct norm_sum_work {
         double* const to = columns + first + c;
         (V::load(to) + (s.squared_columns ? square : entry)).store(to);
       }
-      for (int c = whole; c < count; ++c)
-        columns[first + c] += s.squared_columns ? t.x[c] * t.x[c] : math::abs(t.x[c]);
+      for (int c = whole; c < count; ++c) columns[first + c] += s.squared_columns ? t.x[c] * t.x[c] : math::abs(t.x[c]);
       if (products == nullptr) continue;
       load(s.other, i, first, count, t.y, isa_of<Level>);
       for (int c = 0; c < count; ++c) products[first + c] += t.x[c] * t.y[c];
