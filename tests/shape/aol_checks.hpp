@@ -70,10 +70,9 @@ void check_aol() {
     for (std::int64_t i = 0; i < m && n > 15; ++i) w.set(i, 3, 0);  // a column of zeros
     buffer<S> scale(n, 2);
     Side side;
-    prefer::check(prefer::rescale_aol(side.exec, {.weight = read(side, w), .upstream = read(side, g)},
-                                      {.rescaled = write(side, rescaled),
-                                       .scale = side.write(scale),
-                                       .grad_weight = write(side, by_w)}));
+    prefer::check(prefer::rescale_aol(
+        side.exec, {.weight = read(side, w), .upstream = read(side, g)},
+        {.rescaled = write(side, rescaled), .scale = side.write(scale), .grad_weight = write(side, by_w)}));
     side.done();
     CHECK((rescaled.intact() && scale.intact() && by_w.intact()));
     check_aol_results({m, n, w.values()}, rescaled.values(), scale.values(), g.values(), by_w.values(),

@@ -128,7 +128,8 @@ TEST_CASE("what is wrong with a sort is named, and nothing is written") {
   refused(errc::bad_element, "index", 2, [](auto&, auto& out) { out.index = out.sorted; });
   refused(errc::overlap, "sorted", 2, [&](auto&, auto& out) { out.sorted = x.write(); });
   const auto lacks = [&](const char* argument, auto change) {
-    prefer::group_sort_gradient_inputs<space::host> in{x.read(), prefer::view<const std::int32_t, 2>(index.of.data(), 4, 6, index.stride, 1)};
+    prefer::group_sort_gradient_inputs<space::host> in{
+        x.read(), prefer::view<const std::int32_t, 2>(index.of.data(), 4, 6, index.stride, 1)};
     prefer::group_sort_gradient_outputs<space::host> out{y.write()};
     change(in, out);
     CHECK(refused_argument(propagate_group_sort(cpu{}, {}, in, out)) == argument);

@@ -24,8 +24,9 @@ inline std::vector<std::int64_t> sorted_places(const std::vector<double>& x, std
   return places;
 }
 
-inline constexpr std::int64_t sort_shapes[][3] = {{0, 4, 2},  {3, 0, 2},  {1, 1, 1},   {5, 2, 2},   {4, 1026, 2}, {3, 15, 3},
-                                                  {7, 32, 8}, {2, 33, 33}, {3, 64, 32}, {2, 140, 70}, {1, 1100, 1100}};
+inline constexpr std::int64_t sort_shapes[][3] = {{0, 4, 2},    {3, 0, 2},    {1, 1, 1},      {5, 2, 2},
+                                                  {4, 1026, 2}, {3, 15, 3},   {7, 32, 8},     {2, 33, 33},
+                                                  {3, 64, 32},  {2, 140, 70}, {1, 1100, 1100}};
 
 // Numbers of which many are equal, zeros of both signs, infinities and NaN among them.
 template <class S>
@@ -45,9 +46,11 @@ layer<S> make_units(std::int64_t rows, std::int64_t width) {
 template <class S, class Side>
 void check_group_sort() {
   bool descending = false;
-  for (const auto& [rows, width, size] : sort_shapes) {
+  for (const auto& shape : sort_shapes) {
+    const std::int64_t rows = shape[0], width = shape[1], size = shape[2];
     INFO(rows << " x " << width << " in groups of " << size);
-    layer<S> x = make_units<S>(rows, width), sorted(rows, width), g = make_layer<S>(rows, width, 93, 0), by_x(rows, width);
+    layer<S> x = make_units<S>(rows, width), sorted(rows, width), g = make_layer<S>(rows, width, 93, 0),
+             by_x(rows, width);
     layer<std::int32_t> index(rows, width);
     const prefer::group_sort o{.size = size, .descending = descending};
     {
@@ -65,8 +68,10 @@ void check_group_sort() {
     for (std::size_t k = 0; k < places.size(); ++k) {
       const auto w = static_cast<std::size_t>(width);
       const std::size_t source = k / w * w + static_cast<std::size_t>(places[k]);
-      wrong += index.of.at(static_cast<std::int64_t>(k / w) * index.stride + static_cast<std::int64_t>(k % w)) != places[k];
-      wrong += std::isnan(from[source]) ? !std::isnan(to[k]) : to[k] != from[source] || std::signbit(to[k]) != std::signbit(from[source]);
+      wrong +=
+          index.of.at(static_cast<std::int64_t>(k / w) * index.stride + static_cast<std::int64_t>(k % w)) != places[k];
+      wrong += std::isnan(from[source]) ? !std::isnan(to[k])
+                                        : to[k] != from[source] || std::signbit(to[k]) != std::signbit(from[source]);
       wrong += back[source] != given[k];
     }
     CHECK(wrong == 0);

@@ -79,10 +79,12 @@ TEST_CASE("on CUDA a warm start goes on where the last call ended, and a toleran
   const double exact = largest_singular_value(w.values(), 30, 20);
   double before = 0;
   const auto run = [&](const prefer::spectral_norm& o) {
-    prefer::check(prefer::find_spectral_norm(
-        cuda{s.handle}, o, {.weight = device_read(weight, w), .start = left.read()},
-        {.sigma = sigma_there.view(), .left = left.view(), .iterations = iterations_there.view(),
-         .converged = converged_there.view()}));
+    prefer::check(prefer::find_spectral_norm(cuda{s.handle}, o,
+                                             {.weight = device_read(weight, w), .start = left.read()},
+                                             {.sigma = sigma_there.view(),
+                                              .left = left.view(),
+                                              .iterations = iterations_there.view(),
+                                              .converged = converged_there.view()}));
     s.wait();
     sigma_there.fetch(), iterations_there.fetch(), converged_there.fetch();
   };
@@ -113,8 +115,11 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
   const cuda plain{s.handle};
   const prefer::spectral_norm o{.iterations = 2, .gram_doublings = 2};
   const prefer::spectral_norm_inputs<space::device> in{.weight = device_read(weight, w)};
-  const prefer::spectral_norm_outputs<space::device> out{.sigma = norm.view(), .bound = above.view(), .left = u.view(),
-                                                         .right = v.view(), .normalized = device_write(to, unit)};
+  const prefer::spectral_norm_outputs<space::device> out{.sigma = norm.view(),
+                                                         .bound = above.view(),
+                                                         .left = u.view(),
+                                                         .right = v.view(),
+                                                         .normalized = device_write(to, unit)};
   // begin, two products and steps for the start; per iteration four, less the last one's two; sums, squares, end, map
   check_enqueued("spectral_norm", s, 1 + 2 + 4 + 2 + 2 + 4 + 1 + 1, prefer::spectral_norm_workspace(plain, o, in, out),
                  [&](const cuda& exec) { return prefer::find_spectral_norm(exec, o, in, out); });
@@ -129,16 +134,21 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
   const prefer::aol_outputs<space::device> aol_out{.scale = v.view(), .grad_weight = device_write(to, unit)};
   check_enqueued("aol", s, 5, prefer::aol_workspace(plain, aol_in, aol_out),
                  [&](const cuda& exec) { return prefer::rescale_aol(exec, aol_in, aol_out); });
-  check_enqueued("norm_projection", s, 1, prefer::project_norms_workspace(40), [&](const cuda& exec) {
-    return prefer::project_norms<float>(exec, {}, {.weight = device_read(weight, w)},
-                                        {.projected = device_write(to, unit)});
-  });
+  for (const auto along : {prefer::norm_projection::line::rows, prefer::norm_projection::line::columns}) {
+    const bool rows = along == prefer::norm_projection::line::rows;
+    const prefer::norm_projection_inputs<space::device> from{device_read(weight, w)};
+    const prefer::norm_projection_outputs<space::device> projected{device_write(to, unit)};
+    check_enqueued(
+        "norm_projection", s, rows ? 1 : 3,
+        prefer::project_norms_workspace<float>(plain, {.along = along}, from, projected),
+        [&](const cuda& exec) { return prefer::project_norms<float>(exec, {.along = along}, from, projected); });
+  }
   check_enqueued("group_sort", s, 1, 0, [&](const cuda& exec) {
-    return prefer::sort_groups(exec, {}, {device_read(weight, w)}, {device_write(to, unit), device_write(places, index)});
+    return prefer::sort_groups(exec, {}, {device_read(weight, w)},
+                               {device_write(to, unit), device_write(places, index)});
   });
-  check_enqueued("norm_product", s, 1, 0, [&](const cuda& exec) {
-    return prefer::multiply_norms(exec, {v.read()}, {.bound = above.view()});
-  });
+  check_enqueued("norm_product", s, 1, 0,
+                 [&](const cuda& exec) { return prefer::multiply_norms(exec, {v.read()}, {.bound = above.view()}); });
 }
 
 TEST_CASE("on CUDA bad content is reported: indices outside of their group, negative norms") {

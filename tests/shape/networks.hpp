@@ -78,7 +78,9 @@ struct precision {
   static constexpr precision of() {
     return {std::is_same_v<S, double> ? 0x1p-52 : 0x1p-23, storage<S>::digits};
   }
-  double stored(double x) const { return std::ldexp(std::fabs(x), -digits) + (digits < 20 ? 0x1p-25 : 0); }  // half a unit
+  double stored(double x) const {
+    return std::ldexp(std::fabs(x), -digits) + (digits < 20 ? 0x1p-25 : 0);
+  }  // half a unit
 };
 
 // The largest of |got - exact| / allowed; infinite if one of them is NaN.
@@ -90,7 +92,7 @@ struct worst_error {
   }
 };
 
-inline constexpr std::int64_t layer_shapes[][2] = {{0, 3},  {3, 0},   {1, 1},   {1, 9},   {7, 1},   {8, 8},
+inline constexpr std::int64_t layer_shapes[][2] = {{0, 3},   {3, 0},   {1, 1},   {1, 9},   {7, 1},   {8, 8},
                                                    {15, 17}, {33, 16}, {64, 48}, {20, 65}, {140, 5}, {5, 1030}};
 
 }  // namespace prefer_test

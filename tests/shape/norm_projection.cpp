@@ -42,7 +42,8 @@ TEST_CASE("a projected layer stretches no input by more than is stated, and some
     const auto stretch = [&](const std::vector<double>& x) {
       std::vector<double> y(static_cast<std::size_t>(m));
       for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < n; ++j) y[static_cast<std::size_t>(i)] += w.get(i, j) * x[static_cast<std::size_t>(j)];
+        for (std::int64_t j = 0; j < n; ++j)
+          y[static_cast<std::size_t>(i)] += w.get(i, j) * x[static_cast<std::size_t>(j)];
       most = std::max(most, length(y, c.out) / length(x, c.in));
     };
     std::vector<double> x(static_cast<std::size_t>(n));
@@ -78,9 +79,9 @@ TEST_CASE("projecting again changes nothing but roundings; limits and zeros are 
   };
   run(1);
   CHECK((std::fabs(to.get(0, 0) - 1.0 / 3) < 1e-16 && to.get(0, 2) == 0 && to.get(1, 0) == 0.25 && to.get(2, 3) == 0));
-  CHECK((by_w.get(1, 2) == 3 && by_w.get(2, 1) == 3));                    // at the limit, and at zero: as it came
-  CHECK(std::fabs(by_w.get(0, 1) - (1 - 8.0 / 6) / 6) < 1e-16);           // <g, w> = 8
-  CHECK(std::fabs(by_w.get(0, 2) - 2.0 / 6) < 1e-16);                     // sign 0 = 0
+  CHECK((by_w.get(1, 2) == 3 && by_w.get(2, 1) == 3));           // at the limit, and at zero: as it came
+  CHECK(std::fabs(by_w.get(0, 1) - (1 - 8.0 / 6) / 6) < 1e-16);  // <g, w> = 8
+  CHECK(std::fabs(by_w.get(0, 2) - 2.0 / 6) < 1e-16);            // sign 0 = 0
   run(0);
   CHECK((to.get(0, 0) == 0 && to.get(1, 3) == 0));
   layer<float> x = make_layer<float>(9, 33, 3);
@@ -125,25 +126,34 @@ TEST_CASE("gradients are those of finite differences") {
   }
 }
 
-TEST_CASE("the same bits for any threads, nothing allocated, outputs where inputs were") {
-  layer<float> w = make_layer<float>(400, 300, 81), g = make_layer<float>(400, 300, 82), to(400, 300), by_w(400, 300);
-  const norm_projection o{.by = norm_projection::norm::l2, .limit = 2.0};
-  const auto run = [&](const cpu& exec) {
-    const long before = allocation_count();
-    const prefer::status s = project_norms<float>(exec, o, {.weight = w.read(), .upstream = g.read()},
-                                                  {.projected = to.write(), .grad_weight = by_w.write()});
-    CHECK(allocation_count() == before);
-    CHECK(s.ok());
-    return std::vector{to.of.bytes(), by_w.of.bytes()};
-  };
-  const auto expected = run(cpu{});
-  for (int threads : {2, 3, 8}) {
-    prefer::thread_pool pool(threads);
-    CHECK(run(cpu{.pool = pool}) == expected);
+TEST_CASE("the same bits for any threads, nothing allocated with a workspace, outputs where inputs were") {
+  for (const auto along : {norm_projection::line::rows, norm_projection::line::columns}) {
+    layer<float> w = make_layer<float>(400, 300, 81), g = make_layer<float>(400, 300, 82), to(400, 300), by_w(400, 300);
+    const norm_projection o{along, norm_projection::norm::l2, 2.0};
+    const prefer::norm_projection_inputs<space::host> in{w.read(), g.read()};
+    const prefer::norm_projection_outputs<space::host> out{.projected = to.write(), .grad_weight = by_w.write()};
+    std::vector<char> memory(prefer::project_norms_workspace<float>(cpu{}, o, in, out));
+    CHECK(memory.empty() == (along == norm_projection::line::rows));
+    const auto run = [&](const prefer::task_runner& pool) {
+      prefer::workspace lent;
+      if (!memory.empty()) lent = {memory.data(), memory.size()};
+      const long before = allocation_count();
+      const prefer::status s = project_norms<float>(cpu{.pool = pool, .workspace = lent}, o, in, out);
+      CHECK(allocation_count() == before);
+      CHECK(s.ok());
+      return std::vector{to.of.bytes(), by_w.of.bytes()};
+    };
+    const auto expected = run({});
+    for (int threads : {2, 3, 8}) {
+      prefer::thread_pool pool(threads);
+      CHECK(run(pool) == expected);
+    }
+    if (!memory.empty())
+      CHECK(project_norms<float>(cpu{.workspace = {memory.data(), memory.size() - 1}}, o, in, out).code ==
+            errc::small_workspace);
+    prefer::check(project_norms<float>(cpu{}, o, in, {.projected = w.write(), .grad_weight = g.write()}));
+    CHECK((w.values() == to.values() && g.values() == by_w.values()));
   }
-  prefer::check(project_norms<float>(cpu{}, o, {.weight = w.read(), .upstream = g.read()},
-                                     {.projected = w.write(), .grad_weight = g.write()}));
-  CHECK((w.values() == to.values() && g.values() == by_w.values()));
   for (const char* tag : {"threads", "allocation"}) covers("norm_projection", tag);
 }
 

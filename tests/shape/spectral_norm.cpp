@@ -88,9 +88,9 @@ TEST_CASE("the gradient is that of finite differences of the normalized weight")
   layer<double> w = make_layer<double>(m, n, 8), g = make_layer<double>(m, n, 9, 0), unit(m, n), by_w(m, n);
   buffer<double> sigma(1), left(m), right(n);
   const auto objective = [&] {
-    prefer::check(find_spectral_norm(cpu{}, {.iterations = 200}, {.weight = w.read()},
-                                     {.sigma = sigma.view(), .left = left.view(), .right = right.view(),
-                                      .normalized = unit.write()}));
+    prefer::check(find_spectral_norm(
+        cpu{}, {.iterations = 200}, {.weight = w.read()},
+        {.sigma = sigma.view(), .left = left.view(), .right = right.view(), .normalized = unit.write()}));
     double sum = 0;
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) sum += g.get(i, j) * unit.get(i, j);
@@ -117,9 +117,9 @@ TEST_CASE("a tolerance ends the iteration, and says so") {
   buffer<std::int64_t> iterations(1);
   buffer<bool> converged(1);
   const auto run = [&](std::int64_t most, const prefer::scalar& tolerance) {
-    prefer::check(find_spectral_norm(cpu{}, {.iterations = most, .tolerance = tolerance}, {.weight = w.read()},
-                                     {.sigma = sigma.view(), .iterations = iterations.view(),
-                                      .converged = converged.view()}));
+    prefer::check(
+        find_spectral_norm(cpu{}, {.iterations = most, .tolerance = tolerance}, {.weight = w.read()},
+                           {.sigma = sigma.view(), .iterations = iterations.view(), .converged = converged.view()}));
   };
   run(1000, 1e-10);
   CHECK((converged.at(0) && iterations.at(0) > 2 && iterations.at(0) < 40));
@@ -151,7 +151,8 @@ TEST_CASE("more doublings bring the bound closer; it holds for tiny and huge wei
     layer<double> scaled(24, 40);
     scaled.fill([&](std::int64_t i, std::int64_t j) { return w.get(i, j) * scale; });
     for (int d : {0, 3}) {
-      prefer::check(find_spectral_norm(cpu{}, {.gram_doublings = d}, {.weight = scaled.read()}, {.bound = bound.view()}));
+      prefer::check(
+          find_spectral_norm(cpu{}, {.gram_doublings = d}, {.weight = scaled.read()}, {.bound = bound.view()}));
       CHECK(bound.at(0) / scale >= exact * (scale < 1e-300 ? 0.99 : 1 - 1e-15));
       CHECK(bound.at(0) / scale <= 12 * exact);
     }
@@ -172,9 +173,8 @@ TEST_CASE("more doublings bring the bound closer; it holds for tiny and huge wei
 TEST_CASE("weights divided by the bound have norm 1 or less") {
   for (int d : {0, 4}) {
     layer<double> w = make_layer<double>(31, 17, 7, 0), unit(31, 17);
-    prefer::check(find_spectral_norm(
-        cpu{}, {.gram_doublings = d, .divide_by = prefer::spectral_norm::divisor::bound}, {.weight = w.read()},
-        {.normalized = unit.write()}));
+    prefer::check(find_spectral_norm(cpu{}, {.gram_doublings = d, .divide_by = prefer::spectral_norm::divisor::bound},
+                                     {.weight = w.read()}, {.normalized = unit.write()}));
     CHECK(norm_of(unit) <= 1 + 2e-16);
   }
 }
@@ -185,8 +185,11 @@ TEST_CASE("no weight, no start and no numbers have defined results") {
   const auto run = [&] {
     prefer::check(find_spectral_norm(cpu{}, {.iterations = 30, .tolerance = 1e-12},
                                      {.weight = w.read(), .start = left.read()},
-                                     {.sigma = sigma.view(), .bound = bound.view(), .left = left.view(),
-                                      .right = right.view(), .normalized = unit.write()}));
+                                     {.sigma = sigma.view(),
+                                      .bound = bound.view(),
+                                      .left = left.view(),
+                                      .right = right.view(),
+                                      .normalized = unit.write()}));
   };
   w.fill([](auto, auto) { return 0.0; });
   left.fill({0, 2, 0, 0});
@@ -217,8 +220,10 @@ TEST_CASE("columns may be the contiguous ones, outputs may lie where inputs do")
   buffer<float> left(19), right(37);
   buffer<double> sigma(2);
   prefer::check(find_spectral_norm(cpu{}, {.iterations = 50}, {.weight = w.read()},
-                                   {.sigma = prefer::view<double>(&sigma.at(0), 1), .left = left.view(),
-                                    .right = right.view(), .normalized = unit.write()}));
+                                   {.sigma = prefer::view<double>(&sigma.at(0), 1),
+                                    .left = left.view(),
+                                    .right = right.view(),
+                                    .normalized = unit.write()}));
   const prefer::view<const float, 2> by_columns(turned.of.data(), 19, 37, 1, turned.stride);
   prefer::check(find_spectral_norm(cpu{}, {.iterations = 50}, {.weight = by_columns},
                                    {.sigma = prefer::view<double>(&sigma.at(1), 1)}));
@@ -293,9 +298,8 @@ TEST_CASE("what is wrong with a spectral norm is named, and nothing is written")
   refused(errc::bad_extent, "normalized", {}, [](auto&, auto& out) { out.normalized.extent[1] = 2; });
   refused(errc::bad_element, "converged", {}, [](auto&, auto& out) { out.converged = out.sigma; });
   refused(errc::bad_element, "sigma", {}, [](auto&, auto& out) { out.sigma.type = prefer::element::f16; });
-  refused(errc::overlap, "normalized", {}, [&](auto&, auto& out) {
-    out.normalized = prefer::view<float, 2>(w.of.data() + 1, 4, 3, w.stride, 1);
-  });
+  refused(errc::overlap, "normalized", {},
+          [&](auto&, auto& out) { out.normalized = prefer::view<float, 2>(w.of.data() + 1, 4, 3, w.stride, 1); });
   refused(errc::overlap, "right", {}, [&](auto&, auto& out) { out.right = prefer::view<float>(left.data(), 3); });
   refused(errc::overlap, "left", {}, [&](auto& in, auto& out) {
     in.start = prefer::view<const float>(left.data(), 4);

@@ -48,9 +48,7 @@ PREFER_HD std::int64_t matrix_piece(std::int64_t rows) {
   const std::int64_t wanted = ((rows + 15) / 16 + 7) / 8 * 8;
   return wanted < 8 ? 8 : wanted > 128 ? 128 : wanted;
 }
-PREFER_HD std::int64_t matrix_pieces(std::int64_t rows) {
-  return (rows + matrix_piece(rows) - 1) / matrix_piece(rows);
-}
+PREFER_HD std::int64_t matrix_pieces(std::int64_t rows) { return (rows + matrix_piece(rows) - 1) / matrix_piece(rows); }
 
 template <class T>
 PREFER_HD double add_pieces(const T* partial, std::int64_t pieces, std::int64_t columns, std::int64_t j) {

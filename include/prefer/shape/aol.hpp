@@ -92,15 +92,6 @@ struct scaled_column_rows {
 };
 
 template <class T>
-status for_columns(const cpu& exec, const aol_columns<T>& work) {
-  for_blocks(exec, work.order, work.order * (work.slopes ? work.rows : work.order),
-             [&](std::int64_t first, std::int64_t last) {
-               for (std::int64_t j = first; j < last; ++j) work(j);
-             });
-  return {};
-}
-
-template <class T>
 struct aol_call {
   using value_type = T;
   aol_columns<T> columns;
@@ -124,7 +115,7 @@ struct aol_call {
     const stored_side<T> side{columns.weight};
     if (const status s = matrix_product(exec, side, side, matrix_product_shape<T>{n, n, m, gram, true}); !s.ok())
       return s;
-    if (const status s = for_columns(exec, columns); !s.ok()) return s;
+    if (const status s = for_columns(exec, columns.order, columns); !s.ok()) return s;
     if (gradient.data != nullptr)
       if (const status s = differentiate(exec); !s.ok()) return s;
     return rescaled.data != nullptr ? write(exec, columns.weight, nullptr, rescaled) : status{};
@@ -133,7 +124,7 @@ struct aol_call {
   status differentiate(const Exec& exec) const {
     aol_columns<T> slopes = columns;
     slopes.slopes = true;
-    if (const status s = for_columns(exec, slopes); !s.ok()) return s;
+    if (const status s = for_columns(exec, slopes.order, slopes); !s.ok()) return s;
     const std::int64_t m = columns.rows, n = columns.order;
     const stored_side<T> side{transposed(columns.weight)};
     if (const status s = matrix_product(exec, side, aol_slope_side<T>{gram, columns.slope, n},
@@ -154,22 +145,15 @@ struct aol_call {
   }
 };
 
-template <class Exec, class T>
-status for_columns(const Exec&, const aol_columns<T>&) {
-  static_assert(sizeof(Exec) == 0,
-                "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
-  return {};
-}
-
 template <space S>
 status check_aol(const aol_inputs<S>& in, const aol_outputs<S>& out) {
   layer_checks<2, 3> call(in.weight);
   call.look(some_output(out.rescaled, out.scale, out.grad_weight));
   if (out.grad_weight.given() != in.upstream.given())
-    call.look(in.upstream.given() ? require::fail(errc::unused_input, "upstream",
-                                                  "to be left out, since no gradient is asked for")
-                                  : require::fail(errc::missing_input, "upstream",
-                                                  "the derivatives by the rescaled weight, for grad_weight"));
+    call.look(in.upstream.given()
+                  ? require::fail(errc::unused_input, "upstream", "to be left out, since no gradient is asked for")
+                  : require::fail(errc::missing_input, "upstream",
+                                  "the derivatives by the rescaled weight, for grad_weight"));
   call.matrix("weight", in.weight), call.matrix("upstream", in.upstream);
   call.matrix("rescaled", out.rescaled), call.matrix("grad_weight", out.grad_weight);
   call.vector("scale", out.scale, call.columns, "one per column of the weight,");
@@ -223,8 +207,8 @@ std::size_t aol_workspace(const Exec& exec, const std::type_identity_t<aol_input
 // some 1e-6 (1e-15 in double), and by half a unit of the type that `rescaled` is stored in. Sums whose squares leave
 // the range (|W| below 1e-19 or above 1e18 in float) are 0 or infinite. Cost m n^2 operations, and 2 m n^2 more for the
 // gradient. The same bits for any number of threads. aol_workspace bytes of the workspace, or one allocation on the CPU
-// and memory in stream order on CUDA: three launches, four more for the gradient. Errors: shapes, types, overlap, what is
-// missing or not used; nothing has been written then.
+// and memory in stream order on CUDA: three launches, four more for the gradient. Errors: shapes, types, overlap, what
+// is missing or not used; nothing has been written then.
 //
 // Source: Prach and Lampert 2022, arXiv 2208.03160, theorem 1 (from a summary; the proof above is this library's own,
 // as is the gradient).

@@ -20,9 +20,7 @@ struct group_sort {
   std::int64_t size = 2;
   bool descending = false;
 
-  constexpr status check() const {
-    return require::that(size >= 1, "size", static_cast<double>(size), "1 or more");
-  }
+  constexpr status check() const { return require::that(size >= 1, "size", static_cast<double>(size), "1 or more"); }
 };
 
 template <space S>
@@ -106,16 +104,16 @@ struct small_groups {
   void pairs(int count) {
     for (int i = 0; i < count; i += 2) {
       const T a = x[i], b = x[i + 1];
-      const bool swap = (Descending ? b > a : b < a) | (math::is_nan(a) & !math::is_nan(b));
+      const bool swap = (Descending ? b > a : b < a) || (math::is_nan(a) && !math::is_nan(b));
       x[i] = swap ? b : a, x[i + 1] = swap ? a : b;
       from[i] = i + swap, from[i + 1] = i + 1 - swap;
     }
   }
   void run(std::int64_t row, std::int64_t first, int count) {
     const int size = static_cast<int>(p.size);
-    load_strided(source{static_cast<const char*>(p.x.data) + row * p.x.row_stride * size_of(p.x.type), p.x.stride,
-                        p.x.type},
-                 first, count, x);
+    load_strided(
+        source{static_cast<const char*>(p.x.data) + row * p.x.row_stride * size_of(p.x.type), p.x.stride, p.x.type},
+        first, count, x);
     if (size == 2)
       p.descending ? pairs<true>(count) : pairs<false>(count);
     else
@@ -224,10 +222,10 @@ status check_group_sort(const group_sort& o, const char* name, const erased_view
   if (d % o.size != 0)
     return require::fail(errc::bad_extent, name, "units per sample, a multiple of the size of a group, which is",
                          static_cast<double>(d), static_cast<double>(o.size));
-  const status s = first_error(
-      require::matrix(name, x, n, d),
-      index.given() ? require::matrix("index", index, n, d, require::holds::indices) : status{},
-      out.given() ? require::matrix(out_name, out, n, d) : status{});
+  const status s =
+      first_error(require::matrix(name, x, n, d),
+                  index.given() ? require::matrix("index", index, n, d, require::holds::indices) : status{},
+                  out.given() ? require::matrix(out_name, out, n, d) : status{});
   return s;
 }
 
@@ -262,8 +260,8 @@ inline std::size_t sort_groups_workspace(const group_sort& options, std::int64_t
 //
 // Groups of up to 32 units are sorted by insertion, pairs by one comparison; larger ones on the CPU in O(size log
 // size) in sort_groups_workspace bytes of the workspace, or one allocation. On CUDA one launch, a thread per unit, that
-// compares it with its group: O(size) each. The same bits for any number of threads. Errors: a size below 1 or that does
-// not divide D, shapes, types, overlap; nothing has been written then. Source: Anil, Lucas and Grosse 2019, arXiv
+// compares it with its group: O(size) each. The same bits for any number of threads. Errors: a size below 1 or that
+// does not divide D, shapes, types, overlap; nothing has been written then. Source: Anil, Lucas and Grosse 2019, arXiv
 // 1811.05381 (from a summary; what is claimed of it here is proven by the sentence above); MaxMin: Chernodub and
 // Nowicki 2016, arXiv 1604.02313.
 template <class Exec>

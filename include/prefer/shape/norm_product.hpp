@@ -49,9 +49,7 @@ struct scaled_number {
     n.exponent += by;
     return n;
   }
-  static PREFER_HD double power(std::int64_t e) {
-    return bits_as<double>(static_cast<std::uint64_t>(e + 1023) << 52);
-  }
+  static PREFER_HD double power(std::int64_t e) { return bits_as<double>(static_cast<std::uint64_t>(e + 1023) << 52); }
   PREFER_HD double value() const {
     if (exponent > 1023) return x * 0x1p1023 * 2;
     if (exponent >= -1022) return x * power(exponent);
@@ -121,8 +119,8 @@ inline status check_norms(const cpu& exec, const source& norm, std::int64_t n) {
 //
 //   multiply_norms(cpu{}, {.norm = {norms, L}}, {.bound = {&bound, 1}, .grad = {by_norm, L}});
 //
-// Exponents are kept apart, so that nothing overflows on the way; derivatives are right where norms are 0, too. No layers
-// have bound 1. A NaN reaches everything. Arithmetic in double, by one thread, since layers are few; nothing is
+// Exponents are kept apart, so that nothing overflows on the way; derivatives are right where norms are 0, too. No
+// layers have bound 1. A NaN reaches everything. Arithmetic in double, by one thread, since layers are few; nothing is
 // allocated, one launch on CUDA. Errors: shapes, types, overlap, and on the CPU a negative norm; nothing has been
 // written then. On CUDA a negative norm makes all outputs NaN and is reported. Elementary; for networks Szegedy et al.
 // 2014, arXiv 1312.6199, section 4.3.

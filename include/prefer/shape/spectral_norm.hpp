@@ -20,11 +20,11 @@ namespace prefer {
 struct spectral_norm {
   enum class divisor : std::uint8_t { sigma, bound };
 
-  std::int64_t iterations = 1;        // at most
-  scalar tolerance = 0.0;             // stop when half an iteration adds no more than this part to sigma; 0: never
-  random_seed seed = 0;               // of the start where none is given
-  int gram_doublings = 0;             // of the bound, see find_spectral_norm
-  divisor divide_by = divisor::sigma; // what `normalized` is divided by
+  std::int64_t iterations = 1;         // at most
+  scalar tolerance = 0.0;              // stop when half an iteration adds no more than this part to sigma; 0: never
+  random_seed seed = 0;                // of the start where none is given
+  int gram_doublings = 0;              // of the bound, see find_spectral_norm
+  divisor divide_by = divisor::sigma;  // what `normalized` is divided by
 
   constexpr status check() const {
     return first_error(
@@ -126,24 +126,22 @@ struct spectral_vectors {
     const std::uint64_t number = usable ? 0 : seed.get();
     const auto random = [&](std::int64_t i) PREFER_HD_LAMBDA { return drawn(number, i); };
     const double by = 1 / math::sqrt(usable ? length : squares(random));
-    team.each(rows, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      left[i] = static_cast<T>((usable ? from(i) : random(i)) * by);
-    });
+    team.each(rows,
+              [&](std::int64_t i) PREFER_HD_LAMBDA { left[i] = static_cast<T>((usable ? from(i) : random(i)) * by); });
     team.once([&]() PREFER_HD_LAMBDA { *at = {}; });
   }
   // After a product with W^T of `length` times a unit vector: right, unless sigma has converged.
   template <class Team>
   PREFER_HD void advance(const Team& team, double length) const {
-    team.each(columns, [&](std::int64_t j) PREFER_HD_LAMBDA {
-      wide[j] = add_pieces(partial, matrix_pieces(rows), columns, j);
-    });
-    const double norm = math::sqrt(team.total(columns, [&](std::int64_t j) PREFER_HD_LAMBDA { return wide[j] * wide[j]; }));
+    team.each(columns,
+              [&](std::int64_t j) PREFER_HD_LAMBDA { wide[j] = add_pieces(partial, matrix_pieces(rows), columns, j); });
+    const double norm =
+        math::sqrt(team.total(columns, [&](std::int64_t j) PREFER_HD_LAMBDA { return wide[j] * wide[j]; }));
     const double ahead = norm / length, enough = at->sigma * (1 + tolerance.as<double>());
     const bool done = at->iterations > 0 && ((!tolerance.is_zero() && ahead <= enough) || at->iterations == most);
     if (!done)
-      team.each(columns, [&](std::int64_t j) PREFER_HD_LAMBDA {
-        right[j] = norm == 0 ? T(0) : static_cast<T>(wide[j] / norm);
-      });
+      team.each(columns,
+                [&](std::int64_t j) PREFER_HD_LAMBDA { right[j] = norm == 0 ? T(0) : static_cast<T>(wide[j] / norm); });
     const bool met = ahead <= enough;
     team.once([&]() PREFER_HD_LAMBDA {
       at->ahead = ahead;
@@ -153,7 +151,8 @@ struct spectral_vectors {
   // After product = W right.
   template <class Team>
   PREFER_HD void measure(const Team& team) const {
-    const double length = math::sqrt(squares_of(team, product, rows)), by = math::sqrt(squares_of(team, right, columns));
+    const double length = math::sqrt(squares_of(team, product, rows)),
+                 by = math::sqrt(squares_of(team, right, columns));
     team.once([&]() PREFER_HD_LAMBDA {
       at->sigma = by == 0 ? 0 : length / by;
       ++at->iterations;
@@ -164,15 +163,13 @@ struct spectral_vectors {
   PREFER_HD void settle(const Team& team) const {
     const double length = math::sqrt(squares_of(team, product, rows));
     if (length == 0) return;
-    team.each(rows, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      left[i] = static_cast<T>(static_cast<double>(product[i]) / length);
-    });
+    team.each(rows, [&](std::int64_t i)
+                        PREFER_HD_LAMBDA { left[i] = static_cast<T>(static_cast<double>(product[i]) / length); });
   }
   template <class Team>
   static PREFER_HD double squares_of(const Team& team, const T* x, std::int64_t n) {
-    return team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      return static_cast<double>(x[i]) * static_cast<double>(x[i]);
-    });
+    return team.total(
+        n, [&](std::int64_t i) PREFER_HD_LAMBDA { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
   }
 };
 
@@ -187,7 +184,7 @@ struct spectral_bound {
   std::int64_t inner() const { return sums.rows + sums.columns - order(); }
   template <class Memory>
   void carve(Memory& memory) {
-    sums.carve(memory);
+    sums.carve_rows(memory), sums.carve_columns(memory);
     if (doublings == 0) return;
     for (int k = 0; k < (doublings > 1 ? 2 : 1); ++k) gram[k] = memory.template take<double>(order() * order());
     norms = memory.template take<gram_norms>(1);
@@ -196,8 +193,7 @@ struct spectral_bound {
   template <class Team>
   PREFER_HD void measure(const Team& team, int level, std::int64_t entries) const {
     const double* const g = gram[level % 2];
-    const double norm =
-        math::sqrt(team.total(entries, [&](std::int64_t e) PREFER_HD_LAMBDA { return g[e] * g[e]; }));
+    const double norm = math::sqrt(team.total(entries, [&](std::int64_t e) PREFER_HD_LAMBDA { return g[e] * g[e]; }));
     team.once([&]() PREFER_HD_LAMBDA { norms->norm[level] = norm, norms->scale[level] = unit_scale(norm); });
   }
   template <class Team>
@@ -206,9 +202,8 @@ struct spectral_bound {
     if (m == 0 || n == 0) return 0;
     const double squares = team.total(m, [&](std::int64_t i) PREFER_HD_LAMBDA { return sums.row_squares[i]; });
     const double along_rows = team.largest(m, [&](std::int64_t i) PREFER_HD_LAMBDA { return sums.row_sum[i]; });
-    const double along_columns = team.largest(n, [&](std::int64_t j) PREFER_HD_LAMBDA {
-      return add_pieces(sums.partial, matrix_pieces(m), n, j);
-    });
+    const double along_columns = team.largest(
+        n, [&](std::int64_t j) PREFER_HD_LAMBDA { return add_pieces(sums.partial, matrix_pieces(m), n, j); });
     if (math::is_nan(squares)) return squares;
     const double up = sum_slack(m + n);
     double bound = math::sqrt(along_rows) * math::sqrt(along_columns) * up;
@@ -477,8 +472,8 @@ std::size_t spectral_norm_workspace(const Exec& exec, const spectral_norm& optio
 // Arithmetic in float, in double if W is double (sums as in backend/matrix_vector.hpp); singular values between 1e-18
 // and 1e18 in float. sigma may pass |W| by some roundings, 1e-6 |W| in float. Cost 4 m n operations per iteration and
 // iterations + 1 reads of W on the CPU, twice that on CUDA, where an iteration is four launches, whatever their number
-// depends on m, n and options only, and a tolerance is looked at on the device. The same bits for any number of threads.
-// spectral_norm_workspace bytes of the workspace, or one allocation on the CPU and memory in stream order on
+// depends on m, n and options only, and a tolerance is looked at on the device. The same bits for any number of
+// threads. spectral_norm_workspace bytes of the workspace, or one allocation on the CPU and memory in stream order on
 // CUDA. Errors: options, shapes, types, overlap (but `left` may be `start`, and `normalized` the weight); nothing has
 // been written then.
 //
@@ -574,17 +569,16 @@ std::size_t propagate_spectral_norm_workspace(
 //   dL/dW = (G - <G, W> / sigma  u v^T) / sigma
 //
 // of which only the component along W is missing, <dL/dW, W> = 0: W / sigma does not change with the length of W. That
-// is exact for u and v as they are, constant (as PyTorch has it), and the derivative of W / |W| once they have converged
-// and the largest singular value is single. With `bound` the outer division is by it, and bound / sigma is held
-// constant. Where sigma is 0 the gradient is G.
+// is exact for u and v as they are, constant (as PyTorch has it), and the derivative of W / |W| once they have
+// converged and the largest singular value is single. With `bound` the outer division is by it, and bound / sigma is
+// held constant. Where sigma is 0 the gradient is G.
 //
 // Two reads of G and one of W; arithmetic in float, in double if W or G is. On CUDA two launches.
 // propagate_spectral_norm_workspace bytes of the workspace, or one allocation on the CPU and memory in stream order on
 // CUDA. Errors: shapes, types, overlap (but the gradient may lie where G or W does), what is missing; nothing has been
 // written then.
 template <class Exec>
-status propagate_spectral_norm(const Exec& exec,
-                               const std::type_identity_t<spectral_gradient_inputs<Exec::memory>>& in,
+status propagate_spectral_norm(const Exec& exec, const std::type_identity_t<spectral_gradient_inputs<Exec::memory>>& in,
                                const std::type_identity_t<spectral_gradient_outputs<Exec::memory>>& out) {
   if (const status s = detail::check_spectral_gradient(in, out); !s.ok()) return s;
   return detail::with_spectral_gradient_call(in, out, [&](auto& call) { return run_layer(exec, call); });

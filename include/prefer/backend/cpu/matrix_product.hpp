@@ -65,8 +65,8 @@ struct product_work {
   }
 
   template <class Level>
-  static inline __attribute__((always_inline)) void strip(const buffers& b, int depth, int rows, int columns, T* out, std::int64_t step,
-                              bool first) {
+  static inline __attribute__((always_inline)) void strip(const buffers& b, int depth, int rows, int columns, T* out,
+                                                          std::int64_t step, bool first) {
     using V = lane<T, Level>;
     constexpr int at_once = product_rows<T, Level>;
     for (int i = 0; i < rows; i += at_once) {

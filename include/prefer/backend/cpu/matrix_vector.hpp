@@ -50,13 +50,15 @@ struct matrix_vector_work {
   }
 
   template <class Level, class S>
-  static inline __attribute__((always_inline)) void rows(const matrix_vector_arguments<T>& a, std::int64_t i, std::int64_t end, T* sums) {
+  static inline __attribute__((always_inline)) void rows(const matrix_vector_arguments<T>& a, std::int64_t i,
+                                                         std::int64_t end, T* sums) {
     constexpr int at_once = product_rows<T, Level>;
     for (; i + at_once <= end; i += at_once) some_rows<Level, S, at_once>(a, i, sums);
     for (; i < end; ++i) some_rows<Level, S, 1>(a, i, sums);
   }
   template <class Level, class S, int Rows>
-  static inline __attribute__((always_inline)) void some_rows(const matrix_vector_arguments<T>& a, std::int64_t i, T* sums) {
+  static inline __attribute__((always_inline)) void some_rows(const matrix_vector_arguments<T>& a, std::int64_t i,
+                                                              T* sums) {
     using V = lane<T, Level>;
     const S* row[Rows];
     for (int r = 0; r < Rows; ++r) row[r] = static_cast<const S*>(a.matrix.data) + (i + r) * a.matrix.row_stride;
@@ -74,7 +76,8 @@ struct matrix_vector_work {
 
   // Rows that lanes cannot read, one by one through a tile; the order of sums is that of rows in place.
   template <class Level>
-  static inline __attribute__((always_inline)) void converted(const matrix_vector_arguments<T>& a, std::int64_t i, std::int64_t end, T* sums) {
+  static inline __attribute__((always_inline)) void converted(const matrix_vector_arguments<T>& a, std::int64_t i,
+                                                              std::int64_t end, T* sums) {
     using V = lane<T, Level>;
     alignas(64) T x[product_tile];
     const T* const row[1] = {x};

@@ -42,8 +42,7 @@ PREFER_HD void add_row_products(const S* const* row, const T* x, std::int64_t fr
 
 // to[c] += sum over rows of factor[r] row[r][c].
 template <class V, int Rows, class S, class T = typename V::element_type>
-PREFER_HD void add_rows(const S* const* row, const T (&factor)[Rows], std::int64_t from, std::int64_t to,
-                        T* sum) {
+PREFER_HD void add_rows(const S* const* row, const T (&factor)[Rows], std::int64_t from, std::int64_t to, T* sum) {
   const std::int64_t whole = from + (to - from) / V::width * V::width;
   V lanes[Rows];
   unrolled<Rows>([&](int r) PREFER_HD_LAMBDA { lanes[r] = V(factor[r]); });

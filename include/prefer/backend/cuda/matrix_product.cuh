@@ -63,7 +63,8 @@ template <class Left, class Right, class T>
 status matrix_product(const cuda& exec, const Left& left, const Right& right, const matrix_product_shape<T>& s) {
   if (s.rows == 0 || s.columns == 0) return {};
   constexpr std::int64_t side = detail::product_tile_side;
-  const dim3 grid(static_cast<unsigned>((s.rows + side - 1) / side), static_cast<unsigned>((s.columns + side - 1) / side));
+  const dim3 grid(static_cast<unsigned>((s.rows + side - 1) / side),
+                  static_cast<unsigned>((s.columns + side - 1) / side));
   detail::product_kernel<T><<<grid, detail::product_threads, 0, exec.stream.stream>>>(left, right, s);
   return detail::launch_status("matrix_product");
 }

@@ -51,7 +51,7 @@ static __global__ void __launch_bounds__(cuda_threads) column_product_kernel(con
 
 template <class T>
 status matrix_vector(const cuda& exec, const matrix_vector_arguments<T>& a) {
-  if (a.rows == 0 || a.columns == 0) return {};
+  if (a.rows == 0) return {};
   constexpr std::int64_t warps = detail::cuda_threads / 32;
   const auto by_rows = static_cast<unsigned>((a.rows + warps - 1) / warps);
   const dim3 by_columns(static_cast<unsigned>((a.columns + detail::cuda_threads - 1) / detail::cuda_threads),
@@ -60,7 +60,7 @@ status matrix_vector(const cuda& exec, const matrix_vector_arguments<T>& a) {
     using S = std::remove_pointer_t<decltype(p)>;
     if (a.right != nullptr)
       detail::row_product_kernel<T, S><<<by_rows, detail::cuda_threads, 0, exec.stream.stream>>>(a);
-    if (a.partial != nullptr)
+    if (a.partial != nullptr && a.columns > 0)
       detail::column_product_kernel<T, S><<<by_columns, detail::cuda_threads, 0, exec.stream.stream>>>(a);
   });
   return detail::launch_status("matrix_vector");

@@ -35,6 +35,20 @@ status run_layer(const cpu& exec, Call& call) {
   return call.run(exec);
 }
 
+template <class Call>
+std::size_t map_bytes(const cpu&, const Call&) {
+  return 0;
+}
+
+// work(j) for every column, on whom columns do not depend.
+template <class Work>
+status for_columns(const cpu& exec, std::int64_t columns, const Work& work) {
+  for_blocks(exec, columns, columns * 64, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t j = first; j < last; ++j) work(j);
+  });
+  return {};
+}
+
 // A map over rows, or a sum over them, in the terms of row_map_reduce.
 struct layer_rows {
   static constexpr int inputs = 1, outputs = 1, sums = 1;
@@ -96,8 +110,7 @@ struct layer_checks {
     if (first.ok()) first = check_vector(name, v, n, whose, what);
   }
   template <bool Mutable, space S>
-  void number(const char* name, const erased_view<Mutable, 1, S>& v,
-              require::holds what = require::holds::totals) {
+  void number(const char* name, const erased_view<Mutable, 1, S>& v, require::holds what = require::holds::totals) {
     vector(name, v, 1, "one number,", what);
   }
   // An input, unless its memory is that of the output which may take its place.

@@ -29,18 +29,24 @@ static __global__ void __launch_bounds__(cuda_threads) column_norm_kernel(const 
   if (j >= s.columns) return;
   const std::int64_t piece = matrix_piece(s.rows), pieces = matrix_pieces(s.rows);
   for (std::int64_t p = blockIdx.y; p < pieces; p += gridDim.y) {
-    double sum = 0;
-    for (std::int64_t i = p * piece; i < smaller(p * piece + piece, s.rows); ++i)
-      sum += math::abs(
-          load_element<double>(s.matrix.data, s.matrix.type, i * s.matrix.row_stride + j * s.matrix.stride));
+    double sum = 0, product = 0;
+    for (std::int64_t i = p * piece; i < smaller(p * piece + piece, s.rows); ++i) {
+      const double x =
+          load_element<double>(s.matrix.data, s.matrix.type, i * s.matrix.row_stride + j * s.matrix.stride);
+      sum += s.squared_columns ? x * x : math::abs(x);
+      if (s.products != nullptr)
+        product += x * load_element<double>(s.other.data, s.other.type, i * s.other.row_stride + j * s.other.stride);
+    }
     s.partial[p * s.columns + j] = sum;
+    if (s.products != nullptr) s.products[p * s.columns + j] = product;
   }
 }
 
 inline status add_norms(const cuda& exec, const norm_sums& s) {
   if (s.rows == 0 || s.columns == 0) return {};
   constexpr std::int64_t warps = cuda_threads / 32;
-  row_norm_kernel<<<static_cast<unsigned>((s.rows + warps - 1) / warps), cuda_threads, 0, exec.stream.stream>>>(s);
+  if (s.row_sum != nullptr)
+    row_norm_kernel<<<static_cast<unsigned>((s.rows + warps - 1) / warps), cuda_threads, 0, exec.stream.stream>>>(s);
   const dim3 grid(static_cast<unsigned>((s.columns + cuda_threads - 1) / cuda_threads),
                   static_cast<unsigned>(smaller(matrix_pieces(s.rows), 32768)));
   column_norm_kernel<<<grid, cuda_threads, 0, exec.stream.stream>>>(s);

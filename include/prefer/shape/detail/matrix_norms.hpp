@@ -13,20 +13,26 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-// Sums of |W_ij| along rows and columns and of squares along rows, in double. Columns come in the pieces of
-// matrix_vector.
+// Sums of |W_ij| along rows and columns and of squares along rows, in double; where they are asked for. Columns come in
+// the pieces of matrix_vector, and may be of squares instead, with products with another matrix beside them.
 struct norm_sums {
   std::int64_t rows = 0, columns = 0;
-  row_source matrix;
+  row_source matrix, other;
+  bool squared_columns = false;
   double* row_sum = nullptr;      // [rows]
-  double* row_squares = nullptr;  // [rows]
+  double* row_squares = nullptr;  // [rows]; both or neither
   double* partial = nullptr;      // [pieces, columns]
+  double* products = nullptr;     // [pieces, columns]
 
   template <class Memory>
-  void carve(Memory& memory) {
+  void carve_rows(Memory& memory) {
     row_sum = memory.template take<double>(rows);
     row_squares = memory.template take<double>(rows);
+  }
+  template <class Memory>
+  void carve_columns(Memory& memory) {
     partial = memory.template take<double>(matrix_pieces(rows) * columns);
+    if (other.data != nullptr) products = memory.template take<double>(matrix_pieces(rows) * columns);
   }
 };
 
@@ -35,36 +41,52 @@ struct norm_sum_job {
   std::int64_t first, last;  // pieces
 };
 struct norm_sum_work {
+  struct tile {
+    alignas(64) double x[tile_items];
+    alignas(64) double y[tile_items];
+  };
+
   template <class Level>
   static inline __attribute__((always_inline)) void run(norm_sum_job& j) {
     const norm_sums& s = *j.sums;
     const std::int64_t piece = matrix_piece(s.rows);
+    tile t;
     for (std::int64_t p = j.first; p < j.last; ++p) {
       double* const columns = s.partial + p * s.columns;
+      double* const products = s.products == nullptr ? nullptr : s.products + p * s.columns;
       for (std::int64_t c = 0; c < s.columns; ++c) columns[c] = 0;
-      for (std::int64_t i = p * piece; i < smaller(p * piece + piece, s.rows); ++i) row<Level>(s, i, columns);
+      for (std::int64_t c = 0; c < s.columns && products != nullptr; ++c) products[c] = 0;
+      for (std::int64_t i = p * piece; i < smaller(p * piece + piece, s.rows); ++i)
+        row<Level>(s, i, columns, products, t);
     }
   }
+  static void load(const row_source& m, std::int64_t i, std::int64_t first, int count, double* to, isa level) {
+    load_strided(source{static_cast<const char*>(m.data) + i * m.row_stride * size_of(m.type), m.stride, m.type}, first,
+                 count, to, level);
+  }
   template <class Level>
-  static inline __attribute__((always_inline)) void row(const norm_sums& s, std::int64_t i, double* columns) {
+  static inline __attribute__((always_inline)) void row(const norm_sums& s, std::int64_t i, double* columns,
+                                                        double* products, tile& t) {
     using V = lane<double, Level>;
-    const source from{static_cast<const char*>(s.matrix.data) + i * s.matrix.row_stride * size_of(s.matrix.type),
-                      s.matrix.stride, s.matrix.type};
-    alignas(64) double x[tile_items];
     V sum(0), squares(0);
     for (std::int64_t first = 0; first < s.columns; first += tile_items) {
       const int count = static_cast<int>(smaller(tile_items, s.columns - first));
-      load_strided(from, first, count, x, isa_of<Level>);
       const int whole = count / V::width * V::width, padded = (count + V::width - 1) / V::width * V::width;
-      for (int c = count; c < padded; ++c) x[c] = 0;
+      load(s.matrix, i, first, count, t.x, isa_of<Level>);
+      for (int c = count; c < padded; ++c) t.x[c] = 0;
       for (int c = 0; c < padded; c += V::width) {
-        const V entry = math::abs(V::load(x + c));
-        sum += entry, squares = math::fma(entry, entry, squares);
-        if (c < whole) (V::load(columns + first + c) + entry).store(columns + first + c);
+        const V entry = math::abs(V::load(t.x + c)), square = entry * entry;
+        sum += entry, squares += square;
+        if (c >= whole) continue;
+        double* const to = columns + first + c;
+        (V::load(to) + (s.squared_columns ? square : entry)).store(to);
       }
-      for (int c = whole; c < count; ++c) columns[first + c] += math::abs(x[c]);
+      for (int c = whole; c < count; ++c) columns[first + c] += s.squared_columns ? t.x[c] * t.x[c] : math::abs(t.x[c]);
+      if (products == nullptr) continue;
+      load(s.other, i, first, count, t.y, isa_of<Level>);
+      for (int c = 0; c < count; ++c) products[first + c] += t.x[c] * t.y[c];
     }
-    s.row_sum[i] = sum.sum(), s.row_squares[i] = squares.sum();
+    if (s.row_sum != nullptr) s.row_sum[i] = sum.sum(), s.row_squares[i] = squares.sum();
   }
 };
 
