@@ -145,6 +145,8 @@
 #include <prefer/shape/gradient_penalty.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
+#include <prefer/shape/explicable_reward.hpp>
+#include <prefer/shape/exploration_shaping.hpp>
 #include <prefer/shape/segmentation.hpp>
 #include <prefer/shape/smoothness.hpp>
 #include <prefer/shape/step_reward.hpp>
