@@ -151,6 +151,8 @@
 #include <prefer/shape/norm_projection.cuh>
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
+#include <prefer/shape/explicable_reward.cuh>
+#include <prefer/shape/exploration_shaping.cuh>
 #include <prefer/shape/segmentation.cuh>
 #include <prefer/shape/smoothness.cuh>
 #include <prefer/shape/spectral_norm.cuh>

@@ -160,6 +160,8 @@
 #include <prefer/shape/norm_projection.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
+#include <prefer/shape/explicable_reward.hpp>
+#include <prefer/shape/exploration_shaping.hpp>
 #include <prefer/shape/segmentation.hpp>
 #include <prefer/shape/smoothness.hpp>
 #include <prefer/shape/spectral_norm.hpp>
