@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/shape/detail/row_length.hpp>
