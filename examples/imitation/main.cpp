@@ -345,9 +345,10 @@ void draw_sweep(const std::string& folder, const std::vector<arm>& arms) {
   script +=
       "EOD\nset multiplot layout 1,2\nset logscale x\nset format x '%g'\nset yrange [0:1.15]\nset key bottom "
       "right\n"
-      "set xlabel \"the discriminator's rate\"\nset title 'return, over the expert'\n" +
+      "set xrange [8e-6:1.2e-3]\nset xlabel \"the discriminator's rate\"\nset title 'return, over the expert'\n" +
       plots +
-      "\nset xlabel 'strength of the penalty (far left: none), rate 3e-4'\nunset key\nplot $strength using 1:2:3 "
+      "\nset xrange [0.005:200]\nset xlabel 'strength of the penalty (far left: none), rate 3e-4'\nunset key\nplot "
+      "$strength using 1:2:3 "
       "with yerrorbars pt 7 lw 2 lc rgb '#0072b2'\n";
   draw_svg(script + "unset multiplot\n");
 }
