@@ -22,6 +22,7 @@
 // Where the discriminator's gradient is penalised.
 enum class place { between, expert, policy };
 
+// One way to train.
 struct recipe {
   std::string name = {};
   double strength = 0;  // of the gradient penalty; 0: unconstrained
