@@ -4,7 +4,7 @@
 
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/aggregate/rules.hpp>
-#include <prefer/backend/content.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 

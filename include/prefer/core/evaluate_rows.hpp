@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/row_map_reduce.hpp>
 #include <prefer/core/evaluate.hpp>
 #include <prefer/core/pair.hpp>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/content.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/item.hpp>
 #include <prefer/core/arena.hpp>

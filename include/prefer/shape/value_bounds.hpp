@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/content.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/checks.hpp>
