@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <shape/pairs.hpp>
 
 using namespace prefer_test;

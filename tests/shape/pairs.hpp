@@ -4,7 +4,7 @@
 
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 
