@@ -184,6 +184,32 @@ TEST_CASE("Tchebycheff: the worst reward alone counts, the first of equal ones, 
   CHECK(one(tchebycheff{}, {3, 6}, {}, {}, nullptr, {2, 4}) == 1);
 }
 
+TEST_CASE("smooth Tchebycheff lies up to t log K below Tchebycheff, and its slopes over the weights add up to 1") {
+  const std::vector<double> r = {1, 5, 2.5, 3}, w = {1, 0.5, 2, 0}, ideal = {2, 5, 4, 9};
+  const double exact = one(tchebycheff{}, r, w, {}, nullptr, ideal);
+  for (const double t : {1e-3, 0.1, 1.0, 30.0}) {
+    std::vector<double> slope;
+    const double smooth = one(smooth_tchebycheff{.temperature = t}, r, w, {}, &slope, ideal);
+    CHECK(smooth <= exact);
+    CHECK(smooth >= exact - t * std::log(3.0) - 1e-15);
+    CHECK(slope[0] + slope[1] / 0.5 + slope[2] / 2 == doctest::Approx(1).epsilon(1e-13));
+    CHECK(slope[3] == 0);
+  }
+  // One reward: Tchebycheff exactly. Two equal ones: t log 2 below, and half the slope each.
+  CHECK(one(smooth_tchebycheff{}, {1}, {3}, {}, nullptr, {2}) == -3);
+  std::vector<double> slope;
+  CHECK(one(smooth_tchebycheff{.temperature = 0.5}, {1, 1}, {}, {}, &slope, {2, 2}) ==
+        doctest::Approx(-1 - 0.5 * std::log(2.0)).epsilon(1e-15));
+  for (const double x : slope) CHECK(x == doctest::Approx(0.5).epsilon(1e-15));
+  // A much better reward takes no digit from the worst, and both keep theirs where the worst is at its ideal.
+  CHECK(one(smooth_tchebycheff{.temperature = 1e-3}, {1, 900}, {}, {}, nullptr, {2, 2}) == -1);
+  CHECK(one(smooth_tchebycheff{.temperature = 1.0}, {2, 42}, {}, {}, nullptr, {2, 2}) ==
+        doctest::Approx(-std::exp(-40.0)).epsilon(1e-14));
+  CHECK(one(smooth_tchebycheff{}, {-HUGE_VAL, 1}, {}, {}, nullptr, {2, 2}) == -HUGE_VAL);
+  for (const auto& holed : {std::vector<double>{missing, 1, 2}, {1, missing, 2}, {1, 2, missing}})
+    CHECK(std::isnan(one(smooth_tchebycheff{}, holed, {}, {}, nullptr, {2, 2, 2})));
+}
+
 TEST_CASE("log-tamed: the paper's form and the released code's, and undefined moments") {
   const std::vector<moments> m = {of_variation(0.2), of_variation(0.9)};
   std::vector<double> slope;
@@ -302,6 +328,8 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   refused("prefer: bad extent: ideal is 3, expected one per reward: 2", tchebycheff{},
           {.reward = {r, 3, 2}, .ideal = {r, 3}}, to);
   refused("prefer: bad parameter: mix is -1", tchebycheff{.mix = -1.0}, {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
+  refused("prefer: bad parameter: temperature is 0", smooth_tchebycheff{.temperature = 0.0},
+          {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
   refused("prefer: bad parameter: limit is 0", held<weighted_sum>{.limit = 0.0}, good, to);
   refused("prefer: bad extent: weight is 3, expected one per reward: 2", weighted_sum{},
           {.reward = {r, 3, 2}, .weight = {r, 3}}, to);

@@ -5,6 +5,7 @@
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/aggregate/rules.hpp>
 #include <prefer/backend/check_numbers.hpp>
+#include <prefer/backend/cpu/columns.hpp>
 #include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 
@@ -104,11 +105,11 @@ struct aggregate_work {
     for (std::int64_t tile = job.first; tile < job.last; ++tile) {
       const std::int64_t first = tile * reward_tile;
       const int count = static_cast<int>(smaller(reward_tile, a.n - first));
-      for (int k = 0; k < a.rewards; ++k) {
-        load_strided(a.column(k), first, count, x[k], isa_of<Level>);
+      load_columns(a.reward, a.rewards, a.n, first, count, x[0], reward_tile, isa_of<Level>);
+      for (int k = 0; k < a.rewards; ++k)
         for (int i = count; i < reward_tile; ++i) x[k][i] = 1;
-      }
-      for (int i = 0; i < reward_tile; ++i) up[i] = i < count ? read_item<double>(a.upstream, first + i) : 0;
+      for (int i = 0; a.gradient.data != nullptr && i < reward_tile; ++i)
+        up[i] = i < count ? read_item<double>(a.upstream, first + i) : 0;
       for (int g = 0; g < count; g += V::width) {
         const auto at = [&](int k) PREFER_HD_LAMBDA { return V::load(x[k] + g); };
         const reward_row<V, decltype(at)> row{*job.columns, at, a.rewards};

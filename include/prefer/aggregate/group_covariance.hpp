@@ -5,6 +5,7 @@
 #include <prefer/advantage/rules.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/detail/for_rewards.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/core/arena.hpp>
 
 #include <cstddef>

@@ -83,6 +83,13 @@ PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   return math::select(weights == V(0), V(0), least - log / b);
 }
 
+// How far reward k is ahead of its ideal, as rules that learn ideals weigh it.
+template <class Row>
+PREFER_HD auto lead(const Row& r, int k) {
+  using V = typename Row::value;
+  return V(r.weight(k)) * (r[k] - V(r.state(k)));
+}
+
 }  // namespace detail
 
 // sum_k w_k r_k; slope w_k.
@@ -298,7 +305,7 @@ struct tchebycheff {
     bool any = false;
     for (int k = 0; k < r.count(); ++k) {
       if (r.weight(k) == 0) continue;
-      const V x = lead(r, k);  // NaN stay: neither comparison holds
+      const V x = detail::lead(r, k);  // NaN stay: neither comparison holds
       least = math::select(least <= x, least, math::select(x < least, x, x + least));
       sum += V(r.weight(k)) * r[k];
       any = true;
@@ -309,21 +316,52 @@ struct tchebycheff {
   template <class Row, class V>
   PREFER_HD V slope(const Row& r, int k, const V&) const {
     if (r.weight(k) == 0) return V(0);
-    const V own = lead(r, k), w(r.weight(k));
+    const V own = detail::lead(r, k), w(r.weight(k));
     V worst(1);
     for (int j = 0; j < r.count(); ++j) {
       if (j == k || r.weight(j) == 0) continue;
-      const V other = lead(r, j);
+      const V other = detail::lead(r, j);
       worst = j < k ? math::select(other <= own, V(0), worst) : math::select(other < own, V(0), worst);
     }
     return w * (worst + V(mix.as<double>()));
   }
+};
 
- private:
+// -t log(sum_k e^(-w_k (r_k - ideal_k) / t)), t the temperature: tchebycheff with a gradient by every reward, which
+// falls off smoothly with how much better than the worst it is. It lies between tchebycheff, its limit for t to 0, and
+// t log K below; of one reward it is that. Slope: w_k p_k with p_k = e^((aggregate - w_k (r_k - ideal_k)) / t), which
+// add up to 1. What it finds best lies on the Pareto front, and for t small enough every point of the front is best by
+// some weights. Weights must not be negative. Source: Lin et al. 2024 (arXiv 2402.19078), for losses, from memory; as a
+// reward: here.
+struct smooth_tchebycheff {
+  static constexpr bool learns_batch = false;
+  static constexpr bool learns_ideal = true;
+  scalar temperature = 0.1;
+
+  constexpr status check() const { return require::positive(temperature, "temperature"); }
+  PREFER_HD double prepare(const reward_statistics& all, int) const { return all.ideal; }
   template <class Row>
-  PREFER_HD auto lead(const Row& r, int k) const {
+  PREFER_HD auto operator()(const Row& r) const {
     using V = typename Row::value;
-    return V(r.weight(k)) * (r[k] - V(r.state(k)));
+    const V t(temperature.as<double>());
+    V least(math::detail::infinity<double>()), others(0), seen(0);
+    for (int k = 0; k < r.count(); ++k)
+      if (r.weight(k) != 0) least = math::min(detail::lead(r, k), least);
+    // The first of the least is the 1 of log1p, so that far worse others take no digit from it.
+    for (int k = 0; k < r.count(); ++k) {
+      if (r.weight(k) == 0) continue;
+      const V x = detail::lead(r, k);
+      const auto is_least = x == least;
+      const V part = math::select(is_least, V(1), math::exp((least - x) / t));
+      others += math::select(is_least, part * seen, part);
+      seen = math::select(is_least, V(1), seen);
+    }
+    return least - t * math::log1p(others);
+  }
+  template <class Row, class V>
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
+    if (r.weight(k) == 0) return V(0);
+    return V(r.weight(k)) * math::exp((aggregate - detail::lead(r, k)) / V(temperature.as<double>()));
   }
 };
 

@@ -5,12 +5,11 @@
 #include <prefer/backend/item.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/checks.hpp>
-#include <prefer/core/execution.hpp>
 #include <prefer/core/math.hpp>
 
 #include <cstdint>
 
-// Looking for NaN before a call on the CPU computes, where the caller asks for it.
+// Looking for NaN before a call on the CPU computes, where there is no loss whose fields say what is looked at (content.hpp).
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/scalar.hpp>
 #include <prefer/reward/detail/columns.hpp>

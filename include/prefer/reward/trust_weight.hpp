@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/core/math.hpp>
+#include <prefer/shape/detail/row_length.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -22,21 +24,6 @@ template <space S>
 struct input_gradient_gradients {
   output_view<2, S> gradient = {};
 };
-
-inline namespace PREFER_ABI {
-namespace detail {
-
-// |g|, and 1 / |g|; both 0 for g = 0.
-struct length_of_row {
-  double norm, inverse;
-  PREFER_HD length_of_row(double squares, double epsilon) {
-    norm = math::sqrt(squares + epsilon);
-    inverse = squares == 0 ? 0 : 1 / norm;
-  }
-};
-
-}  // namespace detail
-}  // namespace PREFER_ABI
 
 // The norm of a row as a score of evaluate_rows: sqrt(|g|^2 + epsilon), with the derivative g / sqrt(|g|^2 + epsilon).
 //
