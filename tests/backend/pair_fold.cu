@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <backend/pair_fold.hpp>
 #include <prefer/backend/cuda/nearest.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 using prefer::pairs_among;

@@ -4,7 +4,7 @@
 
 #include <prefer/backend/cpu/nearest.hpp>
 #include <prefer/shape/metric.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 

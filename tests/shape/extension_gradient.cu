@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/shape/extension_gradient.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <shape/extension_gradient.hpp>
 
 using namespace prefer_test;

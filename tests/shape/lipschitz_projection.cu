@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/shape/lipschitz_projection.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <shape/lipschitz_projection.hpp>
 
 using namespace prefer_test;

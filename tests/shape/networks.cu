@@ -5,7 +5,7 @@
 #include <prefer/shape/norm_product.cuh>
 #include <prefer/shape/norm_projection.cuh>
 #include <prefer/shape/spectral_norm.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <shape/aol_checks.hpp>
 #include <shape/group_sort_checks.hpp>
 #include <shape/norm_product_checks.hpp>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/shape/norm_product.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 namespace prefer_test {
 

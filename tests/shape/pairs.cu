@@ -3,7 +3,7 @@
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
 #include <prefer/shape/nearest_neighbors.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <shape/pairs.hpp>
 
 using namespace prefer_test;

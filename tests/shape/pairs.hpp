@@ -5,7 +5,7 @@
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
 #include <prefer/shape/nearest_neighbors.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 

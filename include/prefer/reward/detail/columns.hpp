@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/content.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/core/checks.hpp>
 
@@ -44,7 +44,7 @@ using reward_arguments = map_reduce_arguments_of<reward_body<Rule>>;
 template <class Rule, space S>
 struct reward_call {
   reward_arguments<Rule> arguments = {};
-  content_rule names[Rule::inputs] = {};
+  const char* names[Rule::inputs] = {};
   status first = {};
   require::footprints<Rule::inputs, 1> all = {};
   int columns = 0;
@@ -59,7 +59,7 @@ struct reward_call {
     optional(name, v, 0);
   }
   void optional(const char* name, const input_view<1, S>& v, float neutral) {
-    names[columns].name = name;
+    names[columns] = name;
     source& s = arguments.in[columns++];
     s.neutral = neutral;
     if (!first.ok() || !v.given()) return;
@@ -82,7 +82,8 @@ struct reward_call {
   }
   template <class Exec>
   status run(const Exec& exec, const Rule& rule) const {
-    if (const status s = check_content(exec, names, arguments); !s.ok()) return s;
+    for (int k = 0; k < columns; ++k)
+      if (const status s = check_numbers(exec, names[k], arguments.in[k], {}, arguments.n); !s.ok()) return s;
     return map_reward(exec, rule, arguments);
   }
 };

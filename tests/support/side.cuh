@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <select/side.hpp>
+#include <support/side.hpp>
 #include <support/cuda.cuh>
 
 #include <functional>
