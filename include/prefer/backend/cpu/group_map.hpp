@@ -401,18 +401,20 @@ struct group_map_work {
       else
         store_some(answer, to + at, V::width - (at - last_whole));
     };
-    if (b.keep == nullptr && b.from == 0) {
-      if (b.size == 8) {
+    if constexpr (std::is_same_v<Number, float>) {
+      if (b.size == 8 && b.from == 0) {
         for (int i = 0; i < b.groups; ++i)
           answer<V>(w.functions[i], V::load(x + 8 * i), b.mean[i], 0).store(to + 8 * i);
         return;
       }
-      if (b.size == 4) {
+      if (b.size == 4 && b.from == 0) {
         const auto first = V::index() < V(4);
-        for (int i = 0; i < b.groups; i += 2)
+        for (int i = 0; i < b.groups; i += 2) {
+          const int next = i + 1 < b.groups ? i + 1 : i;
           store(select(first, answer<V>(w.functions[i], V::load(x + 4 * i), b.mean[i], 0),
-                       answer<V>(w.functions[i + 1], V::load(x + 4 * i), b.mean[i + 1], -4)),
+                       answer<V>(w.functions[next], V::load(x + 4 * i), b.mean[next], -4)),
                 4 * i);
+        }
         return;
       }
     }
