@@ -577,7 +577,8 @@ inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t s
 // given the merged .active, .found_batch; these are merged (merge_processes, core/moments.hpp), and a last call is
 // given .active and .batch. How the samples lie on the processes changes the result by roundings of these moments only.
 //
-// K passes of group_map for the moments, one over all rewards, one to three more over one number per sample. Workspace:
+// The rewards are read once on the CPU (twice by dara, and where a group has 65536 samples or more), K + 1 times on
+// CUDA; then one to three passes of group_map over one number per sample. Workspace:
 // decoupled_advantages_workspace(n, N, K) bytes (on CUDA optional). Accuracy, determinism and errors as group_map's.
 template <class Exec, class Rule>
 requires detail::adaptive_rule<Rule> status
