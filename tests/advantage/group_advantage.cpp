@@ -63,6 +63,8 @@ std::vector<double> advantages_of(const Rule& rule, std::vector<double> x, bool 
 TEST_CASE("advantages are their definitions: groups of every size, masks, strides, storage types, levels") {
   SUBCASE("float") { check_sizes<float>(1, false); }
   SUBCASE("double, strided and masked") { check_sizes<double>(3, true); }
+  SUBCASE("float, masked") { check_sizes<float>(1, true); }
+  SUBCASE("double, masked") { check_sizes<double>(1, true); }
   SUBCASE("half, masked") { check_sizes<half>(1, true); }
   SUBCASE("bfloat16, strided") { check_sizes<bfloat16>(2, false); }
 }
@@ -308,9 +310,9 @@ std::vector<double> of_groups(group_case<float>& from, std::int64_t stride, bool
 TEST_CASE(
     "groups of one size have the bits of the same groups at a stride, masked, of doubles, and behind another one") {
   for (const int size : {1, 3, 4, 5, 8, 12, 16, 24, 64, 65, 256, 1024, 1025})
-    for (const int number : {1, 2, 7, 19, 300})
+    for (const int number : {1, 2, 7, 19, 300, 9000})  // of the last a thread sees 35 at a time
       for (const isa level : prefer_test::levels()) {
-        if (size * number > 20000) continue;
+        if (size * number > 80000) continue;
         INFO(size, " x ", number);
         group_case<float> c(std::vector<int>(static_cast<std::size_t>(number), size), 7);
         const auto plain = of_groups<float>(c, 1, false, level);
