@@ -4,6 +4,7 @@
 
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/aggregate/rules.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/columns.hpp>
 #include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
@@ -227,7 +228,7 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 // The aggregate of each of N samples' K rewards, and the gradient by each reward times `upstream`; what is not given is
 // not computed. Arithmetic is in double whatever the elements are; each sample is a function of its own row alone, so
 // that nothing depends on threads or grids. No allocation, no workspace; one launch on CUDA. Returns the first thing
-// that is wrong (shapes, types, parameters, overlap); then nothing has been written.
+// that is wrong (shapes, types, parameters, overlap; with content::all NaN); then nothing has been written.
 //
 //   aggregate(cpu{}, log_tamed{}, {.reward = {r, N, K}, .moments = {m, K, 3}}, {.aggregate = {a, N}});
 //
@@ -249,6 +250,12 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
   a.known = static_cast<const moments*>(in.moments.data);
   a.out = detail::place_of(out.aggregate);
   a.gradient = detail::place_of(out.grad_reward);
+  if (const status s = first_error(detail::check_numbers(exec, "reward", a.reward, a.mask, a.n, a.rewards),
+                                   detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
+                                   detail::check_numbers(exec, "ideal", a.ideal, {}, a.rewards),
+                                   detail::check_numbers(exec, "upstream", a.upstream, a.mask, a.n));
+      !s.ok())
+    return s;
   return run_aggregate(exec, rule, a);
 }
 

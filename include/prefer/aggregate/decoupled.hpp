@@ -45,7 +45,8 @@ inline namespace PREFER_ABI {
 //   decoupled<>{}                                             GDPO (arXiv 2601.05242), over sequences: the constants of
 //                                                             its TRL patch
 //
-// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0.
+// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0, and
+// one whose weight is 0 is not looked at, whatever it holds.
 template <class Rule = grpo>
 struct decoupled {
   Rule rule = {};
@@ -58,6 +59,16 @@ struct decoupled {
 
 namespace detail {
 
+// A line, or 0 even where the score is NaN.
+struct line_or_zero {
+  advantage_line line;
+  bool zero = false;
+  template <class V>
+  PREFER_HD V operator()(const group_item<V>& i) const {
+    return zero ? V(0) : line(i);
+  }
+};
+
 // A rule's line, times the weight of a reward.
 template <class Rule>
 struct weighted_line {
@@ -65,10 +76,10 @@ struct weighted_line {
   source weight;
   std::int64_t reward;
 
-  PREFER_HD advantage_line operator()(const moments& one) const {
+  PREFER_HD line_or_zero operator()(const moments& one) const {
     const advantage_line line = rule(one);
     const double w = read_item<double>(weight, reward);
-    return {w * line.scale, w * line.shift};
+    return {{w * line.scale, w * line.shift}, w == 0};
   }
 };
 
@@ -96,8 +107,8 @@ status add_advantages(const cpu& exec, const Rule& rule, const row_source& rewar
     weighted_line<Rule> line{rule, weight, 0};
     group_arguments some = a;
     column_scores scores{reward, rewards, a.scores.tokens};
-    const auto job = group_job<advantage_line>::of(line, scores, some, level);
-    group_thread<advantage_line> thread(job);
+    const auto job = group_job<line_or_zero>::of(line, scores, some, level);
+    group_thread<line_or_zero> thread(job);
     for (std::int64_t g = n * block / blocks, end = n * last / blocks; g < end;) {
       const std::int64_t next = scores.side_by_side(a.scores, g, end);
       scores.hold(a.scores, g, next, level);
