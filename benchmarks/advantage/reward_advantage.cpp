@@ -4,14 +4,15 @@
 #include "support/levels.hpp"
 
 #include <prefer/advantage/reward_advantage.hpp>
-#include <prefer/aggregate/decoupled.hpp>
+#include <prefer/aggregate/adaptive.hpp>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 // From K rewards per sample to GRPO advantages (float): in one call, or by `aggregate` into doubles and then
-// group_advantages ("steps"); decoupled advantages (GDPO) beside them. An item of the table is one sample.
+// group_advantages ("steps"); decoupled advantages (GDPO, DVAO, RVPO) beside
+// them. An item of the table is one sample.
 namespace {
 
 struct shape {
@@ -27,6 +28,7 @@ struct batch {
   std::vector<std::int32_t> offsets;
   bench::arrays<float> arrays;  // the rewards, row by row, are the first K of them
   std::vector<double> scores;
+  std::vector<char> memory;  // what a call needs
 
   explicit batch(const shape& s)
       : of(s),
@@ -77,6 +79,18 @@ void sweep(const char* name, const Rule& rule, bench::place where, const shape& 
   });
 }
 
+template <class Rule>
+void sweep_decoupled(const char* name, const Rule& rule, bench::place where, const shape& of) {
+  add(name, where, of, [=](const prefer::cpu& exec, batch& b) {
+    const std::size_t bytes = prefer::decoupled_advantages_workspace(b.of.groups, b.of.samples(), b.of.rewards);
+    if (b.memory.size() < bytes) b.memory.resize(bytes);
+    prefer::cpu with = exec;
+    with.workspace = {b.memory.data(), bytes};
+    return prefer::decoupled_advantages(with, rule, {.reward = b.reward(), .offsets = b.begin()},
+                                        {.advantage = b.advantage()});
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -88,13 +102,9 @@ int main(int argc, char** argv) {
         sweep("log_tamed", prefer::log_tamed{}, where, of);
         sweep("soft_min", prefer::soft_min{}, where, of);
         sweep("geometric_mean", prefer::geometric_mean{}, where, of);
-        add("decoupled", where, of, [](const prefer::cpu& exec, batch& b) {
-          std::vector<char> memory(prefer::decoupled_advantages_workspace(b.of.groups, b.of.samples()));
-          prefer::cpu with = exec;
-          with.workspace = {memory.data(), memory.size()};
-          return prefer::decoupled_advantages(with, prefer::decoupled<>{}, {.reward = b.reward(), .offsets = b.begin()},
-                                              {.advantage = b.advantage()});
-        });
+        sweep_decoupled("decoupled", prefer::decoupled<>{}, where, of);
+        sweep_decoupled("dvao", prefer::dvao{}, where, of);
+        sweep_decoupled("rvpo", prefer::rvpo{}, where, of);
       }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

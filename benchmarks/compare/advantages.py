@@ -49,6 +49,19 @@ def decoupled(r, like):
     return (a - a.mean()) / ((a.std(ddof=1) if like is np else a.std()) + EPSILON)
 
 
+def dvao(r, like):
+    axis = {"keepdims" if like is np else "keepdim": True}
+    std = r.std(1, **axis) if like is np else r.std(1, unbiased=False, **axis)
+    return (r - r.mean(1, **axis)).sum(2) / std.sum(2)
+
+
+def rvpo(r, like):
+    axis = {"keepdims" if like is np else "keepdim": True}
+    std = r.std(1, ddof=1, **axis) if like is np else r.std(1, **axis)
+    a = soft_min((r - r.mean(1, **axis)) / (std + EPSILON), like)
+    return (a - a.mean()) / ((a.std(ddof=1) if like is np else a.std()) + EPSILON)
+
+
 def ranks(r, like):  # ties by position, which is less work than sharing them
     order = r[..., 0].argsort(1).argsort(1)
     return order * (2 / (r.shape[1] - 1)) - 1
@@ -61,6 +74,8 @@ RULES = {
     "soft_min": lambda r, like: grpo(soft_min(r, like), like),
     "geometric_mean": lambda r, like: grpo(like.exp(like.log(r).mean(2)), like),
     "decoupled": decoupled,
+    "dvao": dvao,
+    "rvpo": rvpo,
     "centred_ranks": ranks,
 }
 

@@ -63,6 +63,8 @@ std::vector<double> advantages_of(const Rule& rule, std::vector<double> x, bool 
 TEST_CASE("advantages are their definitions: groups of every size, masks, strides, storage types, levels") {
   SUBCASE("float") { check_sizes<float>(1, false); }
   SUBCASE("double, strided and masked") { check_sizes<double>(3, true); }
+  SUBCASE("float, masked") { check_sizes<float>(1, true); }
+  SUBCASE("double, masked") { check_sizes<double>(1, true); }
   SUBCASE("half, masked") { check_sizes<half>(1, true); }
   SUBCASE("bfloat16, strided") { check_sizes<bfloat16>(2, false); }
 }
@@ -301,6 +303,77 @@ TEST_CASE("short groups have the same bits alone, among groups of their size, an
   }
 }
 
+namespace {
+
+// The same scores, which floats hold exactly, as S at a stride.
+template <class S>
+std::vector<double> of_groups(group_case<float>& from, std::int64_t stride, bool masked, isa level) {
+  std::vector<int> sizes;
+  for (std::int64_t g = 0; g < from.n; ++g) sizes.push_back(from.offsets.at(g + 1) - from.offsets.at(g));
+  group_case<S> c(sizes, 3, stride);
+  buffer<float> rounded(c.total);
+  for (std::int64_t i = 0; i < c.total; ++i) c.score.set(i, from.score.get(i)), c.mask.at(i) = true;
+  c.masked = masked;
+  check(group_advantages(cpu{.isa = level}, clipped{grpo{}, 0.5}, c.inputs(), c.outputs()));
+  CHECK(c.untouched_around());
+  std::vector<double> all = c.mean.values();
+  for (const double v : c.std.values()) all.push_back(v);
+  for (const double v : c.count.values()) all.push_back(v);
+  for (std::int64_t i = 0; i < c.total; ++i) {
+    rounded.set(i, 0);
+    if (i >= c.offsets.at(0) && i < c.offsets.at(c.n)) rounded.set(i, c.advantage.get(i));
+    all.push_back(rounded.get(i));
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "groups of one size have the bits of the same groups at a stride, masked, of doubles, and behind another one") {
+  for (const int size : {1, 3, 4, 5, 8, 12, 16, 24, 64, 65, 256, 1024, 1025})
+    for (const int number : {1, 2, 7, 19, 300, 9000})  // of the last a thread sees 35 at a time
+      for (const isa level : prefer_test::levels()) {
+        if (size * number > 80000) continue;
+        INFO(size, " x ", number);
+        group_case<float> c(std::vector<int>(static_cast<std::size_t>(number), size), 7);
+        const auto plain = of_groups<float>(c, 1, false, level);
+        CHECK(of_groups<float>(c, 2, false, level) == plain);
+        CHECK(of_groups<float>(c, 1, true, level) == plain);
+        CHECK(of_groups<double>(c, 1, false, level) == plain);
+        if (number < 3) continue;
+        // One score more in a group, one less in the next: no run of one size there.
+        const std::int64_t at = number < 19 ? 1 : 5;
+        group_case<float> other(c);
+        other.offsets.at(at) += size > 1 ? 1 : 0;
+        check(group_advantages(cpu{.isa = level}, clipped{grpo{}, 0.5}, other.inputs(), other.outputs()));
+        for (std::int64_t g = at + 1; g < c.n; ++g) CHECK(other.mean.get(g) == plain[static_cast<std::size_t>(g)]);
+        for (std::int64_t i = c.offsets.at(at + 1); i < c.offsets.at(c.n); ++i)
+          CHECK(other.advantage.get(i) == plain[static_cast<std::size_t>(3 * c.n + i)]);
+      }
+}
+
+TEST_CASE("offsets that fall are found wherever they do, however far") {
+  constexpr std::int64_t n = 40;
+  std::vector<float> x(n), a(n);
+  std::vector<std::int32_t> o(n + 1);
+  const auto code = [&] {
+    return group_advantages(cpu{}, grpo{}, {.score = {x.data(), n}, .offsets = {o.data(), n + 1}},
+                            {.advantage = {a.data(), n}});
+  };
+  for (std::int64_t at = 0; at <= n; ++at)
+    for (const std::int32_t bad :
+         {-1, 41, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()}) {
+      for (std::int64_t i = 0; i <= n; ++i) o[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i);
+      CHECK(code().ok());
+      o[static_cast<std::size_t>(at)] = bad;
+      CHECK(code().code == errc::bad_offsets);
+      // The largest number and the smallest differ by 1, modulo 2^32.
+      if (at > 0) o[static_cast<std::size_t>(at - 1)] = std::numeric_limits<std::int32_t>::max();
+      CHECK(code().code == errc::bad_offsets);
+    }
+}
+
 TEST_CASE("binary scores: how many different advantages a group of G can have") {
   // GRPO of one reward: one for every number of solved answers but none and all, which both give zeros.
   for (const int size : {2, 3, 4, 6, 8}) {
@@ -442,4 +515,13 @@ TEST_CASE("a rule of one's own is a function of the moments of a group") {
   CHECK(advantages_of(above_the_mean{}, {1, 2, 6}) == std::vector<double>{0, 16, 33});
   const auto a = advantages_of(above_the_mean{}, std::vector<double>(3000, 0.5));
   CHECK(a[2999] == 2999 * 16);
+  // Places in the group: in runs of one size, also of floats, and in a last piece that is as short as such a group.
+  for (const int size : {4, 8, 1028, 1032}) {
+    group_case<float> c(std::vector<int>(3, size));
+    check(group_advantages(cpu{}, above_the_mean{}, c.inputs(), c.outputs()));
+    for (std::int64_t i = 0; i < 3 * size; ++i) {
+      const double expected = static_cast<double>(i % size * 16) + (c.score.get(i + c.before) > c.mean.get(i / size));
+      CHECK(c.advantage.get(i + c.before) == expected);
+    }
+  }
 }

@@ -145,3 +145,45 @@ TEST_CASE("decoupled_advantages names what is wrong, and writes nothing") {
   refused("prefer: bad parameter: epsilon is -2", good, to, exec, decoupled<>{.rule = {.epsilon = -2.0}});
   covers("decoupled", "bad-argument");
 }
+
+TEST_CASE("columns of a matrix are its columns, and nothing behind it is read") {
+  prefer_test::noise random(3);
+  for (const isa level : prefer_test::levels())
+    for (const int columns : {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17})
+      for (const std::int64_t rows : {0, 1, 7, 8, 15, 16, 17, 33, 64})
+        for (const std::int64_t gap : {0, 3}) {
+          // Exactly as long as the matrix: sanitizers see what is read behind it.
+          const std::int64_t stride = columns + gap;
+          std::vector<float> m(static_cast<std::size_t>(rows == 0 ? 0 : (rows - 1) * stride + columns));
+          for (float& v : m) v = static_cast<float>(random.uniform(-1, 1));
+          const std::int64_t first = rows / 5, count = rows - first;
+          std::vector<double> to(static_cast<std::size_t>(columns * count) + 1, 7);
+          prefer::detail::load_columns({m.data(), stride, 1, element::f32}, columns, rows, first,
+                                       static_cast<int>(count), to.data(), static_cast<int>(count), level);
+          bool same = to.back() == 7;
+          for (int k = 0; k < columns; ++k)
+            for (std::int64_t i = 0; i < count; ++i)
+              same = same && to[static_cast<std::size_t>(k * count + i)] ==
+                                 m[static_cast<std::size_t>((first + i) * stride + k)];
+          INFO(columns, " columns, ", rows, " rows");
+          CHECK(same);
+        }
+}
+
+TEST_CASE("decoupled advantages have the same bits whether groups are held together or one by one") {
+  // Groups of 3000 samples with 2 rewards do not fit where columns are held; alone, every group is what it is in a
+  // batch.
+  std::vector<float> x(2 * 12300);
+  prefer_test::noise random(5);
+  for (float& v : x) v = static_cast<float>(random.uniform(-1, 3));
+  const std::vector<std::int32_t> offsets = {0, 4, 8, 8, 3008, 3072, 3073, 12300};
+  std::vector<char> bytes(decoupled_advantages_workspace(7, 12300));
+  const cpu exec{.workspace = {bytes.data(), bytes.size()}};
+  std::vector<double> whole(12300), alone(12300);
+  check(decoupled_advantages(exec, mo_grpo, {.reward = {x.data(), 12300, 2}, .offsets = {offsets.data(), 8}},
+                             {.advantage = {whole.data(), 12300}}));
+  for (std::size_t g = 0; g < 7; ++g)
+    check(decoupled_advantages(exec, mo_grpo, {.reward = {x.data(), 12300, 2}, .offsets = {offsets.data() + g, 2}},
+                               {.advantage = {alone.data(), 12300}}));
+  CHECK(whole == alone);
+}

@@ -340,12 +340,12 @@ struct scale_work {
     const adaptive_arguments& a = *job.arguments;
     alignas(64) double number[most_rewards * V::width], mean[most_rewards * V::width], std[most_rewards * V::width],
         scale[V::width];
-    const auto count = static_cast<std::size_t>(smaller(V::width, job.last - g));
+    const int count = static_cast<int>(smaller(V::width, job.last - g));
     basic_group_rewards<V> groups = a.groups_from<V>(g);
     if (count < V::width) {
       for (int k = 0; k < a.rewards; ++k) {
         const auto take = [&](double* to, const double* from) {
-          for (std::size_t i = 0; i < V::width; ++i) to[k * V::width + i] = i < count ? from[a.cell(g, k) + i] : 0;
+          for (int i = 0; i < V::width; ++i) to[k * V::width + i] = i < count ? from[a.cell(g + i, k)] : 0;
         };
         take(number, a.number), take(mean, a.mean), take(std, a.std);
       }
@@ -353,7 +353,7 @@ struct scale_work {
     }
     for (int k = 0; k < a.rewards; ++k) {
       job.rule->scale(groups, k).store(scale);
-      std::memcpy(a.scale + a.cell(g, k), scale, count * sizeof(double));
+      std::memcpy(a.scale + a.cell(g, k), scale, static_cast<std::size_t>(count) * sizeof(double));
     }
   }
 };
@@ -577,7 +577,8 @@ inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t s
 // given the merged .active, .found_batch; these are merged (merge_processes, core/moments.hpp), and a last call is
 // given .active and .batch. How the samples lie on the processes changes the result by roundings of these moments only.
 //
-// K passes of group_map for the moments, one over all rewards, one to three more over one number per sample. Workspace:
+// The rewards are read once on the CPU (twice by dara, and where a group has 65536 samples or more), K + 1 times on
+// CUDA; then one to three passes of group_map over one number per sample. Workspace:
 // decoupled_advantages_workspace(n, N, K) bytes (on CUDA optional). Accuracy, determinism and errors as group_map's.
 template <class Exec, class Rule>
 requires detail::adaptive_rule<Rule> status

@@ -199,7 +199,7 @@ struct moments_work {
     // Leaves only what is selected: the first score of each group, and how many there are.
     inline __attribute__((always_inline)) V choose(int i, columns& c, V& pivot) const {
       V kept(0);
-      for (int j = (c.largest - 1) / 8 * 8; j >= 0; j -= 8) {
+      for (int j = (c.largest + 7) / 8 * 8 - 8; j >= 0; j -= 8) {
         V row[8];
         unrolled<8>([&](auto k)
                         PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0)); });
@@ -401,18 +401,20 @@ struct group_map_work {
       else
         store_some(answer, to + at, V::width - (at - last_whole));
     };
-    if (b.keep == nullptr && b.from == 0) {
-      if (b.size == 8) {
+    if constexpr (std::is_same_v<Number, float>) {
+      if (b.size == 8 && b.from == 0 && b.keep == nullptr) {
         for (int i = 0; i < b.groups; ++i)
           answer<V>(w.functions[i], V::load(x + 8 * i), b.mean[i], 0).store(to + 8 * i);
         return;
       }
-      if (b.size == 4) {
+      if (b.size == 4 && b.from == 0 && b.keep == nullptr) {
         const auto first = V::index() < V(4);
-        for (int i = 0; i < b.groups; i += 2)
+        for (int i = 0; i < b.groups; i += 2) {
+          const int next = i + 1 < b.groups ? i + 1 : i;
           store(select(first, answer<V>(w.functions[i], V::load(x + 4 * i), b.mean[i], 0),
-                       answer<V>(w.functions[i + 1], V::load(x + 4 * i), b.mean[i + 1], -4)),
+                       answer<V>(w.functions[next], V::load(x + 4 * i), b.mean[next], -4)),
                 4 * i);
+        }
         return;
       }
     }
@@ -608,11 +610,12 @@ class group_thread {
     std::memcpy(b_.own, held_scores_ + at, static_cast<std::size_t>(count) * sizeof(double));
   }
   bool directly(element type) const { return a_.out.stride == 1 && !a_.accumulate && a_.out.type == type; }
-  // Scores that all count and lie side by side stay where they are, but for the last, behind which nothing may be read.
+  // Scores side by side stay where they are, and the mask with them, but for the last, behind which nothing may be
+  // read.
   bool stay(std::int64_t first, int count) const {
-    const source& s = a_.score;
+    const source &s = a_.score, &mask = a_.scores.mask;
     const bool floats = s.type == element::f32 && (a_.out.data == nullptr || directly(element::f32));
-    return !job_.computed && s.stride == 1 && a_.scores.mask.data == nullptr && !a_.exclude_nan &&
+    return !job_.computed && !a_.exclude_nan && s.stride == 1 && (mask.data == nullptr || mask.stride == 1) &&
            (floats || s.type == element::f64) && first + count + group_buffer::overrun <= a_.scores.tokens;
   }
   void load(std::int64_t first, int count) {
@@ -622,6 +625,7 @@ class group_thread {
         b_.floats = static_cast<const float*>(a_.score.data) + first;
       else
         b_.x = static_cast<const double*>(a_.score.data) + first;
+      if (a_.scores.mask.data != nullptr) b_.keep = static_cast<const std::uint8_t*>(a_.scores.mask.data) + first;
       return;
     }
     load_scores(first, count);
