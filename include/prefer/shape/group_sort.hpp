@@ -82,7 +82,7 @@ struct group_sort_plan {
 
 // Groups of a few units, as many at a time as a tile has.
 template <class T>
-struct small_groups {
+struct group_tile {
   const group_sort_plan& p;
   T x[tile_items];
   std::uint64_t keys[inserted_size];
@@ -131,7 +131,7 @@ template <class T>
 void sort_small_groups(const cpu& exec, const group_sort_plan& p) {
   const std::int64_t tile = tile_items / p.size * p.size, tiles = (p.columns + tile - 1) / tile;
   for_blocks(exec, p.rows * tiles, p.rows * p.columns, [&](std::int64_t first, std::int64_t last) {
-    small_groups<T> groups{p, {}, {}, {}};
+    group_tile<T> groups{p, {}, {}, {}};
     for (std::int64_t t = first; t < last; ++t) {
       const std::int64_t column = t % tiles * tile;
       groups.run(t / tiles, column, static_cast<int>(smaller(tile, p.columns - column)));

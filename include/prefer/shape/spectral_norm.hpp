@@ -287,7 +287,7 @@ struct vector_thread {
 
 // Power iteration. The CPU makes both products of a step in one read of the weight.
 template <class T>
-status iterate(const cpu& exec, const spectral_job<T>& job, const row_source& weight) {
+status iterate_power(const cpu& exec, const spectral_job<T>& job, const row_source& weight) {
   const spectral_vectors<T>& v = job.all.vectors;
   const vector_thread team;
   v.begin(team);
@@ -361,7 +361,7 @@ struct spectral_call {
 
   template <class Exec>
   status run(const Exec& exec) const {
-    if (const status s = iterate(exec, job, weight); !s.ok()) return s;
+    if (const status s = iterate_power(exec, job, weight); !s.ok()) return s;
     if (job.all.certified)
       if (const status s = add_bound(exec, job.all.bound); !s.ok()) return s;
     if (const status s = run_step(exec, job, spectral_step::finish); !s.ok()) return s;
