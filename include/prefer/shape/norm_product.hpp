@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/backend/content.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/call_checks.hpp>
