@@ -24,9 +24,9 @@ inline std::vector<std::int64_t> sorted_places(const std::vector<double>& x, std
   return places;
 }
 
-inline constexpr std::int64_t sort_shapes[][3] = {{0, 4, 2},    {3, 0, 2},    {1, 1, 1},      {5, 2, 2},
-                                                  {4, 1026, 2}, {3, 15, 3},   {7, 32, 8},     {2, 33, 33},
-                                                  {3, 64, 32},  {2, 140, 70}, {1, 1100, 1100}};
+inline constexpr std::int64_t sort_shapes[][3] = {{0, 4, 2},   {3, 0, 2},    {1, 1, 1},      {4, 1026, 2},
+                                                  {9, 64, 2},  {3, 15, 3},   {7, 32, 8},     {2, 33, 33},
+                                                  {3, 64, 32}, {2, 140, 70}, {1, 1100, 1100}};
 
 // Numbers of which many are equal, zeros of both signs, infinities and NaN among them.
 template <class S>

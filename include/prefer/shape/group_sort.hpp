@@ -82,7 +82,7 @@ struct group_sort_plan {
 
 // Groups of a few units, as many at a time as a tile has.
 template <class T>
-struct small_groups {
+struct group_tile {
   const group_sort_plan& p;
   T x[tile_items];
   std::uint64_t keys[inserted_size];
@@ -104,8 +104,9 @@ struct small_groups {
   void pairs(int count) {
     for (int i = 0; i < count; i += 2) {
       const T a = x[i], b = x[i + 1];
-      const bool swap = (Descending ? b > a : b < a) || (math::is_nan(a) && !math::is_nan(b));
-      x[i] = swap ? b : a, x[i + 1] = swap ? a : b;
+      // Numbers instead of conditions: a branch would be mispredicted half the time.
+      const int swap = int{Descending ? b > a : b < a} | (int{math::is_nan(a)} & int{!math::is_nan(b)});
+      x[i] = swap != 0 ? b : a, x[i + 1] = swap != 0 ? a : b;
       from[i] = i + swap, from[i + 1] = i + 1 - swap;
     }
   }
@@ -122,8 +123,13 @@ struct small_groups {
       store_strided(sink{static_cast<char*>(p.sorted.data) + row * p.sorted.row_stride * size_of(p.sorted.type),
                          p.sorted.stride, p.sorted.type},
                     first, count, x, nullptr, false);
-    if (p.index.data != nullptr)
-      for (int i = 0; i < count; ++i) p.write_place(row, first + i, first + from[i]);
+    if (p.index.data == nullptr) return;
+    if (p.index.type == element::i32 && p.index.stride == 1) {
+      auto* const to = static_cast<std::int32_t*>(p.index.data) + row * p.index.row_stride + first;
+      for (int i = 0; i < count; ++i) to[i] = static_cast<std::int32_t>(first) + from[i];
+      return;
+    }
+    for (int i = 0; i < count; ++i) p.write_place(row, first + i, first + from[i]);
   }
 };
 
@@ -131,7 +137,7 @@ template <class T>
 void sort_small_groups(const cpu& exec, const group_sort_plan& p) {
   const std::int64_t tile = tile_items / p.size * p.size, tiles = (p.columns + tile - 1) / tile;
   for_blocks(exec, p.rows * tiles, p.rows * p.columns, [&](std::int64_t first, std::int64_t last) {
-    small_groups<T> groups{p, {}, {}, {}};
+    group_tile<T> groups{p, {}, {}, {}};
     for (std::int64_t t = first; t < last; ++t) {
       const std::int64_t column = t % tiles * tile;
       groups.run(t / tiles, column, static_cast<int>(smaller(tile, p.columns - column)));

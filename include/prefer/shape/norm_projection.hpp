@@ -124,7 +124,7 @@ struct column_factors {
 };
 
 template <class T>
-struct projection_call {
+struct norm_projection_call {
   projected_line line;
   bool rows;
   std::int64_t m, n;
@@ -166,9 +166,9 @@ struct projection_call {
 };
 
 template <class T, space S>
-projection_call<T> make_projection_call(const norm_projection& o, const norm_projection_inputs<S>& in,
-                                        const norm_projection_outputs<S>& out) {
-  projection_call<T> c;
+norm_projection_call<T> make_norm_projection_call(const norm_projection& o, const norm_projection_inputs<S>& in,
+                                                  const norm_projection_outputs<S>& out) {
+  norm_projection_call<T> c;
   c.line = {o.limit, o.by == norm_projection::norm::l1};
   c.rows = o.along == norm_projection::line::rows;
   c.m = in.weight.extent[0], c.n = in.weight.extent[1];
@@ -205,7 +205,7 @@ std::size_t project_norms_workspace(const Exec& exec, const norm_projection& opt
                                     const std::type_identity_t<norm_projection_inputs<Exec::memory>>& in,
                                     const std::type_identity_t<norm_projection_outputs<Exec::memory>>& out) {
   if (!first_error(options.check(), detail::check_norm_projection(options, in, out)).ok()) return 0;
-  auto call = detail::make_projection_call<Compute>(options, in, out);
+  auto call = detail::make_norm_projection_call<Compute>(options, in, out);
   return call.rows ? map_bytes(exec, call) : layer_bytes(exec, call);
 }
 
@@ -244,7 +244,7 @@ status project_norms(const Exec& exec, const norm_projection& options,
   static_assert(std::is_same_v<Compute, float> || std::is_same_v<Compute, double>,
                 "prefer: project_norms<Compute> computes in float or double; the views choose their own types");
   if (const status s = first_error(options.check(), detail::check_norm_projection(options, in, out)); !s.ok()) return s;
-  auto call = detail::make_projection_call<Compute>(options, in, out);
+  auto call = detail::make_norm_projection_call<Compute>(options, in, out);
   return call.rows ? call.run_rows(exec) : run_layer(exec, call);
 }
 

@@ -84,7 +84,7 @@ inline status measure_gram(const cuda& exec, const spectral_bound& bound, int le
 }
 
 template <class T>
-status iterate(const cuda& exec, const spectral_job<T>& job, const row_source& weight) {
+status iterate_power(const cuda& exec, const spectral_job<T>& job, const row_source& weight) {
   const spectral_vectors<T>& v = job.all.vectors;
   if (const status s = run_step(exec, job, spectral_step::begin); !s.ok()) return s;
   matrix_vector_arguments<T> along_rows, along_columns;

@@ -287,7 +287,7 @@ struct vector_thread {
 
 // Power iteration. The CPU makes both products of a step in one read of the weight.
 template <class T>
-status iterate(const cpu& exec, const spectral_job<T>& job, const row_source& weight) {
+status iterate_power(const cpu& exec, const spectral_job<T>& job, const row_source& weight) {
   const spectral_vectors<T>& v = job.all.vectors;
   const vector_thread team;
   v.begin(team);
@@ -361,7 +361,7 @@ struct spectral_call {
 
   template <class Exec>
   status run(const Exec& exec) const {
-    if (const status s = iterate(exec, job, weight); !s.ok()) return s;
+    if (const status s = iterate_power(exec, job, weight); !s.ok()) return s;
     if (job.all.certified)
       if (const status s = add_bound(exec, job.all.bound); !s.ok()) return s;
     if (const status s = run_step(exec, job, spectral_step::finish); !s.ok()) return s;
@@ -432,8 +432,9 @@ auto with_spectral_call(const spectral_norm& o, const spectral_norm_inputs<S>& i
 
 }  // namespace detail
 
-// Bytes of workspace: vectors of the weight's extents, and partial sums of an eighth of its size or less; for the bound
-// with gram_doublings one or two matrices of doubles of min(m, n) squared. 0 for views that do not fit together.
+// Bytes of workspace: vectors of the weight's extents, and partial sums of an eighth of its size (a row at least); for
+// the bound with gram_doublings one or two matrices of doubles of min(m, n) squared. 0 for views that do not fit
+// together.
 template <class Exec>
 std::size_t spectral_norm_workspace(const Exec& exec, const spectral_norm& options,
                                     const std::type_identity_t<spectral_norm_inputs<Exec::memory>>& in,
@@ -471,11 +472,10 @@ std::size_t spectral_norm_workspace(const Exec& exec, const spectral_norm& optio
 //
 // Arithmetic in float, in double if W is double (sums as in backend/matrix_vector.hpp); singular values between 1e-18
 // and 1e18 in float. sigma may pass |W| by some roundings, 1e-6 |W| in float. Cost 4 m n operations per iteration and
-// iterations + 1 reads of W on the CPU, twice that on CUDA, where an iteration is four launches, whatever their number
-// depends on m, n and options only, and a tolerance is looked at on the device. The same bits for any number of
-// threads. spectral_norm_workspace bytes of the workspace, or one allocation on the CPU and memory in stream order on
-// CUDA. Errors: options, shapes, types, overlap (but `left` may be `start`, and `normalized` the weight); nothing has
-// been written then.
+// iterations + 1 reads of W on the CPU, twice that on CUDA. There an iteration is four launches, as many as the options
+// say, and a tolerance is looked at on the device. The same bits for any number of threads. spectral_norm_workspace
+// bytes of the workspace, or one allocation on the CPU and memory in stream order on CUDA. Errors: options, shapes,
+// types, overlap (but `left` may be `start`, and `normalized` the weight); nothing has been written then.
 //
 // Sources: Miyato et al. 2018, arXiv 1802.05957, algorithm 1, and PyTorch's spectral_norm; the first bound is
 // Riesz-Thorin's (Schur's test), the second elementary, its error term is derived in docs/shape/networks.md.
