@@ -8,7 +8,9 @@
 #include <prefer/core/math.hpp>
 #include <prefer/core/scalar.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 // baseline_advantages: scores less a baseline that is no plain mean of their group: the best of the group is known to
@@ -183,8 +185,10 @@ struct baseline_work {
       count = static_cast<int>(smaller(tile_items, end - first));
       load_strided(a.groups.score, first, count, x, level);
       if (Rule::reads_weight) load_strided(a.weight, first, count, w, level);
-      const bool all = a.groups.scores.mask.data == nullptr && !a.groups.exclude_nan;
-      for (int i = 0; i < count; ++i) keep[i] = all || a.takes(first + i, x[i]);
+      if (a.groups.scores.mask.data == nullptr && !a.groups.exclude_nan)
+        std::memset(keep, 1, static_cast<std::size_t>(count));
+      else
+        for (int i = 0; i < count; ++i) keep[i] = a.takes(first + i, x[i]);
     }
     void best_of(int from, int number, std::int64_t place, best_scores& b) const {
       for (int i = 0; i < number; ++i)
