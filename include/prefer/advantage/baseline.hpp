@@ -264,7 +264,7 @@ struct baseline_work {
     const baseline_arguments& a = *job.arguments;
     const Rule rule = *job.rule;
     tile t = {};
-    const auto finish = [&](std::int64_t g, const best_scores& b, const group_pass<V>& s) {
+    const auto finish = [&](std::int64_t g, const best_scores& b, const group_pass<V>& s) PREFER_HD_LAMBDA {
       const auto found = baseline_of_group::make(rule, b, s.terms.sum(), s.weights.sum());
       write_item(a.baseline, g, true, found.value(), false);
       return found;
@@ -279,11 +279,12 @@ struct baseline_work {
       }
       if (first.size() > tile_items) {
         group_pass<V> s;
-        each_tile(a, t, first, level, [&](std::int64_t at) { s.look(t, 0, t.count, at - first.begin); });
+        each_tile(a, t, first, level,
+                  [&](std::int64_t at) PREFER_HD_LAMBDA { s.look(t, 0, t.count, at - first.begin); });
         const best_scores b = s.best();
-        each_tile(a, t, first, level, [&](std::int64_t) { s.add(rule, t, 0, t.count, b.best); });
+        each_tile(a, t, first, level, [&](std::int64_t) PREFER_HD_LAMBDA { s.add(rule, t, 0, t.count, b.best); });
         const auto found = finish(g++, b, s);
-        each_tile(a, t, first, level, [&](std::int64_t at) {
+        each_tile(a, t, first, level, [&](std::int64_t at) PREFER_HD_LAMBDA {
           s.answer(found, t, 0, t.count, at - first.begin);
           t.store(a, at, level);
         });
