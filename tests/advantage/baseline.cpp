@@ -46,6 +46,33 @@ TEST_CASE("baselines are their definitions: groups, masks, NaN left out, strides
   }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_baseline {
+  int rule;
+  long double parameter, score[4], baseline, size;
+};
+constexpr golden_baseline golden_baselines[] = {
+#include <golden_baselines.inc>
+};
+
+}  // namespace
+
+TEST_CASE("baselines and advantages at 700 digits: far apart, nearly equal, flat and steep") {
+  for (const golden_baseline& g : golden_baselines) {
+    std::vector<double> x;
+    for (const long double s : g.score) x.push_back(static_cast<double>(s));
+    const answer a =
+        g.rule == 0 ? of(opo{}, x, {3, 40, 1, 17}) : of(optimal_value{.beta = static_cast<double>(g.parameter)}, x);
+    CHECK(std::fabs(a.baseline - g.baseline) <= 4e-16L * g.size);
+    // Advantages are found about the best score: their error is one of the spread, not of the scores.
+    const long double spread = *std::max_element(x.begin(), x.end()) - *std::min_element(x.begin(), x.end());
+    for (std::size_t i = 0; i < 4; ++i) CHECK(std::fabs(a.advantage[i] - (g.score[i] - g.baseline)) <= 1e-15L * spread);
+  }
+  for (const char* name : {"opo", "optimal_value"}) covers(name, "golden");
+}
+
 TEST_CASE("a group of equal scores, or of one, has advantages of exactly 0, whatever the number and the weights") {
   for (const double x : {0.7, -1e300, 1.0 / 3, 0.0})
     for (const std::size_t n : {1u, 2u, 7u, 700u}) {

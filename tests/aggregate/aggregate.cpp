@@ -88,6 +88,48 @@ TEST_CASE("aggregates are their definitions and gradients their differences: siz
   SUBCASE("bfloat16, with gaps") { check_sizes<bfloat16>(1, false); }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_aggregate {
+  int rule;
+  long double parameter, reward[3], weight[3], ideal[3], value, size, slope[3], steep;
+};
+constexpr golden_aggregate golden_aggregates[] = {
+#include <golden_aggregates.inc>
+};
+
+double by_rule(const golden_aggregate& g, const std::vector<double>& r, const std::vector<double>& w,
+               const std::vector<double>& ideal, std::vector<double>* slope) {
+  const auto p = static_cast<double>(g.parameter);
+  if (g.rule == 0) return one(weighted_sum{}, r, w, {}, slope);
+  if (g.rule == 1) return one(soft_min{.beta = p}, r, w, {}, slope);
+  if (g.rule == 2) return one(geometric_mean{}, r, w, {}, slope);
+  if (g.rule == 3) return one(harmonic_mean{}, r, w, {}, slope);
+  return one(smooth_tchebycheff{.temperature = p}, r, w, {}, slope, ideal);
+}
+
+}  // namespace
+
+TEST_CASE("aggregates and slopes at 700 digits: far apart, nearly equal, steep and flat") {
+  for (const golden_aggregate& g : golden_aggregates) {
+    const auto numbers = [](const long double(&x)[3]) {
+      std::vector<double> y;
+      for (const long double v : x) y.push_back(static_cast<double>(v));
+      return y;
+    };
+    std::vector<double> slope;
+    const double value = by_rule(g, numbers(g.reward), numbers(g.weight), numbers(g.ideal), &slope);
+    CAPTURE(g.rule);
+    CAPTURE(static_cast<double>(g.parameter));
+    CAPTURE(static_cast<double>(g.reward[0]));
+    // A few roundings of what is added up; of a slope, times what its exponent makes of one.
+    CHECK(std::fabs(value - g.value) <= 1e-15L * g.size);
+    for (std::size_t k = 0; k < 3; ++k)
+      CHECK(std::fabs(slope[k] - g.slope[k]) <= 1e-15L * g.steep * std::fabs(g.slope[k]) + 1e-300L);
+  }
+}
+
 TEST_CASE("log-tamed: what is tamed is what varies above the threshold, strictly") {
   const std::vector<double> r = {3, 3, 3};
   const std::vector<moments> m = {of_variation(0.1), of_variation(0.2), of_variation(0.9)};

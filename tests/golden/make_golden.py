@@ -160,9 +160,10 @@ TABLES = {
 def all_tables():
     import divergences
     import losses
+    import scores
     import tokens
 
-    return TABLES | divergences.TABLES | losses.TABLES | tokens.TABLES
+    return TABLES | divergences.TABLES | losses.TABLES | scores.TABLES | tokens.TABLES
 
 
 def write(folder, name):

@@ -8,7 +8,9 @@
 #include <prefer/core/math.hpp>
 #include <prefer/core/scalar.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 // baseline_advantages: scores less a baseline that is no plain mean of their group: the best of the group is known to
@@ -183,8 +185,10 @@ struct baseline_work {
       count = static_cast<int>(smaller(tile_items, end - first));
       load_strided(a.groups.score, first, count, x, level);
       if (Rule::reads_weight) load_strided(a.weight, first, count, w, level);
-      const bool all = a.groups.scores.mask.data == nullptr && !a.groups.exclude_nan;
-      for (int i = 0; i < count; ++i) keep[i] = all || a.takes(first + i, x[i]);
+      if (a.groups.scores.mask.data == nullptr && !a.groups.exclude_nan)
+        std::memset(keep, 1, static_cast<std::size_t>(count));
+      else
+        for (int i = 0; i < count; ++i) keep[i] = a.takes(first + i, x[i]);
     }
     void best_of(int from, int number, std::int64_t place, best_scores& b) const {
       for (int i = 0; i < number; ++i)
@@ -260,7 +264,7 @@ struct baseline_work {
     const baseline_arguments& a = *job.arguments;
     const Rule rule = *job.rule;
     tile t = {};
-    const auto finish = [&](std::int64_t g, const best_scores& b, const group_pass<V>& s) {
+    const auto finish = [&](std::int64_t g, const best_scores& b, const group_pass<V>& s) PREFER_HD_LAMBDA {
       const auto found = baseline_of_group::make(rule, b, s.terms.sum(), s.weights.sum());
       write_item(a.baseline, g, true, found.value(), false);
       return found;
@@ -275,11 +279,12 @@ struct baseline_work {
       }
       if (first.size() > tile_items) {
         group_pass<V> s;
-        each_tile(a, t, first, level, [&](std::int64_t at) { s.look(t, 0, t.count, at - first.begin); });
+        each_tile(a, t, first, level,
+                  [&](std::int64_t at) PREFER_HD_LAMBDA { s.look(t, 0, t.count, at - first.begin); });
         const best_scores b = s.best();
-        each_tile(a, t, first, level, [&](std::int64_t) { s.add(rule, t, 0, t.count, b.best); });
+        each_tile(a, t, first, level, [&](std::int64_t) PREFER_HD_LAMBDA { s.add(rule, t, 0, t.count, b.best); });
         const auto found = finish(g++, b, s);
-        each_tile(a, t, first, level, [&](std::int64_t at) {
+        each_tile(a, t, first, level, [&](std::int64_t at) PREFER_HD_LAMBDA {
           s.answer(found, t, 0, t.count, at - first.begin);
           t.store(a, at, level);
         });
