@@ -80,9 +80,9 @@ void check_all(std::int64_t n, std::int64_t m, double tolerance) {
   for (const auto method :
        {implicit_method::conjugate_gradient, implicit_method::normal_equations, implicit_method::neumann}) {
     stream at;
-    const quadratic<T> q(n, m, 0.5, 2);
+    const quadratic<T> q(n, m, 1, 2);
     on_device<T> there(q, at);
-    const implicit_solve how{.method = method, .iterations = 40, .step = 0.6, .tolerance = tolerance / 100};
+    const implicit_solve how{.method = method, .iterations = 40, .step = 0.66, .tolerance = tolerance / 100};
     const prefer_test::device_workspace memory(implicit_gradient_workspace<T>(cuda{at.handle}, how, n, m));
     // Products, passes, the report, the chain.
     const int launches = method == implicit_method::conjugate_gradient ? 1 + 40 * (1 + 3) + 4 + 1 + 2

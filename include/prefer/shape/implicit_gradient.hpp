@@ -349,11 +349,8 @@ status solve_implicit(const Exec& exec, const implicit_solve& how, Product&& pro
                       const std::type_identity_t<implicit_outputs<T, Exec::memory>>& out) {
   static_assert(std::same_as<T, float> || std::same_as<T, double>,
                 "prefer: solve_implicit<T> solves in float or double");
-  static_assert(
-      requires(view<const T, 1, Exec::memory> a, view<T, 1, Exec::memory> b) {
-        { product(a, b) } -> std::convertible_to<status>;
-      },
-      "prefer: a product is a callable status(view<const T, 1, space> in, view<T, 1, space> out)");
+  static_assert(std::is_invocable_r_v<status, Product&, view<const T, 1, Exec::memory>, view<T, 1, Exec::memory>>,
+                "prefer: a product is a callable status(view<const T, 1, space> in, view<T, 1, space> out)");
   if (const status s = first_error(how.check(), detail::check_implicit(in, out, false)); !s.ok()) return s;
   const std::int64_t n = in.outer.extent[0];
   const std::size_t bytes = detail::solve_memory<T>(nullptr, n, how.iterations).bytes;
@@ -386,11 +383,8 @@ status implicit_gradient(const Exec& exec, const implicit_solve& how, Product&& 
                          const std::type_identity_t<implicit_inputs<T, Exec::memory>>& in,
                          const std::type_identity_t<implicit_outputs<T, Exec::memory>>& out) {
   constexpr space S = Exec::memory;
-  static_assert(
-      requires(view<const T, 1, S> a, view<T, 1, S> b) {
-        { cross(a, b) } -> std::convertible_to<status>;
-      },
-      "prefer: a cross product is a callable status(view<const T, 1, space> in, view<T, 1, space> out)");
+  static_assert(std::is_invocable_r_v<status, Cross&, view<const T, 1, S>, view<T, 1, S>>,
+                "prefer: a cross product is a callable status(view<const T, 1, space> in, view<T, 1, space> out)");
   if (const status s = first_error(how.check(), detail::check_implicit(in, out, true)); !s.ok()) return s;
   const status solved = solve_implicit<T>(exec, how, product, in, out);
   if (!solved.ok() && solved.code != errc::not_converged) return solved;
