@@ -223,6 +223,8 @@ TEST_CASE("what went wrong is said: divergence, directions that curve upwards, i
   // Behind the tolerance nothing changes any more.
   const implicit_solve few{.iterations = 12, .tolerance = 1e-6}, many{.iterations = 90, .tolerance = 1e-6};
   CHECK(run(q, few).solution == run(q, many).solution);
+  const auto rough = run(q, {.iterations = 90, .tolerance = 0.1});
+  CHECK((outcome(rough) == implicit_outcome::converged && rough.residual > 1e-3));
 }
 
 TEST_CASE("the same bits for any threads, nothing is allocated, strides, and a product that fails") {
