@@ -3,8 +3,10 @@
 #pragma once
 
 // Everything for the CPU that needs no other library. Including single headers compiles faster.
+#include <prefer/advantage/baseline.hpp>
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/advantage/history.hpp>
+#include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/advantage/reward_advantage.hpp>
 #include <prefer/aggregate/adaptive.hpp>
 #include <prefer/aggregate/aggregate.hpp>
@@ -54,6 +56,7 @@
 #include <prefer/loss/bradley_terry.hpp>
 #include <prefer/loss/combine.hpp>
 #include <prefer/loss/cosine.hpp>
+#include <prefer/loss/covariance_tokens.hpp>
 #include <prefer/loss/cpl.hpp>
 #include <prefer/loss/cpo.hpp>
 #include <prefer/loss/d3po.hpp>
@@ -65,15 +68,19 @@
 #include <prefer/loss/egpo_pair.hpp>
 #include <prefer/loss/exo.hpp>
 #include <prefer/loss/f_dpo.hpp>
+#include <prefer/loss/fipo.hpp>
 #include <prefer/loss/focal_ranking.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
 #include <prefer/loss/gspo.hpp>
 #include <prefer/loss/hinge.hpp>
+#include <prefer/loss/importance_totals.hpp>
 #include <prefer/loss/importance_weights.hpp>
 #include <prefer/loss/inpo_pair.hpp>
 #include <prefer/loss/ipo.hpp>
 #include <prefer/loss/ipo_md.hpp>
 #include <prefer/loss/iql.hpp>
+#include <prefer/loss/kl_cov.hpp>
+#include <prefer/loss/kl_mixed_reinforce.hpp>
 #include <prefer/loss/kto.hpp>
 #include <prefer/loss/latent_sample.hpp>
 #include <prefer/loss/length_normalized_dpo.hpp>
@@ -95,6 +102,7 @@
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/sapo.hpp>
+#include <prefer/loss/score_divergence.hpp>
 #include <prefer/loss/seppo.hpp>
 #include <prefer/loss/simper.hpp>
 #include <prefer/loss/simpo.hpp>
@@ -117,7 +125,6 @@
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
-#include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/select/balanced_bins.hpp>
 #include <prefer/select/crowding_distance.hpp>
 #include <prefer/select/extremes.hpp>
@@ -128,21 +135,29 @@
 #include <prefer/select/knee_point.hpp>
 #include <prefer/select/non_dominated.hpp>
 #include <prefer/select/non_dominated_ranks.hpp>
-#include <prefer/select/objectives.hpp>
 #include <prefer/select/normalized_ranks.hpp>
+#include <prefer/select/objectives.hpp>
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/pareto_truncation.hpp>
 #include <prefer/select/parrot.hpp>
 #include <prefer/select/queries.hpp>
+#include <prefer/select/refinement.hpp>
 #include <prefer/select/running_front.hpp>
 #include <prefer/select/scalarized_pick.hpp>
 #include <prefer/select/selection.hpp>
 #include <prefer/select/top.hpp>
 #include <prefer/select/validate.hpp>
+#include <prefer/shape/aol.hpp>
+#include <prefer/shape/extension_gradient.hpp>
+#include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/group_sort.hpp>
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
+#include <prefer/shape/lipschitz_projection.hpp>
 #include <prefer/shape/metric.hpp>
-#include <prefer/shape/gradient_penalty.hpp>
+#include <prefer/shape/nearest_neighbors.hpp>
+#include <prefer/shape/norm_product.hpp>
+#include <prefer/shape/norm_projection.hpp>
 #include <prefer/shape/penalty_samples.hpp>
 #include <prefer/shape/potential.hpp>
 #include <prefer/shape/explicable_reward.hpp>
@@ -150,5 +165,6 @@
 #include <prefer/shape/implicit_gradient.hpp>
 #include <prefer/shape/segmentation.hpp>
 #include <prefer/shape/smoothness.hpp>
+#include <prefer/shape/spectral_norm.hpp>
 #include <prefer/shape/step_reward.hpp>
 #include <prefer/shape/value_bounds.hpp>

@@ -293,6 +293,13 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   named(interpolate_samples(cpu{}, {}, in, out), errc::overlap, "x");
   out.x.extent[0] = 3;
   named(perturb_samples(cpu{}, {}, 1, {in.a}, out), errc::bad_extent, "x");
+  const float fine[] = {1, 1}, holed[] = {1, std::nanf("")};
+  float to[2] = {7, 7};
+  const cpu strict{.content = content::all};
+  named(interpolate_samples(strict, {}, {{holed, 2, 1}, {fine, 2, 1}}, {{to, 2, 1}}), errc::not_a_number, "a");
+  named(interpolate_samples(strict, {}, {{fine, 2, 1}, {holed, 2, 1}}, {{to, 2, 1}}), errc::not_a_number, "b");
+  named(perturb_samples(strict, {}, 1, {{holed, 2, 1}}, {{to, 2, 1}}), errc::not_a_number, "a");
+  CHECK(to[0] == 7);
   CHECK(s.x.memory.untouched());
   covers("penalty_samples", "bad-argument");
 }

@@ -80,20 +80,33 @@ for a in algorithms:
                 if (a["algorithm"], backend, storage, tag) not in ran
             ]
 
-# A row per page: a table of every algorithm is too long to look through.
-pages = {}
+# A table per folder, a row per page: one of every algorithm is too long to look through.
+AREAS = {
+    "loss": "Losses",
+    "logp": "From logits to log-probabilities",
+    "game": "Preference games",
+    "rank": "Ratings",
+    "mdp": "Decision processes",
+    "select": "Selection: Pareto fronts, batches, pairs",
+    "aggregate": "Many rewards into one",
+    "advantage": "Advantages",
+    "reward": "Rewards from answers and checks",
+    "shape": "Shaping of rewards",
+}
+areas = {area: {} for area in AREAS}
 for a in algorithms:
-    pages.setdefault(a["page"] or a["files"], []).append(a)
-table = "| page | algorithms | headers | CPU | CUDA |\n|---|---|---|---|---|\n"
-for page, members in pages.items():
-    title = (root / f"docs/{page}.md").read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
-    headers = ", ".join(f"`{files}`" for files in dict.fromkeys(a["files"] for a in members))
-    on = {}
-    for backend in ("cpu", "cuda"):
-        without = [a["algorithm"] for a in members if a[backend] != "yes"]
-        on[backend] = "yes" if not without else "but " + ", ".join(without) if len(without) < len(members) else "no"
-    names = "; ".join(a["what"] for a in members)
-    table += f"| [{title}](docs/{page}.md) | {names} | {headers} | {on['cpu']} | {on['cuda']} |\n"
+    page = a["page"] or a["files"]
+    areas[page.split("/")[0]].setdefault(page, []).append(a)
+table = ""
+for area, pages in areas.items():
+    table += f"\n**{AREAS[area]}** (`prefer/{area}/`)\n\n| page | algorithms | headers |\n|---|---|---|\n"
+    for page, members in pages.items():
+        title = (root / f"docs/{page}.md").read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
+        names = "; ".join(a["what"] for a in members)
+        headers = ", ".join(f"`{files.removeprefix(area + '/')}`" for files in dict.fromkeys(a["files"] for a in members))
+        table += f"| [{title}](docs/{page}.md) | {names} | {headers} |\n"
+lacking = [f"{a['what']} ({backend.upper()})" for a in algorithms for backend in ("cpu", "cuda") if a[backend] != "yes"]
+table += "\nAll of it runs on the CPU and on CUDA" + (", but not " + "; ".join(lacking) if lacking else "") + ".\n"
 readme = root / "README.md"
 text = readme.read_text(encoding="utf-8")
 before, rest = text.split(BEGIN)

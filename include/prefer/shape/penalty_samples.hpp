@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/arena.hpp>
@@ -86,12 +87,13 @@ struct sample_job {
   PREFER_HD static std::int64_t first_column(std::int64_t pair) { return pair / 32 * 64 + pair % 32; }
   // e_i
   PREFER_HD double coefficient(std::uint64_t seed, std::int64_t item) const {
-    const auto element = static_cast<std::uint64_t>(draw.first + item);
+    const auto element = static_cast<std::uint64_t>(draw.first) + static_cast<std::uint64_t>(item);
     return to_uniform(draw_pair(seed, interpolation_stream + draw.block, element).first);
   }
   // What the columns of a pair are made of.
   PREFER_HD random_pair uniforms(std::uint64_t seed, std::int64_t item, std::int64_t pair) const {
-    const auto element = static_cast<std::uint64_t>((draw.first + item) * pairs() + pair);
+    const auto sample = static_cast<std::uint64_t>(draw.first) + static_cast<std::uint64_t>(item);
+    const std::uint64_t element = sample * static_cast<std::uint64_t>(pairs()) + static_cast<std::uint64_t>(pair);
     return draw_pair(seed, (spread == nullptr ? perturbation_stream : dragan_stream) + draw.block, element);
   }
 };
@@ -239,6 +241,13 @@ sample_job make_sample_job(const sample_draw& draw, const input_view<2, S>& a, c
   return job;
 }
 
+template <class Exec>
+status run_samples(const Exec& exec, const sample_job& job) {
+  const status s = first_error(check_numbers(exec, "a", job.a, {}, job.n, job.columns),
+                               check_numbers(exec, "b", job.b, {}, job.n, job.columns));
+  return s.ok() ? draw_samples(exec, job) : s;
+}
+
 }  // namespace detail
 
 // Points between two sets of samples, see interpolation_inputs; arithmetic in double.
@@ -246,7 +255,7 @@ sample_job make_sample_job(const sample_draw& draw, const input_view<2, S>& a, c
 //   interpolate_samples(cpu{}, {.seed = step}, {.a = {policy, n, D}, .b = {expert, n, D}}, {{x, n, D}});
 //
 // b + e (a - b): equal rows give themselves exactly. Nothing is allocated; one launch on CUDA. Errors: no seed, first
-// below 0, shapes, types, overlap; then nothing has been written.
+// below 0, shapes, types, overlap, with content::all NaN; then nothing has been written.
 template <class Exec>
 status interpolate_samples(const Exec& exec, const sample_draw& draw,
                            const std::type_identity_t<interpolation_inputs<Exec::memory>>& in,
@@ -254,7 +263,7 @@ status interpolate_samples(const Exec& exec, const sample_draw& draw,
   if (const status s = first_error(draw.check(), detail::check_samples(in.a, &in.b, out.x)); !s.ok()) return s;
   detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
   job.b = detail::place_of(in.b);
-  return draw_samples(exec, job);
+  return detail::run_samples(exec, job);
 }
 
 // Samples and normal noise, see perturbation_inputs; as interpolate_samples. sigma must be finite and not negative.
@@ -268,7 +277,7 @@ status perturb_samples(const Exec& exec, const sample_draw& draw, const scalar& 
     return s;
   detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
   job.sigma = sigma;
-  return draw_samples(exec, job);
+  return detail::run_samples(exec, job);
 }
 
 // Bytes of workspace that dragan_samples needs on the CPU for D columns; on CUDA (with the .cuh) too.
@@ -288,6 +297,7 @@ status dragan_samples(const Exec& exec, const sample_draw& draw, const dragan_no
       !s.ok())
     return s;
   detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
+  if (const status s = detail::check_numbers(exec, "a", job.a, {}, job.n, job.columns); !s.ok()) return s;
   const std::int64_t columns = job.n > 0 ? job.columns : 0;
   return with_scratch(exec, detail::dragan_scratch(columns), [&](void* memory, const Exec& rest) {
     if (columns == 0) return status{};
