@@ -62,14 +62,12 @@ namespace detail {
 
 // What the steps of a solve leave for the next ones, in memory of the execution space.
 struct solve_state {
-  static constexpr double most = 1e300;  // what is above has overflown, whatever the compiler thinks of infinities
-
   double* squares;    // [iterations + 1]: of the residual that is iterated, before and after each
   double* curvature;  // [iterations]: p . A p
   double* scale;      // [2]: |v|^2, and the residual's at the end
 
   PREFER_HD bool goes_on(std::int64_t k, double tolerance) const {
-    return squares[k] > tolerance * tolerance * squares[0] && squares[k] < most && curvature[k] > 0;
+    return squares[k] > tolerance * tolerance * squares[0] && math::is_finite(squares[k]) && curvature[k] > 0;
   }
 };
 
@@ -148,7 +146,7 @@ struct solve_report {
 
   PREFER_HD implicit_outcome find(double relative) const {
     const double limit = tolerance.as<double>();
-    if (math::is_nan(relative) || relative > solve_state::most) return implicit_outcome::diverged;
+    if (!math::is_finite(relative)) return implicit_outcome::diverged;
     // The normal equations have a tolerance of their own residual; a large one is no sign of divergence.
     const bool normal = method == implicit_method::normal_equations;
     const double last = state.squares[iterations], first = state.squares[0];
