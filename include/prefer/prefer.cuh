@@ -153,6 +153,7 @@
 #include <prefer/shape/potential.cuh>
 #include <prefer/shape/explicable_reward.cuh>
 #include <prefer/shape/exploration_shaping.cuh>
+#include <prefer/shape/implicit_gradient.cuh>
 #include <prefer/shape/segmentation.cuh>
 #include <prefer/shape/smoothness.cuh>
 #include <prefer/shape/spectral_norm.cuh>

@@ -162,6 +162,7 @@
 #include <prefer/shape/potential.hpp>
 #include <prefer/shape/explicable_reward.hpp>
 #include <prefer/shape/exploration_shaping.hpp>
+#include <prefer/shape/implicit_gradient.hpp>
 #include <prefer/shape/segmentation.hpp>
 #include <prefer/shape/smoothness.hpp>
 #include <prefer/shape/spectral_norm.hpp>

@@ -282,7 +282,7 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 template <space S>
-struct adaptive_work {
+struct informativeness_work {
   std::int64_t states, actions;
   view<const double, 3> policy, advantage, local;
   view<const double, 2> weight;
@@ -351,8 +351,8 @@ status adaptive_informativeness(const Exec& exec, const std::type_identity_t<ada
   group_table processes;
   processes.samples = b * s * a, processes.groups = b, processes.size = s * a;
   return for_groups(exec, processes,
-                    adaptive_work<Exec::memory>{s, a, any_space(in.policy), any_space(in.advantage),
-                                                any_space(in.local_advantage), any_space(in.weight), out});
+                    informativeness_work<Exec::memory>{s, a, any_space(in.policy), any_space(in.advantage),
+                                                       any_space(in.local_advantage), any_space(in.weight), out});
 }
 
 }  // namespace PREFER_ABI
