@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
   sweep("geometric_mean", prefer::geometric_mean{});
   sweep("harmonic_mean", prefer::harmonic_mean{});
   sweep("tchebycheff", prefer::tchebycheff{});
+  sweep("smooth_tchebycheff", prefer::smooth_tchebycheff{});
   const auto each_level = [](const char* name, const auto& call) {
     for (const prefer::isa level : bench::levels())
       benchmark::RegisterBenchmark((std::string(name) + "/" + bench::name_of(level)).c_str(),

@@ -8,6 +8,7 @@
 #include <prefer/loss/cosine.hpp>
 #include <prefer/loss/gaussian_kl.hpp>
 #include <prefer/loss/latent_sample.hpp>
+#include <prefer/loss/score_divergence.hpp>
 
 #include <string>
 
@@ -42,6 +43,11 @@ int main(int argc, char** argv) {
   add("cosine", 2, 2, [](const cpu& exec, auto in, auto out) {
     float loss = 0;
     return evaluate_rows<float>(exec, cosine{}, reward_linear{}, {.rows = {in(0), in(1)}},
+                                {.loss = {&loss, 1}, .grad = {out(0), out(1)}});
+  });
+  add("score_divergence", 2, 2, [](const cpu& exec, auto in, auto out) {
+    float loss = 0;
+    return evaluate_rows<float>(exec, score_divergence{}, reward_linear{}, {.rows = {in(0), in(1)}},
                                 {.loss = {&loss, 1}, .grad = {out(0), out(1)}});
   });
   add("gaussian_kl", 4, 4, [](const cpu& exec, auto in, auto out) {

@@ -7,6 +7,7 @@
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/parrot.hpp>
 #include <prefer/select/queries.hpp>
+#include <prefer/select/refinement.hpp>
 #include <prefer/select/top.hpp>
 
 #include <benchmark/benchmark.h>
@@ -135,6 +136,15 @@ int main(int argc, char** argv) {
     prefer::check(prefer::hierarchical_margins(prefer::cpu{.workspace = {memory.data(), memory.size()}}, {},
                                                {.factors = {s.score.data(), n / 4, 4}},
                                                {.margins = {s.number.data(), 4}}));
+  });
+  add("refinement", [](samples& s) {
+    std::fill(s.first.begin(), s.first.end(), 0);
+    prefer::check(prefer::refine_step(prefer::cpu{}, prefer::refinement{}, {.score = {s.score.data(), n}},
+                                      {.round = {s.first.data(), n},
+                                       .accepted = {s.distance.data(), n},
+                                       .best = {s.number.data(), n},
+                                       .best_round = {s.second.data(), n}},
+                                      {.action = {s.out.data(), n}}));
   });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -33,6 +33,8 @@
 #include <prefer/loss/nca.hpp>
 #include <prefer/loss/nll.hpp>
 #include <prefer/loss/orpo.hpp>
+#include <prefer/loss/kl_cov.hpp>
+#include <prefer/loss/kl_mixed_reinforce.hpp>
 #include <prefer/loss/policy_gradient.hpp>
 #include <prefer/loss/policy_kl.hpp>
 #include <prefer/loss/gspo.hpp>
@@ -128,6 +130,8 @@ void each_loss(F f) {
   f("sapo", prefer::sapo{});
   f("policy_kl", prefer::policy_kl{});
   f("unbiased_policy_kl", prefer::unbiased_policy_kl{});
+  f("kl_cov", prefer::kl_cov{});
+  f("kl_mixed_reinforce", prefer::kl_mixed_reinforce{});
   f("dro", prefer::dro{});
   f("a_star_po", prefer::a_star_po{});
   f("flow_rl", prefer::flow_rl{});

@@ -3,8 +3,10 @@
 #pragma once
 
 // Everything, with CUDA. Including single headers compiles faster.
+#include <prefer/advantage/baseline.cuh>
 #include <prefer/advantage/group_advantage.cuh>
 #include <prefer/advantage/history.cuh>
+#include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/advantage/reward_advantage.cuh>
 #include <prefer/aggregate/adaptive.cuh>
 #include <prefer/aggregate/aggregate.cuh>
@@ -47,6 +49,7 @@
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>
 #include <prefer/loss/cosine.cuh>
+#include <prefer/loss/covariance_tokens.cuh>
 #include <prefer/loss/cpl.cuh>
 #include <prefer/loss/cpo.cuh>
 #include <prefer/loss/d3po.cuh>
@@ -58,15 +61,19 @@
 #include <prefer/loss/egpo_pair.cuh>
 #include <prefer/loss/exo.cuh>
 #include <prefer/loss/f_dpo.cuh>
+#include <prefer/loss/fipo.cuh>
 #include <prefer/loss/focal_ranking.cuh>
 #include <prefer/loss/gaussian_kl.cuh>
 #include <prefer/loss/gspo.cuh>
 #include <prefer/loss/hinge.cuh>
+#include <prefer/loss/importance_totals.cuh>
 #include <prefer/loss/importance_weights.cuh>
 #include <prefer/loss/inpo_pair.cuh>
 #include <prefer/loss/ipo.cuh>
 #include <prefer/loss/ipo_md.cuh>
 #include <prefer/loss/iql.cuh>
+#include <prefer/loss/kl_cov.cuh>
+#include <prefer/loss/kl_mixed_reinforce.cuh>
 #include <prefer/loss/kto.cuh>
 #include <prefer/loss/latent_sample.cuh>
 #include <prefer/loss/length_normalized_dpo.cuh>
@@ -88,6 +95,7 @@
 #include <prefer/loss/reward_feedback.cuh>
 #include <prefer/loss/robust_dpo.cuh>
 #include <prefer/loss/sapo.cuh>
+#include <prefer/loss/score_divergence.cuh>
 #include <prefer/loss/seppo.cuh>
 #include <prefer/loss/simper.cuh>
 #include <prefer/loss/simpo.cuh>
@@ -111,7 +119,6 @@
 #include <prefer/reward/set_overlap.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
-#include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/select/balanced_bins.cuh>
 #include <prefer/select/crowding_distance.cuh>
 #include <prefer/select/extremes.cuh>
@@ -127,16 +134,27 @@
 #include <prefer/select/pareto_truncation.cuh>
 #include <prefer/select/parrot.cuh>
 #include <prefer/select/queries.cuh>
+#include <prefer/select/refinement.cuh>
 #include <prefer/select/running_front.cuh>
 #include <prefer/select/scalarized_pick.cuh>
 #include <prefer/select/top.cuh>
 #include <prefer/select/validate.cuh>
+#include <prefer/shape/aol.cuh>
 #include <prefer/shape/extension_gradient.cuh>
 #include <prefer/shape/gradient_penalty.cuh>
+#include <prefer/shape/group_sort.cuh>
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
 #include <prefer/shape/lipschitz_projection.cuh>
 #include <prefer/shape/nearest_neighbors.cuh>
+#include <prefer/shape/norm_product.cuh>
+#include <prefer/shape/norm_projection.cuh>
 #include <prefer/shape/penalty_samples.cuh>
 #include <prefer/shape/potential.cuh>
+#include <prefer/shape/explicable_reward.cuh>
+#include <prefer/shape/exploration_shaping.cuh>
+#include <prefer/shape/segmentation.cuh>
+#include <prefer/shape/smoothness.cuh>
+#include <prefer/shape/spectral_norm.cuh>
+#include <prefer/shape/step_reward.cuh>
 #include <prefer/shape/value_bounds.cuh>

@@ -66,6 +66,12 @@ void each_aggregate(F f) {
       if (w.weight[k] != 0) worst = std::min(worst, w.weight[k] * (r[k] - w.ideal[k]));
     return worst + 0.125L * weighted(r, w, [&](std::size_t k) { return r[k]; });
   });
+  f("smooth_tchebycheff", smooth_tchebycheff{.temperature = 0.25}, [](const reals& r, const reward_facts& w) {
+    long double sum = 0;
+    for (std::size_t k = 0; k < r.size(); ++k)
+      if (w.weight[k] != 0) sum += std::exp(-w.weight[k] * (r[k] - w.ideal[k]) / 0.25L);
+    return -0.25L * std::log(sum);
+  });
   f("held", held<log_tamed>{.limit = 1.5}, [](const reals& r, const reward_facts& w) {
     return std::min(1.5L, std::max(-1.5L, log_tamed_value(r, w, false)));
   });

@@ -197,6 +197,10 @@ def sapo(i, positive, negative):
     return -i.adv * 4 / tau * sigmoid(tau * (exp(i.p - i.old) - 1))
 
 
+KL_ESTIMATORS = (
+    lambda i: i.p - i.r, lambda i: (i.p - i.r) ** 2 / 2, lambda i: exp(i.r - i.p) - 1 + i.p - i.r)
+
+
 def cross_entropy(z, p):
     return p * softplus(-z) + (1 - p) * softplus(z)
 
@@ -471,9 +475,17 @@ TABLES = {
     "vespo": lambda: rows(
         lambda i, w: -w * i.adv * i.p, [()], ACTIONS, kind="action", constant=lambda i: vespo_weight(i)),
     "sapo": lambda: rows(sapo, [(1, 1.0625), (0.5, 2)], ACTIONS, kind="action"),
-    "policy_kl": lambda: rows(
-        lambda i, k: [i.p - i.r, (i.p - i.r) ** 2 / 2, exp(i.r - i.p) - 1 + i.p - i.r][int(k) - 1], [(1,), (2,), (3,)],
-        ACTIONS, kind="action"),
+    "policy_kl": lambda: rows(lambda i, k: KL_ESTIMATORS[int(k) - 1](i), [(1,), (2,), (3,)], ACTIONS, kind="action"),
+    "kl_cov": lambda: rows(
+        lambda i, c: c * i.k0 * abs(i.p - i.old) - i.adv * exp(i.p - i.old), [(1,), (0.25,)],
+        [dict(a, k0=k) for a in ACTIONS for k in (1, 0) if a["p"] - a["old"] < 20],
+        lambda i, c: abs(c * i.k0 * (i.p - i.old)) + abs(i.adv * exp(i.p - i.old)), kind="action",
+        slope_terms=lambda i, c: c * i.k0 + abs(i.adv * exp(i.p - i.old))),
+    "kl_mixed_reinforce": lambda: rows(
+        lambda i, a, k: a * KL_ESTIMATORS[int(k) - 1](i) - (1 - a) * i.adv * i.p,
+        [(EIGHTH, 1), (0.5, 2), (0.75, 3), (0, 2)], ACTIONS,
+        lambda i, a, k: abs(a * KL_ESTIMATORS[int(k) - 1](i)) + abs((1 - a) * i.adv * i.p), kind="action",
+        slope_terms=lambda i, a, k: abs((1 - a) * i.adv) + a * abs([1, i.p - i.r, 1 - exp(i.r - i.p)][int(k) - 1])),
     "unbiased_policy_kl": lambda: rows(
         lambda i: exp(i.p - i.old) * (exp(i.r - i.p) - 1 + i.p - i.r), [()], ACTIONS, kind="action"),
     "reward_hinge": lambda: rows(lambda i, t: max(0, t - i.s), [(2,), (-0.25,)], SCORED, kind="scored"),

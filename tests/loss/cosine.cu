@@ -3,6 +3,7 @@
 #include <prefer/loss/cosine.cuh>
 #include <prefer/loss/focal_ranking.cuh>
 #include <prefer/loss/reward_feedback.cuh>
+#include <prefer/loss/score_divergence.cuh>
 #include <support/coverage.hpp>
 #include <support/row_call.cuh>
 
@@ -130,4 +131,65 @@ TEST_CASE("triplets of embeddings on CUDA as on the CPU: captured and replayed o
   CHECK(st.code == errc::bad_extent);
   CHECK(std::string(st.argument) == "rejected.reference");
   for (const char* tag : {"capture", "bad-argument"}) prefer_test::covers("cosine", tag);
+}
+
+namespace {
+
+// The regulariser's values and both gradients as on the CPU; captured, and replayed with another c and other rows.
+template <class S>
+void check_score_divergence(std::int64_t n, std::int64_t d, std::int64_t gap) {
+  stream s;
+  rows_on_both<S> r(2, n, d, gap);
+  buffer<bool> mask(n);
+  for (std::int64_t i = 0; i < n; ++i) mask.at(i) = i % 3 != 1;
+  buffer<double> losses(n), expected(n);
+  device<bool> dmask(mask);
+  device<double> dlosses(losses);
+  const reward_linear objective{.slope = 1.0, .offset = 0.0};
+  const prefer_test::device_array<double> c(std::vector<double>{0.5});
+  const prefer_test::device_workspace memory(evaluate_rows_workspace(objective, n));
+  const auto call = [&] {
+    check(evaluate_rows<compute<S>>(
+        cuda{.stream = s.handle, .workspace = memory.get()}, score_divergence{.c = c.data}, objective,
+        {.rows = {r.read(0), r.read(1)}, .mask = dmask.read(), .normalizer = 1.0},
+        {.grad = {.divergence = r.write(0), .residual = r.write(1)}, .losses = dlosses.view()}));
+  };
+  prefer_test::enqueues_only("score_divergence", 1, call);
+  s.wait();
+  const auto graph = prefer_test::capture(s.handle, call);
+  const double other = 2;
+  REQUIRE(cudaMemcpy(c.data, &other, sizeof other, cudaMemcpyHostToDevice) == cudaSuccess);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t e = 0; e < d; ++e)
+      r.in[1].set(i, e, mask.at(i) ? -r.in[1].get(i, e) : std::numeric_limits<double>::quiet_NaN());
+  r.din[1]->send();
+  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+  s.wait();
+  cudaGraphExecDestroy(graph);
+  check(evaluate_rows<compute<S>>(cpu{}, score_divergence{.c = 2.0}, objective,
+                                  {.rows = {r.in[0].read(), r.in[1].read()}, .mask = mask.read(), .normalizer = 1.0},
+                                  {.grad = {r.expected[0].view(), r.expected[1].view()}, .losses = expected.view()}));
+  dlosses.fetch();
+  for (std::int64_t i = 0; i < n; ++i)
+    CHECK(std::fabs(losses.get(i) - expected.get(i)) <=
+          std::ldexp(64.0, -storage<compute<S>>::digits) * std::sqrt(static_cast<double>(d)));
+  check_gradients(r, 2);
+  prefer_test::covers<S>("score_divergence", "sizes");
+  for (const char* tag : {"masked", "allocation", "capture"}) prefer_test::covers("score_divergence", tag);
+}
+
+}  // namespace
+
+TEST_CASE("score_divergence on CUDA: as on the CPU in one launch, replayed with another c; errors named") {
+  for (const std::int64_t d : {1, 31, 257, 900}) check_score_divergence<float>(4, d, 0);
+  check_score_divergence<double>(4, 300, 2);
+  check_score_divergence<half>(5, 300, 1);
+  check_score_divergence<bfloat16>(5, 300, 1);
+  stream s;
+  rows_on_both<float> r(2, 2, 8, 0);
+  const row_response_inputs<score_divergence, space::device> in = {.rows = {r.read(0), {}}};
+  const status st = evaluate_rows<float>(cuda{s.handle}, score_divergence{}, reward_linear{.slope = 1.0, .offset = 0.0},
+                                         in, {.grad = {.divergence = r.write(0)}});
+  CHECK(std::string(st.argument) == "rows.residual");
+  prefer_test::covers("score_divergence", "bad-argument");
 }

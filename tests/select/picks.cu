@@ -4,8 +4,11 @@
 // Picks of one sample of every group on CUDA. What is expected is what the CPU finds, whose tests hold it against the
 // definitions.
 #include <prefer/select/knee_point.cuh>
+#include <prefer/select/refinement.cuh>
 #include <prefer/select/scalarized_pick.cuh>
 #include <select/mirrored_case.cuh>
+#include <select/refinement.hpp>
+#include <select/side.cuh>
 #include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
@@ -88,8 +91,8 @@ void check_storage() {
   noise random(1);
   stream s;
   const prefer::cuda exec{s.handle};
-  for (const auto& [n, size, gap] : {std::tuple{0, 0, 0}, std::tuple{1, 0, 1}, std::tuple{33, 0, 0},
-                                     std::tuple{60, 12, 1}, std::tuple{64, 0, 3}}) {
+  for (const auto& [n, size, gap] :
+       {std::tuple{0, 0, 0}, std::tuple{1, 0, 1}, std::tuple{33, 0, 0}, std::tuple{60, 12, 1}, std::tuple{64, 0, 3}}) {
     pareto_case c = exact_case<S>(n, 3, points::uniform, random);
     mirrored<S> m(c, {}, size, gap, gap == 1 && size == 0);
     check_picks(m, 2, random, exec, s);
@@ -211,4 +214,46 @@ TEST_CASE("picks on CUDA: bad offsets, NaN and bad weights are reported, and wha
   CHECK(scalarized_picks(exec, {}, {.samples = one.on_device()}, {}).code == errc::missing_output);
   CHECK(knee_points(exec, {}, {}, {}).code == errc::missing_input);
   for (const char* name : {"scalarized_pick", "knee_point"}) covers(name, "bad-argument");
+}
+
+TEST_CASE("loops on CUDA do what their description says: sizes, masks, strides, storage types") {
+  SUBCASE("float") { check_refinement<float, device_side>(1); }
+  SUBCASE("double, strided") { check_refinement<double, device_side>(3); }
+  SUBCASE("half") { check_refinement<prefer::half, device_side>(1); }
+  SUBCASE("bfloat16, strided") { check_refinement<prefer::bfloat16, device_side>(2); }
+}
+
+TEST_CASE("loops on CUDA: a step is one launch that allocates nothing, and replays as the next step") {
+  stream s;
+  refine_case<float> c(300, 1), expected(300, 1);
+  for (std::int64_t i = 0; i < c.n; ++i)
+    c.score.set(i, static_cast<double>(i % 9)), expected.score.set(i, c.score.get(i));
+  device<float> score(c.score);
+  device<std::int32_t> round(c.round);
+  device<std::int64_t> best_round(c.best_round);
+  device<double> accepted(c.accepted), best(c.best);
+  device<std::uint8_t> action(c.action);
+  const refinement rule{.rounds = 2};
+  const auto step = [&] {
+    check(refine_step(prefer::cuda{s.handle}, rule, {.score = score.read()},
+                      {round.view(), accepted.view(), best.view(), best_round.view()}, {action.view()}));
+  };
+  host_side host;
+  const auto agrees = [&] {
+    action.fetch(), best.fetch();
+    expected.run(host, rule);
+    CHECK((c.action.values() == expected.action.values() && c.best.values() == expected.best.values()));
+  };
+  enqueues_only("refinement", 1, step);
+  s.wait();
+  agrees();
+  const cudaGraphExec_t graph = capture(s.handle, step);
+  for (std::int64_t i = 0; i < c.n; ++i) c.score.set(i, 4), expected.score.set(i, 4);
+  score.send();
+  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+  s.wait();
+  cudaGraphExecDestroy(graph);
+  agrees();
+  CHECK(refused_argument(refine_step(prefer::cuda{s.handle}, rule, {.score = score.read()}, {}, {})) == "round");
+  for (const char* tag : {"allocation", "capture", "bad-argument"}) covers("refinement", tag);
 }

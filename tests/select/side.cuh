@@ -30,6 +30,10 @@ struct device_side {
     fetches_.push_back([d] { d->fetch(); });
     return d->view();
   }
+  template <class S>
+  prefer::view<S, 2, memory> write(buffer<S>& b, std::int64_t rows, std::int64_t columns, std::int64_t row_stride) {
+    return {write(b).data, rows, columns, row_stride, std::int64_t{1}};
+  }
   void done() {
     on.wait();
     for (auto& f : fetches_) f();

@@ -23,7 +23,8 @@
 //   };
 //
 // A row r has r.count() rewards r[k] (numbers or lanes), weights r.weight(k), and their sum r.weights(). The weights
-// are 1 if none are given. A reward whose weight is 0 is not looked at. A NaN makes its sample's aggregate NaN.
+// are 1 if none are given. A reward whose weight is 0 is not looked at; where that leaves none, sums and the soft
+// minimum are 0, means and the worst reward NaN. A NaN makes its sample's aggregate NaN.
 namespace prefer {
 inline namespace PREFER_ABI {
 
@@ -53,22 +54,40 @@ PREFER_HD auto weighted(const Row& r, F f) {
 }
 
 // -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is
-// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0.
+// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0. Where
+// the least reward has next to no weight that sum is nearly -1, and is taken without the -1 instead.
 template <class Row, class Present>
 PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   using V = typename Row::value;
   const V b(beta.as<double>());
-  V least(math::detail::infinity<double>()), weights(0), sum(0);
+  V least(math::detail::infinity<double>()), weights(0);
+  double lightest = math::detail::infinity<double>(), total = 0;
   for (int k = 0; k < r.count(); ++k) {
     if (r.weight(k) == 0) continue;
     const V here = present(k);
     least = math::select(here > V(0), math::select(r[k] < least, r[k], least), least);
     weights += V(r.weight(k)) * here;
+    lightest = r.weight(k) < lightest ? r.weight(k) : lightest, total += r.weight(k);
   }
-  for (int k = 0; k < r.count(); ++k)
-    if (r.weight(k) != 0)
-      sum += math::select(present(k) > V(0), V(r.weight(k)) * math::expm1(-b * (r[k] - least)), V(0));
-  return math::select(weights == V(0), V(0), least - math::log1p(sum / weights) / b);
+  const auto sum = [&](auto f) PREFER_HD_LAMBDA {
+    V all(0);
+    for (int k = 0; k < r.count(); ++k)
+      if (r.weight(k) != 0) all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * (r[k] - least)), V(0));
+    return all / weights;
+  };
+  const V missing = sum([](const V& x) PREFER_HD_LAMBDA { return math::expm1(x); });
+  V log = math::log1p(missing);
+  if (lightest < total / 1024)
+    log =
+        math::select(missing > V(-0.5), log, math::log(sum([](const V& x) PREFER_HD_LAMBDA { return math::exp(x); })));
+  return math::select(weights == V(0), V(0), least - log / b);
+}
+
+// How far reward k is ahead of its ideal, as rules that learn ideals weigh it.
+template <class Row>
+PREFER_HD auto lead(const Row& r, int k) {
+  using V = typename Row::value;
+  return V(r.weight(k)) * (r[k] - V(r.state(k)));
 }
 
 }  // namespace detail
@@ -182,9 +201,10 @@ struct log_tamed {
   }
   PREFER_HD double limit(const reward_statistics& all) const {
     if (above == threshold::value) return value.as<double>();
-    if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
     double sum = 0;
     for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]);
+    if (math::is_nan(sum)) return sum;  // the order of the others says nothing then
+    if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
     // Coefficients that are all equal are not above their mean, however it is rounded.
     const double mean = sum / all.count, most = ordered(all, all.count - 1);
     return ordered(all, 0) == most ? most : mean;
@@ -282,32 +302,66 @@ struct tchebycheff {
   PREFER_HD auto operator()(const Row& r) const {
     using V = typename Row::value;
     V least(math::detail::infinity<double>()), sum(0);
+    bool any = false;
     for (int k = 0; k < r.count(); ++k) {
       if (r.weight(k) == 0) continue;
-      const V x = lead(r, k);  // NaN stay: neither comparison holds
+      const V x = detail::lead(r, k);  // NaN stay: neither comparison holds
       least = math::select(least <= x, least, math::select(x < least, x, x + least));
       sum += V(r.weight(k)) * r[k];
+      any = true;
     }
+    if (!any) return V(math::detail::not_a_number<double>());
     return mix.is_zero() ? least : least + V(mix.as<double>()) * sum;
   }
   template <class Row, class V>
   PREFER_HD V slope(const Row& r, int k, const V&) const {
     if (r.weight(k) == 0) return V(0);
-    const V own = lead(r, k), w(r.weight(k));
+    const V own = detail::lead(r, k), w(r.weight(k));
     V worst(1);
     for (int j = 0; j < r.count(); ++j) {
       if (j == k || r.weight(j) == 0) continue;
-      const V other = lead(r, j);
+      const V other = detail::lead(r, j);
       worst = j < k ? math::select(other <= own, V(0), worst) : math::select(other < own, V(0), worst);
     }
     return w * (worst + V(mix.as<double>()));
   }
+};
 
- private:
+// -t log(sum_k e^(-w_k (r_k - ideal_k) / t)), t the temperature: tchebycheff with a gradient by every reward, which
+// falls off smoothly with how much better than the worst it is. It lies between tchebycheff, its limit for t to 0, and
+// t log K below; of one reward it is that. Slope: w_k p_k with p_k = e^((aggregate - w_k (r_k - ideal_k)) / t), which
+// add up to 1. What it finds best lies on the Pareto front, and for t small enough every point of the front is best by
+// some weights. Weights must not be negative. Source: Lin et al. 2024 (arXiv 2402.19078), for losses, from memory; as a
+// reward: here.
+struct smooth_tchebycheff {
+  static constexpr bool learns_batch = false;
+  static constexpr bool learns_ideal = true;
+  scalar temperature = 0.1;
+
+  constexpr status check() const { return require::positive(temperature, "temperature"); }
+  PREFER_HD double prepare(const reward_statistics& all, int) const { return all.ideal; }
   template <class Row>
-  PREFER_HD auto lead(const Row& r, int k) const {
+  PREFER_HD auto operator()(const Row& r) const {
     using V = typename Row::value;
-    return V(r.weight(k)) * (r[k] - V(r.state(k)));
+    const V t(temperature.as<double>());
+    V least(math::detail::infinity<double>()), others(0), seen(0);
+    for (int k = 0; k < r.count(); ++k)
+      if (r.weight(k) != 0) least = math::min(detail::lead(r, k), least);
+    // The first of the least is the 1 of log1p, so that far worse others take no digit from it.
+    for (int k = 0; k < r.count(); ++k) {
+      if (r.weight(k) == 0) continue;
+      const V x = detail::lead(r, k);
+      const auto is_least = x == least;
+      const V part = math::select(is_least, V(1), math::exp((least - x) / t));
+      others += math::select(is_least, part * seen, part);
+      seen = math::select(is_least, V(1), seen);
+    }
+    return least - t * math::log1p(others);
+  }
+  template <class Row, class V>
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
+    if (r.weight(k) == 0) return V(0);
+    return V(r.weight(k)) * math::exp((aggregate - detail::lead(r, k)) / V(temperature.as<double>()));
   }
 };
 

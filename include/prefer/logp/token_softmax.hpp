@@ -295,7 +295,7 @@ struct token_body {
     const V e = math::exp2_decay(y);
     V slope;
     if constexpr (Full) {
-      const auto present = x > -math::detail::infinity<V>();
+      const auto present = y > -math::detail::infinity<V>();  // as in `terms`
       const V d = (y - V(c.offset)) * V(math::detail::format_of<V>::ln2);
       slope = math::share(e, V(c.linear) + V(c.entropic) * (d - V(c.log_sum)));
       slope = slope + math::select(present, V(c.uniform), V(c.nothing));

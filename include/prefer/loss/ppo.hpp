@@ -27,7 +27,9 @@ PREFER_HD action_term<V> clipped_surrogate(const V& advantage, const V& ratio, c
   const decltype(below) cut = below | above;
   t.value = -math::share(advantage, bounded);
   t.d_policy = math::select(cut, V(0), -math::share(advantage, t.ratio));
-  t.clipped = math::select(advantage == V(0), V(0), math::select(cut, V(1), V(0)));
+  // Sums and products: g++ makes one mask of selections of constants, at AVX-512 element by element.
+  const V gone = math::select(below, V(1), V(0)) + math::select(above, V(1), V(0));
+  t.clipped = gone * math::select(advantage == V(0), V(0), V(1));
   return t;
 }
 

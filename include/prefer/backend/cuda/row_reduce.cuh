@@ -582,7 +582,8 @@ struct row_team {
   }
 
   // Columns [begin, end) of the gradient. Where it lies like the row, in groups of 16 bytes with single columns before
-  // and behind; each thread reads what it overwrites.
+  // and behind; each thread reads what it overwrites. From the end to the beginning: what was read last is more likely
+  // to be in a cache still.
   template <class S>
   __device__ void write(const Body& body, const row_reduce_arguments& a, const row_columns<S, Body>& columns,
                         std::int64_t row, std::int64_t begin, std::int64_t end, const row_plan& plan,
@@ -606,8 +607,11 @@ struct row_team {
     const std::int64_t first = !alike || begin + head > end ? end : begin + head;
     const std::int64_t last = first + (end - first) / group * group;
     const bool both = joins_rows<Body> && columns.alike();
-    for (std::int64_t v = begin + rank; v < first; v += threads) single(v);
-    for (std::int64_t v = first + rank * group; v < last; v += static_cast<std::int64_t>(threads) * group) {
+    for (std::int64_t v = last + rank; v < end; v += threads) single(v);
+    const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
+    const std::int64_t behind = first + (last - first + stride - 1) / stride * stride + rank * group;
+    for (std::int64_t v = behind - stride; v >= first; v -= stride) {
+      if (v >= last) continue;
       union {
         row_words words;
         S element[group];
@@ -628,7 +632,7 @@ struct row_team {
       }
       *reinterpret_cast<row_words*>(to + v) = out.words;
     }
-    for (std::int64_t v = last + rank; v < end; v += threads) single(v);
+    for (std::int64_t v = begin + rank; v < first; v += threads) single(v);
   }
 };
 
