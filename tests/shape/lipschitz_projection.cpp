@@ -121,6 +121,14 @@ TEST_CASE("larger batches, among them points on a line: to rounding, and no othe
   }
 }
 
+TEST_CASE("at a tolerance that rounding does not allow it ends all the same, with the best it had") {
+  for (double constant : {0.25, 0.1}) {
+    rough p(300, 1, 3);
+    p.run({.constant = constant, .tolerance = 0, .rounds = 200});
+    CHECK((p.rounds < 100 && p.error < 1e-7));
+  }
+}
+
 TEST_CASE("fewer looks leave a larger error, and it is still one") {
   rough p(200, 2, 5), exact = p;
   exact.run({.constant = 0.3});

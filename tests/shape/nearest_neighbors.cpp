@@ -54,6 +54,11 @@ TEST_CASE("by hand: slopes over lists; a neighbour of its own and an empty place
       {.constant = {&constant, 1}, .pair = {pair, 2}, .conflicts = {&conflicts, 1}, .local = {local, 4}}));
   CHECK((std::isinf(constant) && pair[0] == 2 && pair[1] == 3 && conflicts == 2));
   CHECK((local[0] == 3 && local[1] == 3 && std::isinf(local[2]) && std::isinf(local[3])));
+  // Lists of no neighbours are not all pairs.
+  check(find_neighbor_lipschitz_constant(
+      cpu{}, {}, metric::l2{}, {.samples = c.samples(), .neighbor = view<const std::int32_t, 2>(nullptr, 4, 0)},
+      {.constant = {&constant, 1}, .pair = {pair, 2}, .local = {local, 4}}));
+  CHECK((constant == 0 && pair[0] == -1 && local[0] == 0));
   covers("neighbor_lipschitz_constant", "golden");
 }
 

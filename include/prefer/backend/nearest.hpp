@@ -35,6 +35,7 @@ struct listed_points {
   row_source index;
   std::int64_t k = 0;
 
+  bool given() const { return index.type != element::none; }  // lists of no points have no data
   PREFER_HD std::int64_t at(std::int64_t query, std::int64_t entry) const {
     return detail::load_index(index.data, index.type, query * index.row_stride + entry * index.stride);
   }

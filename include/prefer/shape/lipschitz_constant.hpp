@@ -138,13 +138,13 @@ struct constant_call {
     pairs.point = in.point, pairs.other = in.value, pairs.mask = in.mask;
     pairs.points = pairs.queries = in.samples, pairs.width = in.width;
     const bool every = out.local.data != nullptr || out.partner.data != nullptr;
-    const bool listed = list.index.data != nullptr;
+    const bool listed = list.given();
     pairs.among = every || listed ? pairs_among::others : pairs_among::later;
     work = {metric, options.tolerance, {}, in.point, in.value, in.width, every && !listed, out};
   }
   template <class Exec>
   std::size_t inner_bytes(const Exec& exec) const {
-    return list.index.data != nullptr ? 0 : pair_fold_workspace<T>(exec, pairs);
+    return list.given() ? 0 : pair_fold_workspace<T>(exec, pairs);
   }
   template <class Memory>
   void carve(Memory& memory) {
@@ -153,8 +153,8 @@ struct constant_call {
   }
   template <class Exec>
   status run(const Exec& exec) const {
-    const status s = list.index.data != nullptr ? listed_fold<T>(exec, work.metric, fold, list, pairs)
-                                                : pair_fold<T>(exec, work.metric, fold, pairs);
+    const status s = list.given() ? listed_fold<T>(exec, work.metric, fold, list, pairs)
+                                  : pair_fold<T>(exec, work.metric, fold, pairs);
     if (!s.ok()) return s;
     group_table all;
     all.samples = all.size = pairs.points, all.groups = 1;
@@ -163,7 +163,7 @@ struct constant_call {
 };
 
 inline status check_listed(const cpu& exec, const listed_points& list, std::int64_t samples) {
-  if (exec.content == content::none || list.index.data == nullptr) return {};
+  if (exec.content == content::none || !list.given()) return {};
   for (std::int64_t i = 0; i < samples; ++i)
     for (std::int64_t e = 0; e < list.k; ++e)
       if (list.at(i, e) >= samples)

@@ -237,7 +237,7 @@ inline bool is_done(const cuda&, const projection_state&) { return false; }
 
 // A call, in memory of its own and of pair_fold.
 template <class Metric>
-struct projection_call {
+struct lipschitz_projection_call {
   projection_begin begin;
   projection_round<Metric> round;
   pair_fold_arguments pairs;
@@ -293,7 +293,7 @@ inline status check_weights(const cpu& exec, const source& weight, const source&
 
 template <class Metric, space S>
 status make_projection(const lipschitz_projection& options, const Metric& metric, const projection_inputs<S>& in,
-                       const projection_outputs<S>& out, sample_values& v, projection_call<Metric>& made) {
+                       const projection_outputs<S>& out, sample_values& v, lipschitz_projection_call<Metric>& made) {
   using require::holds;
   if (const status s = make_sample_values(in.samples, v); !s.ok()) return s;
   if (const status s = some_output(out.value, out.component, out.error, out.rounds); !s.ok()) return s;
@@ -328,7 +328,7 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
                                            const std::type_identity_t<projection_inputs<Exec::memory>>& in,
                                            const std::type_identity_t<projection_outputs<Exec::memory>>& out) {
   detail::sample_values v;
-  detail::projection_call<Metric> call;
+  detail::lipschitz_projection_call<Metric> call;
   return detail::make_projection(options, metric, in, out, v, call).ok() ? call_bytes(exec, call) : 0;
 }
 
@@ -370,7 +370,7 @@ status project(const Exec& exec, const lipschitz_projection& options, const Metr
                const std::type_identity_t<projection_inputs<Exec::memory>>& in,
                const std::type_identity_t<projection_outputs<Exec::memory>>& out) {
   detail::sample_values v;
-  detail::projection_call<Metric> call;
+  detail::lipschitz_projection_call<Metric> call;
   if (const status s = first_error(options.check(), detail::make_projection(options, metric, in, out, v, call));
       !s.ok())
     return s;

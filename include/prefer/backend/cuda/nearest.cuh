@@ -62,7 +62,7 @@ static __global__ void __launch_bounds__(pair_threads)
     T mine[pair_side][pair_side];
     for (auto& of : mine)
       for (T& x : of) x = infinite;
-    block.meet(p, points, shared.tiles, [&](int q, int b, std::int64_t, T distance) { mine[q][b] = distance; });
+    block.meet(p, points, shared.tiles, [&](int q, int b, std::int64_t, T, T distance) { mine[q][b] = distance; });
     __syncthreads();
 #pragma unroll
     for (int q = 0; q < pair_side; ++q)

@@ -119,13 +119,14 @@ struct pair_block {
     for (int p = 0; p < pair_side; ++p) {
       const std::int64_t point = first_point + column + 16 * p;
       if (point >= a.points || counts[point] == 0) continue;
+      const T other = read_item<T>(a.other, point);
 #pragma unroll
       for (int q = 0; q < pair_side; ++q) {
         const std::int64_t i = first_query + row + q;
         if (i >= a.queries || (a.among == pairs_among::others && point == i) ||
             (a.among == pairs_among::later && point <= i))
           continue;
-        visit(q, p, point, distance(i, point, sum[q][p]));
+        visit(q, p, point, other, distance(i, point, sum[q][p]));
       }
     }
   }
@@ -180,10 +181,10 @@ static __global__ void __launch_bounds__(pair_threads)
   }
   const std::int64_t from = chunks.begin(chunk), last = chunk + 1 < chunks.chunks ? chunks.begin(chunk + 1) : a.points;
   for (std::int64_t p = a.among == pairs_among::later && from < first ? first : from; p < last; p += pair_tile)
-    block.meet(p, points, shared, [&](int q, int, std::int64_t point, T distance) {
+    block.meet(p, points, shared, [&](int q, int, std::int64_t point, T other, T distance) {
       T score[scores];
       bool event = false;
-      fold(distance, mine[q], read_item<T>(a.other, point), score, event);
+      fold(distance, mine[q], other, score, event);
 #pragma unroll
       for (int k = 0; k < scores; ++k)
         if (score[k] > best[q].score[k]) best[q].score[k] = score[k], best[q].at[k] = point;
