@@ -140,7 +140,8 @@ TEST_CASE("lane: bit i of a comparison is element i") {
   check_bits<double>();
 }
 
-TEST_CASE_TEMPLATE("lane: a fused difference is rounded once, at every level that has the instruction", T, float, double) {
+TEST_CASE_TEMPLATE("lane: a fused difference is rounded once, at every level that has the instruction", T, float,
+                   double) {
   constexpr int width = 64 / static_cast<int>(sizeof(T));
   prefer_test::noise random(3);
   T x[3 * width], got[width];

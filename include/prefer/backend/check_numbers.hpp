@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-// Looking for NaN before a call on the CPU computes, where no loss says with its fields what is looked at (content.hpp).
+// Looking for NaN before a call on the CPU computes, where no loss has fields that say what is looked at (content.hpp).
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {

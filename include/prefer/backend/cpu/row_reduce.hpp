@@ -136,8 +136,8 @@ __attribute__((noinline)) void finish_row(const Body& body, const row_reduce_arg
   row_part_state<Body> state;
   if (plan.reduces) append_chunks<T>(body, states, cut.count, plan, state);
   const bool reads = plan.left_out >= 0 && (plan.reduces || plan.slopes);
-  const double left_out = reads ? static_cast<double>(body.value(load_column<T>(a, row, plan.left_out))) : 0;
-  answer = body.finish(item, plan, state, left_out);
+  const double omitted = reads ? static_cast<double>(body.value(load_column<T>(a, row, plan.left_out))) : 0;
+  answer = body.finish(item, plan, state, omitted);
   if (body.reduces()) answer_picks<T>(body, a, item, row, plan, state, answer);
 }
 
@@ -260,10 +260,10 @@ class row_reduce_work {
   }
 
   // The same with one column at -inf: the step that it is in is in the buffer, behind the one that may be there.
-  row_pieces load_without(std::int64_t left_out, std::int64_t row, std::int64_t first, int count) {
+  row_pieces load_without(std::int64_t omitted, std::int64_t row, std::int64_t first, int count) {
     const row_pieces all = load(row, first, count, step);
-    if (left_out < first || left_out >= first + count) return all;
-    const int at = static_cast<int>(left_out - first), begin = at / step * step;
+    if (omitted < first || omitted >= first + count) return all;
+    const int at = static_cast<int>(omitted - first), begin = at / step * step;
     const row_pieces::piece head = all.at[0];
     if (head.columns == bytes_of(x_) || begin >= head.count) {
       x_[head.columns == bytes_of(x_) ? at : at - head.count] = -math::detail::infinity<T>();
@@ -300,14 +300,14 @@ class row_reduce_work {
   }
 
   // Of the K largest the first is left out.
-  void reduce_chunk(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out, state& answer) {
+  void reduce_chunk(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t omitted, state& answer) {
     answer = state{};
     if constexpr (keeps_columns<Body>) {
       select(row, begin, end, answer.list);
-      left_out = answer.list.column[0];
+      omitted = answer.list.column[0];
     }
     for (std::int64_t first = begin; first < end; first += span)  // then sums go on in double
-      append_tile(body_, answer, reduce_span(row, first, smaller(first + span, end), left_out));
+      append_tile(body_, answer, reduce_span(row, first, smaller(first + span, end), omitted));
   }
 
   // As many columns as go through a loop at once: where they are read in place they need no room.
@@ -315,14 +315,14 @@ class row_reduce_work {
   int tile_of(bool in_place) const { return in_place ? span : row_tile; }
 
   // The first tile is short, since it is looked at twice: for a first maximum.
-  row_state<Body::sums> reduce_span(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t left_out) {
+  row_state<Body::sums> reduce_span(std::int64_t row, std::int64_t begin, std::int64_t end, std::int64_t omitted) {
     constexpr int fetched_ahead = 4096;
     const std::int64_t rest = tile_of(readable(a_.x) && !joins_rows<Body> && !a_.arg);
     row_sums_so_far<T, Body> passed;
     T top = passed.shift;
     std::int64_t arg = -1;
     for (std::int64_t first = begin, size = row_tile / 4; first < end; first += size, size = rest) {
-      const row_pieces tile = load_without(left_out, row, first, static_cast<int>(smaller(size, end - first)));
+      const row_pieces tile = load_without(omitted, row, first, static_cast<int>(smaller(size, end - first)));
       const auto place = reinterpret_cast<std::uintptr_t>(columns_of(a_.x, row, first));
       if (first == begin) passed.shift = looped(maximum_loop<T, Body>{&body_, &tile, top}).answer;
       looped(terms_loop<T, Body>{&body_, &tile, place + fetched_ahead, &passed});
@@ -354,7 +354,7 @@ class row_reduce_work {
     const row_sink& to = a_.gradient;
     store_strided(sink{columns_of(to, row, first), to.stride, to.type}, 0, count, out_, nullptr, false, level_);
   }
-  void write_slopes(std::int64_t item, std::int64_t row, std::int64_t first, int count, std::int64_t left_out,
+  void write_slopes(std::int64_t item, std::int64_t row, std::int64_t first, int count, std::int64_t omitted,
                     const coefficients& c) {
     const row_sink& to = a_.gradient;
     const bool picked = has_picks(body_, item, first, count);
@@ -363,11 +363,11 @@ class row_reduce_work {
     const element type = direct ? to.type : element_of<T>();
     const row_pieces tile = picked ? buffered(a_.x, row, first, count, width, x_) : load(row, first, count, width);
     // The gradient may be the matrix itself.
-    const bool apart = left_out >= first && left_out < first + count;
-    const T slope_apart = apart ? body_.slope_left_out(load_column<T>(a_, row, left_out), c) : T(0);
+    const bool apart = omitted >= first && omitted < first + count;
+    const T slope_apart = apart ? body_.slope_left_out(load_column<T>(a_, row, omitted), c) : T(0);
     const bool fetches = direct && job_.phase == row_phase::whole && body_.reduces();
     looped(slopes_loop<T, Body>{&body_, &c, &tile, place, type, fetches});
-    if (apart) store_element(place, type, left_out - first, slope_apart, false);
+    if (apart) store_element(place, type, omitted - first, slope_apart, false);
     if (picked) slope_picks<T>(body_, item, c, first, count, x_, out_);
     if (!direct) write(row, first, count);
   }

@@ -366,7 +366,7 @@ struct row_team {
 
   template <class S>
   __device__ void reduce(const Body& body, const row_columns<S, Body>& x, std::int64_t begin, std::int64_t end,
-                         std::int64_t left_out, bool find, row_part<T, Body>& part, list_type& list) const {
+                         std::int64_t omitted, bool find, row_part<T, Body>& part, list_type& list) const {
     constexpr int group = group_of<S>, unroll = 4;
     const std::int64_t stride = static_cast<std::int64_t>(threads) * group;
     const T unit = static_cast<T>(body.unit());
@@ -377,10 +377,10 @@ struct row_team {
       for (int u = 0; u < unroll; ++u) {
         const std::int64_t first = at + u * stride + rank * group;
         x.template load<T>(first, end, z[u]);
-        if (in_group(left_out, first, group)) {
+        if (in_group(omitted, first, group)) {
 #pragma unroll
           for (int i = 0; i < group; ++i)
-            if (first + i == left_out) z[u][i] = -math::detail::infinity<T>();
+            if (first + i == omitted) z[u][i] = -math::detail::infinity<T>();
         }
       }
       if constexpr (keeps_columns<Body>) list.offer(z, at + rank * group, stride, end);
@@ -424,13 +424,13 @@ struct row_team {
   }
 
   template <int Group, int Unroll>
-  static __device__ void leave_out(T (&z)[Unroll][Group], std::int64_t left_out, std::int64_t column,
+  static __device__ void leave_out(T (&z)[Unroll][Group], std::int64_t omitted, std::int64_t column,
                                    std::int64_t stride) {
 #pragma unroll
     for (int u = 0; u < Unroll; ++u)
 #pragma unroll
       for (int i = 0; i < Group; ++i)
-        if (column + u * stride + i == left_out) z[u][i] = -math::detail::infinity<T>();
+        if (column + u * stride + i == omitted) z[u][i] = -math::detail::infinity<T>();
   }
 
   // The larger maximum, with the first column that has it.
@@ -477,9 +477,9 @@ struct row_team {
   // The state of columns [begin, end), valid in the team's first thread.
   template <class S>
   __device__ row_state<sums> reduce_chunk(const Body& body, const row_columns<S, Body>& x, std::int64_t begin,
-                                          std::int64_t end, std::int64_t left_out, bool find, list_type& list) const {
+                                          std::int64_t end, std::int64_t omitted, bool find, list_type& list) const {
     row_part<T, Body> part;
-    reduce(body, x, begin, end, left_out, find, part, list);
+    reduce(body, x, begin, end, omitted, find, part, list);
     return combine(body, part);
   }
 
@@ -640,9 +640,9 @@ static __device__ typename Body::coefficients finish_on_device(const Body& body,
                                                                content_report* report) {
   if (plan.code != errc::ok) report_content(report, plan.code, item);
   const bool reads = plan.left_out >= 0 && plan.reduces;
-  const double left_out =
+  const double omitted =
       reads ? static_cast<double>(body.value(static_cast<T>(widen(x.data[plan.left_out * x.stride])))) : 0;
-  return body.finish(item, plan, state, left_out);
+  return body.finish(item, plan, state, omitted);
 }
 
 template <class T, class S, class Body>
