@@ -348,6 +348,13 @@ TEST_CASE(
         other.offsets.at(at) += size > 1 ? 1 : 0;
         check(group_advantages(cpu{.isa = level}, clipped{grpo{}, 0.5}, other.inputs(), other.outputs()));
         for (std::int64_t g = at + 1; g < c.n; ++g) CHECK(other.mean.get(g) == plain[static_cast<std::size_t>(g)]);
+        for (const std::int64_t g : {at - 1, at}) {
+          const double together = other.mean.get(g);
+          auto alone = other.inputs();
+          alone.offsets = {&other.offsets.at(g), 2};
+          check(group_advantages(cpu{.isa = level}, grpo{}, alone, {.mean = {&other.mean.at(g), 1}}));
+          CHECK(other.mean.get(g) == together);
+        }
         for (std::int64_t i = c.offsets.at(at + 1); i < c.offsets.at(c.n); ++i)
           CHECK(other.advantage.get(i) == plain[static_cast<std::size_t>(3 * c.n + i)]);
       }
@@ -517,9 +524,10 @@ TEST_CASE("a rule of one's own is a function of the moments of a group") {
   CHECK(a[2999] == 2999 * 16);
   // Places in the group: in runs of one size, also of floats, and in a last piece that is as short as such a group.
   for (const int size : {4, 8, 1028, 1032}) {
-    group_case<float> c(std::vector<int>(3, size));
+    const int number = size < 10 ? 2000 : 3;
+    group_case<float> c(std::vector<int>(static_cast<std::size_t>(number), size));
     check(group_advantages(cpu{}, above_the_mean{}, c.inputs(), c.outputs()));
-    for (std::int64_t i = 0; i < 3 * size; ++i) {
+    for (std::int64_t i = 0; i < number * size; ++i) {
       const double expected = static_cast<double>(i % size * 16) + (c.score.get(i + c.before) > c.mean.get(i / size));
       CHECK(c.advantage.get(i + c.before) == expected);
     }
