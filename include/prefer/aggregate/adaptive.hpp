@@ -38,7 +38,7 @@ struct adaptive_arguments {
   source weight, tokens;
   std::int64_t samples = 0;
   int rewards = 0;
-  bool leaves_out = false;  // samples of groups: by a mask, or since the rule drops some
+  bool leaves_out = false;  // the rule drops some samples: `keep` takes the place of the caller's mask
   double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [K, n]
   double* weights = nullptr;                                                    // [K]
   moments* active = nullptr;                                                    // [K]
@@ -595,7 +595,7 @@ decoupled_advantages(const Exec& exec, const Rule& rule, const std::type_identit
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.tokens = detail::place_of(in.tokens);
   a.samples = n, a.rewards = static_cast<int>(rewards);
-  a.leaves_out = in.mask.given() || detail::drops(rule);
+  a.leaves_out = detail::drops(rule);
   advantage_inputs<S> groups;
   groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
   groups.score.data = in.reward.data, groups.score.type = in.reward.type;
