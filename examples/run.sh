@@ -41,7 +41,7 @@ if [ -x "$bin/cuda_stream" ]; then
 else
   echo "cuda_stream: skipped, there is no nvcc"
 fi
-for example in regret_gridworld diffusion_toy intransitive pareto_batch multi_reward; do
+for example in regret_gridworld diffusion_toy intransitive pareto_batch multi_reward imitation; do
   [ -x "$bin/$example" ] && run_suite "$example" "$bin/$example" $quick --output "$pictures"
 done
 [ -x "$bin/tiny_lm" ] && run_suite tiny_lm "$bin/tiny_lm" $quick --output "$pictures" "$root/docs"

@@ -45,22 +45,21 @@ std::function<void()> arithmetic_of(const prefer::grpo& rule, const groups& g, b
   auto b = std::make_shared<detail::group_buffer>();
   const int size = static_cast<int>(std::min<std::int64_t>(g.size, detail::group_piece));
   const int number = std::min(detail::group_piece / size, detail::most_neighbours);
-  for (int i = 0; i <= number; ++i) b->set_begin(i, i * size);
-  for (int i = 0; i < number * size; ++i) b->x[i] = i * 7919 % 1009;
-  b->keep = nullptr, b->from = 0;
-  b->group_scores(number, true);
+  for (int i = 0; i < number * size; ++i) b->own[i] = i * 7919 % 1009;
+  b->x = b->own, b->floats = nullptr, b->keep = nullptr, b->from = 0;
+  b->groups = 0, b->group_alike(number, size);
   const std::int64_t times = g.scores / where.threads / (number * size);
   return [=] {
     static thread_local prefer::advantage_line lines[detail::group_buffer::groups_room];
     static thread_local detail::group_buffer own;
-    own = *b;
+    own = *b, own.x = own.own;
     const prefer::moments batch;
     for (std::int64_t k = 0; k < times; ++k) {
       detail::moments_work find{&own};
       detail::run_at<detail::moments_work>(where.level, find);
       detail::answer_work<prefer::grpo> answer{&rule, &own, &batch, lines};
       detail::run_at<detail::answer_work<prefer::grpo>>(where.level, answer);
-      detail::group_map_work<prefer::advantage_line> map{&own, lines};
+      detail::group_map_work<prefer::advantage_line> map{&own, lines, own.y, nullptr};
       detail::run_at<detail::group_map_work<prefer::advantage_line>>(where.level, map);
     }
   };

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/core/thread_pool.hpp>
 #include <prefer/shape/lipschitz_constant.hpp>
-#include <prefer/shape/lipschitz_extension.hpp>
+#include <prefer/shape/extension_gradient.hpp>
+#include <prefer/shape/lipschitz_projection.hpp>
+#include <prefer/shape/nearest_neighbors.hpp>
 
 #include <Eigen/Core>
 #include <benchmark/benchmark.h>
@@ -61,6 +63,45 @@ void add_metric(const char* name, points& p, prefer::isa level, const char* leve
   });
 }
 
+// The 8 nearest of all; slopes over these lists, an item per listed pair; gradients of the extension, per sample.
+void add_neighbors(points& p) {
+  constexpr std::int64_t k = 8;
+  const std::string shape = "/l2/" + std::to_string(p.n) + "x" + std::to_string(p.width);
+  const double n = static_cast<double>(p.n);
+  static std::vector<std::int32_t> list, above, below;
+  list.resize(static_cast<std::size_t>(p.n * k)), above.resize(p.v.size()), below.resize(p.v.size());
+  const prefer::metric::l2 metric;
+  add("nearest_8" + shape, n * n * static_cast<double>(p.width) * 2, [&p, metric] {
+    prefer::check(prefer::find_nearest_neighbors(prefer::cpu{}, metric, {.point = {p.x.data(), p.n, p.width}},
+                                                 {.index = {list.data(), p.n, k}}));
+  });
+  add("neighbor_constant_8" + shape, n * k, [&p, metric] {
+    prefer::check(prefer::find_neighbor_lipschitz_constant(prefer::cpu{}, {}, metric,
+                                                           {.samples = p.samples(), .neighbor = {list.data(), p.n, k}},
+                                                           {.local = {p.out.data(), p.n}}));
+  });
+  add("extend_gradient" + shape, n, [&p, metric] {
+    if (above[0] == below[0])
+      prefer::check(prefer::extend(prefer::cpu{}, {}, metric, {.samples = p.samples()},
+                                   {.upper_index = {above.data(), p.n}, .lower_index = {below.data(), p.n}}));
+    prefer::check(prefer::extend_gradient(prefer::cpu{}, {}, metric,
+                                          {.extension = {.samples = p.samples()},
+                                           .upper_index = {above.data(), p.n},
+                                           .lower_index = {below.data(), p.n},
+                                           .value = {p.v.data(), p.n}},
+                                          {.value = {p.out.data(), p.n}}));
+  });
+}
+
+// To 1e-6 standard deviations, for a constant that a third of all samples meet, and for one that all do.
+void add_projection(std::int64_t n, double constant, const char* name) {
+  auto* const p = new points(n, 4);  // lives as long as the program
+  add(std::string("project/") + name + "/" + std::to_string(n) + "x4", static_cast<double>(n), [p, constant] {
+    prefer::check(prefer::project(prefer::cpu{}, {.constant = constant}, prefer::metric::l2{},
+                                  {.samples = p->samples()}, {.value = {p->out.data(), p->n}}));
+  });
+}
+
 void add_eigen(points& p) {
   const std::string shape = "/" + std::to_string(p.n) + "x" + std::to_string(p.width) + "/as_compiled";
   const double pairs = static_cast<double>(p.n) * static_cast<double>(p.n) * static_cast<double>(p.width);
@@ -93,6 +134,8 @@ int main(int argc, char** argv) {
       add_metric<prefer::metric::linf>("linf", *p, level, name, 3);
     }
   }
+  for (points* p : {&wide, &narrow}) add_neighbors(*p);
+  for (std::int64_t n : {256, 1024, 4096}) add_projection(n, 3, "steep"), add_projection(n, 0.3, "flat");
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -27,6 +27,7 @@ class parameter {
     const float second = 1 - std::pow(0.999f, static_cast<float>(steps_));
     value_.array() -= rate * (first_.array() / first) / ((second_.array() / second).sqrt() + 1e-8f);
   }
+  void follow(const parameter& leader, float share) { value_ += share * (leader.value_ - value_); }
   void forget_moments() {
     steps_ = 0;
     first_ = second_ = MatrixXf::Zero(value_.rows(), value_.cols());
@@ -63,12 +64,25 @@ class perceptron {
     for (std::size_t l = layers_.size(); l-- > 0;) {
       layer& here = layers_[l];
       const MatrixXf by_weight = gradient * here.input.transpose(), by_bias = gradient.rowwise().sum();
-      gradient = here.weight.value().transpose() * gradient;
-      if (l > 0) gradient.array() *= 1 - here.input.array().square();
+      gradient = before(l, gradient);
       here.weight.learn(by_weight, rate);
       here.bias.learn(by_bias, rate);
     }
     return gradient;
+  }
+
+  // The gradient by the input, of the last call of forward, of a loss by the output; nothing is learnt.
+  MatrixXf by_input(MatrixXf gradient) const {
+    for (std::size_t l = layers_.size(); l-- > 0;) gradient = before(l, gradient);
+    return gradient;
+  }
+
+  // Moves a share of the way to a network of the same sizes.
+  void follow(const perceptron& leader, float share) {
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      layers_[l].weight.follow(leader.layers_[l].weight, share);
+      layers_[l].bias.follow(leader.layers_[l].bias, share);
+    }
   }
 
   void forget_moments() {
@@ -81,4 +95,11 @@ class perceptron {
     MatrixXf input;  // of the last call of forward
   };
   std::vector<layer> layers_;
+
+  // From the gradient by what a layer answers to that by what the layer before it does.
+  MatrixXf before(std::size_t l, const MatrixXf& gradient) const {
+    MatrixXf by_input = layers_[l].weight.value().transpose() * gradient;
+    if (l > 0) by_input.array() *= 1 - layers_[l].input.array().square();
+    return by_input;
+  }
 };

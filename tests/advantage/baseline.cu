@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <advantage/baseline.hpp>
 #include <prefer/advantage/baseline.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 #include <cmath>
 #include <string>

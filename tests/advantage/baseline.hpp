@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/advantage/baseline.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -253,6 +253,28 @@ TEST_CASE("a batch of whole numbers has the same bits on any number of processes
   check_rule(lite_ppo{}), check_rule(reinforce_plus_plus{}), check_rule(batch_whitened{dr_grpo{}});
 }
 
+namespace {
+
+// The score, as a line: the only one here whose values have a mean.
+struct plain_score {
+  status check() const { return {}; }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group) const {
+    return {V(1), group.mean};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("whitening what a rule answers takes away its mean too: the scores themselves are REINFORCE++") {
+  group_case<double> c({4, 8, 300, 1, 5000, 0, 66}, 11), same({4, 8, 300, 1, 5000, 0, 66}, 11);
+  check(group_advantages(cpu{}, batch_whitened<plain_score>{plain_score{}, 1e-8, deviation::population}, c.inputs(),
+                         c.outputs()));
+  check(group_advantages(cpu{}, reinforce_plus_plus{}, same.inputs(), same.outputs()));
+  for (std::int64_t i = c.offsets.at(0); i < c.offsets.at(c.n); ++i)
+    CHECK(std::fabs(c.advantage.get(i) - same.advantage.get(i)) < 1e-13);
+}
+
 TEST_CASE("short groups have the same bits alone, among groups of their size, and among others") {
   for (const bool masked : {false, true}) {
     std::vector<int> sizes;

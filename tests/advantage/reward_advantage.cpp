@@ -93,6 +93,13 @@ TEST_CASE("one call has the bits of the calls that it stands for, for any thread
   given.moments = {known.data(), reward_count, 3};
   check(reward_advantages(cpu{}, log_tamed{}, lite_ppo{}, given, outputs));
   CHECK(c.groups.advantage.bytes() == expected);
+  // The batch of the aggregates may be known while that of the rewards is found.
+  double batch[3];
+  check(batch_moments(cpu{}, lite_ppo{}, {.score = steps.score, .offsets = steps.offsets}, {batch, 3}));
+  auto apart = in;
+  apart.batch = {batch, 3};
+  check(reward_advantages(cpu{}, log_tamed{}, lite_ppo{}, apart, outputs));
+  CHECK(c.groups.advantage.bytes() == expected);
   covers("reward_advantages", "threads"), covers("reward_advantages", "allocation");
 }
 

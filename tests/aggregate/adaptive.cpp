@@ -245,6 +245,17 @@ TEST_CASE("adaptive advantages: what the rules are for") {
   const gd2po raw{.hard = true, .epsilon = 0.0, .std = deviation::population, .white = {.on = false}};
   const auto kept = advantages(raw, mixed, 2, 4);
   CHECK((kept[0] == doctest::Approx(1) && kept[1] == doctest::Approx(-1) && kept[2] == 0 && kept[3] == 0));
+  // Half the weight for the second: mixed samples are (1, -1/2), a third in agreement, less as the slack says.
+  const auto third = [&](double agreement, double slack) {
+    gd2po rule = raw;
+    rule.hard = false, rule.agreement = agreement, rule.slack = slack;
+    return advantages(rule, mixed, 2, 4, {1, 0.5})[2];
+  };
+  CHECK((third(0.32, 1e-8) == doctest::Approx(0.5) && third(0.35, 1e-8) == 0));
+  CHECK((third(0.3, 0.125) == doctest::Approx(0.5) && third(0.3, 0.25) == 0));
+  // DVAO: what hardly varies is not blown up.
+  CHECK(advantages(dvao{}, {1, 1 + 1e-10}, 1, 2) == std::vector<double>{0, 0});
+  CHECK(advantages(dvao{.epsilon = 0.0}, {1, 1 + 1e-10}, 1, 2)[1] == doctest::Approx(1));
 }
 
 TEST_CASE("adaptive advantages: the same bits for any threads; no allocation") {

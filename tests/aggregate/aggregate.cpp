@@ -143,6 +143,7 @@ TEST_CASE("log-tamed: what is tamed is what varies above the threshold, strictly
   CHECK(one(log_tamed{.above = log_tamed::threshold::median}, {3, 3, 3, 3}, {}, four) == doctest::Approx(6 + 2 * log4));
   // Equal ones, or one alone, are not above their mean; nor is a negative mean tamed.
   CHECK(one(log_tamed{}, r, {}, {of_variation(0.1), of_variation(0.1), of_variation(0.1)}) == 9);
+  CHECK(one(log_tamed{}, std::vector<double>(10, 3), {}, std::vector<moments>(10, of_variation(0.1))) == 30);
   CHECK(one(log_tamed{}, {3}, {}, {of_variation(5)}) == 3);
   CHECK(one(log_tamed{}, {3, 3}, {}, {of_variation(0.1), of_variation(9, -1)}) == doctest::Approx(3 + log4));
   CHECK(one(log_tamed{}, {3, 3}, {}, {of_variation(0.1), {4, 0, 4}}) == doctest::Approx(3 + log4));
@@ -179,6 +180,13 @@ TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward ou
   std::vector<double> slope;
   one(soft_min{}, r, {1, 2, 3}, {}, &slope);
   CHECK(slope[0] + slope[1] + slope[2] == doctest::Approx(1));
+  // A least reward of next to no weight: -log((v e^0 + e^-100) / (1 + v)).
+  for (const double v : {1e-3, 1e-6, 1e-12, 1e-16, 1e-20, 1e-40}) {
+    const double exact = -std::log((v + std::exp(-100.0)) / (1 + v));
+    CHECK(std::fabs(one(soft_min{}, {0, 100}, {v, 1}, {}, &slope) - exact) < 1e-12 * exact);
+    CHECK(std::fabs(slope[0] + slope[1] - 1) < 1e-12);
+  }
+  CHECK(std::fabs(one(soft_min{.beta = 1e-7}, {0, 1}, {1e-12, 1}) - 1) < 2e-12);  // small beta cost no digits either
   CHECK(one(geometric_mean{}, {1, 4}) == doctest::Approx(2));
   CHECK(one(harmonic_mean{}, {1, 3}) == doctest::Approx(1.5));
   CHECK(one(geometric_mean{}, {0, 4}) == 0);
@@ -195,6 +203,9 @@ TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward ou
     CHECK(of({0.5, missing, 2}, {1, 0, 1}) == of({0.5, 2}, {1, 1}));
     for (const auto& holed : {std::vector<double>{missing, 0.5, 2}, {0.5, missing, 2}, {0.5, 2, missing}})
       CHECK(std::isnan(of(holed, {1, 1, 1})));
+    const bool sums = std::string(rule.name) == "weighted_sum" || std::string(rule.name) == "soft_min";
+    const double of_none = of({0.5, 2}, {0, 0});
+    CHECK((sums ? of_none == 0 : std::isnan(of_none)));
   }
 }
 
@@ -260,6 +271,10 @@ TEST_CASE("log-tamed: the paper's form and the released code's, and undefined mo
   CHECK(one(log_tamed{}, {1, 2, 3}, {1, 0, 1}, holed) == 4);
   CHECK(one(log_tamed{.above = log_tamed::threshold::value, .value = 0.5}, {1, 2, 3}, {1, 0, 1}, holed) ==
         doctest::Approx(1 + std::log(4.0)));
+  // The mean and the median of coefficients one of which is NaN are NaN, whatever the order of the others.
+  const std::vector<moments> some = {of_variation(0.2), of_variation(0.3), {4, missing, missing}, of_variation(0.9)};
+  for (const auto above : {log_tamed::threshold::mean, log_tamed::threshold::median})
+    CHECK(one(log_tamed{.above = above}, {1, 2, 3, 4}, {1, 1, 0, 1}, some) == 7);
   covers("log_tamed", "identity");
 }
 
@@ -388,6 +403,19 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   const double holes[6] = {1, 2, 3, missing, 5, 6};
   const status late = reward_moments(cpu{.content = content::all}, {holes, 3, 2}, {.offsets = {o, 2}}, {found, 2, 3});
   CHECK((late.code == errc::not_a_number && late.index == 1));
+  const cpu strict{.content = content::all};
+  const bool first[] = {true, false, false};
+  const auto looked = [&](const in& i) {
+    double w[3], slopes[6];
+    const status s = aggregate(strict, weighted_sum{}, i, {.aggregate = {w, 3}, .grad_reward = {slopes, 3, 2}});
+    return std::string(s.argument) + (s.ok() ? "" : std::to_string(s.index));
+  };
+  CHECK(looked({.reward = {holes, 3, 2}}) == "reward1");
+  CHECK(looked({.reward = {holes, 3, 2}, .mask = {first, 3}}) == "");
+  CHECK(looked({.reward = {r, 3, 2}, .weight = {holes + 2, 2}}) == "weight1");
+  CHECK(looked({.reward = {r, 3, 2}, .upstream = {holes + 1, 3}}) == "upstream2");
+  CHECK(aggregate(strict, tchebycheff{}, {.reward = {r, 3, 2}, .ideal = {holes + 2, 2}}, to).code ==
+        errc::not_a_number);
   for (const double v : found) CHECK(v == 0);
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 }

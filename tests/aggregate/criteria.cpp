@@ -73,11 +73,15 @@ TEST_CASE("min-geometric: the published example, a veto, and limits that are oth
   CHECK(one(rule, passes) == doctest::Approx(4));
   rule.mean = min_geometric::average::over_first;
   CHECK(one(rule, passes) == doctest::Approx(5));
-  CHECK(one(min_geometric{}, {3, 1, 2}) == doctest::Approx(1));  // one block: the minimum
+  CHECK(one(min_geometric{}, {3, 1, 2}) == doctest::Approx(1));                   // one block: the minimum
   CHECK(one(min_geometric{.block_begins = 0b11}, {1, 4}) == doctest::Approx(2));  // the geometric mean
   CHECK(one(min_geometric{.block_begins = 0b11}, {0, 4}) == 0);
   CHECK(one(min_geometric{.block_begins = 0b11, .floor = 0.25}, {0, 4}) == doctest::Approx(1));
   CHECK(std::isnan(one(min_geometric{.block_begins = 0b11}, {-1, 4})));
+  // A negative score is NaN in whatever company; a floor lifts it.
+  CHECK(std::isnan(one(rule, {8, 2, -1, 8})));
+  rule.floor = 1.0;
+  CHECK(one(rule, {7, 4, -1, 4}) == doctest::Approx(4));
 }
 
 TEST_CASE("min-geometric: the first of equal least scores takes the slope, and homogeneity ties it to the value") {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <aggregate/criteria.hpp>
 #include <prefer/aggregate/criteria.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 #include <limits>
 #include <string>

@@ -66,6 +66,16 @@ TEST_CASE("decoupled advantages: identities") {
                              {.advantage = {two, 6}}));
   for (int i = 0; i < 6; ++i) CHECK((one[i] == rule[i] && two[i] == rule[i]));
   CHECK((one[4] == 0 && one[5] == 0));
+  // A reward of weight 0 is not looked at.
+  double holed[12];
+  for (int i = 0; i < 12; ++i) holed[i] = i % 2 == 1 && i < 8 ? std::numeric_limits<double>::quiet_NaN() : scaled[i];
+  for (const auto& form : {mo_grpo, gdpo}) {
+    check(decoupled_advantages(exec, form, {.reward = {scaled, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
+                               {.advantage = {one, 6}}));
+    check(decoupled_advantages(exec, form, {.reward = {holed, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
+                               {.advantage = {two, 6}}));
+    for (int i = 0; i < 6; ++i) CHECK(two[i] == one[i]);
+  }
   covers("decoupled", "identity");
 }
 

@@ -114,5 +114,10 @@ TEST_CASE("group_covariances names what is wrong, and writes nothing") {
           exec);
   refused("prefer: workspace too small: exec.workspace.bytes is 0", good, out, cpu{});
   refused("prefer: overlap: covariance", {.reward = {r, 3, 2}, .score = {to, 3, 0}, .offsets = {o, 2}}, out, exec);
+  const double holed[] = {1, 2, 3, std::nan(""), 5, 6};
+  cpu strict = exec;
+  strict.content = content::all;
+  refused("prefer: not a number: reward[1]", {.reward = {holed, 3, 2}, .score = {r, 3}, .offsets = {o, 2}}, out,
+          strict);
   covers("group_covariance", "bad-argument");
 }

@@ -114,6 +114,12 @@ TEST_CASE("adaptive weights: what they are for") {
   check(adapt_weights(cpu{}, saturation_aware{}, {.moments = {&saturated[0].count, 3, 3}}, {.weight = {w, 3}}));
   CHECK(w[1] == 0);
   CHECK(w[0] + w[2] == doctest::Approx(3));
+  const moments still[] = {{8, 1, 0}, {8, 9, 0}, {8, 0, 0}};
+  for (const double epsilon : {1e-8, 0.0}) {
+    check(adapt_weights(cpu{}, saturation_aware{.epsilon = epsilon}, {.moments = {&still[0].count, 3, 3}},
+                        {.weight = {w, 3}}));
+    for (const double x : w) CHECK(x == 0);
+  }
   // A multiplier rises while its constraint is missed, and falls back to 0 when it holds; the primary has 1.
   double target[] = {missing, 0.5, 0.5};
   moments now[] = {{8, 0.1, 1}, {8, 0.2, 1}, {8, 0.9, 1}};
@@ -126,6 +132,10 @@ TEST_CASE("adaptive weights: what they are for") {
   now[1].mean = 2;
   step();
   CHECK(w[1] == 0);
+  // What is not known changes nothing: a mean that is NaN, or of no samples.
+  now[1].mean = missing, now[2] = {0, 0, 0}, dual[1] = 0.25, dual[2] = 0.5;
+  step();
+  CHECK((w[1] == 0.25 && w[2] == 0.5 && dual[1] == 0.25 && dual[2] == 0.5));
   // A reward that the update does not follow gains weight, one that it follows keeps it.
   const double covariance[] = {0.3, 0, -0.3};
   double goal[] = {0.1, 0.1, 0.1};
@@ -151,6 +161,14 @@ TEST_CASE("a window of moments holds the last batches, and its bits depend on no
       CHECK(c.worst() < 1e-14);
       CHECK(c.cursor.at(0) == static_cast<std::int64_t>(number) + 1);
       CHECK((c.slots.intact() && c.moments.intact()));
+      for (std::int64_t k = 0; k < 3; ++k) {  // merged from the oldest on, to the bit
+        moments all;
+        for (std::int64_t age = 1; age <= width; ++age) {
+          const std::int64_t at = 3 * ((static_cast<std::int64_t>(number) + age) % width * 3 + k);
+          all = merge(all, {c.slots.get(at), c.slots.get(at + 1), c.slots.get(at + 2)});
+        }
+        CHECK((c.moments.get(3 * k + 1) == all.mean && c.moments.get(3 * k + 2) == all.squares));
+      }
       const std::int64_t newest = static_cast<std::int64_t>(number) % width;
       for (std::int64_t i = 0; i < 9; ++i) CHECK(c.slots.get(9 * newest + i) == c.batch.get(i));
     }
@@ -222,7 +240,11 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   refused("prefer: bad parameter: rate is 0", lagrangian{.rate = 0.0}, {}, {});
   refused("prefer: bad parameter: most is -1", lagrangian{.most = -1.0}, {}, {});
   refused("prefer: bad parameter: primary is 64", lagrangian{.primary = 64}, {}, {});
+  refused("prefer: bad parameter: primary is 2, expected the number of a reward, or -1 for none",
+          lagrangian{.primary = 2}, {.moments = {m, 2, 3}, .target = {two, 2}}, {.weight = {w, 2}, .dual = {dual, 2}});
   refused("prefer: bad parameter: smoothing is 0", covariance_targeted{.smoothing = 0.0}, {}, {});
+  refused("prefer: bad parameter: smoothing is 10, expected above 0 and at most 1",
+          covariance_targeted{.smoothing = 10.0}, {}, {});
   refused("prefer: bad parameter: epsilon is -1", saturation_aware{.epsilon = -1.0}, {}, {});
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <backend/for_groups.hpp>
 #include <prefer/backend/cuda/for_groups.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 

@@ -4,7 +4,7 @@
 
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/item.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <vector>
 
 // Lanes load and store 16-bit numbers as the scalar conversions do, at every level.
@@ -42,6 +43,18 @@ struct mask_bits {
   static inline __attribute__((always_inline)) void run(mask_bits& w) {
     using V = prefer::lane<T, Level>;
     w.answer = (V::load(w.x) < V::load(w.y)).bits();
+  }
+};
+
+template <class T>
+struct fused_differences {
+  const T* x;  // [3][width]
+  T* to;
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(fused_differences& w) {
+    using V = prefer::lane<T, Level>;
+    if constexpr (prefer::detail::has_fma<Level>)
+      fused_difference(V::load(w.x), V::load(w.x + V::width), V::load(w.x + 2 * V::width)).store(w.to);
   }
 };
 
@@ -125,4 +138,20 @@ TEST_CASE("lane: floats are stored as to_half and to_bfloat16 round them, at eve
 TEST_CASE("lane: bit i of a comparison is element i") {
   check_bits<float>();
   check_bits<double>();
+}
+
+TEST_CASE_TEMPLATE("lane: a fused difference is rounded once, at every level that has the instruction", T, float, double) {
+  constexpr int width = 64 / static_cast<int>(sizeof(T));
+  prefer_test::noise random(3);
+  T x[3 * width], got[width];
+  for (int i = 0; i < width; ++i) {
+    x[i] = static_cast<T>(random.uniform(1, 2)), x[width + i] = static_cast<T>(random.uniform(1e6, 2e6));
+    x[2 * width + i] = x[i] * x[width + i];  // what is left is what the product lost
+  }
+  for (prefer::isa level : prefer_test::levels()) {
+    if (level == prefer::isa::base && prefer::detail::base_isa == prefer::isa::base) continue;
+    fused_differences<T> work{x, got};
+    prefer::detail::run_at<fused_differences<T>>(level, work);
+    for (int i = 0; i < width; ++i) CHECK(got[i] == std::fma(x[i], x[width + i], -x[2 * width + i]));
+  }
 }

@@ -26,37 +26,56 @@ namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity(), not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// The answers and the gradient of row i.
-template <class S, class A>
-void check_row(token_memory<S, A>& c, std::int64_t i, const token_softmax& options, const token_truth& t) {
-  const std::vector<double> x = c.logits.logits(i);
-  const token_bounds<compute_of<S>> bound(x, options);
-  const auto near = [](double got, long double exact, long double by) {
-    if (std::isinf(exact)) return got == static_cast<double>(exact);
-    return std::fabs(got - exact) <= by + prefer_test::rounding<A>(exact);
+// The answers for a row and its gradient, and what rounding them to their types may have cost: the checks are the same
+// for all types.
+struct row_answers {
+  double logp, loss, max, log_sum, entropy, choices, argmax_prob;
+  std::int64_t target, argmax;
+  std::vector<double> logits, gradient;
+  long double (*rounding)(long double), (*gradient_rounding)(long double);
+};
+
+void check_answers(const row_answers& got, const token_softmax& options, const token_truth& t,
+                   const token_bounds<double>& bound) {
+  const auto near = [&](double answer, long double exact, long double by) {
+    if (std::isinf(exact)) return answer == static_cast<double>(exact);
+    return std::fabs(answer - exact) <= by + got.rounding(exact);
   };
-  INFO("row " << i << " of V = " << x.size() << ", largest logit " << static_cast<double>(t.log_sum_exp));
-  CHECK(near(c.logp.get(i), t.logp, bound.logp(t)));
-  CHECK(near(c.entropy.get(i), t.entropy, bound.entropy(t)));
-  CHECK(near(c.argmax_prob.get(i), t.top, 4 * bound.unit * (bound.factor + 2 * bound.transform)));
-  CHECK(near(c.max.get(i) + c.log_sum.get(i), t.log_sum_exp, bound.log_sum_exp(t)));
-  CHECK(c.choices.get(i) == static_cast<double>(t.choices));
-  CHECK(c.argmax.at(i) == t.argmax);
+  INFO("V = " << got.logits.size() << ", log-sum-exp " << static_cast<double>(t.log_sum_exp));
+  CHECK(near(got.logp, t.logp, bound.logp(t)));
+  CHECK(near(got.entropy, t.entropy, bound.entropy(t)));
+  CHECK(near(got.argmax_prob, t.top, 4 * bound.unit * (bound.factor + 2 * bound.transform)));
+  CHECK(near(got.max + got.log_sum, t.log_sum_exp, bound.log_sum_exp(t)));
+  CHECK(got.choices == static_cast<double>(t.choices));
+  CHECK(got.argmax == t.argmax);
   if (!std::isinf(t.logp)) {
     const prefer_test::token_numbers o(options);
     const long double all = std::fabs(t.log_sum_exp);
     const long double smooth = o.smoothing * (all + std::fabs(t.loss) + bound.transform + 1) * 2 * bound.factor;
     const long double square = o.z_loss * (2 * all + 1) * (bound.log_sum_exp(t) + bound.unit * all);
-    CHECK(near(c.loss.get(i), t.loss, bound.logp(t) + bound.unit * smooth + square));
+    CHECK(near(got.loss, t.loss, bound.logp(t) + bound.unit * smooth + square));
   }
-  for (std::size_t v = 0; v < x.size(); ++v) {
-    INFO("column " << v << ": " << c.gradient.get(i, static_cast<std::int64_t>(v)) << " is "
-                   << static_cast<double>(t.gradient[v]));
-    const double got = c.gradient.get(i, static_cast<std::int64_t>(v));
-    if (std::isinf(x[v]) && static_cast<std::int64_t>(v) != c.target.at(i)) CHECK(got == 0);
-    CHECK(std::fabs(got - t.gradient[v]) <=
-          bound.gradient(t, v) + prefer_test::rounding<S>(t.gradient[v]) + 1e-37L * (bound.unit > 1e-10L));
+  std::size_t wrong = 0, first = 0;
+  for (std::size_t v = got.gradient.size(); v-- > 0;) {
+    const long double exact = t.gradient[v];
+    const long double by = bound.gradient(t, v) + got.gradient_rounding(exact) + 1e-37L * (bound.unit > 1e-10L);
+    const bool absent = std::isinf(got.logits[v]) && static_cast<std::int64_t>(v) != got.target;
+    if (std::fabs(got.gradient[v] - exact) <= by && (!absent || got.gradient[v] == 0)) continue;
+    ++wrong, first = v;
   }
+  INFO("column " << first << ": " << got.gradient[first] << " is " << static_cast<double>(t.gradient[first]));
+  CHECK(wrong == 0);
+}
+
+// The answers and the gradient of row i.
+template <class S, class A>
+void check_row(token_memory<S, A>& c, std::int64_t i, const token_softmax& options, const token_truth& t) {
+  token_bounds<double> bound(c.logits.logits(i), options);
+  bound.unit = std::ldexp(1.0L, -storage<compute_of<S>>::digits);
+  check_answers({c.logp.get(i), c.loss.get(i), c.max.get(i), c.log_sum.get(i), c.entropy.get(i), c.choices.get(i),
+                 c.argmax_prob.get(i), c.target.at(i), c.argmax.at(i), c.logits.logits(i), c.gradient.logits(i),
+                 prefer_test::rounding<A>, prefer_test::rounding<S>},
+                options, t, bound);
 }
 
 template <class S>
@@ -175,15 +194,17 @@ TEST_CASE("token_logp: log p keeps its digits where p is close to 1, and 1 - p d
     CHECK(c.logp.get(0) == doctest::Approx(-std::log1p(rest)).epsilon(1e-6));
     CHECK(c.gradient.get(0, 0) == doctest::Approx(rest / (1 + rest)).epsilon(1e-6));
   }
-  for (double p : {0.9, 0.99, 0.999, 0.9999}) {  // rounded to 16 bits after the 1 is taken off, not before
-    token_memory<bfloat16> c(1, 2);
+  const auto rounded_last = [](auto zero, double p) {  // to 16 bits after the 1 is taken off, not before
+    using S = decltype(zero);
+    token_memory<S> c(1, 2);
     c.logits.set(0, 0, std::log(p / (1 - p))), c.logits.set(0, 1, 0);
     c.target.at(0) = 0;
     c.set_weights(0, {.logp = -1});
     REQUIRE(token_logp<float>(cpu{}, {}, c.inputs(), c.outputs()).ok());
     const double exact = -1 / (1 + std::exp(c.logits.get(0, 0)));
-    CHECK(prefer_test::ulps<bfloat16>(c.gradient.get(0, 0), exact) <= 0.51);
-  }
+    CHECK(prefer_test::ulps<S>(c.gradient.get(0, 0), exact) <= 0.51);
+  };
+  for (double p : {0.9, 0.99, 0.999, 0.9999}) rounded_last(bfloat16{}, p), rounded_last(half{}, p);
 }
 
 TEST_CASE("token_logp: a common offset changes nothing, and far below the maximum log p is the gap") {
@@ -206,23 +227,25 @@ TEST_CASE("token_logp: a common offset changes nothing, and far below the maximu
   prefer_test::covers("token_logp", "tails");
 }
 
-TEST_CASE("token_logp: a maximum that rises or falls a little or a lot along the row") {
+TEST_CASE("token_logp: a maximum that rises or falls a little or a lot along the row, whatever the offset") {
   constexpr std::int64_t v = 20000;
   for (double step : {-150.0, -1.5, 0.25, 1.5, 2.5, 60.0, 150.0})
-    for (const token_softmax& options : {token_softmax{}, token_softmax{.label_smoothing = 0.1}}) {
-      token_memory<float> c(1, v);
-      prefer_test::noise random(23);
-      c.logits.fill(random, -1, 1);
-      for (std::int64_t e = 0; e < v; ++e)
-        c.logits.set(0, e, c.logits.get(0, e) + step * static_cast<double>(e / 1000));
-      c.target.at(0) = 12345;
-      c.set_weights(0, {1, 0.5, 0.25, 0.125});
-      for (isa level : prefer_test::levels()) {
-        INFO("step " << step);
-        REQUIRE(token_logp<float>(cpu{.isa = level}, options, c.inputs(), c.outputs()).ok());
-        check_row(c, 0, options, token_textbook(c.logits.logits(0), 12345, options, c.weights(0)));
+    for (double offset : {0.0, 1e6})  // where the distances of each new maximum are off in their own way
+      for (const token_softmax& options : {token_softmax{}, token_softmax{.label_smoothing = 0.1}}) {
+        token_memory<float> c(1, v);
+        prefer_test::noise random(23);
+        c.logits.fill(random, -1, 1);
+        for (std::int64_t e = 0; e < v; ++e)
+          c.logits.set(0, e, offset + (c.logits.get(0, e) + step * static_cast<double>(e / 1000)));
+        c.target.at(0) = 12345;
+        c.set_weights(0, {1, 0.5, 0.25, 0.125});
+        const token_truth t = token_textbook(c.logits.logits(0), 12345, options, c.weights(0));
+        for (isa level : prefer_test::levels()) {
+          INFO("step " << step << " offset " << offset);
+          REQUIRE(token_logp<float>(cpu{.isa = level}, options, c.inputs(), c.outputs()).ok());
+          check_row(c, 0, options, t);
+        }
       }
-    }
 }
 
 TEST_CASE("token_logp: a target anywhere, at the ends of steps, of tiles and of the row") {
@@ -268,6 +291,10 @@ TEST_CASE("token_logp: one token left of 262144, wherever it is; then the row is
       CHECK((c.max.get(0) == -3 && c.log_sum.get(0) == 0 && c.entropy.get(0) == 0 && c.choices.get(0) == 1));
       CHECK((c.argmax.at(0) == at && c.argmax_prob.get(0) == 1));
       CHECK(c.gradient.get(0, at) == (at == target ? 0 : -1));
+      CHECK(c.gradient.get(0, target) == (at == target ? 0 : 1));
+      int others = 0;
+      for (std::int64_t e = 0; e < v; ++e) others += e != at && e != target && c.gradient.get(0, e) != 0;
+      CHECK(others == 0);
       c.logits.set(0, at, -inf);
     }
 }
@@ -295,6 +322,97 @@ TEST_CASE("token_logp: rows of the lowest or the largest number, as masks that a
           CHECK(c.gradient.get(0, e) == doctest::Approx(share).epsilon(1e-6));
         CHECK(c.gradient.get(0, 1500) == doctest::Approx(alone ? 0 : 1 + share).epsilon(1e-6));
       }
+}
+
+TEST_CASE("token_logp: a logit that the lowest number masks is no choice, nor does smoothing pull at it") {
+  const token_softmax options = {.label_smoothing = 0.25};
+  const auto check = [&](std::int64_t v, auto masks, double choices, const cpu& exec) {
+    token_memory<float> masked(1, v), without(1, v);
+    prefer_test::noise random(31);
+    masked.logits.fill(random, -3, 3);
+    without.logits = masked.logits;
+    for (std::int64_t e = 0; e < v; ++e)
+      if (masks(e)) masked.logits.set(0, e, -std::numeric_limits<float>::max()), without.logits.set(0, e, -inf);
+    for (auto* c : {&masked, &without}) {
+      c->target.at(0) = v - 3, c->set_weights(0, {0, 1, 0.5, 0});
+      REQUIRE(token_logp<float>(exec, options, c->inputs(), c->outputs()).ok());
+      CHECK(c->choices.get(0) == choices);
+    }
+    CHECK(masked.loss.get(0) == without.loss.get(0));
+    CHECK(masked.entropy.get(0) == without.entropy.get(0));
+    CHECK(masked.gradient.memory.bytes() == without.gradient.memory.bytes());
+  };
+  for (isa level : prefer_test::levels()) {
+    const cpu exec{.isa = level};
+    check(70, [](std::int64_t e) { return e % 5 == 3; }, 56, exec);
+    check(70, [](std::int64_t e) { return e != 67; }, 1, exec);                    // all but the target
+    check(40000, [](std::int64_t e) { return e < 30000; }, 10000, exec);           // whole chunks
+    check(40000, [](std::int64_t e) { return e % 64 > 0 && e != 39997; }, 626, exec);  // most lanes
+  }
+}
+
+TEST_CASE("token_logp: a soft cap holds the largest numbers where it is") {
+  const token_softmax options = {.temperature = 0.5, .logit_scale = 2.0, .soft_cap = 30.0};
+  for (isa level : prefer_test::levels()) {
+    token_memory<float> c(1, 40);
+    prefer_test::noise random(37);
+    c.logits.fill(random, -40, 40);
+    c.logits.set(0, 5, 1e30), c.logits.set(0, 6, -1e30), c.logits.set(0, 39, -std::numeric_limits<float>::max());
+    for (std::int64_t target : {5, 6, 12}) {
+      c.target.at(0) = target, c.set_weights(0, {1, 0.5, 0.25, 0.125});
+      REQUIRE(token_logp<float>(cpu{.isa = level}, options, c.inputs(), c.outputs()).ok());
+      check_row(c, 0, options, token_textbook(c.logits.logits(0), target, options, c.weights(0)));
+      CHECK(c.choices.get(0) == 40);
+    }
+  }
+}
+
+TEST_CASE("token_logp: rows more than 2^32 elements apart") {
+  // Two rows of a matrix whose first element would lie far below: only their own memory exists.
+  constexpr std::int64_t v = 40, row = 3, stride = (std::int64_t{1} << 31) + 5;
+  token_memory<half> c(2, v);
+  prefer_test::noise random(41);
+  c.logits.fill(random, -3, 3);
+  for (std::int64_t i = 0; i < 2; ++i) c.target.at(i) = 5 * i, c.set_weights(i, {1, 0, 0, 0});
+  REQUIRE(token_logp<float>(cpu{}, {}, c.inputs(), c.outputs()).ok());
+  const std::int64_t rows[] = {row}, target[] = {5};
+  const double one = 1;
+  double logp;
+  std::vector<half> gradient(v);
+  const auto far = [](const void* p) {
+    return reinterpret_cast<std::uintptr_t>(p) - static_cast<std::uintptr_t>(row * stride) * sizeof(half);
+  };
+  REQUIRE(token_logp<float>(cpu{}, {},
+                            {.logits = {reinterpret_cast<const half*>(far(&c.logits.at(1, 0))), row + 1, v, stride, 1},
+                             .target = {target, 1},
+                             .rows = {rows, 1},
+                             .grad_logp = {&one, 1}},
+                            {.logp = {&logp, 1},
+                             .grad_logits = {reinterpret_cast<half*>(far(gradient.data())), row + 1, v, stride, 1}})
+              .ok());
+  CHECK(logp == c.logp.get(1));
+  CHECK(std::memcmp(gradient.data(), &c.gradient.at(1, 0), v * sizeof(half)) == 0);
+}
+
+TEST_CASE("token_logp: a vocabulary of nothing has no distribution; without the check of content a bad target is NaN") {
+  token_memory<float> c(3, 20);
+  prefer_test::noise random(43);
+  c.logits.fill(random, -3, 3);
+  double log_sum[3];
+  const view<const float, 2> nothing(c.logits.memory.data(), 3, 0, 20, 1);
+  REQUIRE(token_logp<float>(cpu{}, {}, {.logits = nothing}, {.log_sum = {log_sum, 3}}).ok());
+  for (double x : log_sum) CHECK(std::isnan(x));
+  CHECK(token_logp<float>(cpu{}, {}, {.logits = nothing, .target = c.target.read()}, {.log_sum = {log_sum, 3}}).code ==
+        errc::bad_index);
+  for (std::int64_t bad : {std::int64_t{-1}, std::int64_t{20}, std::int64_t{1} << 40,
+                           std::numeric_limits<std::int64_t>::min()}) {
+    for (std::int64_t i = 0; i < 3; ++i) c.target.at(i) = i == 1 ? bad : i, c.set_weights(i, {1, 0, 0, 0});
+    REQUIRE(token_logp<float>(cpu{.content = content::none}, {}, c.inputs(), c.outputs()).ok());
+    for (std::int64_t i = 0; i < 3; ++i) {
+      CHECK((std::isnan(c.logp.get(i)) == (i == 1) && std::isnan(c.log_sum.get(i)) == (i == 1)));
+      for (std::int64_t e = 0; e < 20; ++e) CHECK(std::isnan(c.gradient.get(i, e)) == (i == 1));
+    }
+  }
 }
 
 TEST_CASE("token_logp: NaN, infinity or nothing at all makes a row NaN, and only that row") {

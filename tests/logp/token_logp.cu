@@ -210,6 +210,16 @@ TEST_CASE("token_logp on CUDA: few long rows in chunks, many in blocks, at any a
             bound.gradient(t, e) + prefer_test::rounding<bfloat16>(t.gradient[e]));
   }
 
+  REQUIRE(token_logp<float>(exec, {}, {.logits = d.read(), .target = d.target.read(), .grad_logp = d.weight0.read()},
+                            {.grad_logits = d.write(d.logits)})
+              .ok());
+  s.wait();
+  const token_memory<bfloat16> before = two;
+  d.logits.fetch();
+  for (std::int64_t i = 0; i < 2; ++i)
+    CHECK(std::memcmp(&two.logits.at(i, 0), &two.gradient.at(i, 0), static_cast<std::size_t>(v) * 2) == 0);
+  two.logits = before.logits;
+
   // Row 200 of many, of which all others are ignored.
   token_memory<bfloat16> big(many, v);
   for (std::int64_t i = 0; i < many; ++i) big.target.at(i) = -100, big.set_weights(i, {0, 0, 0, 0});
@@ -252,6 +262,13 @@ TEST_CASE("token_logp on CUDA: a bad target makes its row NaN and is reported, a
     CHECK(std::isnan(c.logp.get(i)) == (i == 2));
     for (std::int64_t e = 0; e < 300; ++e) CHECK(std::isnan(c.gradient.get(i, e)) == (i == 2));
   }
+  const std::int64_t bad[] = {-1, std::int64_t{1} << 40, std::numeric_limits<std::int64_t>::min()};
+  for (std::int64_t i = 1; i < 4; ++i) c.target.at(i) = bad[i - 1];
+  d.target.send();
+  run({.logits = d.read(), .target = d.target.read(), .grad_logp = d.weight0.read()}, out);
+  CHECK((report.code() == errc::bad_index && report.index() == 1));
+  for (std::int64_t i = 0; i < 4; ++i)
+    CHECK((std::isnan(c.logp.get(i)) == (i > 0) && std::isnan(c.gradient.get(i, 299)) == (i > 0)));
   // Items 0 to 2: row 1, row 3, and row 3 again, which does not ascend.
   buffer<std::int32_t> rows(3);
   rows.at(0) = 1, rows.at(1) = 3, rows.at(2) = 3;
@@ -301,6 +318,111 @@ TEST_CASE("token_logp on CUDA: NaN and infinity stay in their row, a certain row
       for (std::int64_t e = 0; e < v; ++e) CHECK(std::isnan(c.gradient.get(i, e)) == lost);
     }
     CHECK((c.logp.get(3) == 0 && c.entropy.get(3) == 0 && c.choices.get(3) == 1 && c.argmax_prob.get(3) == 1));
+  }
+}
+
+TEST_CASE("token_logp on CUDA: one token left, wherever it is in the chunks of a row") {
+  stream s;
+  constexpr std::int64_t v = 33001, places[] = {0, 1, 2047, 16383, 16384, v - 1};
+  token_memory<bfloat16> c(6, v);
+  for (std::int64_t i = 0; i < 6; ++i) {
+    for (std::int64_t e = 0; e < v; ++e) c.logits.set(i, e, -inf);
+    c.logits.set(i, places[i], -3);
+    c.target.at(i) = i < 5 ? places[i] : 7, c.set_weights(i, {1, 0, 1, 0});
+  }
+  on_device<bfloat16> d(c);
+  REQUIRE(token_logp<float>(cuda{.stream = s.handle}, {}, d.inputs(), d.outputs()).ok());
+  s.wait(), d.fetch();
+  for (std::int64_t i = 0; i < 6; ++i) {
+    CHECK((c.logp.get(i) == (i < 5 ? 0 : -inf) && c.max.get(i) == -3 && c.log_sum.get(i) == 0));
+    CHECK((c.entropy.get(i) == 0 && c.choices.get(i) == 1 && c.argmax.at(i) == places[i] && c.argmax_prob.get(i) == 1));
+    int wrong = 0;
+    for (std::int64_t e = 0; e < v; ++e) wrong += c.gradient.get(i, e) != (i < 5 ? 0 : (e == 7) - (e == places[i]));
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("token_logp on CUDA: offsets, the lowest and the largest numbers, a target far below") {
+  stream s;
+  constexpr double most = std::numeric_limits<float>::max();
+  for (std::int64_t v : {300, 2100}) {
+    // Rows: offsets, with a target 112 below; all alike at an extreme; one above the lowest; masks of the lowest.
+    const double base[] = {-1e6, -1e4, 1e4, 1e6, -most, most, 1e38, -most, 0};
+    constexpr std::int64_t m = 9;
+    token_memory<float> c(m, v), small(1, v);
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t e = 0; e < v; ++e)
+        c.logits.set(i, e, i < 4 ? base[i] + static_cast<double>(e % 7) - 112 * (e == 5) : base[i]);
+      c.target.at(i) = 5, c.set_weights(i, {1, 0, 0, 0});
+    }
+    c.logits.set(7, 5, -0.9 * most);
+    for (std::int64_t e = 0; e < v; ++e)
+      if (e / 8 % 2 == 0 && e != 5) c.logits.set(8, e, -most);  // all that some threads see
+    std::int64_t choices = 0;
+    for (std::int64_t e = 0; e < v; ++e) choices += c.logits.get(8, e) == 0;
+    for (std::int64_t e = 0; e < v; ++e) small.logits.set(0, e, static_cast<double>(e % 7) - 112 * (e == 5));
+    const token_truth far = token_textbook(small.logits.logits(0), 5, {}, {1, 0, 0, 0});
+    on_device<float> d(c);
+    const cuda exec{.stream = s.handle};
+    REQUIRE(token_logp<float>(exec, {},
+                              {.logits = d.read(), .target = d.target.read(), .grad_logp = d.weight0.read()},
+                              {.logp = d.logp.view(),
+                               .max = d.max.view(),
+                               .log_sum = d.log_sum.view(),
+                               .grad_logits = d.write(d.gradient)})
+                .ok());
+    s.wait(), d.fetch();
+    const double n = static_cast<double>(v), left = static_cast<double>(choices);
+    for (std::int64_t i = 0; i < m; ++i) {
+      INFO("row " << i << " of " << v);
+      const double logp = i < 4 ? static_cast<double>(far.logp) : i < 7 ? -std::log(n) : i < 8 ? 0 : -std::log(left);
+      CHECK(c.logp.get(i) == doctest::Approx(logp).epsilon(1e-6));
+      if (i < 4) CHECK(c.max.get(i) == base[i] + 6);
+      if (i < 4)
+        CHECK(c.log_sum.get(i) == doctest::Approx(static_cast<double>(far.log_sum_exp) - 6).epsilon(1e-6));
+      const double other = i < 4 ? static_cast<double>(far.gradient[3]) : -std::exp(logp) * (i < 7);
+      CHECK(c.gradient.get(i, 3) == doctest::Approx(other).epsilon(1e-5));
+      CHECK(c.gradient.get(i, 5) == doctest::Approx(-std::expm1(logp)).epsilon(1e-6));
+    }
+    REQUIRE(token_logp<float>(exec, {.label_smoothing = 0.25},
+                              {.logits = d.read(), .target = d.target.read(), .grad_loss = d.weight0.read()},
+                              {.loss = d.loss.view(), .choices = d.choices.view(), .grad_logits = d.write(d.gradient)})
+                .ok());
+    s.wait(), d.fetch();
+    CHECK((c.choices.get(8) == left && c.loss.get(8) == doctest::Approx(std::log(left)).epsilon(1e-6)));
+    for (std::int64_t e = 0; e < v; ++e)
+      if (c.logits.get(8, e) != 0) CHECK(c.gradient.get(8, e) == 0);
+  }
+}
+
+TEST_CASE("token_logp on CUDA: rows more than 2^32 elements apart") {
+  stream s;
+  constexpr std::int64_t v = 40, row = 3, stride = (std::int64_t{1} << 31) + 8;
+  token_memory<half> c(1, v);
+  prefer_test::noise random(41);
+  c.logits.fill(random, -3, 3);
+  c.target.at(0) = 5, c.set_weights(0, {1, 0, 0, 0});
+  on_device<half> d(c);
+  buffer<std::int64_t> rows(1);
+  rows.at(0) = row;
+  device<std::int64_t> listed(rows);
+  const auto far = [](const half* p) {  // where the matrix would begin: only its row 3 exists
+    return reinterpret_cast<std::uintptr_t>(p) - static_cast<std::uintptr_t>(row * stride) * sizeof(half);
+  };
+  // In place, so that nothing else is written into what the matrix would span.
+  REQUIRE(token_logp<float>(cuda{.stream = s.handle}, {},
+                            {.logits = {reinterpret_cast<const half*>(far(d.logits.data())), row + 1, v, stride, 1},
+                             .target = d.target.read(),
+                             .rows = listed.read(),
+                             .grad_logp = d.weight0.read()},
+                            {.grad_logits = {reinterpret_cast<half*>(far(d.logits.data())), row + 1, v, stride, 1}})
+              .ok());
+  s.wait();
+  const token_truth t = token_textbook(c.logits.logits(0), 5, {}, {1, 0, 0, 0});
+  d.logits.fetch();
+  for (std::int64_t e = 0; e < v; ++e) {
+    const auto exact = static_cast<double>(t.gradient[static_cast<std::size_t>(e)]);
+    CHECK(c.logits.get(0, e) == doctest::Approx(exact).epsilon(2e-3));
   }
 }
 

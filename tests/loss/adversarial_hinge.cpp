@@ -38,6 +38,14 @@ TEST_CASE("adversarial_hinge is symmetric in reference and generated, and refuse
                fake = loss(scored<double>{.score = -s, .label = 0});
     CHECK((real.value == fake.value && real.d_score == -fake.d_score));
   }
+  // Infinitely sure and right costs nothing, infinitely sure and wrong everything; a NaN is no hit.
+  for (const double sign : {1.0, -1.0})
+    for (const double label : {0.0, 1.0}) {
+      const auto t = loss(scored<double>{.score = sign * HUGE_VAL, .label = label});
+      const bool right = (sign > 0) == (label == 1);
+      CHECK((t.value == (right ? 0 : HUGE_VAL) && t.d_score == (right ? 0 : sign)));
+      CHECK(std::isnan(loss(scored<double>{.score = std::nan(""), .label = label}).value));
+    }
   CHECK(refused(adversarial_hinge{.margin = 0.0}) == "margin");
   CHECK(refused(adversarial_hinge{.margin = HUGE_VAL}) == "margin");
 }

@@ -4,7 +4,7 @@
 
 #include <loss/importance_weights.hpp>
 #include <prefer/loss/fipo.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 #include <cmath>

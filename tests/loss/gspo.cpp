@@ -56,6 +56,8 @@ TEST_CASE("luspo is gspo times the length; gspo on tokens is gspo where a respon
       CHECK(one.value == whole.value);
       CHECK(one.d_policy / length == doctest::Approx(whole.d_policy).epsilon(1e-15));
       CHECK(one.clipped == whole.clipped);
+      token.policy = -HUGE_VAL;  // what the policy is does not matter
+      CHECK((at(gspo_token{.clip_low = 0.1, .clip_high = 0.1}, token).value == one.value));
     }
   CHECK(refused(luspo{.clip_low = 1.5}) == "clip_low");
   CHECK(refused(luspo{.clip_high = not_a_number}) == "clip_high");
@@ -66,7 +68,7 @@ TEST_CASE("luspo is gspo times the length; gspo on tokens is gspo where a respon
 TEST_CASE("gmpo with a count of the bounded tokens is the geometric mean of ratios that were bounded one by one") {
   covers("gmpo", "identity");
   const double moved_by[] = {0.1, -0.7, 0.6, -0.2, 0.45}, clip = 0.4;
-  for (const double advantage : {1.5, -0.75}) {
+  for (const double advantage : {1.5, 0.25, -0.75}) {
     double mean = 0, kept = 0, sum = 0;
     for (const double l : moved_by) {
       const bool within = advantage > 0 ? l <= clip : l >= -clip;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/loss/importance_totals.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <cmath>
 #include <type_traits>

@@ -121,6 +121,44 @@ TEST_CASE("a geometric mean lets ratios of 10 and 0.1 make up for each other, ca
   CHECK(weight == 1);
 }
 
+TEST_CASE("what is exactly on a bound is kept, by every rule; a response without tokens has no share") {
+  // Two tokens whose log-ratios are 1/2 and -1/2 (or one, or none), with an advantage.
+  const double policy[] = {-1.5, -2.5}, sampler[] = {-2, -2};
+  const std::int64_t two[] = {0, 2}, first[] = {0, 1}, second[] = {1, 2};
+  const auto kept = [&](const auto& rule, const std::int64_t* offsets, double advantage = 0) {
+    double n = -1;
+    importance_inputs<space::host> in{.policy = {policy, 2}, .sampler = {sampler, 2}, .offsets = {offsets, 2}};
+    if (rule.reads_advantage) in.advantage = {&advantage, 1};
+    check(importance_weights(cpu{}, rule, in, {.kept = {&n, 1}}));
+    return n;
+  };
+  using over = divergence_rejection::over;
+  for (const auto of : {over::token, over::mean, over::largest})
+    CHECK(kept(divergence_rejection{kl_estimator::k2, 0.125, of}, two) == 2);
+  CHECK(kept(divergence_rejection{kl_estimator::k2, 0.25, over::sum}, two) == 2);
+  CHECK(kept(divergence_rejection{kl_estimator::k2, 0.2499, over::sum}, two) == 0);
+  CHECK((kept(drift_mask{0.5}, second, -1) == 1 && kept(drift_mask{0.4999}, second, -1) == 0));
+  CHECK(kept(drift_mask{0.0}, second, 0) == 1);  // without an advantage nothing is dropped
+  CHECK((kept(gmpo_bound{0.5}, two, 1) == 2 && kept(gmpo_bound{0.4999}, two, 1) == 1));
+  CHECK((kept(gmpo_bound{0.5}, two, -1) == 2 && kept(gmpo_bound{0.4999}, two, -1) == 1));
+  CHECK((kept(gmpo_bound{0.25}, first, 0) == 1 && kept(gmpo_bound{0.25}, second, 0) == 0));  // 0 counts as negative
+  for (const auto level : {importance_level::token, importance_level::sequence, importance_level::geometric}) {
+    // The bounds are logarithms of the same double that the log-ratio would have to be of.
+    const double at_half = std::exp(0.5), at_minus = std::exp(-0.5);
+    CHECK(kept(masked_importance{1.0, std::log(at_half) == 0.5 ? at_half : 2.0, level}, first) == 1);
+    CHECK(kept(masked_importance{std::log(at_minus) == -0.5 ? at_minus : 0.5, 1.0, level}, second) == 1);
+  }
+  const double same[] = {-2, -2};
+  double n = -1, weight[2] = {-7, -7};
+  check(importance_weights(cpu{}, carm{1.0}, {.policy = {same, 2}, .sampler = {sampler, 2}, .offsets = {two, 2}},
+                           {.kept = {&n, 1}}));
+  CHECK(n == 2);
+  const bool none[] = {false, false};
+  check(importance_weights(cpu{}, equal_importance{}, {.offsets = {two, 2}, .mask = {none, 2}, .mean_of_tokens = true},
+                           {.weight = {weight, 2}}));
+  CHECK((weight[0] == 0 && weight[1] == 0));
+}
+
 TEST_CASE(
     "gspo on tokens with geometric ratios has the gradient of gspo on responses; gmpo its definition, in two calls") {
   importance_case<double> c({3, 8, 1, 40});
@@ -286,7 +324,7 @@ TEST_CASE("importance_weights names what is wrong, and writes nothing") {
   refused("prefer: bad parameter: limit is nan, expected a number", divergence_rejection{.limit = missing}, good, to);
   refused("prefer: bad parameter: delta is -1, expected a finite number, 0 or above", drift_mask{-1.0}, good, to);
   refused("prefer: bad parameter: clip is -1, expected a finite number, 0 or above", gmpo_bound{-1.0}, good, to);
-  refused("prefer: bad parameter: ratio_max is 0.5, expected at least 1", both{tis, carm{0.5}}, good, to);
+  refused("prefer: bad parameter: ratio_max is 0.5, expected at least 1", importance_product{tis, carm{0.5}}, good, to);
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
       "of tokens",

@@ -103,7 +103,8 @@ std::vector<importance_rule<Exec>> importance_rules() {
   f("gmpo_bound", gmpo_bound{0.375}, [](const log_ratios& x, long double a) {
     return weights{each_of(x, [=](long double v) { return a > 0 ? v <= 0.375L : v >= -0.375L; }), 0};
   });
-  f("both", both{masked_importance{0.9375, 1.0625, level::geometric, true}, truncated_importance{1.25}},
+  f("importance_product",
+    importance_product{masked_importance{0.9375, 1.0625, level::geometric, true}, truncated_importance{1.25}},
     [](const log_ratios& x, long double) {
       const bool keep = !(average_of(x) < std::log(0.9375L) || average_of(x) > std::log(1.0625L));
       return weights{each_of(x, [=](long double v) { return keep ? std::min(std::exp(v), 1.25L) : 0; }), 0};

@@ -103,6 +103,16 @@ TEST_CASE("dppo: a rare action may move by a large factor, a likely one may not"
   // Against its advantage it may always come back.
   CHECK(at(dppo{}, {.policy = -0.1, .old_policy = -0.5, .advantage = -1}).d_policy > 0);
   CHECK(at(dppo{}, {.policy = -1, .old_policy = -0.5, .advantage = -1}).d_policy == 0);
+  // The bound is one of the probability, each side with its own.
+  for (const double start : {0.3, 0.5}) {
+    const auto dropped = [&](double change, double advantage) {
+      return at(dppo{.delta_low = 0.1, .delta_high = 0.2},
+                {.policy = std::log(start + change), .old_policy = std::log(start), .advantage = advantage})
+          .clipped;
+    };
+    CHECK((dropped(0.1999, 1) == 0 && dropped(0.2001, 1) == 1 && dropped(-0.25, 1) == 0));
+    CHECK((dropped(-0.0999, -1) == 0 && dropped(-0.1001, -1) == 1 && dropped(0.4, -1) == 0));
+  }
   CHECK(refused(dppo{.delta_low = -0.1}) == "delta_low");
   CHECK(refused(dppo{.delta_high = 1.5}) == "delta_high");
   CHECK(refused(dppo{.ratio_max = 0.0}) == "ratio_max");
@@ -120,6 +130,20 @@ TEST_CASE("dppo_kl: the distance of two coins, which only the step outwards is s
   // An action that is certain under both is no distance away, under one of them infinitely far.
   CHECK(at(dppo_kl{}, {.policy = 0, .old_policy = 0, .advantage = 1}).d_policy == -1);
   CHECK(at(dppo_kl{}, {.policy = 0, .old_policy = -0.01, .advantage = 1}).d_policy == 0);
+  // One rounded above 0 is certain.
+  CHECK(at(dppo_kl{}, {.policy = -0.1, .old_policy = 1e-9, .advantage = -1}).clipped == 1);
+  // The bound is one of the divergence, each side with its own.
+  const auto far = [](double p, double old) {
+    return old * std::log(old / p) + (1 - old) * std::log((1 - old) / (1 - p));
+  };
+  for (const double p : {0.3, 0.45, 0.7}) {
+    const double d = far(p, 0.5), advantage = p > 0.5 ? 1 : -1;
+    const action<double> a{.policy = std::log(p), .old_policy = std::log(0.5), .advantage = advantage};
+    const auto within = [&](double own) {
+      return p > 0.5 ? dppo_kl{.delta_low = 0.0, .delta_high = own} : dppo_kl{.delta_low = own, .delta_high = 0.0};
+    };
+    CHECK((at(within(d * 1.001), a).clipped == 0 && at(within(d * 0.999), a).clipped == 1));
+  }
   CHECK(refused(dppo_kl{.delta_low = -0.1}) == "delta_low");
   CHECK(refused(dppo_kl{.delta_high = HUGE_VAL}) == "delta_high");
   CHECK(refused(dppo_kl{.ratio_max = 0.5}) == "ratio_max");

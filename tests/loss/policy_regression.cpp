@@ -61,6 +61,10 @@ TEST_CASE("flow_rl: no gradient where the flow balances, weights bounded and con
   CHECK(at(flow_rl{}, a).d_policy == 0.5);
   a.old_policy = -60;
   CHECK(at(flow_rl{}, a).d_policy == 5);
+  a.old_policy = a.policy - std::log(12);
+  CHECK(at(flow_rl{}, a).d_policy == 5);
+  a.old_policy = a.policy - std::log(8);
+  CHECK(at(flow_rl{}, a).d_policy == doctest::Approx(4).epsilon(1e-14));
   CHECK(refused(flow_rl{.beta = HUGE_VAL}) == "beta");
   CHECK(refused(flow_rl{.weight_max = 0.0}) == "weight_max");
 }

@@ -9,7 +9,7 @@
 #include <prefer/loss/covariance_tokens.cuh>
 #include <prefer/loss/fipo.cuh>
 #include <prefer/loss/importance_totals.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 #include <cmath>
 #include <string>

@@ -76,7 +76,7 @@ TEST_CASE("the gradient of an assignment is the finite difference of its reward"
 }
 
 TEST_CASE("assignments: a problem with a NaN has no answer, and the others have theirs") {
-  const double score[] = {1, 2, 3, not_a_number, 1, 2, 3, 4, HUGE_VAL, 1, 1, 1};
+  const double score[] = {1, 2, 3, not_a_number, 1, 2, 3, 4, -1.5e300, 1, 1, 1};  // at most 1e300
   double reward[3], gradient[12];
   int column_of[6], row_of[6];
   check(assignments(cpu{}, {}, {.score = {score, 3, 2, 2}},
@@ -121,6 +121,9 @@ TEST_CASE("assignments name what is wrong, and write nothing") {
   CHECK(refused({.score = {x, 1, 1025, 3}}, out) == "prefer: bad extent: score is 1025, expected rows: at most 1024");
   CHECK(refused({.score = {x, 1, 2, 1025}}, out) ==
         "prefer: bad extent: score is 1025, expected columns: at most 1024");
+  const double* const nothing = nullptr;
+  CHECK(refused({.score = {nothing, std::int64_t{1} << 58, 64, 64}}, out) ==  // 2^70 elements, not 0
+        "prefer: null data: score: expected a pointer to its elements, but it is null");
   CHECK(refused({.score = {x, 1, -2, 3}}, out) == "prefer: bad extent: score is -2, expected at least 0");
   CHECK(refused({.score = {x, 1, 2, 3}, .rows = {sizes, 1}}, out) ==
         "prefer: bad index: rows[0] is 4, expected from 0 to the extent of the matrices");

@@ -18,6 +18,9 @@ TEST_CASE("box products: the worst at anything keeps the margin; a NaN spoils it
   CHECK(product[1] == doctest::Approx(0.1 * 1.1));
   CHECK(product[2] == doctest::Approx(0.1 * 0.85));
   CHECK(std::isnan(product[3]));
+  const double endless[] = {-HUGE_VAL, HUGE_VAL, 1, HUGE_VAL, -HUGE_VAL, HUGE_VAL};
+  check(box_products(cpu{}, {.margin = 0.5}, {.rewards = {endless, 3, 2}}, {.reward = {product, 3}}));
+  CHECK((product[0] == 0.25 && product[1] == HUGE_VAL && product[2] == 0.25));
   // A shift of a reward changes nothing; a scale of everything is a scale of the product.
   double moved[3], scaled[3];
   const double shifted[] = {64.5, 0, 64.25, 1, 64.25, 0.75}, twice[] = {1, 0, 0.5, 2, 0.5, 1.5};
@@ -65,4 +68,13 @@ TEST_CASE("box products name what is wrong, and write nothing") {
         "prefer: overlap: reward: expected memory of its own, not shared with an input");
   CHECK(refused({.margin = -0.5}, in, {{to, 3}}) ==
         "prefer: bad parameter: margin is -0.5, expected a finite number, 0 or above");
+  const double holed[] = {1, not_a_number, 2, 3};
+  const bool kept[] = {false, true};
+  const cpu strict{.content = content::all};
+  CHECK(text_of(box_products(strict, {}, {.rewards = {holed, 2, 2}}, {{to, 2}})) ==
+        "prefer: not a number: rewards[0]: expected numbers, but one of its row is NaN");
+  CHECK(text_of(box_products(strict, {}, {.rewards = {x, 1, 2}, .weight = {holed, 2}}, {{to, 1}})) ==
+        "prefer: not a number: weight[1]: expected a number, but it is NaN");
+  CHECK(to[0] == 7);
+  check(box_products(strict, {}, {.rewards = {holed, 2, 2}, .mask = {kept, 2}}, {{to, 2}}));
 }

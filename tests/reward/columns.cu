@@ -7,7 +7,7 @@
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
 #include <reward/rewards.hpp>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 

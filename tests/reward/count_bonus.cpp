@@ -60,4 +60,10 @@ TEST_CASE("count bonuses name what is wrong, and write nothing") {
   CHECK(refused({.threshold = HUGE_VAL}, in) == "prefer: bad parameter: threshold is inf, expected a finite number");
   CHECK(refused({.mean = HUGE_VAL}, in) == "prefer: bad parameter: mean is inf, expected a finite number");
   CHECK(refused({.std = 0.0}, in) == "prefer: bad parameter: std is 0, expected a finite number above 0");
+  const double holed[] = {1, 1, not_a_number};
+  CHECK(text_of(count_bonuses(cpu{.content = content::all}, {},
+                              {.intrinsic = {holed, 2}, .count = {holed, 2}, .external = {holed + 1, 2}},
+                              {.reward = {to, 2}})) ==
+        "prefer: not a number: external[1]: expected a number, but it is NaN");
+  CHECK(to[0] == 7);
 }

@@ -61,4 +61,9 @@ TEST_CASE("critique rewards name what is wrong, and write nothing") {
   CHECK(refused({.wrong = HUGE_VAL}, in) == "prefer: bad parameter: wrong is inf, expected a finite number");
   CHECK(refused({.bonus = HUGE_VAL}, in) == "prefer: bad parameter: bonus is inf, expected a finite number");
   CHECK(refused({.kept = HUGE_VAL}, in) == "prefer: bad parameter: kept is inf, expected a finite number");
+  const double holed[] = {1, not_a_number};
+  CHECK(text_of(critique_rewards(cpu{.content = content::all}, {.by = critique_reward::rule::judgement},
+                                 {.judgement = {holed, 1}, .before = {holed + 1, 1}}, {.reward = {to, 1}})) ==
+        "prefer: not a number: before[0]: expected a number, but it is NaN");
+  CHECK(to[0] == 7);
 }

@@ -78,8 +78,9 @@ TEST_CASE("matched criteria name what is wrong, and write nothing") {
   CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {partner, 1, 2}}, out) ==
         "prefer: bad extent: column_of is 2, expected as many elements per row as the others, 3");
   for (const int* bad : {past, below})
-    CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {bad, 1, 3}}, out).find("column_of[0]: expected -1 or") !=
-          std::string::npos);
+    CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {bad, 1, 3}}, out) ==
+          "prefer: bad index: column_of[0] is " + std::string(bad == past ? "2" : "-2") +
+              ", expected -1 or a column of its problem, in all rows of this problem");
   CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {partner, 1, 3}, .rows = {sizes, 1}}, out) ==
         "prefer: bad index: rows[0] is 4, expected from 0 to the extent of the matrices");
   CHECK(refused({}, {.quality = {q, 1, 3, 2}, .column_of = {partner, 1, 3}, .columns = {sizes, 1}}, out) ==
@@ -87,6 +88,15 @@ TEST_CASE("matched criteria name what is wrong, and write nothing") {
   CHECK(refused({}, in, {.reward = {&to, 2}}) == "prefer: bad extent: reward is 2, expected one per problem: 1");
   CHECK(refused({.low = 0.8}, in, out) == "prefer: bad parameter: high is 0.75, expected no less than low");
   CHECK(refused({.match = HUGE_VAL}, in, out) == "prefer: bad parameter: match is inf, expected a finite number");
+  const double holed[] = {0, not_a_number, 0, 0, not_a_number, 0};
+  const int away[] = {0, 1, -1}, there[] = {0, -1, 0};
+  const auto strict = [&](const int* of) {
+    return text_of(
+        matched_rewards(cpu{.content = content::all}, {}, {.quality = {holed, 1, 3, 2}, .column_of = {of, 1, 3}}, out));
+  };
+  CHECK(strict(there) == "prefer: not a number: quality[0]: expected numbers where there is a pair, but one is NaN");
+  CHECK(to == 7);
+  CHECK(strict(away) == "prefer: ok");
   // Vouched for and wrong all the same: NaN, nothing read out of bounds.
   check(matched_rewards(cpu{.content = content::none}, {}, {.quality = {q, 1, 3, 2}, .column_of = {past, 1, 3}}, out));
   CHECK(std::isnan(to));

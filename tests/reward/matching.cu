@@ -4,7 +4,7 @@
 #include <prefer/reward/box_similarity.cuh>
 #include <prefer/reward/matched_criteria.cuh>
 #include <reward/rewards.hpp>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 

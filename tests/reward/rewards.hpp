@@ -11,7 +11,7 @@
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 #include <support/allocations.hpp>
 
 #include <algorithm>

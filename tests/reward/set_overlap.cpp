@@ -64,4 +64,10 @@ TEST_CASE("set rewards name what is wrong, and write nothing") {
   CHECK(refused({.above = 1.5}, in, {{to, 3}}) == "prefer: bad parameter: above is 1.5, expected from 0 to 1");
   CHECK(refused({.judge_weight = HUGE_VAL}, in, {{to, 3}}) ==
         "prefer: bad parameter: judge_weight is inf, expected a finite number");
+  const double judged[] = {1, 2, not_a_number};
+  set_inputs<space::host> holed = in;
+  holed.judge = {judged, 3};
+  CHECK(text_of(set_rewards(cpu{.content = content::all}, {}, holed, {{to, 3}})) ==
+        "prefer: not a number: judge[2]: expected a number, but it is NaN");
+  CHECK(to[0] == 7);
 }

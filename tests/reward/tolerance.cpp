@@ -71,4 +71,9 @@ TEST_CASE("tolerance rewards name what is wrong, and write nothing") {
         "prefer: bad parameter: accuracy_weight is inf, expected a finite number");
   CHECK(refused({.format_weight = HUGE_VAL}, in, {{to, 3}}) ==
         "prefer: bad parameter: format_weight is inf, expected a finite number");
+  const double holed[] = {1, 2, not_a_number};
+  CHECK(text_of(tolerance_rewards(cpu{.content = content::all}, {}, {.answer = {holed, 2}, .target = {holed + 1, 2}},
+                                  {.reward = {to, 2}})) ==
+        "prefer: not a number: target[1]: expected a number, but it is NaN");
+  CHECK(to[0] == 7);
 }

@@ -70,4 +70,12 @@ TEST_CASE("trust weights and uncertainties name what is wrong, and write nothing
         "prefer: bad extent: uncertainty is 2, expected the number of items, 3");
   CHECK(measure({.features = {to, 3, 1}}, {to, 3}) ==
         "prefer: overlap: uncertainty: expected memory of its own, not shared with an input");
+  const double holed[] = {1, 2, 3, not_a_number};
+  const cpu strict{.content = content::all};
+  CHECK(refused(trust_weights(strict, {}, {{holed, 4}}, {.weight = {to, 4}})) ==
+        "prefer: not a number: uncertainty[3]: expected a number, but it is NaN");
+  CHECK(refused(feature_uncertainty(strict, {.features = {holed, 2, 2}}, {{to, 2}})) ==
+        "prefer: not a number: features[1]: expected numbers, but one of its row is NaN");
+  CHECK(refused(feature_uncertainty(strict, {.features = {holed, 1, 2}, .whitening = {holed, 2, 2}}, {{to, 1}})) ==
+        "prefer: not a number: whitening[1]: expected numbers, but one of its row is NaN");
 }

@@ -3,7 +3,7 @@
 #include <prefer/select/balanced_bins.cuh>
 #include <prefer/select/normalized_ranks.cuh>
 #include <select/resampling.hpp>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 

@@ -4,7 +4,7 @@
 #include <prefer/select/pair_filters.cuh>
 #include <prefer/select/queries.cuh>
 #include <select/pairs.hpp>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 

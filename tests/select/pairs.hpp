@@ -5,7 +5,7 @@
 #include <prefer/select/hierarchical_comparator.hpp>
 #include <prefer/select/pair_filters.hpp>
 #include <prefer/select/queries.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/select/parrot.cuh>
 #include <select/parrot.hpp>
-#include <select/side.cuh>
+#include <support/side.cuh>
 
 using namespace prefer_test;
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/select/parrot.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 namespace prefer_test {
 

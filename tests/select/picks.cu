@@ -8,7 +8,7 @@
 #include <prefer/select/scalarized_pick.cuh>
 #include <select/mirrored_case.cuh>
 #include <select/refinement.hpp>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <support/coverage.hpp>
 
 #include <doctest/doctest.h>

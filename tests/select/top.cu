@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/select/extremes.cuh>
 #include <prefer/select/top.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <select/top.hpp>
 
 using namespace prefer_test;

@@ -4,7 +4,7 @@
 
 #include <prefer/select/extremes.hpp>
 #include <prefer/select/top.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 

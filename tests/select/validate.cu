@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/select/validate.cuh>
-#include <select/side.cuh>
+#include <support/side.cuh>
 #include <select/validate.hpp>
 
 using namespace prefer_test;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/select/validate.hpp>
-#include <select/side.hpp>
+#include <support/side.hpp>
 
 // What validates say of inputs that are right and wrong, on either side.
 namespace prefer_test {

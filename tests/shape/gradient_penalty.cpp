@@ -198,6 +198,9 @@ TEST_CASE(
     CHECK(by_g[1][i + 1] == doctest::Approx(s * by_g[0][i] + c * by_g[0][i + 1]).epsilon(1e-14));
   }
   CHECK((losses[0][2] == inf && std::isnan(losses[0][3])));
+  check(evaluate_rows<double>(cpu{}, gradient_norm{}, gradient_penalty{.one_sided = true}, {.rows = {{g, 4, 2}}},
+                              {.losses = {losses[1], 4}}));
+  CHECK((losses[1][2] == inf && std::isnan(losses[1][3])));
   covers("gradient_penalty", "identity");
 }
 
@@ -303,6 +306,15 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   named(differences(1.0, [](auto&, auto& out) { out.minus = out.plus; }), errc::overlap, "minus");
   named(differences(1.0, [](auto&, auto& out) { out.coefficient.extent[0] = 5; }), errc::bad_extent, "coefficient");
   named(differences(1.0, [](auto&, auto& out) { out = {}; }), errc::missing_output, "outputs");
+  const float fine[] = {1, 1}, holed[] = {1, std::nanf("")};
+  float to[2] = {7, 7};
+  const auto strict = [&](const penalty_difference_inputs<space::host>& in) {
+    return penalty_differences<float>(cpu{.content = content::all}, {}, {}, 1, in, {.coefficient = {to, 2}});
+  };
+  named(strict({{holed, 2, 1}, {fine, 2, 1}}), errc::not_a_number, "gradient");
+  named(strict({{fine, 2, 1}, {holed, 2, 1}}), errc::not_a_number, "x");
+  named(strict({{fine, 2, 1}, {fine, 2, 1}, {holed, 2}}), errc::not_a_number, "weight");
+  CHECK(to[0] == 7);
   CHECK((s.loss.untouched() && s.by_g.memory.untouched() && s.plus.memory.untouched() && s.coefficient.untouched()));
   covers("gradient_penalty", "bad-argument");
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prefer/shape/lipschitz_constant.cuh>
 #include <prefer/shape/lipschitz_extension.cuh>
-#include <select/side.cuh>
+#include <prefer/shape/nearest_neighbors.cuh>
+#include <support/side.cuh>
 #include <shape/pairs.hpp>
 
 using namespace prefer_test;
@@ -19,6 +20,34 @@ TEST_CASE("on CUDA envelopes and what is between them are their definitions") {
   SUBCASE("double") { check_extension<double, device_side>(prefer::metric::l2{}, false); }
   SUBCASE("half") { check_extension<prefer::half, device_side>(prefer::metric::l2{}, false); }
   SUBCASE("bfloat16") { check_extension<prefer::bfloat16, device_side>(prefer::metric::l2{}, true); }
+}
+
+TEST_CASE("on CUDA neighbours are the nearest, and slopes over lists their definitions") {
+  SUBCASE("float") { check_neighbors<float, device_side>(prefer::metric::l2{}, false); }
+  SUBCASE("double") { check_neighbors<double, device_side>(prefer::metric::l2{}, false); }
+  SUBCASE("half, elsewhere") { check_neighbors<prefer::half, device_side>(prefer::metric::l2{}, true); }
+  SUBCASE("bfloat16, elsewhere") { check_neighbors<prefer::bfloat16, device_side>(prefer::metric::l2{}, true); }
+  SUBCASE("half") { check_neighbors<prefer::half, device_side>(prefer::metric::l2{}, false); }
+  SUBCASE("bfloat16") { check_neighbors<prefer::bfloat16, device_side>(prefer::metric::l2{}, false); }
+}
+
+TEST_CASE("on CUDA a neighbour that is no sample is reported and skipped") {
+  device_side side;
+  buffer<float> point(3), value(3), local(3);
+  buffer<std::int32_t> list(3);
+  point.fill({0, 1, 3}), value.fill({0, 2, 3}), list.at(0) = 1, list.at(1) = 3, list.at(2) = -7;
+  buffer<double> constant(1);
+  const device_array<prefer::content_report> word(std::vector<prefer::content_report>(1));
+  side.exec.report = word.data;
+  prefer::check(prefer::find_neighbor_lipschitz_constant(
+      side.exec, {}, prefer::metric::l2{},
+      {.samples = {.point = side.read(point, 3, 1, 1), .value = side.read(value)},
+       .neighbor = side.read(list, 3, 1, 1)},
+      {.constant = side.write(constant), .local = side.write(local)}));
+  side.done();
+  CHECK((constant.at(0) == 2 && local.at(0) == 2 && local.at(1) == 0 && local.at(2) == 0));
+  const prefer::content_report report = word.fetch()[0];
+  CHECK((report.code() == prefer::errc::bad_index && report.index() == 1));
 }
 
 TEST_CASE("on CUDA equal points conflict, and squares outside of float are taken in double") {
@@ -65,6 +94,27 @@ TEST_CASE("on CUDA the tools on pairs only enqueue, and can be captured and repl
   check_one("lipschitz_constant", 3, find, found);
   CHECK(constant.at(0) > 0);
   check_one("lipschitz_extension", 2, extend, extended);
+  buffer<std::int32_t> list(n * 3);
+  device<std::int32_t> listed(list);
+  const prefer::view<std::int32_t, 2, prefer::space::device> lists(listed.data(), n, 3);
+  const prefer::neighbor_inputs<prefer::space::device> near{.point = in.point};
+  const prefer::neighbor_outputs<prefer::space::device> index{.index = lists};
+  const device_array<char> more(prefer::nearest_neighbors_workspace(side.exec, metric, near, index));
+  const prefer::cuda longer{.stream = side.on.handle, .workspace = {more.data, more.count}};
+  check_one(
+      "nearest_neighbors", 3, [&] { prefer::check(prefer::find_nearest_neighbors(longer, metric, near, index)); },
+      listed);
+  check_one(
+      "neighbor_lipschitz_constant", 2,
+      [&] {
+        prefer::check(prefer::find_neighbor_lipschitz_constant(
+            lent, {}, metric,
+            {.samples = in,
+             .neighbor = prefer::view<const std::int32_t, 2, prefer::space::device>(listed.data(), n, 3)},
+            out));
+      },
+      found);
+  CHECK((list.at(0) > 0 && constant.at(0) > 0));
   CHECK(std::isfinite(value.at(n - 1)));
   const prefer::cuda less{.stream = side.on.handle, .workspace = {memory.data, memory.count - 1}};
   CHECK(refused_argument(prefer::find_lipschitz_constant(less, {}, metric, in, out)) == "exec.workspace.bytes");

@@ -4,7 +4,8 @@
 
 #include <prefer/shape/lipschitz_constant.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
-#include <select/side.hpp>
+#include <prefer/shape/nearest_neighbors.hpp>
+#include <support/side.hpp>
 
 #include <algorithm>
 
@@ -170,6 +171,112 @@ void check_extension(const Metric& metric, bool elsewhere) {
     }
   }
   covers<S>("lipschitz_extension", "sizes");
+}
+
+template <class V>
+auto matrix_of(const V& v, std::int64_t rows, std::int64_t columns) {
+  return prefer::view<typename V::value_type, 2, V::memory>(v.data, rows, columns);
+}
+
+template <class S, class Side, class Metric>
+void check_listed_slopes(const Metric& metric, sample_case<S>& c, buffer<std::int32_t>& list, std::int64_t k) {
+  const std::int64_t n = c.n;
+  for (std::int64_t i = 0; i < n; i += 5) list.at(i * k) = static_cast<std::int32_t>(i);  // approximate indices name it
+  for (std::int64_t i = 2; i < n; i += 7) list.at(i * k + k - 1) = list.at(i * k + 1);
+  const double tolerance = 0.25;
+  buffer<double> constant(1);
+  buffer<std::int32_t> pair(2), conflicts(1), partner(n);
+  buffer<S> local(n, 2);
+  Side side;
+  prefer::check(prefer::find_neighbor_lipschitz_constant(
+      side.exec, {.tolerance = tolerance}, metric, {.samples = c.read(side), .neighbor = side.read(list, n, k, k)},
+      {.constant = side.write(constant),
+       .pair = side.write(pair),
+       .conflicts = side.write(conflicts),
+       .local = side.write(local),
+       .partner = side.write(partner)}));
+  side.done();
+  CHECK((constant.intact() && pair.intact() && conflicts.intact() && local.intact() && partner.intact()));
+  long double most = -1;
+  const auto slope = [&](std::int64_t i, std::int64_t j) -> long double {
+    const long double excess = std::fabs(static_cast<long double>(c.value.get(i)) - c.value.get(j)) - tolerance;
+    return excess <= 0 ? 0 : excess / apart(metric, c.row(i), c.row(j));
+  };
+  for (std::int64_t i = 0; i < n; ++i) {
+    long double steepest = -1;
+    bool listed = false;
+    for (std::int64_t e = 0; e < k && c.counts(i); ++e) {
+      const std::int64_t j = list.at(i * k + e);
+      if (j < 0 || j == i || !c.counts(j)) continue;
+      steepest = std::max(steepest, slope(i, j)), listed = listed || j == partner.at(i);
+    }
+    most = std::max(most, steepest);
+    const double wanted = static_cast<double>(std::max(steepest, 0.0L));
+    CHECK(std::fabs(local.get(i) - wanted) <=
+          (pair_error<S> + std::ldexp(1.0, -storage<S>::digits)) * wanted + 0x1p-25);
+    CHECK(listed == (steepest >= 0));
+    CHECK((partner.at(i) >= 0) == listed);
+    if (listed) CHECK(slope(i, partner.at(i)) >= steepest * (1 - pair_error<S>));
+  }
+  CHECK(conflicts.at(0) == 0);
+  if (most < 0) {
+    CHECK((constant.at(0) == 0 && pair.at(0) == -1 && pair.at(1) == -1));
+  } else {
+    REQUIRE((pair.at(0) >= 0 && partner.at(pair.at(0)) == pair.at(1)));
+    CHECK(std::fabs(constant.at(0) - static_cast<double>(slope(pair.at(0), pair.at(1)))) <= 1e-14 * constant.at(0));
+    CHECK(constant.at(0) >= static_cast<double>(most) * (1 - pair_error<S>));
+  }
+  covers<S>("neighbor_lipschitz_constant", "sizes");
+}
+
+// The neighbours of all samples, or of other points; then slopes over these lists, damaged here and there.
+template <class S, class Side, class Metric>
+void check_neighbors(const Metric& metric, bool elsewhere) {
+  for (const auto& [n, width] : sample_shapes) {
+    constexpr std::int64_t k = 4;
+    sample_case<S> c(n, width, 8), queries(elsewhere ? n / 2 + 3 : n, width, 9);
+    const std::int64_t m = queries.n;
+    buffer<std::int32_t> index(m * k);
+    buffer<S> distance(m * k);
+    Side side;
+    const auto samples = c.read(side);
+    prefer::neighbor_inputs<Side::memory> in{.point = samples.point, .mask = samples.mask};
+    if (elsewhere) in.query = side.read(queries.point, m, width, queries.row_stride);
+    prefer::check(prefer::find_nearest_neighbors(
+        side.exec, metric, in,
+        {.index = matrix_of(side.write(index), m, k), .distance = matrix_of(side.write(distance), m, k)}));
+    side.done();
+    CHECK((index.intact() && distance.intact()));
+    for (std::int64_t i = 0; i < m; ++i) {
+      const std::vector<double> x = elsewhere ? queries.row(i) : c.row(i);
+      bool finite = elsewhere || c.mask.at(i), right = true;
+      for (double one : x) finite = finite && std::isfinite(one);
+      std::vector<std::pair<long double, std::int64_t>> near;
+      for (std::int64_t j = 0; j < n && finite; ++j) {
+        bool point = c.mask.at(j) && (elsewhere || i != j);
+        for (double one : c.row(j)) point = point && std::isfinite(one);
+        if (point) near.emplace_back(apart(metric, x, c.row(j)), j);
+      }
+      std::sort(near.begin(), near.end());
+      for (std::int64_t e = 0; e < k; ++e) {
+        const std::int64_t j = index.at(i * k + e);
+        const double got = distance.get(i * k + e);
+        if (static_cast<std::size_t>(e) >= near.size()) {
+          right = right && j == -1 && std::isinf(got);
+          continue;
+        }
+        // Distances of S that rounding cannot tell apart may change places.
+        const double wanted = static_cast<double>(near[static_cast<std::size_t>(e)].first);
+        right = right && j >= 0 && j < n && (elsewhere || j != i) &&
+                std::fabs(got - wanted) <= (pair_error<S> + std::ldexp(1.0, -storage<S>::digits)) * wanted + 0x1p-25 &&
+                std::fabs(static_cast<double>(apart(metric, x, c.row(j))) - wanted) <= pair_error<S> * wanted;
+        for (std::int64_t b = 0; b < e; ++b) right = right && index.at(i * k + b) != j;
+      }
+      CHECK(right);
+    }
+    if (!elsewhere) check_listed_slopes<S, Side>(metric, c, index, k);
+  }
+  covers<S>("nearest_neighbors", "sizes");
 }
 
 }  // namespace prefer_test

@@ -150,6 +150,83 @@ TEST_CASE("noise is standard normal, of neighbours and seeds independent, and si
   covers("penalty_samples", "identity");
 }
 
+namespace {
+
+// x = a + scale std u by its definition, with the documented numbers, of all elements or by columns.
+template <class S>
+void check_dragan(std::int64_t n, std::int64_t d, bool per_feature) {
+  samples<S> s(n, d, d % 3);
+  std::vector<char> memory(dragan_samples_workspace(cpu{}, d));
+  std::vector<long double> spread(static_cast<std::size_t>(d));
+  for (std::int64_t c = 0; c < d; ++c) {
+    long double mean = 0, squares = 0, count = 0;
+    const auto each = [&](auto f) {
+      for (std::int64_t k = per_feature ? c : 0; k < (per_feature ? c + 1 : d); ++k)
+        for (std::int64_t i = 0; i < n; ++i) f(static_cast<long double>(s.a.get(i, k)));
+    };
+    each([&](long double x) { mean += x, count += 1; });
+    mean /= count;
+    each([&](long double x) { squares += (x - mean) * (x - mean); });
+    spread[static_cast<std::size_t>(c)] = std::sqrt(squares / count);
+    if (!per_feature) std::fill(spread.begin(), spread.end(), spread[0]), c = d;
+  }
+  for (isa level : prefer_test::levels()) {
+    const sample_draw draw{.seed = 7, .block = 3, .first = 2};
+    REQUIRE(dragan_samples(cpu{.isa = level, .workspace = {memory.data(), memory.size()}}, draw,
+                           {.scale = 0.75, .per_feature = per_feature}, {s.a.read()}, {s.x.view()})
+                .ok());
+    for (std::int64_t i = 0; i < n; ++i)
+      for (std::int64_t k = 0; k < d; ++k) {
+        const std::int64_t pairs = d / 64 * 32 + std::min<std::int64_t>(d % 64, 32);
+        const auto element = static_cast<std::uint64_t>((2 + i) * pairs + k / 64 * 32 + k % 32);
+        const random_pair bits = draw_pair(7, detail::dragan_stream + 3, element);
+        const double u = to_uniform(k % 64 < 32 ? bits.first : bits.second);
+        CHECK(std::fabs(s.x.get(i, k) - (s.a.get(i, k) + 0.75L * spread[static_cast<std::size_t>(k)] * u)) <=
+              roundings<S>(4));
+      }
+    CHECK(s.x.memory.intact());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("DRAGAN's noise is uniform in proportion to the batch's spread, of all elements or of every feature") {
+  for (const bool per_feature : {false, true}) {
+    for (std::int64_t d : {1, 31, 33, 65, 130, 257}) check_dragan<float>(5, d, per_feature);
+    check_dragan<double>(1, 3, per_feature), check_dragan<double>(9, 70, per_feature);
+    check_dragan<half>(5, 40, per_feature), check_dragan<bfloat16>(5, 40, per_feature);
+  }
+  // A constant feature gets no noise of its own; far from 0 the spread is not lost.
+  const double a[] = {3, 1e8, 3, 1e8 + 2};
+  double x[4];
+  std::vector<char> memory(dragan_samples_workspace(cpu{}, 2));
+  const cpu exec{.workspace = {memory.data(), memory.size()}};
+  check(dragan_samples(exec, {.seed = 1}, {.scale = 1.0, .per_feature = true}, {{a, 2, 2}}, {{x, 2, 2}}));
+  CHECK((x[0] == 3 && x[2] == 3));
+  CHECK((x[1] > 1e8 && x[1] < 1e8 + 1 && x[3] > 1e8 + 2 && x[3] < 1e8 + 3));
+  // The same bits for any threads.
+  samples<float> s(40, 701);
+  std::vector<char> more(dragan_samples_workspace(cpu{}, 701));
+  const auto bits = [&](cpu on) {
+    on.workspace = {more.data(), more.size()};
+    check(dragan_samples(on, {.seed = 4}, {}, {s.a.read()}, {s.x.view()}));
+    return s.x.memory.bytes();
+  };
+  const auto expected = bits(cpu{});
+  for (int threads : {2, 3, 8}) {
+    thread_pool pool(threads);
+    CHECK(bits(cpu{.pool = pool}) == expected);
+  }
+  const auto named = [&](const status& got, errc code, const char* argument) {
+    CHECK(got.code == code);
+    CHECK(std::string(got.argument) == argument);
+  };
+  named(dragan_samples(exec, {}, {.scale = -1.0}, {s.a.read()}, {s.x.view()}), errc::bad_parameter, "scale");
+  named(dragan_samples(exec, {.first = -1}, {}, {s.a.read()}, {s.x.view()}), errc::bad_parameter, "first");
+  named(dragan_samples(exec, {}, {}, {s.x.read()}, {s.x.view()}), errc::overlap, "x");
+  named(dragan_samples(exec, {}, {}, {s.a.read()}, {s.x.view()}), errc::small_workspace, "exec.workspace.bytes");
+}
+
 TEST_CASE("equal rows give themselves, and a batch in parts that say what comes first is the batch in one piece") {
   samples<float> s(9, 33);
   const std::vector<unsigned char> empty = s.x.memory.bytes();
@@ -216,6 +293,13 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   named(interpolate_samples(cpu{}, {}, in, out), errc::overlap, "x");
   out.x.extent[0] = 3;
   named(perturb_samples(cpu{}, {}, 1, {in.a}, out), errc::bad_extent, "x");
+  const float fine[] = {1, 1}, holed[] = {1, std::nanf("")};
+  float to[2] = {7, 7};
+  const cpu strict{.content = content::all};
+  named(interpolate_samples(strict, {}, {{holed, 2, 1}, {fine, 2, 1}}, {{to, 2, 1}}), errc::not_a_number, "a");
+  named(interpolate_samples(strict, {}, {{fine, 2, 1}, {holed, 2, 1}}, {{to, 2, 1}}), errc::not_a_number, "b");
+  named(perturb_samples(strict, {}, 1, {{holed, 2, 1}}, {{to, 2, 1}}), errc::not_a_number, "a");
+  CHECK(to[0] == 7);
   CHECK(s.x.memory.untouched());
   covers("penalty_samples", "bad-argument");
 }

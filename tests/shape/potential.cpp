@@ -236,6 +236,33 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   refused(errc::bad_extent, "bonus", [&](auto&, auto& out) { out.bonus = t.bonus.view(), out.bonus.extent[0] = 2; });
   refused(errc::overlap, "shaped", [](auto& in, auto& out) { out.shaped.data = const_cast<void*>(in.reward.data); });
   refused(errc::overlap, "bonus", [](auto&, auto& out) { out.bonus = out.shaped; });
+  // With content::all NaN too, but for what is not read: before terminal states, and where the mask says so.
+  const float one[] = {1, 1}, holed[] = {1, std::nanf("")};
+  const bool no[] = {false, false}, second[] = {false, true}, first[] = {true, false};
+  float to[2] = {7, 7}, by[2];
+  const auto strict = [&](auto change) {
+    shaping_inputs<space::host> in = {.reward = {one, 2},
+                                      .potential = {one, 2},
+                                      .next_potential = {one, 2},
+                                      .terminal = {no, 2},
+                                      .discount = {one, 2},
+                                      .upstream = {one, 2}};
+    change(in);
+    const status s =
+        shape_rewards<float>(cpu{.content = content::all}, {}, in, {.shaped = {to, 2}, .grad_potential = {by, 2}});
+    CHECK((s.ok() || (s.code == errc::not_a_number && s.index == 1 && to[0] == 7)));
+    return std::string(s.argument);
+  };
+  CHECK(strict([&](auto& in) { in.reward = {holed, 2}; }) == "reward");
+  CHECK(strict([&](auto& in) { in.potential = {holed, 2}; }) == "potential");
+  CHECK(strict([&](auto& in) { in.next_potential = {holed, 2}; }) == "next_potential");
+  CHECK(strict([&](auto& in) { in.discount = {holed, 2}; }) == "discount");
+  CHECK(strict([&](auto& in) { in.upstream = {holed, 2}; }) == "upstream");
+  CHECK(strict([&](auto& in) { in.reward = {holed, 2}, in.mask = {first, 2}; }) == "");
+  CHECK(strict([&](auto& in) {
+          in.next_potential = in.discount = {holed, 2};
+          in.terminal = {second, 2};
+        }) == "");
   CHECK((t.shaped.untouched() && t.by_potential.untouched()));
   covers("potential_shaping", "bad-argument");
 }

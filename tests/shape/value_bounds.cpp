@@ -155,6 +155,10 @@ TEST_CASE("the bounds of a process that stays where it is: the worst case is its
   CHECK(gradient_of_linear({1}, {{1}}, {}, 0.99, 5000) == doctest::Approx(100).epsilon(1e-9));
   for (int steps : {0, 1, 2, 3, 7, 100})
     CHECK(gradient_of_linear({1}, {{1}}, {}, 0.99, steps) == doctest::Approx(worst_case_value_bound(x, steps)));
+  // One step is the reward alone, whatever comes after; two are beyond every number.
+  const smoothness wild{.reward = 3, .dynamics = 1e200, .policy = 1e120, .discount = 1};
+  for (const auto bound : {worst_case_value_bound, decorrelated_value_bound})
+    CHECK((bound(wild, 0) == 0 && bound(wild, 1) == 3 && bound(wild, 2) == HUGE_VAL));
 }
 
 TEST_CASE("the worst case is reached with a policy too: where reward and dynamics look along (1, B)") {
@@ -244,6 +248,12 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   refused(errc::bad_element, "mask", [](auto& in, auto&) { in.mask = in.reward; });
   refused(errc::overlap, "factor", [](auto&, auto& out) { out.factor = out.reward; });
   refused(errc::overlap, "reward", [](auto& in, auto& out) { out.reward.data = const_cast<void*>(in.penalty.data); });
+  const float fine[] = {1, 1}, holed[] = {1, std::nanf("")};
+  float to[2] = {7, 7};
+  const cpu strict{.content = content::all};
+  CHECK(std::string(precondition_rewards<float>(strict, {}, {{holed, 2}, {fine, 2}}, {{to, 2}}).argument) == "reward");
+  CHECK(std::string(precondition_rewards<float>(strict, {}, {{fine, 2}, {holed, 2}}, {{to, 2}}).argument) == "penalty");
+  CHECK(to[0] == 7);
   CHECK((s.lowered.untouched() && s.factor.untouched()));
   covers("value_bounds", "bad-argument");
 }

@@ -87,7 +87,7 @@ struct history_thread {
   isa level;
   group_buffer b;
 
-  history_thread(const history_arguments& arguments, isa at) : a(arguments), level(at) { b.keep = nullptr, b.from = 0; }
+  history_thread(const history_arguments& arguments, isa at) : a(arguments), level(at) {}
 
   void run(std::int64_t g, std::int64_t end) {
     while (g < end) {
@@ -106,20 +106,19 @@ struct history_thread {
     for (b.set_begin(0, 0); g + fit < end && fit < most_neighbours; ++fit) {
       const std::int64_t w = a.window_of(g + fit), behind = b.begin[fit] + a.filled(w);
       if (behind > group_piece) break;
-      load_strided(a.row(w), 0, static_cast<int>(a.filled(w)), b.x + b.begin[fit], level);
+      load_strided(a.row(w), 0, static_cast<int>(a.filled(w)), b.own + b.begin[fit], level);
       b.set_begin(fit + 1, static_cast<int>(behind));
       alike = alike && b.begin[fit + 1] == (fit + 1) * b.begin[1];
     }
-    b.group_scores(fit, alike && fit > 0);
+    b.group_scores(fit, alike && fit > 0 ? b.begin[1] : -1);
     return fit;
   }
   moments of_pieces(std::int64_t w) {
     moments m;
     for (std::int64_t first = 0; first < a.filled(w); first += group_piece) {
       const int count = static_cast<int>(smaller(group_piece, a.filled(w) - first));
-      load_strided(a.row(w), first, count, b.x, level);
-      b.set_begin(0, 0), b.set_begin(1, count);
-      b.group_scores(1, true);
+      load_strided(a.row(w), first, count, b.own, level);
+      b.group_alike(1, count);
       find();
       m = merge(m, moments{b.count[0], b.mean[0], b.squares[0]});
     }

@@ -26,7 +26,7 @@ static __global__ void __launch_bounds__(cuda_threads)
        g += step) {
     group_rewards group = a.of_group(g);
     group.weights = weights;
-    for (int k = 0; k < a.rewards; ++k) a.scale[g * a.rewards + k] = rule.scale(group, k);
+    for (int k = 0; k < a.rewards; ++k) a.scale[a.cell(g, k)] = rule.scale(group, k);
   }
 }
 
@@ -36,7 +36,7 @@ static __global__ void __launch_bounds__(cuda_threads) find_active_kernel(const 
   std::int64_t active = 0;
   for (std::int64_t first = 0; first < a.groups.groups; first += cuda_threads) {
     const std::int64_t g = first + threadIdx.x;
-    active += __syncthreads_count(g < a.groups.groups && a.std[g * a.rewards + k] > 0);
+    active += __syncthreads_count(g < a.groups.groups && a.std[a.cell(g, k)] > 0);
   }
   if (threadIdx.x == 0) a.found_active[k] = share_of(active, a.groups.groups);
 }
@@ -52,9 +52,9 @@ struct adaptive_sample {
   PREFER_HD bool absent(double x) const { return a.groups.exclude_nan && math::is_nan(x); }
   PREFER_HD double deviation(int k) const {
     const double x = reward(k);
-    return absent(x) ? 0 : x - a.mean[g * a.rewards + k];
+    return absent(x) ? 0 : x - a.mean[a.cell(g, k)];
   }
-  PREFER_HD double scaled(int k) const { return deviation(k) * a.scale[g * a.rewards + k]; }
+  PREFER_HD double scaled(int k) const { return deviation(k) * a.scale[a.cell(g, k)]; }
   PREFER_HD double present(int k) const { return absent(reward(k)) ? 0 : 1; }
 };
 

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 // decoupled_advantages by the rules of aggregate/adaptive_rules.hpp: GDPO over tokens, DVAO, RVPO, DARA, GD2PO,
@@ -37,7 +38,8 @@ struct adaptive_arguments {
   source weight, tokens;
   std::int64_t samples = 0;
   int rewards = 0;
-  double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [n, K]
+  bool leaves_out = false;  // samples of groups: by a mask, or since the rule drops some
+  double *number = nullptr, *mean = nullptr, *std = nullptr, *scale = nullptr;  // [K, n]
   double* weights = nullptr;                                                    // [K]
   moments* active = nullptr;                                                    // [K]
   double *value = nullptr, *companion = nullptr;                                // [N]
@@ -61,9 +63,12 @@ struct adaptive_arguments {
     return {static_cast<const char*>(reward.data) + k * reward.stride * size_of(reward.type), reward.row_stride,
             reward.type};
   }
-  PREFER_HD group_rewards of_group(std::int64_t g) const {
-    return {rewards, number + g * rewards, mean + g * rewards, std + g * rewards, weights};
+  PREFER_HD std::int64_t cell(std::int64_t g, int k) const { return k * groups.groups + g; }
+  template <class V>
+  PREFER_HD basic_group_rewards<V> groups_from(std::int64_t g) const {
+    return {rewards, number + g, mean + g, std + g, weights, groups.groups};
   }
+  PREFER_HD group_rewards of_group(std::int64_t g) const { return groups_from<double>(g); }
   PREFER_HD std::int64_t begin(std::int64_t g) const {
     return load_index(groups.scores.begin, groups.scores.begin_type, g * groups.scores.begin_stride);
   }
@@ -146,15 +151,6 @@ struct whitened_values {
 
 // ---- the steps on the CPU
 
-template <class Rule>
-void scale_groups(const cpu& exec, const Rule& rule, const adaptive_arguments& a) {
-  for (int k = 0; k < a.rewards; ++k) a.weights[k] = read_item<double>(a.weight, k);
-  for_blocks(exec, a.groups.groups, a.groups.groups * a.rewards, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t g = first; g < last; ++g)
-      for (int k = 0; k < a.rewards; ++k) a.scale[g * a.rewards + k] = rule.scale(a.of_group(g), k);
-  });
-}
-
 PREFER_HD moments share_of(std::int64_t active, std::int64_t groups) {
   const auto all = static_cast<double>(groups);
   return {all, groups == 0 ? 0 : static_cast<double>(active) / all, 0};
@@ -163,110 +159,281 @@ PREFER_HD moments share_of(std::int64_t active, std::int64_t groups) {
 inline void find_active(const cpu&, const adaptive_arguments& a) {
   for (int k = 0; k < a.rewards; ++k) {
     std::int64_t active = 0;
-    for (std::int64_t g = 0; g < a.groups.groups; ++g) active += a.std[g * a.rewards + k] > 0;
+    for (std::int64_t g = 0; g < a.groups.groups; ++g) active += a.std[a.cell(g, k)] > 0;
     a.found_active[k] = share_of(active, a.groups.groups);
   }
 }
 
-// Samples side by side.
+// Samples side by side, a stretch of them for each group. Of many rewards fewer samples.
 struct adaptive_tile {
-  alignas(64) double deviation[most_rewards][reward_tile], scaled[most_rewards][reward_tile],
-      present[most_rewards][reward_tile], value[reward_tile], companion[reward_tile];
-  std::uint8_t inside[reward_tile];
+  static constexpr int most = 64, few = 16, overrun = 8;  // a lane is written behind a stretch
+  static constexpr int cells = most_rewards * (few + overrun);
+  struct stretch {
+    std::int64_t group;  // -1: of none
+    int begin, end;
+  };
+  const int width, apart;
+  int number = 0;
+  stretch stretches[most + 2];
+  alignas(64) double deviation[cells], scaled[cells], present[cells];
+  alignas(64) double reward[8 * (most + overrun)] = {}, value[most + overrun], companion[most + overrun];
+  std::uint8_t inside[most + overrun] = {};
 
-  void load(const adaptive_arguments& a, std::int64_t first, int count, isa level) {
-    for (int k = 0; k < a.rewards; ++k) {
-      load_strided(a.column(k), first, count, deviation[k], level);
-      for (int i = count; i < reward_tile; ++i) deviation[k][i] = 0;
-    }
-    for (int i = 0; i < reward_tile; ++i) inside[i] = 0;
-    std::int64_t g = a.group_at(first);
-    int i = 0;
-    if (g < 0) g = 0, i = a.groups.groups == 0 ? count : static_cast<int>(smaller(count, a.begin(0) - first));
-    outside(a, 0, i);
-    for (; i < count && g < a.groups.groups; ++g) {
-      const int end = static_cast<int>(smaller(count, a.end(g) - first));
-      if (end > i) own(a, g, i, end), i = end;
-    }
-    outside(a, i, reward_tile);
-    for (int j = 0; j < count; ++j) inside[j] = inside[j] != 0 && selects(a.groups.scores.mask, first + j);
+  explicit adaptive_tile(int rewards)
+      : width(rewards * (most + overrun) <= cells ? most : few), apart(width + overrun) {
+    for (double& p : present) p = 1;
   }
+
+  // Samples [first, first + count); group g begins there or before, or is the first, and moves on.
+  void load(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g, const column_scores& columns,
+            isa level);
 
  private:
-  void outside(const adaptive_arguments& a, int from, int to) {
-    for (int k = 0; k < a.rewards; ++k)
-      for (int i = from; i < to; ++i) deviation[k][i] = scaled[k][i] = 0, present[k][i] = 1;
+  void find_stretches(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g) {
+    int at = 0;
+    const auto add = [&](std::int64_t group, std::int64_t end) {
+      if (end <= at) return;
+      for (int i = at; i < end; ++i) inside[i] = group >= 0;
+      stretches[number++] = {group, at, static_cast<int>(end)};
+      at = static_cast<int>(end);
+    };
+    number = 0;
+    for (; at < count && g < a.groups.groups; ++g) {
+      add(-1, smaller(count, a.begin(g) - first));
+      const std::int64_t end = a.end(g) - first;
+      add(g, smaller(count, end));
+      if (end > count) break;
+    }
+    add(-1, width);
+    for (int i = 0; a.groups.scores.mask.data != nullptr && i < count; ++i)
+      inside[i] = inside[i] != 0 && selects(a.groups.scores.mask, first + i);
   }
-  void own(const adaptive_arguments& a, std::int64_t g, int from, int to) {
-    for (int i = from; i < to; ++i) inside[i] = 1;
-    for (int k = 0; k < a.rewards; ++k) {
-      const double mean = a.mean[g * a.rewards + k], scale = a.scale[g * a.rewards + k];
-      double *const d = deviation[k], *const z = scaled[k], *const here = present[k];
-      for (int i = from; i < to; ++i) here[i] = 1;
-      for (int i = from; a.groups.exclude_nan && i < to; ++i)
-        if (math::is_nan(d[i])) here[i] = 0, d[i] = mean;
-      for (int i = from; i < to; ++i) d[i] -= mean, z[i] = d[i] * scale;
+  // Rewards [k, k + some) that are NaN are absent; the mean takes their place.
+  void exclude(const adaptive_arguments& a, int k, int some) {
+    for (int c = 0; c < some; ++c)
+      for (int s = 0; s < number; ++s)
+        for (int i = stretches[s].begin; i < stretches[s].end; ++i) {
+          double& x = reward[c * apart + i];
+          const bool absent = stretches[s].group >= 0 && math::is_nan(x);
+          present[(k + c) * apart + i] = absent ? 0 : 1;
+          if (absent) x = a.mean[a.cell(stretches[s].group, k + c)];
+        }
+  }
+};
+
+// Deviations of up to eight rewards.
+struct deviations_work {
+  adaptive_tile* tile;
+  const adaptive_arguments* arguments;
+  int first, count;  // rewards
+  const double* rewards;
+  std::int64_t apart;  // from one to the next
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(deviations_work& w) {
+    using V = lane<double, Level>;
+    adaptive_tile& t = *w.tile;
+    const adaptive_arguments& a = *w.arguments;
+    for (int s = 0; s < t.number; ++s) {
+      const adaptive_tile::stretch own = t.stretches[s];
+      for (int k = 0; k < w.count; ++k) {
+        const double* const x = w.rewards + k * w.apart;
+        double *const d = t.deviation + (w.first + k) * t.apart, *const z = t.scaled + (w.first + k) * t.apart;
+        if (own.group < 0) {
+          for (int i = own.begin; i < own.end; ++i) d[i] = z[i] = 0;
+          continue;
+        }
+        const std::int64_t cell = a.cell(own.group, w.first + k);
+        const V mean(a.mean[cell]), scale(a.scale[cell]);
+        for (int i = own.begin; i < own.end; i += V::width) {
+          const V deviation = V::load(x + i) - mean;
+          deviation.store(d + i), (deviation * scale).store(z + i);
+        }
+      }
     }
   }
 };
+
+inline void adaptive_tile::load(const adaptive_arguments& a, std::int64_t first, int count, std::int64_t& g,
+                                const column_scores& columns, isa level) {
+  find_stretches(a, first, count, g);
+  const bool there = columns.has(first, count) && !a.groups.exclude_nan;
+  for (int k = 0; k < a.rewards; k += 8) {
+    const int some = static_cast<int>(smaller(8, a.rewards - k));
+    deviations_work w{this, &a, k, some, reward, apart};
+    if (there) {
+      w.rewards = columns.of(k, first), w.apart = columns.count;
+    } else {
+      row_source from = a.reward;
+      from.data = a.column(k).data;
+      load_columns(from, some, a.samples, first, count, reward, apart, level);
+    }
+    if (a.groups.exclude_nan) exclude(a, k, some);
+    run_at<deviations_work>(level, w);
+  }
+}
 
 template <class Rule>
 struct adaptive_job {
   const Rule* rule;
   const adaptive_arguments* arguments;
   const double* states;
-  std::int64_t first, last;
+  adaptive_tile* tile;
+  int count;
 };
 
+// The answers for the samples of a tile.
 template <class Rule>
 struct adaptive_work {
   template <class V>
   struct lanes {
     const adaptive_tile& tile;
     int from;
-    PREFER_HD V scaled(int k) const { return V::load(tile.scaled[k] + from); }
-    PREFER_HD V deviation(int k) const { return V::load(tile.deviation[k] + from); }
-    PREFER_HD V present(int k) const { return V::load(tile.present[k] + from); }
+    PREFER_HD V scaled(int k) const { return V::load(tile.scaled + k * tile.apart + from); }
+    PREFER_HD V deviation(int k) const { return V::load(tile.deviation + k * tile.apart + from); }
+    PREFER_HD V present(int k) const { return V::load(tile.present + k * tile.apart + from); }
   };
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(adaptive_job<Rule>& job) {
     using V = lane<double, Level>;
+    adaptive_tile& tile = *job.tile;
+    for (int from = 0; from < job.count; from += V::width) {
+      const lanes<V> at{tile, from};
+      const adaptive_row<V, lanes<V>> row{at, job.arguments->weights, job.states, job.arguments->rewards};
+      const adaptive_answer<V> answer = answer_of<V>(*job.rule, row);
+      const auto inside = V::mask::load(tile.inside + from);
+      select(inside, answer.value, V(0)).store(tile.value + from);
+      select(inside, answer.companion, V(0)).store(tile.companion + from);
+    }
+  }
+};
+
+// What is to be done for the groups.
+struct adaptive_steps {
+  bool moments, scales, samples;
+};
+
+// The scales of groups [first, last), by lanes of groups where the rule is written for them.
+template <class Rule>
+struct scale_job {
+  const Rule* rule;
+  const adaptive_arguments* arguments;
+  std::int64_t first, last;
+};
+template <class Rule>
+struct scale_work {
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(scale_job<Rule>& job) {
+    using V = lane<double, Level>;
     const adaptive_arguments& a = *job.arguments;
-    const bool some_drop = drops(*job.rule);
-    adaptive_tile tile;
-    for (std::int64_t t = job.first; t < job.last; ++t) {
-      const std::int64_t first = t * reward_tile;
-      const int count = static_cast<int>(smaller(reward_tile, a.samples - first));
-      tile.load(a, first, count, isa_of<Level>);
-      for (int from = 0; from < count; from += V::width) {
-        const lanes<V> at{tile, from};
-        const adaptive_row<V, lanes<V>> row{at, a.weights, job.states, a.rewards};
-        const adaptive_answer<V> answer = answer_of<V>(*job.rule, row);
-        answer.value.store(tile.value + from), answer.companion.store(tile.companion + from);
+    if constexpr (requires(const basic_group_rewards<V>& groups) { job.rule->scale(groups, 0); }) {
+      for (std::int64_t g = job.first; g < job.last; g += V::width) lanes<V>(job, g);
+    } else {
+      for (std::int64_t g = job.first; g < job.last; ++g)
+        for (int k = 0; k < a.rewards; ++k) a.scale[a.cell(g, k)] = job.rule->scale(a.of_group(g), k);
+    }
+  }
+  // What stands behind the last of the groups belongs to other threads.
+  template <class V>
+  static inline __attribute__((always_inline)) void lanes(scale_job<Rule>& job, std::int64_t g) {
+    const adaptive_arguments& a = *job.arguments;
+    alignas(64) double number[most_rewards * V::width], mean[most_rewards * V::width], std[most_rewards * V::width],
+        scale[V::width];
+    const auto count = static_cast<std::size_t>(smaller(V::width, job.last - g));
+    basic_group_rewards<V> groups = a.groups_from<V>(g);
+    if (count < V::width) {
+      for (int k = 0; k < a.rewards; ++k) {
+        const auto take = [&](double* to, const double* from) {
+          for (std::size_t i = 0; i < V::width; ++i) to[k * V::width + i] = i < count ? from[a.cell(g, k) + i] : 0;
+        };
+        take(number, a.number), take(mean, a.mean), take(std, a.std);
       }
-      for (int i = 0; i < count; ++i) {
-        const bool kept = tile.inside[i] != 0 && !(some_drop && tile.companion[i] == 0);
-        a.keep[first + i] = kept;
-        a.value[first + i] = kept ? tile.value[i] : 0;
-        a.companion[first + i] = tile.inside[i] != 0 ? tile.companion[i] : 0;
-      }
+      groups.number = number, groups.mean_of = mean, groups.std_of = std, groups.stride = V::width;
+    }
+    for (int k = 0; k < a.rewards; ++k) {
+      job.rule->scale(groups, k).store(scale);
+      std::memcpy(a.scale + a.cell(g, k), scale, count * sizeof(double));
+    }
+  }
+};
+
+// One thread's part: of groups side by side the moments of the rewards, one reward after the other, the scales, and
+// what the rule makes of their samples, while these are in the cache.
+template <class Rule>
+class adaptive_thread {
+ public:
+  adaptive_thread(const Rule& rule, const adaptive_arguments& a, const double* states, isa level)
+      : rule_(rule),
+        a_(a),
+        states_(states),
+        level_(level),
+        groups_(a.groups),
+        scores_{a.reward, a.rewards, a.samples},
+        job_(group_job<unchanged>::of(pass_, scores_, groups_, level)),
+        moments_(job_),
+        tile_(a.rewards) {
+    groups_.out = {};
+  }
+
+  void run(std::int64_t g, std::int64_t end, const adaptive_steps& steps) {
+    while (g < end) {
+      const std::int64_t last = scores_.side_by_side(a_.groups.scores, g, end);
+      if (steps.moments) find_moments(g, last);
+      scale_job<Rule> scales{&rule_, &a_, g, last};
+      if (steps.scales) run_at<scale_work<Rule>>(level_, scales);
+      if (steps.samples)
+        map_samples(g == 0 ? 0 : a_.begin(g), last == a_.groups.groups ? a_.samples : a_.begin(last), g);
+      g = last;
+    }
+  }
+
+ private:
+  const Rule& rule_;
+  const adaptive_arguments& a_;
+  const double* states_;
+  const isa level_;
+  const pass_on pass_{};
+  group_arguments groups_;
+  column_scores scores_;
+  group_job<unchanged> job_;
+  group_thread<unchanged> moments_;
+  adaptive_tile tile_;
+
+  void find_moments(std::int64_t g, std::int64_t end) {
+    scores_.hold(a_.groups.scores, g, end, level_);
+    for (int k = 0; k < a_.rewards; ++k) {
+      scores_.column = k;
+      groups_.mean = {a_.mean + a_.cell(0, k), 1, element::f64};
+      groups_.std = {a_.std + a_.cell(0, k), 1, element::f64};
+      groups_.count = {a_.number + a_.cell(0, k), 1, element::f64};
+      moments_.run(g, end, {}, nullptr);
+    }
+  }
+  // Samples [first, end), those of group g first of all.
+  void map_samples(std::int64_t first, std::int64_t end, std::int64_t g) {
+    for (; first < end; first += tile_.width) {
+      const int count = static_cast<int>(smaller(tile_.width, end - first));
+      const auto samples = static_cast<std::size_t>(count);
+      tile_.load(a_, first, count, g, scores_, level_);
+      adaptive_job<Rule> job{&rule_, &a_, states_, &tile_, count};
+      run_at<adaptive_work<Rule>>(level_, job);
+      for (int i = 0; drops(rule_) && i < count; ++i)
+        if (tile_.companion[i] == 0) tile_.inside[i] = 0, tile_.value[i] = 0;
+      std::memcpy(a_.keep + first, tile_.inside, samples);
+      std::memcpy(a_.value + first, tile_.value, samples * sizeof(double));
+      if (has_factor<Rule>) std::memcpy(a_.companion + first, tile_.companion, samples * sizeof(double));
     }
   }
 };
 
 template <class Rule>
-status map_rewards(const cpu& exec, const Rule& rule, const adaptive_arguments& a) {
-  isa level;
-  if (const status s = resolve_isa(exec, level); !s.ok()) return s;
-  double states[most_rewards];
-  prepare_state(rule, a, states);
-  for_blocks(exec, (a.samples + reward_tile - 1) / reward_tile, a.samples * a.rewards,
-             [&](std::int64_t first, std::int64_t last) {
-               adaptive_job<Rule> job{&rule, &a, states, first, last};
-               run_at<adaptive_work<Rule>>(level, job);
-             });
-  return {};
+void each_group(const cpu& exec, const Rule& rule, const adaptive_arguments& a, const double* states, isa level,
+                const adaptive_steps& steps) {
+  const std::int64_t n = a.groups.groups, blocks = smaller(n, max_blocks);
+  for_blocks(exec, blocks, a.samples * a.rewards, [&](std::int64_t first, std::int64_t last) {
+    adaptive_thread<Rule>(rule, a, states, level).run(n * first / blocks, n * last / blocks, steps);
+  });
 }
 
 inline void multiply_values(const cpu& exec, const adaptive_arguments& a) {
@@ -283,19 +450,53 @@ inline group_arguments scores_of(const adaptive_arguments& a, const double* valu
   group_arguments g = a.groups;
   g.score = {values, 1, element::f64}, g.exclude_nan = false;
   g.out = g.mean = g.std = g.count = {};
-  if (kept) g.scores.mask = {a.keep, 1, element::u8};
+  if (kept && a.leaves_out) g.scores.mask = {a.keep, 1, element::u8};
   return g;
 }
 
+// A reward after the other.
 template <class Exec>
 status find_moments(const Exec& exec, const adaptive_arguments& a) {
   for (int k = 0; k < a.rewards; ++k) {
     group_arguments g = a.groups;
     g.score = a.column(k), g.out = {};
-    g.mean = {a.mean + k, a.rewards, element::f64};
-    g.std = {a.std + k, a.rewards, element::f64};
-    g.count = {a.number + k, a.rewards, element::f64};
+    g.mean = {a.mean + a.cell(0, k), 1, element::f64};
+    g.std = {a.std + a.cell(0, k), 1, element::f64};
+    g.count = {a.number + a.cell(0, k), 1, element::f64};
     if (const status s = group_map(exec, pass_on{}, g); !s.ok()) return s;
+  }
+  return {};
+}
+
+// What the groups say, and what the rule makes of the samples if these are asked for.
+template <class Exec, class Rule>
+status map_groups(const Exec& exec, const Rule& rule, const adaptive_arguments& a, bool samples) {
+  if (const status s = find_moments(exec, a); !s.ok()) return s;
+  scale_groups(exec, rule, a);
+  if constexpr (learns_active<Rule>)
+    if (a.found_active != nullptr) find_active(exec, a);
+  return samples ? map_rewards(exec, rule, a) : status{};
+}
+// The same on the CPU: all of it for some groups before the next, unless the rule has to learn of all of them first.
+// Threads share the groups that are long enough.
+template <class Rule>
+status map_groups(const cpu& exec, const Rule& rule, const adaptive_arguments& a, bool samples) {
+  isa level;
+  if (const status s = resolve_isa(exec, level); !s.ok()) return s;
+  for (int k = 0; k < a.rewards; ++k) a.weights[k] = read_item<double>(a.weight, k);
+  if (a.groups.groups == 0) std::memset(a.keep, 0, static_cast<std::size_t>(a.samples));
+  const bool shared = threads_share(a.groups);
+  if (shared)
+    if (const status s = find_moments(exec, a); !s.ok()) return s;
+  double states[most_rewards];
+  if constexpr (learns_active<Rule>) {
+    each_group(exec, rule, a, states, level, {!shared, true, false});
+    if (a.found_active != nullptr) find_active(exec, a);
+    prepare_state(rule, a, states);
+    if (samples) each_group(exec, rule, a, states, level, {false, false, true});
+  } else {
+    prepare_state(rule, a, states);
+    each_group(exec, rule, a, states, level, {!shared, true, samples});
   }
   return {};
 }
@@ -328,12 +529,8 @@ status whiten_values(const Exec& exec, const whitening& white, const adaptive_ar
 
 template <class Exec, class Rule>
 status run_adaptive(const Exec& exec, const Rule& rule, const adaptive_arguments& a) {
-  if (const status s = find_moments(exec, a); !s.ok()) return s;
-  scale_groups(exec, rule, a);
-  if constexpr (learns_active<Rule>)
-    if (a.found_active != nullptr) find_active(exec, a);
-  if (a.groups.out.data == nullptr && a.found_batch == nullptr) return {};
-  if (const status s = map_rewards(exec, rule, a); !s.ok()) return s;
+  const bool samples = a.groups.out.data != nullptr || a.found_batch != nullptr;
+  if (const status s = map_groups(exec, rule, a, samples); !s.ok() || !samples) return s;
   if constexpr (!has_factor<Rule>) {
     return whiten_values(exec, rule.batch(), a, a.groups.out);
   } else {
@@ -397,6 +594,7 @@ decoupled_advantages(const Exec& exec, const Rule& rule, const std::type_identit
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.tokens = detail::place_of(in.tokens);
   a.samples = n, a.rewards = static_cast<int>(rewards);
+  a.leaves_out = in.mask.given() || detail::drops(rule);
   advantage_inputs<S> groups;
   groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
   groups.score.data = in.reward.data, groups.score.type = in.reward.type;

@@ -10,6 +10,7 @@
 #include <prefer/core/status.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // Rules for decoupled_advantages that look at all rewards of a sample at once, and at what its group and its batch say
 // of each of them. Below, d_k is how far reward k lies above its mean in the group, s_k its standard deviation there,
@@ -18,7 +19,9 @@
 //   struct rule {
 //     constexpr status check() const;
 //     whitening batch() const;                                            // what happens to the results over the batch
-//     PREFER_HD double scale(const group_rewards& g, int k) const;        // row[k] is d_k times this
+//     PREFER_HD double scale(const group_rewards& g, int k) const;        // row[k] is d_k times this; may be a
+//     template
+//                                                      // on V of basic_group_rewards<V>: lanes of groups on the CPU
 //     template <class Row> PREFER_HD auto operator()(const Row& r) const;  // the advantage, before whitening
 //
 //     // To learn of the batch: a number per reward, r.state(k), of the shares of groups in which each reward varies.
@@ -50,23 +53,36 @@ struct whitening {
   }
 };
 
-// The rewards of one group: number, mean and deviation of each, and the weights.
-struct group_rewards {
+// The rewards of one group, or of a lane of them: number, mean and deviation of each, and the weights.
+template <class V>
+struct basic_group_rewards {
   int count = 0;
   const double *number = nullptr, *mean_of = nullptr, *std_of = nullptr, *weights = nullptr;
+  std::int64_t stride = 1;  // from one reward to the next
 
   PREFER_HD double weight(int k) const { return weights[k]; }
-  PREFER_HD double mean(int k) const { return mean_of[k]; }
-  PREFER_HD double std(int k, deviation how) const {
-    const double n = number[k], s = std_of[k];
-    return how == deviation::population || s == 0 ? s : s * ::sqrt(n / (n - 1));
+  PREFER_HD V mean(int k) const { return load(mean_of, k); }
+  PREFER_HD V std(int k, deviation how) const {
+    const V s = load(std_of, k);
+    if (how == deviation::population) return s;
+    const V n = load(number, k);
+    return math::select(s == V(0), s, s * math::sqrt(n / (n - V(1))));
   }
   // 1 / (s_k + epsilon); 0 where all are equal.
-  PREFER_HD double inverse_std(int k, deviation how, const scalar& epsilon) const {
-    const double s = std(k, how);
-    return s == 0 ? 0 : 1 / (s + epsilon.as<double>());
+  PREFER_HD V inverse_std(int k, deviation how, const scalar& epsilon) const {
+    const V s = std(k, how);
+    return math::select(s == V(0), V(0), V(1) / (s + V(epsilon.as<double>())));
+  }
+
+ private:
+  PREFER_HD V load(const double* p, int k) const {
+    if constexpr (std::is_same_v<V, double>)
+      return p[k * stride];
+    else
+      return V::load(p + k * stride);
   }
 };
+using group_rewards = basic_group_rewards<double>;
 
 // The share of the groups of a batch in which each reward varies, and the weights.
 struct active_rewards {
@@ -104,7 +120,10 @@ struct gdpo {
 
   constexpr status check() const { return first_error(require::not_negative(epsilon, "epsilon"), white.check()); }
   whitening batch() const { return white; }
-  PREFER_HD double scale(const group_rewards& g, int k) const { return g.inverse_std(k, std, epsilon); }
+  template <class V>
+  PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
+    return g.inverse_std(k, std, epsilon);
+  }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
     return detail::weighted(r, [&](int k) PREFER_HD_LAMBDA { return r[k]; });
@@ -121,11 +140,12 @@ struct dvao {
 
   constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
   whitening batch() const { return {.on = false}; }
-  PREFER_HD double scale(const group_rewards& g, int) const {
-    double sum = 0;
+  template <class V>
+  PREFER_HD V scale(const basic_group_rewards<V>& g, int) const {
+    V sum(0);
     for (int k = 0; k < g.count; ++k)
-      if (g.weight(k) != 0) sum += ::fabs(g.weight(k)) * g.std(k, deviation::population);
-    return sum <= epsilon.as<double>() ? 0 : 1 / sum;
+      if (g.weight(k) != 0) sum += V(::fabs(g.weight(k))) * g.std(k, deviation::population);
+    return math::select(sum <= V(epsilon.as<double>()), V(0), V(1) / sum);
   }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
@@ -148,7 +168,10 @@ struct rvpo {
     return first_error(require::positive(beta, "beta"), require::not_negative(epsilon, "epsilon"), white.check());
   }
   whitening batch() const { return white; }
-  PREFER_HD double scale(const group_rewards& g, int k) const { return g.inverse_std(k, std, epsilon); }
+  template <class V>
+  PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
+    return g.inverse_std(k, std, epsilon);
+  }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
     return detail::soft_minimum(r, beta, [&](int k) PREFER_HD_LAMBDA { return r.present(k); });
@@ -170,7 +193,10 @@ struct dara {
     return first_error(require::positive(most, "most"), require::not_negative(epsilon, "epsilon"), white.check());
   }
   whitening batch() const { return white; }
-  PREFER_HD double scale(const group_rewards& g, int k) const { return g.inverse_std(k, std, epsilon); }
+  template <class V>
+  PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
+    return g.inverse_std(k, std, epsilon);
+  }
   PREFER_HD double prepare(const active_rewards& all, int k) const {
     double largest = 0;
     for (int l = 0; l < all.count; ++l)
@@ -210,7 +236,10 @@ struct gd2po {
   }
   whitening batch() const { return white; }
   PREFER_HD group_factor factor() const { return {.drops = true, .after_whitening = after_whitening}; }
-  PREFER_HD double scale(const group_rewards& g, int k) const { return g.inverse_std(k, std, epsilon); }
+  template <class V>
+  PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
+    return g.inverse_std(k, std, epsilon);
+  }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
     return detail::weighted(r, [&](int k) PREFER_HD_LAMBDA { return r[k]; });
@@ -250,7 +279,10 @@ struct corr_grpo {
   PREFER_HD group_factor factor() const {
     return {.how = group_factor::kind::inverse_std, .epsilon = epsilon, .least = least};
   }
-  PREFER_HD double scale(const group_rewards& g, int k) const { return g.inverse_std(k, deviation::population, 0.0); }
+  template <class V>
+  PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
+    return g.inverse_std(k, deviation::population, 0.0);
+  }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
     return detail::weighted(r, [&](int k) PREFER_HD_LAMBDA { return r.deviation(k); });

@@ -4,6 +4,8 @@
 
 #include <prefer/advantage/group_advantage.hpp>
 #include <prefer/aggregate/rules.hpp>
+#include <prefer/backend/check_numbers.hpp>
+#include <prefer/backend/cpu/columns.hpp>
 #include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 
@@ -103,11 +105,11 @@ struct aggregate_work {
     for (std::int64_t tile = job.first; tile < job.last; ++tile) {
       const std::int64_t first = tile * reward_tile;
       const int count = static_cast<int>(smaller(reward_tile, a.n - first));
-      for (int k = 0; k < a.rewards; ++k) {
-        load_strided(a.column(k), first, count, x[k], isa_of<Level>);
+      load_columns(a.reward, a.rewards, a.n, first, count, x[0], reward_tile, isa_of<Level>);
+      for (int k = 0; k < a.rewards; ++k)
         for (int i = count; i < reward_tile; ++i) x[k][i] = 1;
-      }
-      for (int i = 0; i < reward_tile; ++i) up[i] = i < count ? read_item<double>(a.upstream, first + i) : 0;
+      for (int i = 0; a.gradient.data != nullptr && i < reward_tile; ++i)
+        up[i] = i < count ? read_item<double>(a.upstream, first + i) : 0;
       for (int g = 0; g < count; g += V::width) {
         const auto at = [&](int k) PREFER_HD_LAMBDA { return V::load(x[k] + g); };
         const reward_row<V, decltype(at)> row{*job.columns, at, a.rewards};
@@ -226,7 +228,7 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 // The aggregate of each of N samples' K rewards, and the gradient by each reward times `upstream`; what is not given is
 // not computed. Arithmetic is in double whatever the elements are; each sample is a function of its own row alone, so
 // that nothing depends on threads or grids. No allocation, no workspace; one launch on CUDA. Returns the first thing
-// that is wrong (shapes, types, parameters, overlap); then nothing has been written.
+// that is wrong (shapes, types, parameters, overlap; with content::all NaN); then nothing has been written.
 //
 //   aggregate(cpu{}, log_tamed{}, {.reward = {r, N, K}, .moments = {m, K, 3}}, {.aggregate = {a, N}});
 //
@@ -248,6 +250,12 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
   a.known = static_cast<const moments*>(in.moments.data);
   a.out = detail::place_of(out.aggregate);
   a.gradient = detail::place_of(out.grad_reward);
+  if (const status s = first_error(detail::check_numbers(exec, "reward", a.reward, a.mask, a.n, a.rewards),
+                                   detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
+                                   detail::check_numbers(exec, "ideal", a.ideal, {}, a.rewards),
+                                   detail::check_numbers(exec, "upstream", a.upstream, a.mask, a.n));
+      !s.ok())
+    return s;
   return run_aggregate(exec, rule, a);
 }
 

@@ -170,7 +170,10 @@ struct min_geometric {
     using V = typename Row::value;
     V sum(0);
     for (int p = 0; p < passes; ++p)
-      if (heaviest_of_pass(r, p, begin, end) != 0) sum += held(least_of(r, p, begin, end));
+      if (heaviest_of_pass(r, p, begin, end) != 0) {
+        const V least = held(least_of(r, p, begin, end));
+        sum += math::select(least < V(0), V(math::detail::not_a_number<double>()), least);
+      }
     return sum / V(passes_of(r, begin, end));
   }
   template <class Row>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/aggregate/aggregate.hpp>
+#include <prefer/backend/cpu/columns.hpp>
 #include <prefer/core/arena.hpp>
 
 #include <cstddef>
@@ -44,7 +45,8 @@ inline namespace PREFER_ABI {
 //   decoupled<>{}                                             GDPO (arXiv 2601.05242), over sequences: the constants of
 //                                                             its TRL patch
 //
-// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0.
+// One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0, and
+// one whose weight is 0 is not looked at, whatever it holds.
 template <class Rule = grpo>
 struct decoupled {
   Rule rule = {};
@@ -57,6 +59,16 @@ struct decoupled {
 
 namespace detail {
 
+// A line, or 0 even where the score is NaN.
+struct line_or_zero {
+  advantage_line line;
+  bool zero = false;
+  template <class V>
+  PREFER_HD V operator()(const group_item<V>& i) const {
+    return zero ? V(0) : line(i);
+  }
+};
+
 // A rule's line, times the weight of a reward.
 template <class Rule>
 struct weighted_line {
@@ -64,12 +76,51 @@ struct weighted_line {
   source weight;
   std::int64_t reward;
 
-  PREFER_HD advantage_line operator()(const moments& one) const {
+  PREFER_HD line_or_zero operator()(const moments& one) const {
     const advantage_line line = rule(one);
     const double w = read_item<double>(weight, reward);
-    return {w * line.scale, w * line.shift};
+    return {{w * line.scale, w * line.shift}, w == 0};
   }
 };
+
+// sums += the advantages of every reward, times its weight: a reward after the other.
+template <class Exec, class Rule>
+status add_advantages(const Exec& exec, const Rule& rule, const row_source& reward, int rewards, const source& weight,
+                      group_arguments a) {
+  for (int k = 0; k < rewards; ++k) {
+    a.score = {static_cast<const char*>(reward.data) + k * reward.stride * size_of(reward.type), reward.row_stride,
+               reward.type};
+    a.accumulate = k > 0;
+    if (const status s = group_map(exec, weighted_line<Rule>{rule, weight, k}, a); !s.ok()) return s;
+  }
+  return {};
+}
+// The same on the CPU: all rewards of some groups before the next, unless threads share one.
+template <class Rule>
+status add_advantages(const cpu& exec, const Rule& rule, const row_source& reward, int rewards, const source& weight,
+                      const group_arguments& a) {
+  if (threads_share(a)) return add_advantages<cpu, Rule>(exec, rule, reward, rewards, weight, a);
+  isa level;
+  if (const status s = resolve_isa(exec, level); !s.ok()) return s;
+  const std::int64_t n = a.groups, blocks = smaller(n, max_blocks);
+  for_blocks(exec, blocks, a.scores.tokens * rewards, [&](std::int64_t block, std::int64_t last) {
+    weighted_line<Rule> line{rule, weight, 0};
+    group_arguments some = a;
+    column_scores scores{reward, rewards, a.scores.tokens};
+    const auto job = group_job<line_or_zero>::of(line, scores, some, level);
+    group_thread<line_or_zero> thread(job);
+    for (std::int64_t g = n * block / blocks, end = n * last / blocks; g < end;) {
+      const std::int64_t next = scores.side_by_side(a.scores, g, end);
+      scores.hold(a.scores, g, next, level);
+      for (int k = 0; k < rewards; ++k) {
+        line.reward = scores.column = k, some.accumulate = k > 0;
+        thread.run(g, next, {}, nullptr);
+      }
+      g = next;
+    }
+  });
+  return {};
+}
 
 // The score itself.
 struct unchanged {
@@ -161,16 +212,18 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
         advantage_inputs<S> groups;
         groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
         groups.score.type = in.reward.type, groups.score.extent[0] = n, groups.score.stride[0] = in.reward.stride[0];
+        groups.score.data = in.reward.data;
+        const row_source reward = detail::place_of(in.reward);
         source weight = detail::place_of(in.weight);
         weight.neutral = 1;
+        group_arguments each = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = {sums, n}});
         for (std::int64_t k = 0; k < rewards; ++k) {
-          groups.score.data =
-              static_cast<const char*>(in.reward.data) + k * in.reward.stride[1] * size_of(in.reward.type);
-          group_arguments a = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = {sums, n}});
-          a.accumulate = k > 0;
-          if (const status s = detail::check_group_content(rest, a); !s.ok()) return s;
-          if (const status s = group_map(rest, detail::weighted_line<Rule>{rule.rule, weight, k}, a); !s.ok()) return s;
+          each.score.data = static_cast<const char*>(reward.data) + k * reward.stride * size_of(reward.type);
+          if (const status s = detail::check_group_content(rest, each); !s.ok()) return s;
         }
+        if (const status s = detail::add_advantages(rest, rule.rule, reward, static_cast<int>(rewards), weight, each);
+            !s.ok())
+          return s;
         groups.score = {static_cast<const double*>(sums), n};
         group_arguments a = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
         if (!rule.whiten) return group_map(rest, detail::pass_on{}, a);

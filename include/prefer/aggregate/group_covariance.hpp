@@ -5,6 +5,7 @@
 #include <prefer/advantage/rules.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/detail/for_rewards.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/core/arena.hpp>
 
 #include <cstddef>
@@ -150,7 +151,11 @@ status group_covariances(const Exec& exec, const group_covariance& form,
   const group_arguments score = detail::make_group_arguments(groups, advantage_outputs<Exec::memory>{});
   const row_source reward = detail::place_of(in.reward);
   const auto rewards = static_cast<int>(in.reward.extent[1]);
-  if (const status s = detail::check_group_content(exec, score); !s.ok()) return s;
+  if (const status s =
+          first_error(detail::check_group_content(exec, score),
+                      detail::check_numbers(exec, "reward", reward, score.scores.mask, score.scores.tokens, rewards));
+      !s.ok())
+    return s;
   const auto doubles = static_cast<std::size_t>(2 * score.scores.tokens + 3 * rewards);
   return with_scratch(exec, doubles * sizeof(double), [&](char* scratch, const Exec& rest) {
     return detail::run_group_covariances(rest, form, score, reward, rewards, reinterpret_cast<double*>(scratch),

@@ -39,6 +39,7 @@ inline namespace PREFER_ABI {
 //
 //   static constexpr bool reads_moments, reads_covariance, reads_target, keeps_dual, keeps_average;
 //   constexpr status check() const;
+//   constexpr status check_rewards(std::int64_t count) const;          // may be left out
 //   PREFER_HD double operator()(const weight_state& s, int k) const;   // the weight of reward k; updates its own state
 struct weight_state {
   int count = 0;
@@ -56,8 +57,9 @@ struct weight_state {
 
 // w_k = K c_k / (sum_l c_l + epsilon) with the coefficients of variation c_k = S_k / (|M_k| + epsilon) of the batch: a
 // saturated reward, which hardly varies any more, loses its weight. Not invariant under shifts, and without bounds
-// where a mean is near 0: for positive rewards. Source: SAW (arXiv 2606.07705) and its code, for two rewards there. Its
-// GRPO form weighs rewards (`weighted_sum`, then `grpo`), its GDPO form normalised ones (`gdpo`, over tokens).
+// where a mean is near 0: for positive rewards. A NaN among the moments makes all weights NaN. Source: SAW (arXiv
+// 2606.07705) and its code, for two rewards there. Its GRPO form weighs rewards (`weighted_sum`, then `grpo`), its GDPO
+// form normalised ones (`gdpo`, over tokens).
 struct saturation_aware {
   static constexpr bool reads_moments = true, reads_covariance = false, reads_target = false;
   static constexpr bool keeps_dual = false, keeps_average = false;
@@ -82,9 +84,9 @@ struct saturation_aware {
 // Multipliers of constraints: dual_k <- dual_k + rate (target_k - M_k), held between 0 and `most`, for rewards whose
 // mean is to be at least the target; the weight is the dual. With `costs` the mean is to be at most the target: the
 // sign of the step is turned, and the weight is -dual. The reward `primary` keeps its dual and has weight 1. A reward
-// without samples keeps its dual. Duals begin at 0. Source: projected dual ascent; as CTWA's repository has it (arXiv
-// 2602.06869, rate 0.01), and for costs as Constrained GRPO (arXiv 2602.05863), which mixes normalised rewards
-// (`gdpo`), since a group's deviation would undo the multipliers of a sum; `most` is proposed here.
+// without samples, or whose mean is NaN, keeps its dual. Duals begin at 0. Source: projected dual ascent; as CTWA's
+// repository has it (arXiv 2602.06869, rate 0.01), and for costs as Constrained GRPO (arXiv 2602.05863), which mixes
+// normalised rewards (`gdpo`), since a group's deviation would undo the multipliers of a sum; `most` is proposed here.
 struct lagrangian {
   static constexpr bool reads_moments = true, reads_covariance = false, reads_target = true;
   static constexpr bool keeps_dual = true, keeps_average = false;
@@ -95,16 +97,17 @@ struct lagrangian {
 
   constexpr status check() const {
     return first_error(require::positive(rate, "rate"), require::positive(most, "most"),
-                       primary < -1 || primary >= detail::most_rewards
-                           ? require::fail(errc::bad_parameter, "primary", "the number of a reward, or -1 for none",
-                                           static_cast<double>(primary))
-                           : status{});
+                       check_rewards(detail::most_rewards));
+  }
+  constexpr status check_rewards(std::int64_t count) const {
+    return require::that(primary >= -1 && primary < count, "primary", static_cast<double>(primary),
+                         "the number of a reward, or -1 for none");
   }
   PREFER_HD double operator()(const weight_state& s, int k) const {
     if (k == primary) return 1;
     double dual = weight_state::at(s.duals, k);
-    if (s.of[k].count > 0) {
-      const double missing = s.target(k) - s.of[k].mean, limit = most.as<double>();
+    const double missing = s.target(k) - s.of[k].mean, limit = most.as<double>();
+    if (s.of[k].count > 0 && !math::is_nan(missing)) {
       dual += rate.as<double>() * (costs ? -missing : missing);
       dual = dual < 0 ? 0 : dual > limit ? limit : dual;
       weight_state::set(s.duals, k, dual);
@@ -126,7 +129,9 @@ struct covariance_targeted {
   scalar smoothing = 0.1;
 
   constexpr status check() const {
-    return first_error(require::positive(rate, "rate"), require::positive(smoothing, "smoothing"));
+    return first_error(require::positive(rate, "rate"),
+                       require::that(smoothing.by_pointer() || (smoothing.value64 > 0 && smoothing.value64 <= 1),
+                                     "smoothing", smoothing.value64, "above 0 and at most 1"));
   }
   PREFER_HD double operator()(const weight_state& s, int k) const {
     double average = weight_state::at(s.averages, k), dual = weight_state::at(s.duals, k);
@@ -323,6 +328,8 @@ status adapt_weights(const Exec& exec, const Rule& rule, const std::type_identit
   if (const status s = rule.check(); !s.ok()) return s;
   if (const status s = detail::check_weights<Rule>(in, out); !s.ok()) return s;
   const auto rewards = static_cast<int>(out.weight.extent[0]);
+  if constexpr (requires { rule.check_rewards(rewards); })
+    if (const status s = rule.check_rewards(rewards); !s.ok()) return s;
   const weight_state state{rewards,
                            static_cast<const moments*>(in.moments.data),
                            detail::place_of(in.covariance),

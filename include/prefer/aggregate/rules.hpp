@@ -23,7 +23,8 @@
 //   };
 //
 // A row r has r.count() rewards r[k] (numbers or lanes), weights r.weight(k), and their sum r.weights(). The weights
-// are 1 if none are given. A reward whose weight is 0 is not looked at. A NaN makes its sample's aggregate NaN.
+// are 1 if none are given. A reward whose weight is 0 is not looked at; where that leaves none, sums and the soft
+// minimum are 0, means and the worst reward NaN. A NaN makes its sample's aggregate NaN.
 namespace prefer {
 inline namespace PREFER_ABI {
 
@@ -53,22 +54,33 @@ PREFER_HD auto weighted(const Row& r, F f) {
 }
 
 // -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is
-// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0.
+// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0. Where
+// the least reward has next to no weight that sum is nearly -1, and is taken without the -1 instead.
 template <class Row, class Present>
 PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   using V = typename Row::value;
   const V b(beta.as<double>());
-  V least(math::detail::infinity<double>()), weights(0), sum(0);
+  V least(math::detail::infinity<double>()), weights(0);
+  double lightest = math::detail::infinity<double>(), total = 0;
   for (int k = 0; k < r.count(); ++k) {
     if (r.weight(k) == 0) continue;
     const V here = present(k);
     least = math::select(here > V(0), math::select(r[k] < least, r[k], least), least);
     weights += V(r.weight(k)) * here;
+    lightest = r.weight(k) < lightest ? r.weight(k) : lightest, total += r.weight(k);
   }
-  for (int k = 0; k < r.count(); ++k)
-    if (r.weight(k) != 0)
-      sum += math::select(present(k) > V(0), V(r.weight(k)) * math::expm1(-b * (r[k] - least)), V(0));
-  return math::select(weights == V(0), V(0), least - math::log1p(sum / weights) / b);
+  const auto sum = [&](auto f) PREFER_HD_LAMBDA {
+    V all(0);
+    for (int k = 0; k < r.count(); ++k)
+      if (r.weight(k) != 0) all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * (r[k] - least)), V(0));
+    return all / weights;
+  };
+  const V missing = sum([](const V& x) PREFER_HD_LAMBDA { return math::expm1(x); });
+  V log = math::log1p(missing);
+  if (lightest < total / 1024)
+    log =
+        math::select(missing > V(-0.5), log, math::log(sum([](const V& x) PREFER_HD_LAMBDA { return math::exp(x); })));
+  return math::select(weights == V(0), V(0), least - log / b);
 }
 
 // How far reward k is ahead of its ideal, as rules that learn ideals weigh it.
@@ -189,9 +201,10 @@ struct log_tamed {
   }
   PREFER_HD double limit(const reward_statistics& all) const {
     if (above == threshold::value) return value.as<double>();
-    if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
     double sum = 0;
     for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]);
+    if (math::is_nan(sum)) return sum;  // the order of the others says nothing then
+    if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
     // Coefficients that are all equal are not above their mean, however it is rounded.
     const double mean = sum / all.count, most = ordered(all, all.count - 1);
     return ordered(all, 0) == most ? most : mean;
@@ -289,12 +302,15 @@ struct tchebycheff {
   PREFER_HD auto operator()(const Row& r) const {
     using V = typename Row::value;
     V least(math::detail::infinity<double>()), sum(0);
+    bool any = false;
     for (int k = 0; k < r.count(); ++k) {
       if (r.weight(k) == 0) continue;
       const V x = detail::lead(r, k);  // NaN stay: neither comparison holds
       least = math::select(least <= x, least, math::select(x < least, x, x + least));
       sum += V(r.weight(k)) * r[k];
+      any = true;
     }
+    if (!any) return V(math::detail::not_a_number<double>());
     return mix.is_zero() ? least : least + V(mix.as<double>()) * sum;
   }
   template <class Row, class V>

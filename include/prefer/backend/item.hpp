@@ -26,8 +26,9 @@ PREFER_HD T read_item(const source& s, std::int64_t i) {
 // Writes an output that is asked for: x, or 0 for an item that is not selected, which accumulating leaves alone.
 template <class T>
 PREFER_HD void write_item(const sink& s, std::int64_t i, bool selected, const T& x, bool accumulate) {
-  if (s.data != nullptr && (selected || !accumulate))
-    store_element(s.data, s.type, i * s.stride, selected ? x : T(0), accumulate);
+  const bool adds = accumulate && !s.fresh;
+  if (s.data != nullptr && (selected || !adds))
+    store_element(s.data, s.type, i * s.stride, selected ? x : T(0), adds);
 }
 
 // The same of an integer or a flag.

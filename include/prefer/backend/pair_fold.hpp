@@ -48,6 +48,7 @@ struct pair_fold_arguments {
   source mask;         // of points
   std::int64_t points = 0, queries = 0, width = 0;
   pairs_among among = pairs_among::query_and_point;
+  const std::uint8_t* stop = nullptr;  // on CUDA: a byte of the device; unless it is 0 nothing is folded
 
   PREFER_HD bool same() const { return among != pairs_among::query_and_point; }
 };
@@ -65,10 +66,6 @@ namespace detail {
 
 template <class T>
 inline constexpr T no_score = std::numeric_limits<T>::lowest();
-template <class T>
-PREFER_HD bool is_finite(T x) {
-  return math::abs(x) <= -no_score<T>;
-}
 
 template <class T, class Metric, class V>
 PREFER_HD auto within_range(const V& sum) {
@@ -85,9 +82,9 @@ inline constexpr bool has_range<float, Metric> = true;
 template <class T>
 PREFER_HD bool is_point(const row_source& rows, const source& number, const source& mask, std::int64_t width,
                         std::int64_t i) {
-  if (!selects(mask, i) || !is_finite(read_item<T>(number, i))) return false;
+  if (!selects(mask, i) || !math::is_finite(read_item<T>(number, i))) return false;
   for (std::int64_t d = 0; d < width; ++d)
-    if (!is_finite(load_element<T>(rows.data, rows.type, i * rows.row_stride + d * rows.stride))) return false;
+    if (!math::is_finite(load_element<T>(rows.data, rows.type, i * rows.row_stride + d * rows.stride))) return false;
   return true;
 }
 

@@ -30,13 +30,20 @@ struct call_checks {
     if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
   }
   template <space S>
-  void read(const char* name, const input_view<2, S>& v, std::int64_t rows, std::int64_t columns) {
-    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns);
+  void read(const char* name, const input_view<2, S>& v, std::int64_t rows, std::int64_t columns,
+            require::holds what = require::holds::numbers) {
+    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns, what);
     if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
   }
   template <space S>
   void write(const char* name, const output_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
     if (first.ok()) first = check_vector(name, v, n, whose, what);
+    if (first.ok() && v.given()) all.write(require::footprint_of(name, v));
+  }
+  template <space S>
+  void write(const char* name, const output_view<2, S>& v, std::int64_t rows, std::int64_t columns,
+             require::holds what) {
+    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns, what);
     if (first.ok() && v.given()) all.write(require::footprint_of(name, v));
   }
   status check() const { return first.ok() ? all.check() : first; }

@@ -90,7 +90,7 @@ constexpr status batch(const char* name, const erased_view<Mutable, 3, S>& v, co
   if (Mutable)
     if (const status s = element_type(name, v.type, holds::numbers); !s.ok()) return s;
   std::int64_t least = Mutable ? 1 : 0;
-  const bool empty = expected[0] * expected[1] * expected[2] == 0;
+  const bool empty = expected[0] == 0 || expected[1] == 0 || expected[2] == 0;  // a product may wrap round
   for (int r = 3; r-- > 0;) {
     if (v.extent[r] != expected[r])
       return fail(errc::bad_extent, name, "the shape that the other arguments have:", static_cast<double>(v.extent[r]),
@@ -98,7 +98,7 @@ constexpr status batch(const char* name, const erased_view<Mutable, 3, S>& v, co
     const std::int64_t needed = expected[r] > 1 && !empty ? least : 0;
     if (v.stride[r] < needed)
       return fail(errc::bad_stride, name, "at least", static_cast<double>(v.stride[r]), static_cast<double>(needed));
-    if (Mutable && !empty) least += (expected[r] - 1) * v.stride[r];
+    if (Mutable && !empty && r > 0) least += (expected[r] - 1) * v.stride[r];
   }
   return v.data == nullptr && !empty ? fail(errc::null_data, name, "a pointer to its elements, but it is null")
                                            : status{};

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/row_map_reduce.hpp>
 #include <prefer/core/evaluate.hpp>
 #include <prefer/core/pair.hpp>
@@ -305,22 +306,15 @@ class row_call {
         return s;
     for (int side = 0; side < sides; ++side)
       for (int k = 0; k < Score::arrays; ++k)
-        if (const status s = look_at_rows(a, a.row[side][k], kind::template names<Score>()[side][k]); !s.ok()) return s;
+        if (const status s = check_numbers(exec, kind::template names<Score>()[side][k], a.row[side][k], a.items.mask,
+                                           a.items.n, a.elements);
+            !s.ok())
+          return s;
     return {};
   }
   static status look_at(const cuda&, const arguments&) { return {}; }
 
  private:
-  static status look_at_rows(const arguments& a, const row_source& r, const char* name) {
-    for (std::int64_t i = 0; r.data != nullptr && i < a.items.n; ++i)
-      for (std::int64_t e = 0; selects(a.items.mask, i) && e < a.elements; ++e) {
-        const double x = load_element<double>(r.data, r.type, i * r.row_stride + e * r.stride);
-        if (math::is_nan(x))
-          return require::fail(errc::not_a_number, name, "numbers, but one of its row is NaN", x, 0, i);
-      }
-    return {};
-  }
-
   Score score_;
   Loss loss_;
   const inputs& in_;

@@ -151,6 +151,30 @@ PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename 
 }
 #endif
 
+// Whether a level has an instruction for a * b + c.
+#if defined(__CUDACC__) || !defined(__x86_64__)
+template <class Level>
+inline constexpr bool has_fma = false;
+#else
+template <class Level>
+inline constexpr bool has_fma = !std::is_same_v<Level, level::base>;
+
+// x = x * y - z, rounded once. Compilers make that of a product and a difference if they optimise and are allowed to;
+// where a result would be wrong without it they are told the instruction.
+template <class T, class Number>
+PREFER_HD void fuse(Number& x, const Number& y, const Number& z) {
+#if defined(__clang__)
+#pragma clang fp contract(on)
+  x = x * y - z;
+#else
+  if constexpr (sizeof(T) == 4)
+    __asm__("vfmsub213ps %2, %1, %0" : "+v"(x) : "v"(y), "vm"(z));
+  else
+    __asm__("vfmsub213pd %2, %1, %0" : "+v"(x) : "v"(y), "vm"(z));
+#endif
+}
+#endif
+
 #if !defined(__CUDACC__)
 // As many 16-bit numbers in memory as a vector of floats has, and twice as many as a vector.
 template <class Level>
@@ -526,6 +550,16 @@ struct lane {
     detail::each<count>([&](int i) PREFER_HD_LAMBDA { r.v[i] = a.v[i] * b.v[i] + c.v[i]; });
     return r;
   }
+
+#if !defined(__CUDACC__) && defined(__x86_64__)
+  // a * b - c with one rounding, whatever a compiler makes of products and differences. Only for levels that has_fma
+  // holds for.
+  friend PREFER_HD lane fused_difference(const lane& a, const lane& b, const lane& c) requires(detail::has_fma<Level>) {
+    lane r = a;
+    detail::each<count>([&](int i) PREFER_HD_LAMBDA { detail::fuse<T>(r.v[i], b.v[i], c.v[i]); });
+    return r;
+  }
+#endif
 
   // The square root, correctly rounded at every level.
   friend PREFER_HD lane sqrt(const lane& a) {

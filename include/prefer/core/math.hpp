@@ -534,6 +534,10 @@ PREFER_HD V box_cox_difference(const V& k, const V& x, const V& y) {
 // Bitwise, so that -ffast-math cannot remove it.
 PREFER_HD bool is_nan(float x) { return (detail::bits_as<std::uint32_t>(x) & 0x7fffffffu) > 0x7f800000u; }
 PREFER_HD bool is_nan(double x) { return (detail::bits_as<std::uint64_t>(x) & ~(1ull << 63)) > 0x7ff0000000000000ull; }
+PREFER_HD bool is_finite(float x) { return (detail::bits_as<std::uint32_t>(x) & 0x7fffffffu) < 0x7f800000u; }
+PREFER_HD bool is_finite(double x) {
+  return (detail::bits_as<std::uint64_t>(x) & ~(1ull << 63)) < 0x7ff0000000000000ull;
+}
 
 // NaN for a NaN, else 0: adding it carries a NaN past a comparison. Bitwise too.
 template <class V>

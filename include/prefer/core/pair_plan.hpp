@@ -21,6 +21,33 @@ struct pair_plan {
 };
 
 inline namespace PREFER_ABI {
+namespace detail {
+
+inline std::int64_t sample_of_use(const input_view<1, space::host>& chosen, const input_view<1, space::host>& rejected,
+                                  std::int64_t entry) {
+  const input_view<1, space::host>& list = entry % 2 == 0 ? chosen : rejected;
+  return load_index(list.data, list.type, entry / 2 * list.stride[0]);
+}
+
+// The plan of indices of which those out of range take part in nothing, as on CUDA.
+inline void count_uses(const input_view<1, space::host>& chosen, const input_view<1, space::host>& rejected,
+                       std::int64_t samples, const view<std::int64_t, 1, space::host>& offsets,
+                       const view<std::int64_t, 1, space::host>& entries) {
+  const std::int64_t uses = 2 * chosen.extent[0], step = offsets.stride[0];
+  std::int64_t* const o = offsets.data;
+  const auto each_use = [&](std::int64_t i, auto f) {
+    const std::int64_t s = sample_of_use(chosen, rejected, i);
+    if (s >= 0 && s < samples) f(s);
+  };
+  for (std::int64_t s = 0; s <= samples; ++s) o[s * step] = 0;
+  for (std::int64_t i = 0; i < uses; ++i) each_use(i, [&](std::int64_t s) { ++o[s * step]; });
+  // Running totals: offsets[s] is first the end of sample s; filling from the last entry down turns it into its begin.
+  for (std::int64_t s = 1; s <= samples; ++s) o[s * step] += o[(s - 1) * step];
+  for (std::int64_t i = uses; i-- > 0;)
+    each_use(i, [&](std::int64_t s) { entries.data[--o[s * step] * entries.stride[0]] = i; });
+}
+
+}  // namespace detail
 
 // Fills `offsets` (N + 1 elements) and `entries` (2 n elements) from two index lists by counting. Errors: extents, and
 // an index outside [0, N) (bad_index, then the memory holds no plan). Cost: O(n + N), nothing is allocated.
@@ -40,24 +67,11 @@ inline status make_pair_plan(const cpu&, const input_view<1, space::host>& chose
   if (entries.extent[0] != 2 * n || (entries.data == nullptr && n > 0))
     return require::fail(errc::bad_extent, "entries", "two per pair,", static_cast<double>(entries.extent[0]),
                          static_cast<double>(2 * n));
-  const auto sample_of = [&](std::int64_t entry) {
-    const input_view<1, space::host>& list = entry % 2 == 0 ? chosen : rejected;
-    return detail::load_index(list.data, list.type, entry / 2 * list.stride[0]);
-  };
-  std::int64_t* const o = offsets.data;
-  std::int64_t* const e = entries.data;
-  const std::int64_t step = offsets.stride[0];
-  for (std::int64_t s = 0; s <= samples; ++s) o[s * step] = 0;
-  for (std::int64_t i = 0; i < 2 * n; ++i) {
-    const std::int64_t s = sample_of(i);
-    if (s < 0 || s >= samples)
+  for (std::int64_t i = 0; i < 2 * n; ++i)
+    if (const std::int64_t s = detail::sample_of_use(chosen, rejected, i); s < 0 || s >= samples)
       return require::fail(errc::bad_index, i % 2 == 0 ? "chosen" : "rejected",
                            "0 or above and below the number of samples", static_cast<double>(s), 0, i / 2);
-    ++o[s * step];
-  }
-  // Running totals: offsets[s] is first the end of sample s; filling from the last entry down turns it into its begin.
-  for (std::int64_t s = 1; s <= samples; ++s) o[s * step] += o[(s - 1) * step];
-  for (std::int64_t i = 2 * n; i-- > 0;) e[--o[sample_of(i) * step] * entries.stride[0]] = i;
+  detail::count_uses(chosen, rejected, samples, offsets, entries);
   return {};
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/row_reduce.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/logp/logit_rows.hpp>
@@ -93,8 +94,7 @@ status check_logits_matrix(const char* name, const erased_view<Mutable, 2, S>& v
   if (!v.given())
     return require::fail(Mutable ? errc::missing_output : errc::missing_input, name, "a matrix of one row per token");
   for (std::int64_t extent : shape)
-    if (extent < 0)
-      return require::fail(errc::bad_extent, "policy", "at least", static_cast<double>(extent), 0);
+    if (extent < 0) return require::fail(errc::bad_extent, "policy", "at least", static_cast<double>(extent), 0);
   return require::matrix(name, v, shape[0], shape[1]);
 }
 
@@ -111,19 +111,6 @@ status check_mixture(const logp_mixture_inputs<S>& in, const logp_mixture_output
   if (!lies_over(out.logp, in.reference)) all.read(require::footprint_of("reference", in.reference));
   all.write(require::footprint_of("logp", out.logp));
   return all.check();
-}
-
-// NaN, where the caller asks that it is looked for.
-inline status check_mixture_content(const cpu& exec, const row_source& x, const char* name, std::int64_t rows,
-                                    std::int64_t columns) {
-  for (std::int64_t i = 0; exec.content == content::all && i < rows; ++i)
-    for (std::int64_t v = 0; v < columns; ++v)
-      if (math::is_nan(load_element<double>(x.data, x.type, i * x.row_stride + v * x.stride)))
-        return require::fail(errc::not_a_number, name, "numbers, but this row has a NaN", 0, 0, i);
-  return {};
-}
-inline status check_mixture_content(const cuda&, const row_source&, const char*, std::int64_t, std::int64_t) {
-  return {};
 }
 
 }  // namespace detail
@@ -159,8 +146,8 @@ status mix_logp(const Exec& exec, const logp_mixture& options,
   a.x = {in.policy.data, in.policy.stride[0], in.policy.stride[1], in.policy.type};
   a.y = {in.reference.data, in.reference.stride[0], in.reference.stride[1], in.reference.type};
   a.gradient = {out.logp.data, out.logp.stride[0], out.logp.stride[1], out.logp.type};
-  if (const status s = first_error(detail::check_mixture_content(exec, a.x, "policy", a.rows, a.columns),
-                                   detail::check_mixture_content(exec, a.y, "reference", a.rows, a.columns));
+  if (const status s = first_error(detail::check_numbers(exec, "policy", a.x, {}, a.rows, a.columns),
+                                   detail::check_numbers(exec, "reference", a.y, {}, a.rows, a.columns));
       !s.ok())
     return s;
   return row_reduce<Compute>(exec, detail::mixture_body<Compute>{options.weight}, a);

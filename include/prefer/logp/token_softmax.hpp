@@ -17,9 +17,10 @@ namespace prefer {
 //   loss = -(1 - label_smoothing) log p_y - label_smoothing mean_v log p_v + z_loss (log sum_v e^z_v)^2
 //
 // A logit of -inf is a token that cannot be chosen: it has probability 0 whatever the options (a soft cap would give it
-// mass), takes no part in the mean and has gradient 0. Rows with target ignore_index are never read: their outputs and
-// gradients are 0 (argmax: -1). label_smoothing and z_loss change `loss` only. Errors: temperature and logit_scale must
-// be above 0, the others 0 or above, label_smoothing at most 1.
+// mass), takes no part in the mean and has gradient 0. So is one whose z is further below the largest than a number of
+// Compute can say in powers of two (2.3e38 in float): masks of the lowest number. Rows with target ignore_index are
+// never read: their outputs and gradients are 0 (argmax: -1). label_smoothing and z_loss change `loss` only. Errors:
+// temperature and logit_scale must be above 0, the others 0 or above, label_smoothing at most 1.
 struct token_softmax {
   scalar temperature = 1.0;
   scalar logit_scale = 1.0;
@@ -71,6 +72,7 @@ struct token_row {
 template <class T, bool Capped, bool Full>
 struct token_body {
   static constexpr int sums = Full ? 4 : 1;  // of e^d, d e^d, d, 1, where d = z - maximum
+  static constexpr T most_below = static_cast<T>(sizeof(T) == 4 ? -0x1.fffffep127 : -0x1.fffffffffffffp1023);
   using state = row_state<sums>;
 
   token_softmax options;
@@ -135,7 +137,9 @@ struct token_body {
     if constexpr (Full) {
       const V d = by * V(math::detail::format_of<V>::ln2);
       sum[1] = math::share(factor, sum[1] + d * sum[0]);
-      sum[2] += d * sum[3];
+      const auto within = by >= V(most_below);  // else what moves is -inf to numbers of T, and no choice
+      sum[2] = math::select(within, sum[2] + d * sum[3], V(0));
+      sum[3] = math::select(within, sum[3], V(0));
     }
     sum[0] = factor * sum[0];
   }
@@ -295,7 +299,7 @@ struct token_body {
     const V e = math::exp2_decay(y);
     V slope;
     if constexpr (Full) {
-      const auto present = x > -math::detail::infinity<V>();
+      const auto present = y > -math::detail::infinity<V>();  // as in `terms`
       const V d = (y - V(c.offset)) * V(math::detail::format_of<V>::ln2);
       slope = math::share(e, V(c.linear) + V(c.entropic) * (d - V(c.log_sum)));
       slope = slope + math::select(present, V(c.uniform), V(c.nothing));

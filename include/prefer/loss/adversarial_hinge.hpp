@@ -13,6 +13,8 @@ namespace prefer {
 //   value = label max(0, margin - score) + (1 - label) max(0, margin + score)
 //   d value / d score = (1 - label) [score > -margin] - label [score < margin]     (at a corner: 0 of its side)
 //
+// A score may be infinite; a NaN makes the value NaN.
+//
 // The mean over as many references as generated ones is the published 1/2 (mean + mean); otherwise give weights.
 // Patches are a second call, of weight 0.3, on the same totals (.accumulate). A reward moves when its discriminator
 // does: advantages are to be found anew after every update, and a perfect discriminator leaves no differences to learn
@@ -28,10 +30,11 @@ struct adversarial_hinge {
   PREFER_HD scored_term<V> operator()(const scored<V>& x) const {
     const V m = margin.as<V>(), generated = V(1) - x.label;
     const V below = m - x.score, above = m + x.score;
-    const auto real = below > V(0), fake = above > V(0);
+    const auto real_done = below <= V(0), fake_done = above <= V(0);  // NaN are not
     scored_term<V> t;
-    t.value = math::select(real, x.label * below, V(0)) + math::select(fake, generated * above, V(0));
-    t.d_score = math::select(fake, generated, V(0)) - math::select(real, x.label, V(0));
+    t.value = math::select(real_done, V(0), math::share(x.label, below)) +
+              math::select(fake_done, V(0), math::share(generated, above));
+    t.d_score = math::select(fake_done, V(0), generated) - math::select(real_done, V(0), x.label);
     return t;
   }
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/advantage/group_advantage.hpp>
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/core/call_checks.hpp>

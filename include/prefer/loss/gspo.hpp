@@ -63,7 +63,8 @@ struct gspo_token {
 
   template <class V>
   PREFER_HD action_term<V> operator()(const action<V>& a) const {
-    const V ratio = a.column[0] * (V(1) + (a.policy - math::detach(a.policy)));  // the second factor is 1
+    const V none = a.policy - math::detach(a.policy);  // 0, or NaN where the policy is infinite, with its derivative
+    const V ratio = a.column[0] * (V(1) + math::select(none == V(0), none, V(0)));
     return detail::clipped_surrogate(a.advantage, ratio, clip_low.as<V>(), clip_high.as<V>(),
                                      V(detail::unbounded_ratio));
   }

@@ -245,11 +245,11 @@ struct gmpo_bound {
 
 // Two rules at once: their weights multiplied. A geometric mask and truncated ratios, say:
 //
-//   both{masked_importance{0.999, 1.001, importance_level::geometric, true}, truncated_importance{}}
+//   importance_product{masked_importance{0.999, 1.001, importance_level::geometric, true}, truncated_importance{}}
 //
 // At most one of them may have a `learn`.
 template <class First, class Second>
-struct both {
+struct importance_product {
   First first;
   Second second;
 
@@ -282,7 +282,7 @@ struct both {
   }
 };
 template <class First, class Second>
-both(First, Second) -> both<First, Second>;
+importance_product(First, Second) -> importance_product<First, Second>;
 
 }  // namespace PREFER_ABI
 }  // namespace prefer

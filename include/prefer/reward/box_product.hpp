@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/scalar.hpp>
 #include <prefer/reward/detail/columns.hpp>
@@ -19,11 +20,12 @@ namespace prefer {
 // A sample has to be good at everything: the worst at anything keeps no more than the margin of it. No gradient: an
 // advantage follows (group_advantages). Weights only scale the product, and vanish where an advantage is divided by a
 // deviation. The released code takes the minimum over the whole batch: leave the groups out for that. A NaN makes its
-// own sample NaN and is left out of the minimum (in the released code it spoils the batch).
+// own sample NaN and is left out of the minimum (in the released code it spoils the batch). Equal infinities are 0
+// apart.
 // What a sample adds to the hypervolume of its group is another reward: hypervolume_contributions.
-// Errors: margin not negative; 1 to 64 rewards, shapes, element types, memory that overlaps, offsets. O(n K); one
-// launch, no workspace. Source: HVO (arXiv 2510.19325), released code; its margin was not read: the default is proposed
-// here, for rewards in [0, 1].
+// Errors: margin not negative; 1 to 64 rewards, shapes, element types, memory that overlaps, offsets, with content::all
+// NaN. O(n K); one launch, no workspace. Source: HVO (arXiv 2510.19325), released code; its margin was not read: the
+// default is proposed here, for rewards in [0, 1].
 struct box_product {
   scalar margin = 0.1;
 
@@ -66,8 +68,10 @@ struct box_product_work {
       const std::int64_t s = g.first + i;
       const bool selected = selects(mask, s);
       double product = 1;
-      for (int k = 0; selected && k < count; ++k)
-        product *= read_item<double>(weight, k) * ((at(s, k) - least[k]) + rule.margin.as<double>());
+      for (int k = 0; selected && k < count; ++k) {
+        const double x = at(s, k), above = x == least[k] ? 0 : x - least[k];
+        product *= read_item<double>(weight, k) * (above + rule.margin.as<double>());
+      }
       write_item(reward, s, selected, product, false);
     });
   }
@@ -107,7 +111,12 @@ status box_products(const Exec& exec, const box_product& rule,
   detail::group_table groups;
   detail::box_product_work work;
   if (const status s = detail::make_box_product(rule, in, out, groups, work); !s.ok()) return s;
-  if (const status s = detail::check_groups(exec, groups); !s.ok()) return s;
+  if (const status s =
+          first_error(detail::check_groups(exec, groups),
+                      detail::check_numbers(exec, "rewards", work.rewards, work.mask, groups.samples, work.count),
+                      detail::check_numbers(exec, "weight", work.weight, {}, work.count));
+      !s.ok())
+    return s;
   return for_groups(exec, groups, work);
 }
 

@@ -82,7 +82,7 @@ status count_bonuses(const Exec& exec, const count_bonus& rule,
   call.read("count", in.count, "one number of visits per item");
   call.optional("external", in.external, 0);
   if (const status s = call.write(out.reward); !s.ok()) return s;
-  return map_reward(exec, rule, call.arguments);
+  return call.run(exec, rule);
 }
 
 }  // namespace PREFER_ABI

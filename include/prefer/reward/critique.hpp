@@ -88,7 +88,7 @@ status critique_rewards(const Exec& exec, const critique_reward& rule,
     call.optional("after", in.after, 0);
   call.optional("parsed", in.parsed, 1);
   if (const status s = call.write(out.reward); !s.ok()) return s;
-  return map_reward(exec, rule, call.arguments);
+  return call.run(exec, rule);
 }
 
 }  // namespace PREFER_ABI

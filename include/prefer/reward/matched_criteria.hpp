@@ -25,8 +25,9 @@ namespace prefer {
 // 1500): the three may be pointers. As published, precision is the mean over pairs, so that boxes too many cost
 // nothing; `count_unmatched` divides by max(n, m) (proposed here). A pair whose quality is NaN makes both NaN. Errors:
 // low <= high, finite; shapes, element types, memory that overlaps, numbers of rows and columns and partners out of
-// range (on the CPU; on CUDA the problem is NaN and reported). O(B n); one launch, no workspace. Source: Vision-R1
-// (arXiv 2503.18013), released code, where a problem without references but with predictions was not read.
+// range (on the CPU; on CUDA the problem is NaN and reported), with content::all the NaN of a pair. O(B n); one launch,
+// no workspace. Source: Vision-R1 (arXiv 2503.18013), released code, where a problem without references but with
+// predictions was not read.
 struct matched_criteria {
   scalar low = 0.5;
   scalar high = 0.75;
@@ -70,12 +71,13 @@ struct matched_work {
   PREFER_HD std::int64_t partner(std::int64_t b, std::int64_t i) const {
     return load_index(column_of.data, column_of.type, b * column_of.row_stride + i * column_of.stride);
   }
-  PREFER_HD bool valid(std::int64_t b) const {
-    if (!sizes.valid(b)) return false;
+  // The first row of a problem whose partner is none of its columns; -1 if there is none.
+  PREFER_HD std::int64_t stray_row(std::int64_t b) const {
     for (std::int64_t i = 0; i < sizes.rows_of(b); ++i)
-      if (const std::int64_t j = partner(b, i); j < -1 || j >= sizes.columns_of(b)) return false;
-    return true;
+      if (const std::int64_t j = partner(b, i); j < -1 || j >= sizes.columns_of(b)) return i;
+    return -1;
   }
+  PREFER_HD bool valid(std::int64_t b) const { return sizes.valid(b) && stray_row(b) < 0; }
   PREFER_HD double held(double x) const { return x < rule.low.as<double>() ? 0 : x > rule.high.as<double>() ? 1 : x; }
   PREFER_HD void write(std::int64_t b, double p, double r) const {
     write_item(precision, b, true, p, false), write_item(recall, b, true, r, false);
@@ -140,9 +142,13 @@ status make_matched(const matched_criteria& rule, const matched_inputs<S>& in, c
 inline status check_partners(const cpu& exec, const matched_work& w) {
   if (const status s = check_sizes(exec, w.sizes); !s.ok()) return s;
   for (std::int64_t b = 0; exec.content != content::none && b < w.sizes.batch; ++b)
-    if (!w.valid(b))
-      return require::fail(errc::not_a_number, "column_of", "-1 or a column of its problem, but in this problem not", 0,
-                           0, b);
+    if (const std::int64_t i = w.stray_row(b); i >= 0)
+      return require::fail(errc::bad_index, "column_of", "-1 or a column of its problem, in all rows of this problem",
+                           static_cast<double>(w.partner(b, i)), 0, b);
+  for (std::int64_t b = 0; exec.content == content::all && b < w.sizes.batch; ++b)
+    for (std::int64_t i = 0; i < w.sizes.rows_of(b); ++i)
+      if (const std::int64_t j = w.partner(b, i); j >= 0 && math::is_nan(w.quality.at(b, i, j)))
+        return require::fail(errc::not_a_number, "quality", "numbers where there is a pair, but one is NaN", 0, 0, b);
   return {};
 }
 inline status check_partners(const cuda&, const matched_work&) { return {}; }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>
@@ -120,6 +121,7 @@ status set_rewards(const Exec& exec, const set_overlap& rule, const std::type_id
   std::int64_t n = 0;
   detail::overlap_work work;
   if (const status s = detail::make_overlap(rule, in, out, n, work); !s.ok()) return s;
+  if (const status s = detail::check_numbers(exec, "judge", work.judge, {}, n); !s.ok()) return s;
   return for_groups(exec, detail::pieces_of(n), work);
 }
 

@@ -65,7 +65,7 @@ status tolerance_rewards(const Exec& exec, const tolerance_reward& rule,
   call.read("answer", in.answer, "one per item"), call.read("target", in.target, "one per item");
   call.optional("format", in.format, 0);
   if (const status s = call.write(out.reward); !s.ok()) return s;
-  return map_reward(exec, rule, call.arguments);
+  return call.run(exec, rule);
 }
 
 }  // namespace PREFER_ABI

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>
@@ -126,7 +127,7 @@ status trust_weights(const Exec& exec, const trust_weight& rule,
   detail::reward_call<trust_weight, Exec::memory> call;
   call.read("uncertainty", in.uncertainty, "one number per item");
   if (const status s = call.write(out.weight, "weight"); !s.ok()) return s;
-  return map_reward(exec, rule, call.arguments);
+  return call.run(exec, rule);
 }
 
 // uncertainty_i = |W f_i|, the length of the features once whitened. With V = lambda I + sum f f^T over the examples
@@ -144,6 +145,10 @@ status feature_uncertainty(const Exec& exec, const std::type_identity_t<uncertai
   std::int64_t n = 0;
   detail::uncertainty_work work;
   if (const status s = detail::make_uncertainty(in, out, n, work); !s.ok()) return s;
+  if (const status s = first_error(detail::check_numbers(exec, "features", work.features, {}, n, work.width),
+                                   detail::check_numbers(exec, "whitening", work.whitening, {}, work.rows, work.width));
+      !s.ok())
+    return s;
   return for_groups(exec, detail::pieces_of(n), work);
 }
 

@@ -82,7 +82,7 @@ status make_crowding_call(const crowding& options, const crowding_inputs<S>& in,
     return s;
   require::footprints<6, 1> all;
   read_samples(in.samples, all);
-  read_optional(all, "rank", in.rank), write_optional(all, "distance", out.distance);
+  all.read("rank", in.rank), all.write("distance", out.distance);
   return all.check();
 }
 

@@ -109,8 +109,8 @@ status make_knee_call(const knee_point& options, const knee_point_inputs<S>& in,
     return s;
   require::footprints<6, 2> all;
   read_samples(in.samples, all);
-  read_optional(all, "rank", in.rank);
-  write_optional(all, "index", out.index), write_optional(all, "distance", out.distance);
+  all.read("rank", in.rank);
+  all.write("index", out.index), all.write("distance", out.distance);
   return all.check();
 }
 

@@ -69,7 +69,7 @@ template <space S>
 status check_rank_overlap(const objective_samples<S>& in, const non_dominated_ranks_outputs<S>& out) {
   require::footprints<5, 2> all;
   read_samples(in, all);
-  write_optional(all, "rank", out.rank), write_optional(all, "fronts", out.fronts);
+  all.write("rank", out.rank), all.write("fronts", out.fronts);
   return all.check();
 }
 

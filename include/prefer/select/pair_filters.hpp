@@ -256,14 +256,14 @@ status make_vote(const vote_inputs<S>& in, const vote_outputs<S>& out, std::int6
   call_checks<2, 4> call;
   call.first = first_error(check_optional("votes", in.votes, n, judges, holds::flags),
                            check_optional("mask", in.mask, n, judges, holds::flags));
-  if (call.first.ok()) read_optional(call.all, "votes", in.votes), read_optional(call.all, "mask", in.mask);
+  if (call.first.ok()) call.all.read("votes", in.votes), call.all.read("mask", in.mask);
   constexpr const char* per_pair = "the number of pairs,";
   call.write("label", out.label, n, per_pair, holds::numbers);
   call.write("majority", out.majority, n, per_pair, holds::flags);
   call.write("decided", out.decided, n, per_pair, holds::flags);
   call.write("share", out.share, n, per_pair, holds::numbers);
-  w = {place_of(in.votes),    place_of(in.mask),    judges, sink_of(out.label),
-       sink_of(out.majority), sink_of(out.decided), sink_of(out.share)};
+  w = {place_of(in.votes),   place_of(in.mask), judges, sink_of(out.label), sink_of(out.majority),
+       sink_of(out.decided), sink_of(out.share)};
   return call.check();
 }
 

@@ -86,10 +86,10 @@ struct crowded {
 template <space S>
 status check_truncation_overlap(const pareto_truncation_inputs<S>& in, const pareto_truncation_outputs<S>& out) {
   require::footprints<3, 3> all;
-  read_optional(all, "rank", in.rank), read_optional(all, "distance", in.distance);
-  read_optional(all, "offsets", in.offsets);
-  write_optional(all, "mask", out.mask), write_optional(all, "count", out.count);
-  write_optional(all, "indices", out.indices);
+  all.read("rank", in.rank), all.read("distance", in.distance);
+  all.read("offsets", in.offsets);
+  all.write("mask", out.mask), all.write("count", out.count);
+  all.write("indices", out.indices);
   return all.check();
 }
 

@@ -159,8 +159,8 @@ status make_pick_call(const scalarization& options, const scalarized_pick_inputs
   call.index = sink_of(out.index), call.value = sink_of(out.value);
   require::footprints<7, 2> all;
   read_samples(in.samples, all);
-  read_optional(all, "weights", in.weights), read_optional(all, "reference", in.reference);
-  write_optional(all, "index", out.index), write_optional(all, "value", out.value);
+  all.read("weights", in.weights), all.read("reference", in.reference);
+  all.write("index", out.index), all.write("value", out.value);
   return all.check();
 }
 

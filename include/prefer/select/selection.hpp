@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/item.hpp>
 #include <prefer/core/arena.hpp>
@@ -82,15 +83,6 @@ inline status check_groups(const cpu& exec, const group_table& t) {
   return {};
 }
 inline status check_groups(const cuda&, const group_table&) { return {}; }
-
-// With content::all: no NaN among the samples that the mask keeps.
-inline status check_numbers(const cpu& exec, const char* name, const source& s, const source& mask, std::int64_t n) {
-  for (std::int64_t i = 0; exec.content == content::all && s.data != nullptr && i < n; ++i)
-    if (selects(mask, i) && math::is_nan(read_item<double>(s, i)))
-      return require::fail(errc::not_a_number, name, "a number, but it is NaN", 0, 0, i);
-  return {};
-}
-inline status check_numbers(const cuda&, const char*, const source&, const source&, std::int64_t) { return {}; }
 
 // The outputs of a selection as both backends see them.
 struct selection_sinks {

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/core/math.hpp>
+#include <prefer/shape/detail/row_length.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -22,21 +24,6 @@ template <space S>
 struct input_gradient_gradients {
   output_view<2, S> gradient = {};
 };
-
-inline namespace PREFER_ABI {
-namespace detail {
-
-// |g|, and 1 / |g|; both 0 for g = 0.
-struct length_of_row {
-  double norm, inverse;
-  PREFER_HD length_of_row(double squares, double epsilon) {
-    norm = math::sqrt(squares + epsilon);
-    inverse = squares == 0 ? 0 : 1 / norm;
-  }
-};
-
-}  // namespace detail
-}  // namespace PREFER_ABI
 
 // The norm of a row as a score of evaluate_rows: sqrt(|g|^2 + epsilon), with the derivative g / sqrt(|g|^2 + epsilon).
 //
@@ -249,8 +236,8 @@ status check_penalty_differences(const penalty_difference_inputs<S>& in, const p
 //
 // Arithmetic in Compute (float or double), norms in double. Each row is read once, each output written once; on
 // CUDA one launch (one more counts a mask without a normaliser), with workspace of penalty_differences_workspace(n)
-// bytes or memory in stream order. Errors: parameters (step above 0), shapes, types, overlap; then nothing has been
-// written. Proposed here.
+// bytes or memory in stream order. Errors: parameters (step above 0), shapes, types, overlap, with content::all NaN;
+// then nothing has been written. Proposed here.
 template <class Compute, class Exec>
 status penalty_differences(const Exec& exec, const gradient_norm& norm, const gradient_penalty& penalty,
                            const scalar& step, const std::type_identity_t<penalty_difference_inputs<Exec::memory>>& in,
@@ -270,6 +257,12 @@ status penalty_differences(const Exec& exec, const gradient_norm& norm, const gr
   a.computed = 2;
   a.row[0][0] = detail::place_of(in.gradient), a.row[0][1] = detail::place_of(in.x);
   a.gradient[0][0] = detail::place_of(out.plus), a.gradient[0][1] = detail::place_of(out.minus);
+  if (const status s =
+          first_error(detail::check_numbers(exec, "gradient", a.row[0][0], a.items.mask, a.items.n, a.elements),
+                      detail::check_numbers(exec, "x", a.row[0][1], a.items.mask, a.items.n, a.elements),
+                      detail::check_numbers(exec, "weight", a.items.in[2], a.items.mask, a.items.n));
+      !s.ok())
+    return s;
   return row_map_reduce<Compute>(exec, detail::difference_points{norm.epsilon, step},
                                  detail::difference_body{penalty, step}, a);
 }

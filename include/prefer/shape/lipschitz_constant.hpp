@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/for_groups.hpp>
-#include <prefer/backend/cpu/pair_fold.hpp>
+#include <prefer/backend/cpu/nearest.hpp>
 #include <prefer/core/call_checks.hpp>
 #include <prefer/core/scalar.hpp>
 #include <prefer/core/sortable.hpp>
@@ -23,6 +23,13 @@ struct lipschitz_constant {
   scalar tolerance = 0.0;
 
   constexpr status check() const { return require::not_negative(tolerance, "tolerance"); }
+};
+
+// The pairs of find_neighbor_lipschitz_constant: row i names samples near sample i.
+template <space S>
+struct neighbor_samples {
+  value_samples<S> samples = {};
+  input_view<2, S> neighbor = {};  // [N, k]: int32 or int64; below 0 for none
 };
 
 // Any of them may be left out, not all.
@@ -120,17 +127,24 @@ struct constant_call {
   slope_fold<T> fold;
   constant_work<T, Metric> work;
   pair_fold_arguments pairs;
+  listed_points list;  // if given, the pairs are these
 
   using value_type = T;
 
   constant_call(const lipschitz_constant& options, const Metric& metric, const sample_values& in,
-                const slope_sinks& out) {
+                const listed_points& neighbors, const slope_sinks& out)
+      : list(neighbors) {
     fold = {options.tolerance, {}, out.local, out.partner};
     pairs.point = in.point, pairs.other = in.value, pairs.mask = in.mask;
     pairs.points = pairs.queries = in.samples, pairs.width = in.width;
     const bool every = out.local.data != nullptr || out.partner.data != nullptr;
-    pairs.among = every ? pairs_among::others : pairs_among::later;
-    work = {metric, options.tolerance, {}, in.point, in.value, in.width, every, out};
+    const bool listed = list.index.data != nullptr;
+    pairs.among = every || listed ? pairs_among::others : pairs_among::later;
+    work = {metric, options.tolerance, {}, in.point, in.value, in.width, every && !listed, out};
+  }
+  template <class Exec>
+  std::size_t inner_bytes(const Exec& exec) const {
+    return list.index.data != nullptr ? 0 : pair_fold_workspace<T>(exec, pairs);
   }
   template <class Memory>
   void carve(Memory& memory) {
@@ -139,37 +153,55 @@ struct constant_call {
   }
   template <class Exec>
   status run(const Exec& exec) const {
-    if (const status s = pair_fold<T>(exec, work.metric, fold, pairs); !s.ok()) return s;
+    const status s = list.index.data != nullptr ? listed_fold<T>(exec, work.metric, fold, list, pairs)
+                                                : pair_fold<T>(exec, work.metric, fold, pairs);
+    if (!s.ok()) return s;
     group_table all;
     all.samples = all.size = pairs.points, all.groups = 1;
     return for_groups(exec, all, work);
   }
 };
 
+inline status check_listed(const cpu& exec, const listed_points& list, std::int64_t samples) {
+  if (exec.content == content::none || list.index.data == nullptr) return {};
+  for (std::int64_t i = 0; i < samples; ++i)
+    for (std::int64_t e = 0; e < list.k; ++e)
+      if (list.at(i, e) >= samples)
+        return require::fail(errc::bad_index, "neighbor", "below the number of samples",
+                             static_cast<double>(list.at(i, e)), static_cast<double>(samples), i);
+  return {};
+}
+
 template <class Exec, class Metric>
 status run_lipschitz_constant(const Exec&, const lipschitz_constant&, const Metric&, const sample_values&,
-                              const slope_sinks&) {
+                              const listed_points&, const slope_sinks&) {
   static_assert(sizeof(Exec) == 0,
                 "prefer: a call on prefer::cuda needs the algorithm's .cuh header, in a file compiled by nvcc");
   return {};
 }
 template <class Metric>
 status run_lipschitz_constant(const cpu& exec, const lipschitz_constant& options, const Metric& metric,
-                              const sample_values& in, const slope_sinks& out) {
-  if (const status s = check_finite_samples(exec, in); !s.ok()) return s;
+                              const sample_values& in, const listed_points& list, const slope_sinks& out) {
+  if (const status s = first_error(check_finite_samples(exec, in), check_listed(exec, list, in.samples)); !s.ok())
+    return s;
   return in.with_type([&](auto zero) {
-    constant_call<decltype(zero), Metric> call(options, metric, in, out);
+    constant_call<decltype(zero), Metric> call(options, metric, in, list, out);
     return run_in_memory(exec, call);
   });
 }
 
 template <space S>
-status make_slope_sinks(const sample_values& in, const value_samples<S>& samples,
-                        const lipschitz_constant_outputs<S>& out, slope_sinks& sinks) {
+status make_slope_sinks(const sample_values& in, const value_samples<S>& samples, const input_view<2, S>& neighbor,
+                        const lipschitz_constant_outputs<S>& out, listed_points& list, slope_sinks& sinks) {
   using require::holds;
   if (const status s = some_output(out.constant, out.pair, out.conflicts, out.local, out.partner); !s.ok()) return s;
-  call_checks<3, 5> call;
+  if (neighbor.extent[1] < 0)
+    return require::fail(errc::bad_extent, "neighbor", "neighbours per sample, at least",
+                         static_cast<double>(neighbor.extent[1]), 0);
+  call_checks<4, 5> call;
   read_samples(samples, call);
+  call.read("neighbor", neighbor, in.samples, neighbor.extent[1], holds::indices);
+  list = {place_of(neighbor), neighbor.extent[1]};
   call.write("constant", out.constant, 1, "one number,", holds::totals);
   call.write("pair", out.pair, 2, "two samples,", holds::indices);
   call.write("conflicts", out.conflicts, 1, "one number,", holds::indices);
@@ -180,21 +212,41 @@ status make_slope_sinks(const sample_values& in, const value_samples<S>& samples
   return call.check();
 }
 
+// All about one call but its arithmetic.
+template <class Exec>
+struct slope_call {
+  sample_values v;
+  listed_points list;
+  slope_sinks sinks;
+
+  status prepare(const value_samples<Exec::memory>& in, const input_view<2, Exec::memory>& neighbor,
+                 const lipschitz_constant_outputs<Exec::memory>& out) {
+    const status s = make_sample_values(in, v);
+    return s.ok() ? make_slope_sinks(v, in, neighbor, out, list, sinks) : s;
+  }
+  template <class Metric>
+  std::size_t bytes(const Exec& exec, const lipschitz_constant& options, const Metric& metric) const {
+    return v.with_type([&](auto zero) {
+      constant_call<decltype(zero), Metric> call(options, metric, v, list, sinks);
+      return call_bytes(exec, call);
+    });
+  }
+  template <class Metric>
+  status run(const Exec& exec, const lipschitz_constant& options, const Metric& metric) const {
+    return run_lipschitz_constant(exec, options, metric, v, list, sinks);
+  }
+};
+
 }  // namespace detail
 
-// Bytes of workspace: 24 per sample, on the CPU the points once more in the type of the arithmetic, on CUDA a byte per
-// sample. 0 for views that do not fit together.
+// Bytes of workspace: 20 or 24 per sample, on the CPU the points once more in the type of the arithmetic, on CUDA a
+// byte per sample. 0 for views that do not fit together.
 template <class Exec, class Metric>
 std::size_t lipschitz_constant_workspace(const Exec& exec, const lipschitz_constant& options, const Metric& metric,
                                          const std::type_identity_t<value_samples<Exec::memory>>& in,
                                          const std::type_identity_t<lipschitz_constant_outputs<Exec::memory>>& out) {
-  detail::sample_values v;
-  detail::slope_sinks sinks;
-  if (!detail::make_sample_values(in, v).ok() || !detail::make_slope_sinks(v, in, out, sinks).ok()) return 0;
-  return v.with_type([&](auto zero) {
-    detail::constant_call<decltype(zero), Metric> call(options, metric, v, sinks);
-    return call_bytes(exec, call);
-  });
+  detail::slope_call<Exec> call;
+  return call.prepare(in, {}, out).ok() ? call.bytes(exec, options, metric) : 0;
 }
 
 // The steepest slope between two of N samples,
@@ -227,11 +279,43 @@ template <class Exec, class Metric>
 status find_lipschitz_constant(const Exec& exec, const lipschitz_constant& options, const Metric& metric,
                                const std::type_identity_t<value_samples<Exec::memory>>& in,
                                const std::type_identity_t<lipschitz_constant_outputs<Exec::memory>>& out) {
-  detail::sample_values v;
-  detail::slope_sinks sinks;
-  if (const status s = first_error(options.check(), detail::make_sample_values(in, v)); !s.ok()) return s;
-  if (const status s = detail::make_slope_sinks(v, in, out, sinks); !s.ok()) return s;
-  return run_lipschitz_constant(exec, options, metric, v, sinks);
+  detail::slope_call<Exec> call;
+  if (const status s = first_error(options.check(), call.prepare(in, {}, out)); !s.ok()) return s;
+  return call.run(exec, options, metric);
+}
+
+// Bytes of workspace of find_neighbor_lipschitz_constant: 20 or 24 per sample.
+template <class Exec, class Metric>
+std::size_t neighbor_lipschitz_constant_workspace(
+    const Exec& exec, const lipschitz_constant& options, const Metric& metric,
+    const std::type_identity_t<neighbor_samples<Exec::memory>>& in,
+    const std::type_identity_t<lipschitz_constant_outputs<Exec::memory>>& out) {
+  detail::slope_call<Exec> call;
+  return call.prepare(in.samples, in.neighbor, out).ok() ? call.bytes(exec, options, metric) : 0;
+}
+
+// The same from each sample to its neighbours alone: N k D differences instead of N^2 D / 2, for N that is too large
+// for all pairs. The lists are the caller's: those of find_nearest_neighbors (shape/nearest_neighbors.hpp, exact), or
+// of any index, exact or not.
+//
+//   local_i  = max over listed j of (|v_i - v_j| - tolerance)+ / d(x_i, x_j),    constant = max over i of local_i
+//
+// `constant` is a lower bound of find_lipschitz_constant's, which it reaches if the steepest pair is listed from
+// either side; the steepest pairs of a rough function are mostly near ones. `pair` is {sample, its neighbour}: of equal
+// slopes the lowest sample, then the lowest neighbour. `conflicts` counts entries of lists, so a pair that is listed
+// from both sides counts twice. Entries below 0, the sample itself, and neighbours that are left out or not finite play
+// no part; order and repetition within a list make no difference to slopes.
+//
+// Two launches on CUDA. Errors: as above, and (on the CPU, unless content is none) a neighbour
+// that is no sample; on CUDA it is reported and skipped.
+template <class Exec, class Metric>
+status find_neighbor_lipschitz_constant(const Exec& exec, const lipschitz_constant& options, const Metric& metric,
+                                        const std::type_identity_t<neighbor_samples<Exec::memory>>& in,
+                                        const std::type_identity_t<lipschitz_constant_outputs<Exec::memory>>& out) {
+  if (!in.neighbor.given()) return require::fail(errc::missing_input, "neighbor", "a list of samples per sample");
+  detail::slope_call<Exec> call;
+  if (const status s = first_error(options.check(), call.prepare(in.samples, in.neighbor, out)); !s.ok()) return s;
+  return call.run(exec, options, metric);
 }
 
 }  // namespace PREFER_ABI

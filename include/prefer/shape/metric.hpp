@@ -16,7 +16,11 @@
 //     template <class V> PREFER_HD V step(const V& sum, const V& difference, std::int64_t d) const;
 //     template <class V> PREFER_HD V finish(const V& sum) const;
 //     static constexpr double least, most;  // optional: sums in float outside of these are taken in double
+//     // Optional, for gradients by points: that of the distance (above 0) by the difference of coordinate d.
+//     PREFER_HD double derivative(double difference, double distance, std::int64_t d) const;
 //   };
+//
+// Distances beyond the range of the arithmetic are infinite: no one's neighbours, and no slope.
 //
 // A general Mahalanobis distance sqrt((x - y)' M (x - y)) with M = A' A is the metric l2 on the rows A x; of near
 // duplicates far from 0 the rows A x should be double, or be centred first.
@@ -33,6 +37,9 @@ struct l1 {
   PREFER_HD V finish(const V& sum) const {
     return sum;
   }
+  PREFER_HD double derivative(double difference, double, std::int64_t) const {
+    return difference > 0 ? 1 : difference < 0 ? -1 : 0;
+  }
 };
 
 // sqrt(sum (x - y)^2). Squares leave the range of float far before the numbers do, hence `least` and `most`; in double
@@ -48,9 +55,10 @@ struct l2 {
   PREFER_HD V finish(const V& sum) const {
     return math::sqrt(sum);
   }
+  PREFER_HD double derivative(double difference, double distance, std::int64_t) const { return difference / distance; }
 };
 
-// max |x - y|
+// max |x - y|. It has no derivative here.
 struct linf {
   template <class V>
   PREFER_HD V step(const V& sum, const V& difference, std::int64_t) const {
@@ -75,6 +83,9 @@ struct weighted_l2 {
   template <class V>
   PREFER_HD V finish(const V& sum) const {
     return math::sqrt(sum);
+  }
+  PREFER_HD double derivative(double difference, double distance, std::int64_t d) const {
+    return weight[d] * difference / distance;
   }
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cuda/for_groups.cuh>
 #include <prefer/backend/cuda/map_reduce.cuh>
 #include <prefer/shape/penalty_samples.hpp>
 
@@ -26,8 +27,10 @@ static __global__ void __launch_bounds__(cuda_threads) sample_kernel(const sampl
     for (std::int64_t column = job.first_column(pair); column < job.columns; column += 32) {
       const bool second = column % 64 >= 32;
       const double a = at(job.a, column);
-      const double x = noise ? perturbed(a, sigma, to_uniform(second ? bits.second : bits.first))
-                             : interpolated(e, a, at(job.b, column));
+      const double u = to_uniform(second ? bits.second : bits.first);
+      const double x = !noise                  ? interpolated(e, a, at(job.b, column))
+                       : job.spread != nullptr ? shifted(a, sigma * job.spread[column * job.spread_stride], u)
+                                               : perturbed(a, sigma, u);
       store_element(job.out.data, job.out.type, row * job.out.row_stride + column * job.out.stride, x, false);
       if (second) break;
     }
@@ -42,5 +45,11 @@ inline status draw_samples(const cuda& exec, const sample_job& job) {
 }
 
 }  // namespace detail
+
+// Bytes of workspace that dragan_samples needs on CUDA for D columns.
+inline std::size_t dragan_samples_workspace(const cuda&, std::int64_t columns) {
+  return columns > 0 ? detail::lent_bytes(detail::dragan_scratch(columns)) : 0;
+}
+
 }  // namespace PREFER_ABI
 }  // namespace prefer

@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
+#include <prefer/core/arena.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/normal.hpp>
+#include <prefer/shape/detail/column_moments.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -48,11 +51,23 @@ struct perturbation_inputs {
   input_view<2, S> a = {};  // [n, D]
 };
 
+// x_ic = a_ic + scale std_c u_ic with independent u uniform on (0, 1), one per element, and std the population's
+// standard deviation of the batch a: of all its elements together, as DRAGAN was published, or of every feature
+// (column) alone, which does not mix units. The published penalty is then taken between a and x: interpolate_samples.
+// Source: Kodali et al. 2017, arXiv 1705.07215, "x + 0.5 std(x) U[0, 1]" from a summary; per feature is proposed here.
+struct dragan_noise {
+  scalar scale = 0.5;
+  bool per_feature = false;
+
+  constexpr status check() const { return require::not_negative(scale, "scale"); }
+};
+
 inline namespace PREFER_ABI {
 namespace detail {
 
 inline constexpr std::uint64_t interpolation_stream = std::uint64_t{0x6c69} << 48;
 inline constexpr std::uint64_t perturbation_stream = std::uint64_t{0x6c70} << 48;
+inline constexpr std::uint64_t dragan_stream = std::uint64_t{0x6c64} << 48;
 inline constexpr int sample_tile = 256;  // columns at a time on the CPU, a multiple of 64
 
 struct sample_job {
@@ -60,6 +75,8 @@ struct sample_job {
   row_source a, b;  // without b: noise
   row_sink out;
   scalar sigma = 0;
+  const double* spread = nullptr;  // with it uniform noise, in units of these
+  std::int64_t spread_stride = 0;  // 0: one for all columns
   sample_draw draw;
 
   // Columns share 128 random bits in pairs (c, c + 32) of every 64, so that a warp's columns are neighbours.
@@ -70,17 +87,18 @@ struct sample_job {
   PREFER_HD static std::int64_t first_column(std::int64_t pair) { return pair / 32 * 64 + pair % 32; }
   // e_i
   PREFER_HD double coefficient(std::uint64_t seed, std::int64_t item) const {
-    const auto element = static_cast<std::uint64_t>(draw.first + item);
+    const auto element = static_cast<std::uint64_t>(draw.first) + static_cast<std::uint64_t>(item);
     return to_uniform(draw_pair(seed, interpolation_stream + draw.block, element).first);
   }
   // What the columns of a pair are made of.
   PREFER_HD random_pair uniforms(std::uint64_t seed, std::int64_t item, std::int64_t pair) const {
-    const auto element = static_cast<std::uint64_t>((draw.first + item) * pairs() + pair);
-    return draw_pair(seed, perturbation_stream + draw.block, element);
+    const auto sample = static_cast<std::uint64_t>(draw.first) + static_cast<std::uint64_t>(item);
+    const std::uint64_t element = sample * static_cast<std::uint64_t>(pairs()) + static_cast<std::uint64_t>(pair);
+    return draw_pair(seed, (spread == nullptr ? perturbation_stream : dragan_stream) + draw.block, element);
   }
 };
 
-// The two distributions of one element.
+// The distributions of one element.
 template <class V>
 PREFER_HD V interpolated(const V& e, const V& a, const V& b) {
   return b + e * (a - b);
@@ -88,6 +106,10 @@ PREFER_HD V interpolated(const V& e, const V& a, const V& b) {
 template <class V>
 PREFER_HD V perturbed(const V& a, const V& sigma, const V& u) {
   return a + sigma * normal_quantile(u);
+}
+template <class V>
+PREFER_HD V shifted(const V& a, const V& width, const V& u) {
+  return a + width * u;
 }
 
 inline source sample_row(const row_source& r, std::int64_t row) {
@@ -110,7 +132,7 @@ struct sample_work {
     const std::int64_t tiles = (job.columns + sample_tile - 1) / sample_tile;
     const std::uint64_t seed = job.draw.seed.get();
     const double sigma = job.sigma.as<double>();
-    alignas(64) double a[sample_tile], other[sample_tile];  // other: b, or uniform numbers
+    alignas(64) double a[sample_tile], other[sample_tile], width[sample_tile];  // other: b, or uniform numbers
     for (std::int64_t tile = t.first; tile < t.last; ++tile) {
       const std::int64_t row = tile / tiles, column = tile % tiles * sample_tile;
       const int count = static_cast<int>(smaller(sample_tile, job.columns - column));
@@ -127,12 +149,52 @@ struct sample_work {
           const auto k = sample_job::first_column(pair) - column;
           other[k] = to_uniform(bits.first), other[k + 32] = to_uniform(bits.second);
         }
-        for (int k = 0; k < count; k += V::width) perturbed(V::load(a + k), V(sigma), V::load(other + k)).store(a + k);
+        if (job.spread != nullptr) {
+          const int padded = (count + V::width - 1) / V::width * V::width;
+          for (int k = 0; k < padded; ++k)
+            width[k] = k < count ? sigma * job.spread[(column + k) * job.spread_stride] : 0;
+          for (int k = 0; k < count; k += V::width)
+            shifted(V::load(a + k), V::load(width + k), V::load(other + k)).store(a + k);
+        } else {
+          for (int k = 0; k < count; k += V::width)
+            perturbed(V::load(a + k), V(sigma), V::load(other + k)).store(a + k);
+        }
       }
       store_strided(sample_row(job.out, row), column, count, a, nullptr, false, isa_of<Level>);
     }
   }
 };
+
+// The standard deviation of all elements, from the moments of the columns.
+struct whole_deviation {
+  std::int64_t columns;
+  const moments* of_columns;
+  double* spread;
+
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range&) const {
+    team.once([&]() PREFER_HD_LAMBDA {
+      moments all;
+      for (std::int64_t c = 0; c < columns; ++c) all = merge(all, of_columns[c]);
+      *spread = all.std(deviation::population);
+    });
+  }
+};
+struct column_deviations {
+  const moments* of_columns;
+  double* spread;
+
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range& g) const {
+    team.each(g.count, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      spread[g.first + i] = of_columns[g.first + i].std(deviation::population);
+    });
+  }
+};
+
+constexpr std::size_t dragan_scratch(std::int64_t columns) {
+  return static_cast<std::size_t>(columns) * (sizeof(moments) + sizeof(double));
+}
 
 template <class Exec>
 status draw_samples(const Exec&, const sample_job&) {
@@ -179,6 +241,13 @@ sample_job make_sample_job(const sample_draw& draw, const input_view<2, S>& a, c
   return job;
 }
 
+template <class Exec>
+status run_samples(const Exec& exec, const sample_job& job) {
+  const status s = first_error(check_numbers(exec, "a", job.a, {}, job.n, job.columns),
+                               check_numbers(exec, "b", job.b, {}, job.n, job.columns));
+  return s.ok() ? draw_samples(exec, job) : s;
+}
+
 }  // namespace detail
 
 // Points between two sets of samples, see interpolation_inputs; arithmetic in double.
@@ -186,7 +255,7 @@ sample_job make_sample_job(const sample_draw& draw, const input_view<2, S>& a, c
 //   interpolate_samples(cpu{}, {.seed = step}, {.a = {policy, n, D}, .b = {expert, n, D}}, {{x, n, D}});
 //
 // b + e (a - b): equal rows give themselves exactly. Nothing is allocated; one launch on CUDA. Errors: no seed, first
-// below 0, shapes, types, overlap; then nothing has been written.
+// below 0, shapes, types, overlap, with content::all NaN; then nothing has been written.
 template <class Exec>
 status interpolate_samples(const Exec& exec, const sample_draw& draw,
                            const std::type_identity_t<interpolation_inputs<Exec::memory>>& in,
@@ -194,7 +263,7 @@ status interpolate_samples(const Exec& exec, const sample_draw& draw,
   if (const status s = first_error(draw.check(), detail::check_samples(in.a, &in.b, out.x)); !s.ok()) return s;
   detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
   job.b = detail::place_of(in.b);
-  return draw_samples(exec, job);
+  return detail::run_samples(exec, job);
 }
 
 // Samples and normal noise, see perturbation_inputs; as interpolate_samples. sigma must be finite and not negative.
@@ -208,7 +277,42 @@ status perturb_samples(const Exec& exec, const sample_draw& draw, const scalar& 
     return s;
   detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
   job.sigma = sigma;
-  return draw_samples(exec, job);
+  return detail::run_samples(exec, job);
+}
+
+// Bytes of workspace that dragan_samples needs on the CPU for D columns; on CUDA (with the .cuh) too.
+inline std::size_t dragan_samples_workspace(const cpu&, std::int64_t columns) {
+  return columns > 0 ? detail::dragan_scratch(columns) + detail::arena::alignment : 0;
+}
+
+// Samples and uniform noise in proportion to their spread, see dragan_noise; as interpolate_samples, but the batch is
+// read twice more, workspace is needed (on CUDA: or memory in stream order), and there are three launches. Parts of a
+// batch have each their own standard deviation. A NaN in the batch makes its column NaN, or all of it.
+template <class Exec>
+status dragan_samples(const Exec& exec, const sample_draw& draw, const dragan_noise& noise,
+                      const std::type_identity_t<perturbation_inputs<Exec::memory>>& in,
+                      const std::type_identity_t<penalty_sample_outputs<Exec::memory>>& out) {
+  if (const status s =
+          first_error(draw.check(), noise.check(), detail::check_samples<Exec::memory>(in.a, nullptr, out.x));
+      !s.ok())
+    return s;
+  detail::sample_job job = detail::make_sample_job(draw, in.a, out.x);
+  if (const status s = detail::check_numbers(exec, "a", job.a, {}, job.n, job.columns); !s.ok()) return s;
+  const std::int64_t columns = job.n > 0 ? job.columns : 0;
+  return with_scratch(exec, detail::dragan_scratch(columns), [&](void* memory, const Exec& rest) {
+    if (columns == 0) return status{};
+    auto* const of_columns = static_cast<moments*>(memory);
+    auto* const spread = reinterpret_cast<double*>(of_columns + columns);
+    const detail::column_moments find{job.n, columns, job.a, {}, of_columns};
+    if (const status s = find_column_moments(rest, find, 1); !s.ok()) return s;
+    const status found =
+        noise.per_feature
+            ? for_groups(rest, detail::pieces_of(columns), detail::column_deviations{of_columns, spread})
+            : for_groups(rest, detail::pieces_of(1), detail::whole_deviation{columns, of_columns, spread});
+    if (!found.ok()) return found;
+    job.sigma = noise.scale, job.spread = spread, job.spread_stride = noise.per_feature ? 1 : 0;
+    return draw_samples(rest, job);
+  });
 }
 
 }  // namespace PREFER_ABI

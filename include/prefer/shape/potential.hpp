@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/checks.hpp>
@@ -111,6 +112,19 @@ status check_shaping(const shaping_inputs<S>& in, const shaping_outputs<S>& out)
   return first.ok() ? all.check() : first;
 }
 
+// With content::all NaN, but before terminal states.
+inline status check_shaping_content(const cpu& exec, const map_reduce_arguments_of<shaping_body>& a) {
+  for (std::int64_t i = 0; exec.content == content::all && i < a.n; ++i)
+    for (const int k : {2, 4})
+      if (selects(a.mask, i) && read_item<double>(a.in[3], i) == 0 && math::is_nan(read_item<double>(a.in[k], i)))
+        return require::fail(errc::not_a_number, k == 2 ? "next_potential" : "discount", "a number, but it is NaN", 0,
+                             0, i);
+  return first_error(check_numbers(exec, "reward", a.in[0], a.mask, a.n),
+                     check_numbers(exec, "potential", a.in[1], a.mask, a.n),
+                     check_numbers(exec, "upstream", a.in[5], a.mask, a.n));
+}
+inline status check_shaping_content(const cuda&, const map_reduce_arguments_of<shaping_body>&) { return {}; }
+
 }  // namespace detail
 
 // Shapes the rewards of n transitions, see potential_shaping; what is not given is not computed.
@@ -121,7 +135,7 @@ status check_shaping(const shaping_inputs<S>& in, const shaping_outputs<S>& out)
 // Arithmetic in Compute (float or double). Transitions that are left out get 0. A NaN stays in its transition. One
 // pass; nothing is allocated on the CPU; on CUDA one launch, with shape_rewards_workspace(n) bytes of workspace or
 // memory in stream order. Errors: discount outside [0, 1] (those of `discount` are not looked at), shapes, types,
-// overlap, what is missing or not used; then nothing has been written.
+// overlap, what is missing or not used, with content::all NaN that would be read; then nothing has been written.
 template <class Compute, class Exec>
 status shape_rewards(const Exec& exec, const potential_shaping& shaping,
                      const std::type_identity_t<shaping_inputs<Exec::memory>>& in,
@@ -139,6 +153,7 @@ status shape_rewards(const Exec& exec, const potential_shaping& shaping,
   a.out[0] = detail::place_of(out.shaped), a.out[1] = detail::place_of(out.bonus);
   a.out[2] = detail::place_of(out.grad_potential), a.out[3] = detail::place_of(out.grad_next_potential);
   a.normalizer = 1.0;
+  if (const status s = detail::check_shaping_content(exec, a); !s.ok()) return s;
   return map_reduce<Compute>(exec, detail::shaping_body{shaping.discount, in.discount.given()}, a);
 }
 

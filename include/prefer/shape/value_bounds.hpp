@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/checks.hpp>
@@ -39,11 +40,11 @@ namespace detail {
 
 // 1 + q + ... + q^(steps - 1)
 inline double geometric_sum(double q, std::int64_t steps) {
-  if (steps <= 0) return 0;
+  if (steps <= 1) return steps < 1 ? 0 : 1;
   if (steps == endless) return q < 1 ? 1 / (1 - q) : q >= 1 ? std::numeric_limits<double>::infinity() : q;
   // By doubling: no difference of nearly equal numbers near q = 1.
   const double half = geometric_sum(q, steps / 2), power = std::pow(q, static_cast<double>(steps / 2));
-  const double even = steps < 2 ? 0 : half * (1 + power);
+  const double even = half * (1 + power);
   return steps % 2 == 0 ? even : 1 + q * even;
 }
 
@@ -169,8 +170,8 @@ status check_preconditioning(const preconditioning_inputs<S>& in, const precondi
 //
 // Arithmetic in Compute (float or double). Samples that are left out get 0. A NaN stays in its sample. One pass;
 // nothing is allocated on the CPU; on CUDA one launch, with precondition_rewards_workspace(n) bytes of workspace or
-// memory in stream order. Errors: parameters, shapes, types, overlap, what is missing or not used; then nothing has
-// been written.
+// memory in stream order. Errors: parameters, shapes, types, overlap, what is missing or not used, with content::all
+// NaN; then nothing has been written.
 template <class Compute, class Exec>
 status precondition_rewards(const Exec& exec, const pessimistic_preconditioning& options,
                             const std::type_identity_t<preconditioning_inputs<Exec::memory>>& in,
@@ -184,6 +185,10 @@ status precondition_rewards(const Exec& exec, const pessimistic_preconditioning&
   a.mask = detail::place_of(in.mask);
   a.out[0] = detail::place_of(out.reward), a.out[1] = detail::place_of(out.factor);
   a.normalizer = 1.0;
+  if (const status s = first_error(detail::check_numbers(exec, "reward", a.in[0], a.mask, a.n),
+                                   detail::check_numbers(exec, "penalty", a.in[1], a.mask, a.n));
+      !s.ok())
+    return s;
   return map_reduce<Compute>(exec, detail::preconditioning_body{options}, a);
 }
 

@@ -26,25 +26,34 @@ inline constexpr int most_neighbours = 256;                          // groups i
 inline constexpr int short_group = 64;                               // up to here eight groups share lanes
 inline constexpr std::int64_t shared_group = std::int64_t{1} << 16;  // from here on, threads share one group
 
-// Scores side by side, which of them are selected, and the groups they belong to. A short group and a lane can be read
-// behind the last score, a lane be written, and seven groups be read and written behind the last one.
+// Scores side by side, which of them are selected, and the groups they belong to. The scores are in the buffer, or
+// still where the caller has them, if they are doubles or floats there. `overrun` numbers can be read behind the last
+// one, a lane be written, and sixteen groups be read and written behind the last one.
 struct group_buffer {
-  static constexpr int room = group_piece + short_group + 8, groups_room = most_neighbours + groups_at_once;
-  const std::uint8_t* keep;  // null: all
-  int groups;
-  bool alike;                      // all groups have one size
-  std::int64_t from;               // place of the first score in its group
-  int begin[groups_room + 1];      // of group i; the groups behind the last are empty
-  double begins[groups_room + 1];  // the same
+  static constexpr int overrun = 2 * short_group, room = group_piece + overrun;
+  static constexpr int groups_room = most_neighbours + 2 * groups_at_once;
+  const double* x = own;               // the scores
+  const float* floats = nullptr;       // the scores, if these are the caller's floats
+  const std::uint8_t* keep = nullptr;  // null: all
+  int groups = 0, size = -1;           // size of every group; -1 if they differ
+  std::int64_t from = 0;               // place of the first score in its group
+  int begin[groups_room + 1];          // of group i; the groups behind the last are empty
+  double begins[groups_room + 1];      // the same
   alignas(64) double count[groups_room], mean[groups_room], squares[groups_room];
-  alignas(64) double x[room] = {}, y[room];
+  alignas(64) double own[room] = {}, y[room];
   alignas(64) std::uint8_t flags[room] = {};
 
-  void group_scores(int number, bool of_one_size) {
-    groups = number, alike = of_one_size;
-    for (int i = number + 1; i <= number + groups_at_once; ++i) set_begin(i, begin[number]);
+  // Group i ends where group i + 1 begins: set_begin says where, then this says how many they are.
+  void group_scores(int number, int of_size) {
+    groups = number, size = of_size;
+    for (int i = number + 1; i <= number + 2 * groups_at_once; ++i) set_begin(i, begin[number]);
   }
   void set_begin(int i, int at) { begin[i] = at, begins[i] = at; }
+  void group_alike(int number, int of_size) {
+    if (groups == number && size == of_size) return;
+    for (int i = 0; i <= number; ++i) set_begin(i, i * of_size);
+    group_scores(number, of_size);
+  }
 };
 
 // The moments of the groups in a buffer. Compiled once for all rules.
@@ -60,133 +69,201 @@ struct moments_work {
     group_buffer& b;
     const V index;
 
+    inline __attribute__((always_inline)) V scores(int at) const {
+      return b.floats != nullptr ? V::load(b.floats + at) : V::load(b.x + at);
+    }
     // One group along lanes: the sum of f(scores) of those that are its own and selected. Whole lanes of a group
     // without a mask are not masked: comparing costs more than adding.
-    template <bool Masked, class F>
+    template <class F>
     inline __attribute__((always_inline)) double sum_along(int begin, int count, const F& f) const {
       V part[4] = {};
       int g = 0;
       const auto kept = [&](int at) PREFER_HD_LAMBDA {
-        const V v = f(V::load(b.x + begin + at)).settled();
-        if constexpr (Masked)
-          return select(mask::load(b.keep + begin + at), v, V(0));
-        else
-          return v;
+        V v = f(scores(begin + at)).settled();
+        if (b.keep != nullptr) v = select(mask::load(b.keep + begin + at), v, V(0));
+        return v;
       };
       for (; g + 4 * V::width <= count; g += 4 * V::width)
         unrolled<4>([&](auto k) PREFER_HD_LAMBDA { part[k] += kept(g + k * V::width); });
       for (; g < count; g += V::width) part[0] += select(index < V(static_cast<double>(count - g)), kept(g), V(0));
       return ((part[0] + part[1]) + (part[2] + part[3])).sum();
     }
-    template <bool Masked>
     inline __attribute__((always_inline)) void along(int i) const {
       const int begin = b.begin[i], count = b.begin[i + 1] - begin;
       int first = 0, kept = count;
-      if constexpr (Masked) {
+      if (b.keep != nullptr) {
         kept = 0;
         for (int k = count; k-- > 0;)
           if (b.keep[begin + k] != 0) ++kept, first = k;
       }
       b.count[i] = kept, b.mean[i] = 0, b.squares[i] = 0;
       if (kept == 0) return;
-      const V pivot(b.x[begin + first]);
-      const double apart =
-          sum_along<Masked>(begin, count, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
+      const double origin = b.floats != nullptr ? b.floats[begin + first] : b.x[begin + first];
+      const V pivot(origin);
+      const double apart = sum_along(begin, count, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
       const V centre(apart);
-      b.mean[i] = b.x[begin + first] + apart;
-      b.squares[i] = sum_along<Masked>(begin, count, [&](const V& v) PREFER_HD_LAMBDA {
+      b.mean[i] = origin + apart;
+      b.squares[i] = sum_along(begin, count, [&](const V& v) PREFER_HD_LAMBDA {
         const V d = (v - pivot) - centre;
         return d * d;
       });
     }
 
-    // Eight groups, one per element; column j has the scores number j of all of them.
+    // The order of all sums across lanes: eight by eight.
+    template <int Count>
+    static inline __attribute__((always_inline)) V tree(const V* s) {
+      if constexpr (Count == 4)
+        return (s[0] + s[1]) + (s[2] + s[3]);
+      else
+        return tree<Count / 2>(s) + tree<Count / 2>(s + Count / 2);
+    }
+
+    // Eight groups, one per element; column j has the scores number j of all of them, then their distances from the
+    // first, and `chosen` a 1 for each that there is and that is selected. Adding a 0 for what is not there changes
+    // nothing.
     struct columns {
       V x[short_group], chosen[short_group];
-      V sizes;
       int largest;
 
-      template <bool Masked>
-      inline __attribute__((always_inline)) mask own(int j) const {
-        const mask inside = V(static_cast<double>(j)) < sizes;
-        if constexpr (Masked)
-          return inside & (chosen[j] > V(0));
-        else
-          return inside;
-      }
-      // The sum of f(scores) of every group. Adding a 0 for what is not there changes nothing.
-      template <bool Masked, bool Guarded, int Block, class F>
-      inline __attribute__((always_inline)) V sum(const F& f) const {
+      template <bool Guarded>
+      inline __attribute__((always_inline)) V squares(const V& apart) const {
         V all(0);
-        for (int j = 0; j < largest; j += Block) {
-          V s[Block];
-          unrolled<Block>([&](auto k) PREFER_HD_LAMBDA {
-            s[k] = f(x[j + k]).settled();
-            if constexpr (Guarded) s[k] = select(own<Masked>(j + k), s[k], V(0));
+        for (int j = 0; j < largest; j += 8) {
+          V s[8];
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+            const V of_mean = x[j + k] - apart;
+            s[k] = (of_mean * of_mean).settled();
+            if constexpr (Guarded) s[k] = select(chosen[j + k] > V(0), s[k], V(0));
           });
-          V block = (s[0] + s[1]) + (s[2] + s[3]);
-          if constexpr (Block == 8) block += (s[4] + s[5]) + (s[6] + s[7]);
-          all += block;
+          all += tree<8>(s);
         }
         return all;
       }
     };
-    template <bool Masked, bool Guarded, int Block>
-    inline __attribute__((always_inline)) void across(int i, const columns& c) const {
-      V pivot = c.x[0], kept = c.sizes;
-      if constexpr (Masked) {
-        kept = V(0);
-        for (int j = c.largest; j-- > 0;) {
-          const mask m = c.template own<true>(j);
-          pivot = select(m, c.x[j], pivot), kept += select(m, V(1), V(0));
-        }
-      }
-      const V apart =
-          c.template sum<Masked, Guarded, Block>([&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
-      const V squares = c.template sum<Masked, Guarded, Block>([&](const V& v) PREFER_HD_LAMBDA {
-        const V d = (v - pivot) - apart;
-        return d * d;
-      });
+    inline __attribute__((always_inline)) void store(int i, const V& kept, const V& mean, const V& squares) const {
       const mask any = kept > V(0);
       kept.store(b.count + i);
-      select(any, pivot + apart, V(0)).store(b.mean + i);
+      select(any, mean, V(0)).store(b.mean + i);
       select(any, squares, V(0)).store(b.squares + i);
     }
+    // Columns j to j + 7 of groups i to i + 7.
+    inline __attribute__((always_inline)) void load_columns(int i, int j, V (&column)[8]) const {
+      if (b.floats != nullptr)
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + b.begin[i + k] + j); });
+      else
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + b.begin[i + k] + j); });
+      transpose(column);
+    }
+    // Groups of one size, a multiple of eight; those behind the last have none.
+    inline __attribute__((always_inline)) void even(int i) const {
+      columns c;
+      c.largest = b.size;
+      V first(0), all(0);
+      for (int j = 0; j < c.largest; j += 8) {
+        V column[8];
+        load_columns(i, j, column);
+        if (j == 0) first = column[0];
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = column[k] = (column[k] - first).settled(); });
+        all += tree<8>(column);
+      }
+      const V size = V::load(b.begins + i + 1) - V::load(b.begins + i), apart = all / size;
+      store(i, size, first + apart, c.template squares<false>(apart));
+    }
     // The `count` groups from number i on; what stands behind their moments is overwritten.
-    template <bool Masked>
     inline __attribute__((always_inline)) void eight(int i, int count, int largest) const {
       columns c;
-      c.largest = largest;
+      c.x[0] = V(0), c.largest = largest;
+      const V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
+      V kept = select(index < V(static_cast<double>(count)), size, V(0));
       for (int j = 0; j < largest; j += 8) {
+        V column[8];
+        load_columns(i, j, column);
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+          c.x[j + k] = column[k];
+          c.chosen[j + k] = select(V(static_cast<double>(j + k)) < kept, V(1), V(0));
+        });
+      }
+      V first = c.x[0], all(0);
+      if (b.keep != nullptr) kept = choose(i, c, first);
+      for (int j = 0; j < largest; j += 8) {
+        V d[8];
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+          d[k] = select(c.chosen[j + k] > V(0), (c.x[j + k] - first).settled(), V(0));
+          c.x[j + k] = d[k];
+        });
+        all += tree<8>(d);
+      }
+      const V apart = all / kept;
+      store(i, kept, first + apart, c.template squares<true>(apart));
+    }
+    // Leaves only what is selected: the first score of each group, and how many there are.
+    inline __attribute__((always_inline)) V choose(int i, columns& c, V& pivot) const {
+      V kept(0);
+      for (int j = (c.largest - 1) / 8 * 8; j >= 0; j -= 8) {
         V row[8];
-        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { row[k] = V::load(b.x + b.begin[i + k] + j); });
+        unrolled<8>([&](auto k)
+                        PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0)); });
         transpose(row);
-        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = row[k]; });
-        if constexpr (Masked) {
-          unrolled<8>([&](auto k)
-                          PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0)); });
-          transpose(row);
-          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.chosen[j + k] = row[k]; });
+        for (int k = 8; k-- > 0;) {
+          V& chosen = c.chosen[j + k];
+          chosen = chosen * row[k], kept += chosen;
+          pivot = select(chosen > V(0), c.x[j + k], pivot);
         }
       }
-      const V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
-      c.sizes = select(index < V(static_cast<double>(count)), size, V(0));
-      if constexpr (!Masked) {
-        if (b.alike && largest == 4) return across<false, false, 4>(i, c);
-        if (b.alike && largest % 8 == 0) return across<false, false, 8>(i, c);
-      }
-      across<Masked, true, 8>(i, c);
+      return kept;
     }
 
-    template <bool Masked>
+    // The moments of groups of `Size` scores each, in registers. Multiplying by the inverse of a power of two is
+    // dividing.
+    template <int Size>
+    static inline __attribute__((always_inline)) void few(const V* column, V& mean, V& squares) {
+      V d[Size];
+      unrolled<Size>([&](auto k) PREFER_HD_LAMBDA { d[k] = (column[k] - column[0]).settled(); });
+      const V apart = tree<Size>(d) * V(1.0 / Size);
+      unrolled<Size>([&](auto k) PREFER_HD_LAMBDA {
+        const V of_mean = d[k] - apart;
+        d[k] = (of_mean * of_mean).settled();
+      });
+      mean = column[0] + apart, squares = tree<Size>(d);
+    }
+    // All groups, of 4 or 8 scores: 64 scores at a time. Of the small ones a row has two, and a column one score of
+    // every other group.
+    template <int Size>
+    inline __attribute__((always_inline)) void all_of_few() const {
+      constexpr int sets = 8 / Size;
+      for (int i = 0; i < b.groups; i += groups_at_once * sets) {
+        V column[8], mean[sets], squares[sets];
+        if (b.floats != nullptr)
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + i * Size + 8 * k); });
+        else
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + i * Size + 8 * k); });
+        transpose(column);
+        unrolled<sets>([&](auto k) PREFER_HD_LAMBDA { few<Size>(column + Size * k, mean[k], squares[k]); });
+        if constexpr (sets == 2) interleave(mean[0], mean[1]), interleave(squares[0], squares[1]);
+        unrolled<sets>([&](auto k) PREFER_HD_LAMBDA {
+          const int at = i + groups_at_once * k;
+          V(static_cast<double>(Size)).store(b.count + at);
+          mean[k].store(b.mean + at), squares[k].store(b.squares + at);
+        });
+      }
+    }
+
     inline __attribute__((always_inline)) void run() const {
+      if (b.keep == nullptr) {
+        if (b.size == 4) return all_of_few<4>();
+        if (b.size == 8) return all_of_few<8>();
+        for (int i = 0; b.size > 0 && b.size <= short_group && b.size % 8 == 0; i += groups_at_once) {
+          if (i >= b.groups) return;
+          even(i);
+        }
+      }
       for (int i = 0; i < b.groups;) {
-        int count = groups_at_once, largest = b.begin[1];
-        if (!b.alike || largest > short_group) count = short_ones(i, largest);
+        int count = groups_at_once, largest = b.size;
+        if (b.size < 0 || b.size > short_group) count = short_ones(i, largest);
         if (count == 0) {
-          along<Masked>(i++);
+          along(i++);
         } else {
-          eight<Masked>(i, count, largest);
+          eight(i, count, largest);
           i += count;
         }
       }
@@ -205,8 +282,21 @@ struct moments_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(moments_work& w) {
-    const stage<Level> here{*w.buffer, lane<double, Level>::index()};
-    w.buffer->keep == nullptr ? here.template run<false>() : here.template run<true>();
+    stage<Level>{*w.buffer, lane<double, Level>::index()}.run();
+  }
+};
+
+// The standard deviations of the groups in a buffer.
+struct deviations_of_groups {
+  const group_buffer* buffer;
+  double* to;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(deviations_of_groups& w) {
+    using V = lane<double, Level>;
+    const group_buffer& b = *w.buffer;
+    for (int i = 0; i < b.groups; i += V::width)
+      basic_moments<V>{V::load(b.count + i), V(0), V::load(b.squares + i)}.std(deviation::population).store(w.to + i);
   }
 };
 
@@ -285,32 +375,69 @@ struct contribution_work {
   }
 };
 
-// The answers for all scores in a buffer. Writes whole lanes, in order.
+// The answers for all scores in a buffer, in order: from doubles to doubles, or from the caller's floats to the
+// caller's floats. Whole lanes, behind the end of a group too, where the next one will be; nothing behind the last one.
 template <class Function>
 struct group_map_work {
   group_buffer* buffer;
   const Function* functions;
+  double* to;
+  float* to_floats;  // if the scores are floats
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(group_map_work& w) {
+    w.buffer->floats != nullptr ? groups<Level>(w, w.buffer->floats, w.to_floats) : groups<Level>(w, w.buffer->x, w.to);
+  }
+
+ private:
+  template <class Level, class Number>
+  static inline __attribute__((always_inline)) void groups(group_map_work& w, const Number* x, Number* to) {
     using V = lane<double, Level>;
-    group_buffer& b = *w.buffer;
-    const V index = V::index();
+    const group_buffer& b = *w.buffer;
+    const int last_whole = b.begin[b.groups] - V::width;
+    const auto store = [&](const V& answer, int at) PREFER_HD_LAMBDA {
+      if (at <= last_whole)
+        answer.store(to + at);
+      else
+        store_some(answer, to + at, V::width - (at - last_whole));
+    };
+    if (b.keep == nullptr && b.from == 0) {
+      if (b.size == 8) {
+        for (int i = 0; i < b.groups; ++i)
+          answer<V>(w.functions[i], V::load(x + 8 * i), b.mean[i], 0).store(to + 8 * i);
+        return;
+      }
+      if (b.size == 4) {
+        const auto first = V::index() < V(4);
+        for (int i = 0; i < b.groups; i += 2)
+          store(select(first, answer<V>(w.functions[i], V::load(x + 4 * i), b.mean[i], 0),
+                       answer<V>(w.functions[i + 1], V::load(x + 4 * i), b.mean[i + 1], -4)),
+                4 * i);
+        return;
+      }
+    }
     for (int i = 0; i < b.groups; ++i) {
       const Function f = w.functions[i];
-      const V middle(b.mean[i]);
+      const double mean = b.mean[i];
       const int begin = b.begin[i], end = b.begin[i + 1];
-      const auto answer = [&](int at) PREFER_HD_LAMBDA {
-        const V score = V::load(b.x + at);
-        const V place = index + V(static_cast<double>(b.from + at - begin));
-        return f(group_item<V>{score, score - middle, place}).settled();
-      };
-      if (b.keep == nullptr)
-        for (int at = begin; at < end; at += V::width) answer(at).store(b.y + at);
-      else
-        for (int at = begin; at < end; at += V::width)
-          select(V::mask::load(b.keep + at), answer(at), V(0)).store(b.y + at);
+      const auto place = static_cast<double>(b.from);
+      for (int at = begin; at < end; at += V::width) {
+        V found = answer<V>(f, V::load(x + at), mean, place + (at - begin));
+        if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
+        store(found, at);
+      }
     }
+  }
+  // Of the scores in places place, place + 1, ... of one group.
+  template <class V>
+  static inline __attribute__((always_inline)) V answer(const Function& f, const V& score, double mean, double place) {
+    return f(group_item<V>{score, score - V(mean), V::index() + V(place)}).settled();
+  }
+  template <class V, class To>
+  static inline __attribute__((always_inline)) void store_some(const V& answer, To* to, int count) {
+    alignas(64) To some[V::width];
+    answer.store(some);
+    for (int i = 0; i < count; ++i) to[i] = some[i];
   }
 };
 
@@ -426,34 +553,48 @@ class group_thread {
 
   // One group with these moments.
   void set(const moments& m) {
-    b_.groups = 1;
+    b_.groups = 1, b_.size = -1;
     b_.count[0] = m.count, b_.mean[0] = m.mean, b_.squares[0] = m.squares;
   }
 
   // How many groups from `g` on fit into the buffer together; they are set up there.
   int neighbours(std::int64_t g, std::int64_t end) {
-    const int most = static_cast<int>(smaller(end - g, most_neighbours));
     const segment_source& s = a_.scores;
-    b_.set_begin(0, 0), b_.from = 0;
+    b_.from = 0;
+    return s.begin_type == element::i64 ? neighbours(static_cast<const std::int64_t*>(s.begin) + g * s.begin_stride,
+                                                     static_cast<int>(smaller(end - g, most_neighbours)))
+                                        : neighbours(static_cast<const std::int32_t*>(s.begin) + g * s.begin_stride,
+                                                     static_cast<int>(smaller(end - g, most_neighbours)));
+  }
+  template <class Offset>
+  int neighbours(const Offset* p, int most) {
+    const std::int64_t stride = a_.scores.begin_stride, size = p[stride] - *p;
+    first_ = *p;
+    if (size > group_piece) return 0;
+    if (const int fit = size > 0 ? static_cast<int>(smaller(most, group_piece / size)) : 0;
+        stride == 1 && fit > 0 && alike(p, static_cast<Offset>(size), fit)) {
+      b_.group_alike(fit, static_cast<int>(size));
+      return fit;
+    }
     int fit = 0;
-    bool alike = true;
-    const auto count = [&](const auto* offsets) {
-      const auto* p = offsets + g * s.begin_stride;
-      first_ = *p;
-      for (; fit < most; ++fit) {
-        const std::int64_t behind = p[(fit + 1) * s.begin_stride] - first_;
-        if (behind > group_piece) break;
-        const int at = static_cast<int>(behind);
-        b_.set_begin(fit + 1, at);
-        alike = alike && at == (fit + 1) * b_.begin[1];
-      }
-    };
-    if (s.begin_type == element::i64)
-      count(static_cast<const std::int64_t*>(s.begin));
-    else
-      count(static_cast<const std::int32_t*>(s.begin));
-    b_.group_scores(fit, alike && fit > 0);
+    b_.set_begin(0, 0);
+    for (; fit < most; ++fit) {
+      const std::int64_t behind = p[(fit + 1) * stride] - first_;
+      if (behind > group_piece) break;
+      b_.set_begin(fit + 1, static_cast<int>(behind));
+    }
+    b_.group_scores(fit, -1);
     return fit;
+  }
+  // In groups of known length, which compilers make vectors of at -O2.
+  template <class Offset>
+  static bool alike(const Offset* p, Offset size, int number) {
+    Offset other = 0;
+    int i = 0;
+    for (; i + conversion_width <= number && other == 0; i += conversion_width)
+      for (int k = 0; k < conversion_width; ++k) other |= (p[i + k + 1] - p[i + k]) ^ size;
+    for (; i < number; ++i) other |= (p[i + 1] - p[i]) ^ size;
+    return other == 0;
   }
   void hold(const token_range& r) {
     held_from_ = r.begin, held_ = 0;
@@ -462,17 +603,32 @@ class group_thread {
   // The pieces of a group that is held come in order, and then once more.
   void load_scores(std::int64_t first, int count) {
     const std::int64_t at = first - held_from_;
-    if (at < 0 || at + count > may_hold_) return job_.load(job_, first, count, b_.x);
+    if (at < 0 || at + count > may_hold_) return job_.load(job_, first, count, b_.own);
     if (at == held_) job_.load(job_, first, count, held_scores_ + at), held_ += count;
-    std::memcpy(b_.x, held_scores_ + at, static_cast<std::size_t>(count) * sizeof(double));
+    std::memcpy(b_.own, held_scores_ + at, static_cast<std::size_t>(count) * sizeof(double));
+  }
+  bool directly(element type) const { return a_.out.stride == 1 && !a_.accumulate && a_.out.type == type; }
+  // Scores that all count and lie side by side stay where they are, but for the last, behind which nothing may be read.
+  bool stay(std::int64_t first, int count) const {
+    const source& s = a_.score;
+    const bool floats = s.type == element::f32 && (a_.out.data == nullptr || directly(element::f32));
+    return !job_.computed && s.stride == 1 && a_.scores.mask.data == nullptr && !a_.exclude_nan &&
+           (floats || s.type == element::f64) && first + count + group_buffer::overrun <= a_.scores.tokens;
   }
   void load(std::int64_t first, int count) {
+    b_.keep = nullptr, b_.floats = nullptr, b_.x = b_.own;
+    if (stay(first, count)) {
+      if (a_.score.type == element::f32)
+        b_.floats = static_cast<const float*>(a_.score.data) + first;
+      else
+        b_.x = static_cast<const double*>(a_.score.data) + first;
+      return;
+    }
     load_scores(first, count);
-    b_.keep = nullptr;
     if (a_.scores.mask.data == nullptr && !a_.exclude_nan) return;
     for (int i = 0; i < count; ++i) {
-      b_.flags[i] = selects(a_.scores.mask, first + i) && !(a_.exclude_nan && math::is_nan(b_.x[i]));
-      b_.x[i] = b_.flags[i] != 0 ? b_.x[i] : 0;
+      b_.flags[i] = selects(a_.scores.mask, first + i) && !(a_.exclude_nan && math::is_nan(b_.own[i]));
+      b_.own[i] = b_.flags[i] != 0 ? b_.own[i] : 0;
     }
     for (int i = count; i < count + 8; ++i) b_.flags[i] = 0;
     b_.keep = b_.flags;
@@ -488,16 +644,27 @@ class group_thread {
     }
   }
   void map(std::int64_t g, const moments& batch) {
-    for (int i = 0; i < b_.groups && a_.writes_groups(); ++i)
-      write_group(a_, g + i, {b_.count[i], b_.mean[i], b_.squares[i]});
+    write_groups(g);
     if (a_.out.data == nullptr) return;
     job_.answer(job_, b_, batch, functions());
     answer(first_, b_.begin[b_.groups]);
   }
+  void write_groups(std::int64_t g) {
+    if (a_.mean.data != nullptr) store_strided(a_.mean, g, b_.groups, b_.mean, nullptr, false, job_.level);
+    if (a_.count.data != nullptr) store_strided(a_.count, g, b_.groups, b_.count, nullptr, false, job_.level);
+    if (a_.std.data == nullptr) return;
+    alignas(64) double std[group_buffer::groups_room];
+    deviations_of_groups w{&b_, std};
+    run_at<deviations_of_groups>(job_.level, w);
+    store_strided(a_.std, g, b_.groups, std, nullptr, false, job_.level);
+  }
   void answer(std::int64_t first, int count) {
-    group_map_work<Function> w{&b_, functions()};
+    const sink& out = a_.out;
+    const bool doubles = directly(element::f64);
+    group_map_work<Function> w{&b_, functions(), doubles ? static_cast<double*>(out.data) + first : b_.y, nullptr};
+    if (b_.floats != nullptr) w.to_floats = static_cast<float*>(out.data) + first;
     run_at<group_map_work<Function>>(job_.level, w);
-    store_strided(a_.out, first, count, b_.y, nullptr, a_.accumulate, job_.level);
+    if (b_.floats == nullptr && !doubles) store_strided(out, first, count, b_.y, nullptr, a_.accumulate, job_.level);
   }
 
   // f(first, count) of every piece of `r` in [begin, end), which is in the buffer then.
@@ -507,8 +674,7 @@ class group_thread {
       const int count = static_cast<int>(smaller(group_piece, end - first));
       load(first, count);
       b_.from = first - r.begin;
-      b_.set_begin(0, 0), b_.set_begin(1, count);
-      b_.group_scores(1, true);
+      b_.group_alike(1, count);
       f(first, count);
     }
   }
@@ -520,6 +686,13 @@ class group_thread {
     return m;
   }
 };
+
+// Whether a group is so long that threads share it.
+inline bool threads_share(const group_arguments& a) {
+  bool any = false;
+  for (std::int64_t g = 0; g < a.groups; ++g) any |= range_of(a.scores, g).size() >= shared_group;
+  return any;
+}
 
 // What the threads share during one call.
 template <class Function>

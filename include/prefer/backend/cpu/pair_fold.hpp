@@ -71,30 +71,26 @@ inline constexpr int queries_at_once<level::avx2> = 4;
 template <>
 inline constexpr int queries_at_once<level::avx512> = 8;
 
-template <class T, class Metric, class Fold>
-struct pair_fold_job {
+// Panels of queries [first, last), at most `panels_per_task`, and all points.
+template <class T, class Metric>
+struct pair_job {
   const Metric* metric;
-  const Fold* fold;
   const packed_rows<T>*queries, *points;
   pairs_among among;
-  std::int64_t first, last;  // panels of queries, at most `panels_per_task`
+  std::int64_t first, last;
 };
 
 inline constexpr int panels_per_task = 8;
 
-template <class T, class Metric, class Fold>
-struct pair_fold_work {
-  using job = pair_fold_job<T, Metric, Fold>;
-  static constexpr int panel = packed_rows<T>::panel, scores = Fold::scores;
+// All pairs of a job: visit(row, query, p, distance, other, counts) for query `row` of the job (row `query` of all) and
+// panel p of points: the distances, the points' numbers, and which of them count. Points come in increasing order.
+template <class T, class Metric>
+struct pair_tiles {
+  static constexpr int panel = packed_rows<T>::panel;
 
-  template <class Level>
-  static inline __attribute__((always_inline)) void run(job& w) {
+  template <class Level, class Visit>
+  static inline __attribute__((always_inline)) void run(const pair_job<T, Metric>& w, const Visit& visit) {
     using V = lane<T, Level>;
-    state<V> all[panels_per_task * panel];
-    for (state<V>& s : all) {
-      for (int k = 0; k < scores; ++k) s.best[k] = V(no_score<T>), s.at[k] = V(-1);
-      s.events = V(0);
-    }
     const std::int64_t begin = w.among == pairs_among::later ? w.first : 0;
     for (std::int64_t p = begin; p < w.points->panels(); ++p) {
       const V other = V::load(w.points->number + p * panel);
@@ -102,23 +98,16 @@ struct pair_fold_work {
       const std::int64_t end = w.among == pairs_among::later ? smaller(w.last, p + 1) : w.last;
       for (std::int64_t q = w.first; q < end; ++q)
         for (int first = 0; first < panel; first += queries_at_once<Level>)
-          meet<Level>(w, p, q, first, other, present, all + (q - w.first) * panel + first);
+          meet<Level>(w, p, q, first, other, present, visit);
     }
-    for (std::int64_t q = w.first; q < w.last; ++q)
-      for (int i = 0; i < panel && q * panel + i < w.queries->rows; ++i)
-        finish<V>(w, q * panel + i, all[(q - w.first) * panel + i]);
   }
 
  private:
-  template <class V>
-  struct state {  // of one query: in every element the best of the points that were there
-    V best[scores], at[scores], events;
-  };
-
   // Some queries of a panel and the points of another.
-  template <class Level, class V, class Mask>
-  static inline __attribute__((always_inline)) void meet(job& w, std::int64_t p, std::int64_t q, int first,
-                                                         const V& other, const Mask& present, state<V>* states) {
+  template <class Level, class V, class Mask, class Visit>
+  static inline __attribute__((always_inline)) void meet(const pair_job<T, Metric>& w, std::int64_t p, std::int64_t q,
+                                                         int first, const V& other, const Mask& present,
+                                                         const Visit& visit) {
     constexpr int count = queries_at_once<Level>;
     const std::int64_t width = w.points->width;
     const T *points = w.points->at(p), *queries = w.queries->at(q) + first;
@@ -141,13 +130,12 @@ struct pair_fold_work {
           distance = V::load(fixed);
         }
       }
-      V score[scores];
-      auto event = distance < V(0);
-      (*w.fold)(distance, V(w.queries->number[q * panel + first + k]), other, score, event);
+      const int row = static_cast<int>(q - w.first) * panel + first + k;
+      const std::int64_t query = q * panel + first + k;
       if (p == q && w.among > pairs_among::all)
-        take(present & partners<V>(w.among, first + k), p, score, event, states[k]);
+        visit(row, query, p, distance, other, present & partners<V>(w.among, first + k));
       else
-        take(present, p, score, event, states[k]);
+        visit(row, query, p, distance, other, present);
     });
   }
 
@@ -157,17 +145,6 @@ struct pair_fold_work {
     const V index = V::index(), own(static_cast<T>(row));
     const auto later = own < index;
     return among == pairs_among::later ? later : later | (index < own);
-  }
-
-  template <class V, class Mask>
-  static inline __attribute__((always_inline)) void take(const Mask& counts, std::int64_t p, const V (&score)[scores],
-                                                         const Mask& event, state<V>& s) {
-    for (int k = 0; k < scores; ++k) {
-      const auto better = (s.best[k] < score[k]) & counts;
-      s.best[k] = math::select(better, score[k], s.best[k]);
-      s.at[k] = math::select(better, V(static_cast<T>(p)), s.at[k]);
-    }
-    s.events = s.events + math::select(event & counts, V(1), V(0));
   }
 
   // Distances whose sums are not `inside` the range of T. Out of line, so that it is there once and not at every level.
@@ -182,6 +159,57 @@ struct pair_fold_work {
       distance[lane] = static_cast<T>(metric.finish(sum));
     }
   }
+};
+
+template <class T, class Metric, class Fold>
+struct pair_fold_job {
+  const Fold* fold;
+  pair_job<T, Metric> pairs;
+};
+
+template <class T, class Metric, class Fold>
+struct pair_fold_work {
+  using job = pair_fold_job<T, Metric, Fold>;
+  static constexpr int panel = packed_rows<T>::panel, scores = Fold::scores;
+
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(job& w) {
+    using V = lane<T, Level>;
+    state<V> all[panels_per_task * panel];
+    for (state<V>& s : all) {
+      for (int k = 0; k < scores; ++k) s.best[k] = V(no_score<T>), s.at[k] = V(-1);
+      s.events = V(0);
+    }
+    const T* const numbers = w.pairs.queries->number;
+    pair_tiles<T, Metric>::template run<Level>(
+        w.pairs, [&](int row, std::int64_t query, std::int64_t p, const V& distance, const V& other, const auto& counts)
+                     PREFER_HD_LAMBDA {
+                       V score[scores];
+                       auto event = distance < V(0);
+                       (*w.fold)(distance, V(numbers[query]), other, score, event);
+                       take(counts, p, score, event, all[row]);
+                     });
+    for (std::int64_t q = w.pairs.first; q < w.pairs.last; ++q)
+      for (int i = 0; i < panel && q * panel + i < w.pairs.queries->rows; ++i)
+        finish<V>(w, q * panel + i, all[(q - w.pairs.first) * panel + i]);
+  }
+
+ private:
+  template <class V>
+  struct state {  // of one query: in every element the best of the points that were there
+    V best[scores], at[scores], events;
+  };
+
+  template <class V, class Mask>
+  static inline __attribute__((always_inline)) void take(const Mask& counts, std::int64_t p, const V (&score)[scores],
+                                                         const Mask& event, state<V>& s) {
+    for (int k = 0; k < scores; ++k) {
+      const auto better = (s.best[k] < score[k]) & counts;
+      s.best[k] = math::select(better, score[k], s.best[k]);
+      s.at[k] = math::select(better, V(static_cast<T>(p)), s.at[k]);
+    }
+    s.events = s.events + math::select(event & counts, V(1), V(0));
+  }
 
   template <class V>
   static inline __attribute__((always_inline)) void finish(const job& w, std::int64_t query, const state<V>& s) {
@@ -192,7 +220,7 @@ struct pair_fold_work {
   static __attribute__((noinline)) void answer(const job& w, std::int64_t query, const T (&score)[scores][panel],
                                                const T (&at)[scores][panel], std::int64_t events) {
     pair_best<T, scores> best;
-    const bool counts = w.queries->present[query] != 0;
+    const bool counts = w.pairs.queries->present[query] != 0;
     best.events = counts ? events : 0;
     for (int k = 0; k < scores; ++k) {
       best.score[k] = no_score<T>, best.at[k] = -1;
@@ -207,14 +235,42 @@ struct pair_fold_work {
   }
 };
 
+// The packed rows of a call, and its queries in tasks: f(level, job) for each. Few queries make small tasks, so that
+// threads have something to share.
 template <class T>
-void carve_pair_fold(arena& memory, const pair_fold_arguments& a, packed_rows<T>& points, packed_rows<T>& queries) {
-  points.carve(memory, a.points, a.width);
-  if (a.same())
-    queries = points;
-  else
-    queries.carve(memory, a.queries, a.width);
-}
+struct packed_pairs {
+  packed_rows<T> points, queries;
+
+  void carve(arena& memory, const pair_fold_arguments& a) {
+    points.carve(memory, a.points, a.width);
+    if (a.same())
+      queries = points;
+    else
+      queries.carve(memory, a.queries, a.width);
+  }
+  void pack(const cpu& exec, isa level, const pair_fold_arguments& a) const {
+    pack_rows(exec, level, points, a.point, a.other, a.mask);
+    if (!a.same()) pack_rows(exec, level, queries, a.query, a.mine, {});
+  }
+  template <class Metric, class F>
+  void for_jobs(const cpu& exec, const Metric& metric, const pair_fold_arguments& a, F f) const {
+    const std::int64_t few = queries.panels() / 32 + 1, size = smaller(few, panels_per_task);
+    auto task = [&](std::int64_t t) {
+      f(pair_job<T, Metric>{&metric, &queries, &points, a.among, t * size, smaller(queries.panels(), (t + 1) * size)});
+    };
+    run_tasks(exec, (queries.panels() + size - 1) / size, task);
+  }
+
+ private:
+  static void pack_rows(const cpu& exec, isa level, const packed_rows<T>& to, const row_source& rows,
+                        const source& number, const source& mask) {
+    constexpr std::int64_t some = 64;  // panels
+    auto task = [&](std::int64_t t) {
+      for (std::int64_t p = t * some; p < to.panels() && p < (t + 1) * some; ++p) to.pack(level, rows, number, mask, p);
+    };
+    run_tasks(exec, (to.panels() + some - 1) / some, task);
+  }
+};
 
 }  // namespace detail
 
@@ -222,42 +278,24 @@ void carve_pair_fold(arena& memory, const pair_fold_arguments& a, packed_rows<T>
 template <class T>
 std::size_t pair_fold_workspace(const cpu&, const pair_fold_arguments& a) {
   detail::arena memory;
-  detail::packed_rows<T> points, queries;
-  detail::carve_pair_fold(memory, a, points, queries);
+  detail::packed_pairs<T>{}.carve(memory, a);
   return memory.bytes();
 }
 
 template <class T, class Metric, class Fold>
 status pair_fold(const cpu& exec, const Metric& metric, const Fold& fold, const pair_fold_arguments& a) {
-  using detail::packed_rows;
   isa level;
   if (const status s = first_error(resolve_isa(exec, level), detail::check_runner(exec)); !s.ok()) return s;
   detail::host_scratch scratch;
   if (const status s = scratch.provide(exec.workspace, pair_fold_workspace<T>(exec, a)); !s.ok()) return s;
   detail::arena memory(scratch.data);
-  packed_rows<T> points, queries;
-  detail::carve_pair_fold(memory, a, points, queries);
-  const auto pack = [&](const packed_rows<T>& to, const row_source& rows, const source& number, const source& mask) {
-    constexpr std::int64_t some = 64;  // panels
-    auto task = [&](std::int64_t t) {
-      for (std::int64_t p = t * some; p < to.panels() && p < (t + 1) * some; ++p) to.pack(level, rows, number, mask, p);
-    };
-    detail::run_tasks(exec, (to.panels() + some - 1) / some, task);
-  };
-  pack(points, a.point, a.other, a.mask);
-  if (!a.same()) pack(queries, a.query, a.mine, {});
-  constexpr std::int64_t per_task = detail::panels_per_task;
-  auto task = [&](std::int64_t t) {
-    detail::pair_fold_job<T, Metric, Fold> job{&metric,
-                                               &fold,
-                                               &queries,
-                                               &points,
-                                               a.among,
-                                               t * per_task,
-                                               detail::smaller(queries.panels(), (t + 1) * per_task)};
+  detail::packed_pairs<T> packed;
+  packed.carve(memory, a);
+  packed.pack(exec, level, a);
+  packed.for_jobs(exec, metric, a, [&](const detail::pair_job<T, Metric>& pairs) {
+    detail::pair_fold_job<T, Metric, Fold> job{&fold, pairs};
     detail::run_at<detail::pair_fold_work<T, Metric, Fold>>(level, job);
-  };
-  detail::run_tasks(exec, (queries.panels() + per_task - 1) / per_task, task);
+  });
   return {};
 }
 

@@ -70,27 +70,12 @@ PREFER_HD typename V::element_type largest(const V& x) {
   return a[0];
 }
 
-// Whether a level has an instruction for a * b + c.
-template <class V>
-constexpr bool fuses() {
-#if defined(__CUDACC__)
-  return false;
-#else
-  return !std::is_same_v<typename V::level_type, level::base>;
-#endif
-}
-// Hides from the compiler where a lane comes from.
-template <class V>
-PREFER_HD void settle_all(V& x) {
-  each<V::count>([&](int i) PREFER_HD_LAMBDA { settle(x.v[i]); });
-}
-
 // How far columns are from the largest, in the body's unit: y = (key - top) unit. Where a body takes an offset and a
 // level can, in one instruction, key unit - (top unit): larger by what the product in brackets lost.
 template <class V, class Body>
 struct column_distance {
   using T = typename V::element_type;
-  static constexpr bool one_instruction = fuses<V>() && takes_offset<Body>;
+  static constexpr bool one_instruction = has_fma<typename V::level_type> && takes_offset<Body>;
   V unit, shift;
   V offset = V(0);  // the largest column's y
   T power = 1;      // 2^offset as terms have it, so that a column that is alone has a share of 1
@@ -108,9 +93,8 @@ struct column_distance {
         product = factor * top;
       }
       unit = V(factor), shift = V(product);
-      V key(top), term[Body::sums];
-      settle_all(key);  // or the compiler would see the same product twice, and their difference as 0
-      offset = (*this)(key);
+      V term[Body::sums];
+      offset = (*this)(V(top));
       body.terms(offset, term, offset);
       T powers[V::width];
       term[0].store(powers);
@@ -119,7 +103,7 @@ struct column_distance {
   }
   PREFER_HD V operator()(const V& key) const {
     if constexpr (one_instruction)
-      return math::fma(key, unit, -shift);
+      return fused_difference(key, unit, shift);
     else
       return (key - shift) * unit;
   }
@@ -334,14 +318,14 @@ PREFER_HD auto coefficients_at(const Body& body, const typename Body::coefficien
 // both, a chain of short instructions behind one of long ones, takes a third longer.
 template <class T, class Body>
 struct slopes_loop {
-  static constexpr int block = 4096 / static_cast<int>(sizeof(T));
+  static constexpr int block = 4096 / static_cast<int>(sizeof(T)), fetched_ahead = 4096;  // bytes
 
   const Body* body;
   const typename Body::coefficients* coefficients;
   const row_pieces* tile;  // in lanes
   char* to;
   element type;
-  bool fetches;  // what is written later; worth it where only that is not in a cache
+  bool fetches;  // what is written later; worth it where only that is not in a cache, else a loss
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(slopes_loop& w) {
@@ -356,24 +340,36 @@ struct slopes_loop {
       const row_pieces::piece piece = w.tile->at[p];
       for (int begin = 0; begin < piece.count; begin += block) {
         const int count = begin + block < piece.count ? block : piece.count - begin;
-        const int bytes = count * size_of(w.type);
-        for (int b = 0; w.fetches && b < bytes; b += 64) {
-          const std::uintptr_t later = reinterpret_cast<std::uintptr_t>(to) + static_cast<std::uintptr_t>(bytes + b);
-          __builtin_prefetch(reinterpret_cast<const void*>(later), 1);
-        }
-        for (int g = 0; g < count; g += V::width) {
-          const V x = load_lane<V>(piece.columns, piece.type, begin + g);
-          const V slope = body.slope(x, distance(key_of(body, x)), c);
-          if (rounds)
-            slope.store(some + g);
-          else
-            store_lane(slope, to, w.type, g);
-        }
+        const char* const later = w.fetches ? to + fetched_ahead : nullptr;
+        if (rounds)
+          find(body, distance, c, piece, begin, count, reinterpret_cast<char*>(some), element_of<T>(), later);
+        else
+          find(body, distance, c, piece, begin, count, to, w.type, later);
         if constexpr (sizeof(T) == 4)
           for (int g = 0; rounds && g < count; g += V::width)
             V::load(some + g).store(reinterpret_cast<bfloat16*>(to) + g);
-        to += bytes;
+        to += count * size_of(w.type);
       }
+    }
+  }
+
+  // Of a body with one sum there is a loop for each type, as of its terms.
+  template <class V, class Coefficients>
+  static PREFER_HD void find(const Body& body, const column_distance<V, Body>& distance, const Coefficients& c,
+                             const row_pieces::piece& piece, int begin, int count, char* to, element type,
+                             const char* later) {
+    const int size = size_of(type);
+    const auto put = [&](const V& x, int g) PREFER_HD_LAMBDA {
+      if (later != nullptr) __builtin_prefetch(later + g * size, 1);
+      store_lane(body.slope(x, distance(key_of(body, x)), c), to, type, g);
+    };
+    if constexpr (Body::sums == 1) {
+      with_type<T>(piece.type, [&](auto of) PREFER_HD_LAMBDA {
+        const auto* const columns = reinterpret_cast<const decltype(of)*>(piece.columns) + begin;
+        for (int g = 0; g < count; g += V::width) put(V::load(columns + g), g);
+      });
+    } else {
+      for (int g = 0; g < count; g += V::width) put(load_lane<V>(piece.columns, piece.type, begin + g), g);
     }
   }
 };

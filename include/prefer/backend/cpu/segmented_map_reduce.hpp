@@ -8,6 +8,7 @@
 #include <prefer/core/checks.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // segmented_map_reduce on the CPU (contract: backend/segmented_map_reduce.hpp). One item after the other: its tokens
 // pass through lanes of double, the body runs once, its answer streams back to the tokens. Floats and doubles that lie
@@ -302,17 +303,32 @@ struct segment_work {
   }
 };
 
+// Whether n + 1 offsets rise from 0 or above. Side by side they are looked at in groups of known length, which
+// compilers make vectors of at -O2, by the sign of numbers whose differences cannot overflow unless one of them is
+// negative.
+template <class Offset>
+bool offsets_rise(const Offset* p, std::int64_t n, std::int64_t stride) {
+  using bits = std::make_unsigned_t<Offset>;
+  const auto sign = [](Offset here, Offset next) {
+    return static_cast<bits>(here) | (static_cast<bits>(next) - static_cast<bits>(here));
+  };
+  bits all = 0;
+  std::int64_t i = 0;
+  for (; stride == 1 && i + conversion_width <= n; i += conversion_width)
+    for (int k = 0; k < conversion_width; ++k) all |= sign(p[i + k], p[i + k + 1]);
+  for (; i < n; ++i) all |= sign(p[i * stride], p[(i + 1) * stride]);
+  return static_cast<Offset>(all) >= 0;
+}
+
 // Whether n segments follow each other in one array of offsets, and all of these are fine.
 inline bool offsets_rise(const segment_source& s, std::int64_t n) {
   const auto behind = static_cast<const char*>(s.begin) + s.begin_stride * size_of(s.begin_type);
   if (s.end != behind || s.end_stride != s.begin_stride || s.end_type != s.begin_type) return false;
-  const auto rise = [&](const auto* p) {
-    bool fall = p[0] < 0 || p[n * s.begin_stride] > s.tokens;
-    for (std::int64_t i = 0; i < n; ++i) fall |= p[(i + 1) * s.begin_stride] < p[i * s.begin_stride];
-    return !fall;
+  const auto fine = [&](const auto* p) {
+    return p[n * s.begin_stride] >= 0 && p[n * s.begin_stride] <= s.tokens && offsets_rise(p, n, s.begin_stride);
   };
-  return s.begin_type == element::i64 ? rise(static_cast<const std::int64_t*>(s.begin))
-                                      : rise(static_cast<const std::int32_t*>(s.begin));
+  return s.begin_type == element::i64 ? fine(static_cast<const std::int64_t*>(s.begin))
+                                      : fine(static_cast<const std::int32_t*>(s.begin));
 }
 
 inline status check_offsets(const segment_source& s, std::int64_t n, const char* name) {

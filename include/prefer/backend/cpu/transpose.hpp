@@ -6,11 +6,12 @@
 
 #include <type_traits>
 
-// Eight lanes of eight doubles, transposed: element i of row k becomes element k of row i.
+// Lanes of eight doubles, their elements exchanged.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
+// Eight lanes transposed: element i of row k becomes element k of row i.
 template <class Level>
 inline __attribute__((always_inline)) void transpose(lane<double, Level> (&r)[8]) {
 #if defined(__CUDACC__)
@@ -62,6 +63,40 @@ inline __attribute__((always_inline)) void transpose(lane<double, Level> (&r)[8]
         r[2 * p].v[q] = __builtin_shufflevector(from[2 * q][p], from[2 * q + 1][p], 0, 2);
         r[2 * p + 1].v[q] = __builtin_shufflevector(from[2 * q][p], from[2 * q + 1][p], 1, 3);
       });
+    });
+  }
+#endif
+}
+
+// Two lanes of eight doubles, taken by turns: a0 b0 a1 b1 a2 b2 a3 b3 and a4 b4 ... b7.
+template <class Level>
+inline __attribute__((always_inline)) void interleave(lane<double, Level>& a, lane<double, Level>& b) {
+#if defined(__CUDACC__)
+  double turns[16];
+  for (int i = 0; i < 8; ++i) turns[2 * i] = a.v[i], turns[2 * i + 1] = b.v[i];
+  for (int i = 0; i < 8; ++i) a.v[i] = turns[i], b.v[i] = turns[8 + i];
+#else
+  using number = typename lane<double, Level>::number;
+  constexpr int count = lane<double, Level>::count;
+  number low[count], high[count];
+  unrolled<count>([&](auto i) PREFER_HD_LAMBDA {
+    if constexpr (count == 1) {
+      low[i] = __builtin_shufflevector(a.v[i], b.v[i], 0, 8, 1, 9, 2, 10, 3, 11);
+      high[i] = __builtin_shufflevector(a.v[i], b.v[i], 4, 12, 5, 13, 6, 14, 7, 15);
+    } else if constexpr (count == 2) {
+      low[i] = __builtin_shufflevector(a.v[i], b.v[i], 0, 4, 1, 5);
+      high[i] = __builtin_shufflevector(a.v[i], b.v[i], 2, 6, 3, 7);
+    } else {
+      low[i] = __builtin_shufflevector(a.v[i], b.v[i], 0, 2);
+      high[i] = __builtin_shufflevector(a.v[i], b.v[i], 1, 3);
+    }
+  });
+  if constexpr (count == 1) {
+    a.v[0] = low[0], b.v[0] = high[0];
+  } else {
+    unrolled<count / 2>([&](auto i) PREFER_HD_LAMBDA {
+      a.v[2 * i] = low[i], a.v[2 * i + 1] = high[i];
+      b.v[2 * i] = low[count / 2 + i], b.v[2 * i + 1] = high[count / 2 + i];
     });
   }
 #endif

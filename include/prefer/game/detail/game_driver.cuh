@@ -99,8 +99,8 @@ PREFER_HD double lane_product(const game_tables<T>& g, std::int64_t b, std::int6
   const T* const row = &table(i, 0);
   const std::int64_t stride = table.column;
   double sum = 0;
-  for (std::int64_t from = lane; from < n; from += game_product_work<T>::tile) {
-    const std::int64_t to = n < from + game_product_work<T>::tile ? n : from + game_product_work<T>::tile;
+  for (std::int64_t from = lane; from < n; from += product_tile) {
+    const std::int64_t to = n < from + product_tile ? n : from + product_tile;
     T part = 0;
     for (std::int64_t c = from; c < to; c += 32) {
       const T w = static_cast<T>(weight[c]);

@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cpu/dispatch.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
+#include <prefer/backend/cpu/row_products.hpp>
 #include <prefer/core/arena.hpp>
 #include <prefer/game/detail/rounds.hpp>
 
@@ -139,12 +140,10 @@ struct game_product_job {
 };
 template <class T>
 struct game_product_work {
-  static constexpr std::int64_t tile = 1024;  // columns whose sum is of type T
-
   template <class Level>
   static PREFER_HD void run(game_product_job<T>& j) {
     if (j.table.column != 1) return strided(j);
-    constexpr int at_once = 8 / lane<T, Level>::count;  // as many as there are registers for
+    constexpr int at_once = product_rows<T, Level>;
     std::int64_t i = j.first;
     for (; i + at_once <= j.last; i += at_once) rows<Level, at_once>(j, i);
     for (; i < j.last; ++i) rows<Level, 1>(j, i);
@@ -152,27 +151,11 @@ struct game_product_work {
 
   template <class Level, int Rows>
   static PREFER_HD void rows(game_product_job<T>& j, std::int64_t i) {
-    using V = lane<T, Level>;
     const T* p[Rows];
     double sum[Rows] = {};
     for (int r = 0; r < Rows; ++r) p[r] = &j.table(i + r, 0);
-    for (std::int64_t from = 0; from < j.n; from += tile) {
-      const std::int64_t to = from + tile < j.n ? from + tile : j.n;
-      const std::int64_t whole = from + (to - from) / V::width * V::width;
-      V lanes[Rows];
-      unrolled<Rows>([&](int r) PREFER_HD_LAMBDA { lanes[r] = V(0); });
-      for (std::int64_t c = from; c < whole; c += V::width) {
-        const V w = V::load(j.weight + c);
-        unrolled<Rows>([&](int r) PREFER_HD_LAMBDA {
-          lanes[r] = math::fma(math::select(w == V(0), V(0), V::load(p[r] + c)), w, lanes[r]);
-        });
-      }
-      for (int r = 0; r < Rows; ++r) {
-        T rest = 0;
-        for (std::int64_t c = whole; c < to; ++c) rest += j.weight[c] == 0 ? T(0) : p[r][c] * j.weight[c];
-        sum[r] += static_cast<double>(lanes[r].sum() + rest);
-      }
-    }
+    for (std::int64_t from = 0; from < j.n; from += product_tile)
+      add_row_products<lane<T, Level>, true, Rows>(p, j.weight, from, smaller(from + product_tile, j.n), sum);
     for (int r = 0; r < Rows; ++r) j.wins[i + r] = j.games->can_play(j.b, i + r) ? sum[r] : 0;
   }
 

@@ -2,13 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/core/checks.hpp>
 
 #include <cstdint>
 #include <type_traits>
 
-// Rewards that are a function of some columns, item by item: what their calls share.
+// Rewards that are a function of some columns, item by item: what their calls share. With content::all a NaN in any
+// column is an error.
 namespace prefer {
 
 // What element-wise rewards write.
@@ -42,6 +44,7 @@ using reward_arguments = map_reduce_arguments_of<reward_body<Rule>>;
 template <class Rule, space S>
 struct reward_call {
   reward_arguments<Rule> arguments = {};
+  const char* names[Rule::inputs] = {};
   status first = {};
   require::footprints<Rule::inputs, 1> all = {};
   int columns = 0;
@@ -56,6 +59,7 @@ struct reward_call {
     optional(name, v, 0);
   }
   void optional(const char* name, const input_view<1, S>& v, float neutral) {
+    names[columns] = name;
     source& s = arguments.in[columns++];
     s.neutral = neutral;
     if (!first.ok() || !v.given()) return;
@@ -75,6 +79,12 @@ struct reward_call {
     arguments.normalizer = 1.0;  // there is nothing to count
     all.write(require::footprint_of(name, v));
     return all.check();
+  }
+  template <class Exec>
+  status run(const Exec& exec, const Rule& rule) const {
+    for (int k = 0; k < columns; ++k)
+      if (const status s = check_numbers(exec, names[k], arguments.in[k], {}, arguments.n); !s.ok()) return s;
+    return map_reward(exec, rule, arguments);
   }
 };
 

@@ -26,10 +26,6 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-PREFER_HD bool is_finite(double x) {
-  constexpr std::uint64_t exponent = 0x7ff0000000000000ull;
-  return (bits_as<std::uint64_t>(x) & exponent) != exponent;
-}
 PREFER_HD double larger_of(double a, double b) { return a < b ? b : a; }
 PREFER_HD double smaller_of(double a, double b) { return b < a ? b : a; }
 
@@ -420,7 +416,7 @@ PREFER_HD exclusive_start start_exclusive(const point_columns& front, int object
     return {};
   }
   const double box = box_between(raised, p, objectives);
-  if (!is_finite(box)) return {true, box};
+  if (!math::is_finite(box)) return {true, box};
   double covered;
   if (known_volume(inner.set, raised, objectives, stairs, covered)) return {true, larger_of(box - covered, 0)};
   inner.begin(raised, objectives);

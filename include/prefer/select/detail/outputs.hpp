@@ -66,16 +66,6 @@ PREFER_HD void store_number(const sink_rows& s, std::int64_t row, std::int64_t c
   if (s.data != nullptr) store_element(s.data, s.type, s.at(row, column), x, false);
 }
 
-// The memory of arguments that may be left out, for the overlap test of a call.
-template <int Inputs, int Outputs, class View>
-void read_optional(require::footprints<Inputs, Outputs>& all, const char* name, const View& v) {
-  if (v.given()) all.read(require::footprint_of(name, v));
-}
-template <int Inputs, int Outputs, class View>
-void write_optional(require::footprints<Inputs, Outputs>& all, const char* name, const View& v) {
-  if (v.given()) all.write(require::footprint_of(name, v));
-}
-
 }  // namespace detail
 }  // namespace PREFER_ABI
 }  // namespace prefer

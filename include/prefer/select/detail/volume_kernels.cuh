@@ -174,7 +174,7 @@ static __device__ inline double exclusive_by_slices(const device_view& v, const 
   volume_frame& f = stack.frame[0];
   if (!limited_rivals(v, raised, f.set)) return 0;
   const double box = box_between(raised, mine, m);
-  if (!is_finite(box)) return box;
+  if (!math::is_finite(box)) return box;
   double taken;
   if (!known_volume(f.set, raised, m, stack.stairs, taken)) {
     f.begin(raised, m);

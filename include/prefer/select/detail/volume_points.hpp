@@ -27,7 +27,7 @@ struct volume_table {
   // Whether a reference can be measured from.
   PREFER_HD int first_bad_low(std::int64_t b) const {
     for (int k = 0; k < points.count; ++k)
-      if (!is_finite(low(b, k))) return k;
+      if (!math::is_finite(low(b, k))) return k;
     return -1;
   }
   // Feasible, and not left out.

@@ -17,7 +17,7 @@ std::size_t own_bytes(Call& call) {
 }
 template <class Call>
 std::size_t call_bytes(const cuda& exec, Call& call) {
-  return lent_bytes(own_bytes(call)) + pair_fold_workspace<typename Call::value_type>(exec, call.pairs);
+  return lent_bytes(own_bytes(call)) + call.inner_bytes(exec);
 }
 template <class Call>
 status run_in_memory(const cuda& exec, Call& call) {

@@ -37,17 +37,25 @@ struct sample_values {
 };
 
 template <space S>
-status make_sample_values(const value_samples<S>& in, sample_values& v) {
-  if (!in.point.given()) return require::fail(errc::missing_input, "point", "one row of coordinates per sample");
-  if (!in.value.given()) return require::fail(errc::missing_input, "value", "one number per sample");
-  v.samples = in.point.extent[0], v.width = in.point.extent[1];
+status make_points(const input_view<2, S>& point, sample_values& v) {
+  if (!point.given()) return require::fail(errc::missing_input, "point", "one row of coordinates per sample");
+  v.samples = point.extent[0], v.width = point.extent[1];
   if (v.samples < 0 || v.width < 1)
     return require::fail(errc::bad_extent, "point",
                          v.samples < 0 ? "rows, at least" : "coordinates per sample, at least",
                          static_cast<double>(v.samples < 0 ? v.samples : v.width), v.samples < 0 ? 0 : 1);
-  v.point = place_of(in.point), v.value = place_of(in.value), v.mask = place_of(in.mask);
-  v.in_double = in.point.type == element::f64 || in.value.type == element::f64;
+  v.point = place_of(point), v.in_double = point.type == element::f64;
   return {};
+}
+
+template <space S>
+status make_sample_values(const value_samples<S>& in, sample_values& v) {
+  if (in.point.given() && !in.value.given())
+    return require::fail(errc::missing_input, "value", "one number per sample");
+  v.value = place_of(in.value), v.mask = place_of(in.mask);
+  const status s = make_points(in.point, v);
+  v.in_double = v.in_double || in.value.type == element::f64;
+  return s;
 }
 
 template <space S, int Inputs, int Outputs>
@@ -65,7 +73,7 @@ inline status check_finite_samples(const cpu& exec, const sample_values& v) {
   if (exec.content != content::all) return {};
   for (std::int64_t i = 0; i < v.samples; ++i) {
     if (!selects(v.mask, i)) continue;
-    if (!is_finite(read_item<double>(v.value, i)))
+    if (!math::is_finite(read_item<double>(v.value, i)))
       return require::fail(errc::not_a_number, "value", "a finite number", read_item<double>(v.value, i), 0, i);
     if (!is_point<double>(v.point, v.value, {}, v.width, i))
       return require::fail(errc::not_a_number, "point", "finite numbers in every row", 0, 0, i);
@@ -73,12 +81,12 @@ inline status check_finite_samples(const cpu& exec, const sample_values& v) {
   return {};
 }
 
-// A call has memory of its own, which it carves from an arena, and that of a pair_fold, `pairs`.
+// A call has memory of its own, which it carves from an arena, and that of the primitives inside, `inner_bytes`.
 template <class Call>
 std::size_t call_bytes(const cpu& exec, Call& call) {
   arena own;
   call.carve(own);
-  return own.bytes() + pair_fold_workspace<typename Call::value_type>(exec, call.pairs);
+  return own.bytes() + call.inner_bytes(exec);
 }
 template <class Call>
 status run_in_memory(const cpu& exec, Call& call) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <select/side.hpp>
+#include <support/side.hpp>
 #include <support/cuda.cuh>
 
 #include <functional>
@@ -29,6 +29,10 @@ struct device_side {
     auto d = copy(b);
     fetches_.push_back([d] { d->fetch(); });
     return d->view();
+  }
+  template <class S>
+  prefer::view<S, 2, memory> write(buffer<S>& b, std::int64_t rows, std::int64_t columns, std::int64_t row_stride) {
+    return {write(b).data, rows, columns, row_stride, std::int64_t{1}};
   }
   void done() {
     on.wait();

@@ -36,6 +36,10 @@ struct host_side {
   prefer::view<S> write(buffer<S>& b) {
     return b.view();
   }
+  template <class S>
+  prefer::view<S, 2> write(buffer<S>& b, std::int64_t rows, std::int64_t columns, std::int64_t row_stride) {
+    return {b.data(), rows, columns, row_stride, std::int64_t{1}};
+  }
   void done() {}
 };
 

@@ -1,0 +1,522 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/shape/detail/active_forest.hpp>
+#include <prefer/shape/detail/ordered_sum.hpp>
+#include <prefer/shape/lipschitz_extension.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+// The L-Lipschitz values nearest to given ones in weighted least squares, with a certificate.
+namespace prefer {
+
+struct lipschitz_projection {
+  scalar constant = 1.0;     // L: units of the values per unit of the metric; 0 makes all values equal
+  double tolerance = 1e-6;   // ends when `error` is at most this many standard deviations of the values
+  std::int64_t rounds = 64;  // or after so many looks at all pairs
+
+  constexpr status check() const {
+    if (rounds < 1) return require::fail(errc::bad_parameter, "rounds", "at least", static_cast<double>(rounds), 1);
+    return first_error(require::not_negative(constant, "constant"),
+                       require::not_negative(scalar(tolerance), "tolerance"));
+  }
+};
+
+template <space S>
+struct projection_inputs {
+  value_samples<S> samples = {};
+  input_view<1, S> weight = {};  // N: above 0; 1 if not given
+};
+
+// Any of them may be left out, not all.
+template <space S>
+struct projection_outputs {
+  output_view<1, S> value = {};      // N: NaN for a sample that is left out
+  output_view<1, S> component = {};  // N: the lowest sample of those that move together; -1 for one that is left out
+  output_view<1, S> error = {};      // 1: at most so far from the exact ones, root of the weighted mean square
+  output_view<1, S> rounds = {};     // 1: how often all pairs were looked at, int32 or int64
+};
+
+// What the projection wrote, and the gradient that comes from above.
+template <space S>
+struct projection_gradient_inputs {
+  input_view<1, S> component = {};  // N
+  input_view<1, S> gradient = {};   // N: dF / df
+  input_view<1, S> weight = {};     // N: as the projection had them
+  input_view<1, S> value = {};      // N: f; for the gradient by the constant alone
+};
+
+// Either may be left out.
+template <space S>
+struct projection_gradient_outputs {
+  output_view<1, S> value = {};     // N: by the values that were projected
+  output_view<1, S> constant = {};  // 1: by L; double or float
+};
+
+inline namespace PREFER_ABI {
+namespace detail {
+
+struct projection_sinks {
+  sink value, component, error, rounds;
+};
+
+// What a call keeps between its looks at all pairs.
+struct projection_state {
+  active_forest forest;
+  double *upper = nullptr, *lower = nullptr;                                       // envelopes of f
+  double *upper_bound = nullptr, *lower_bound = nullptr;                           // L times how far their samples are
+  std::int64_t *upper_index = nullptr, *lower_index = nullptr, *lowest = nullptr;  // lowest: member of a tree, by label
+  double* part = nullptr;                                                          // of sums
+  double* number = nullptr;       // mean, sum of weights, standard deviation, largest deviation, least error so far
+  std::int64_t* count = nullptr;  // looks so far
+  std::uint8_t *counts = nullptr, *done = nullptr;
+
+  template <class Memory>
+  void carve(Memory& memory, std::int64_t n) {
+    forest.carve(memory, n);
+    for (double** a : {&upper, &lower, &upper_bound, &lower_bound}) *a = memory.template take<double>(n);
+    for (std::int64_t** a : {&upper_index, &lower_index, &lowest}) *a = memory.template take<std::int64_t>(n);
+    part = memory.template take<double>(sum_parts + 1), number = memory.template take<double>(5);
+    count = memory.template take<std::int64_t>(1);
+    counts = memory.template take<std::uint8_t>(n), done = memory.template take<std::uint8_t>(1);
+  }
+};
+
+// Which samples count, their values less the mean, and every one a tree of its own.
+struct projection_begin {
+  projection_state state;
+  row_source point;
+  source value, weight, mask;
+  std::int64_t width;
+
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range&) const {
+    const active_forest& t = state.forest;
+    team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      const double w = read_item<double>(weight, i);
+      const bool counts = is_point<double>(point, value, mask, width, i) && math::is_finite(w) && w > 0;
+      state.counts[i] = counts ? 1 : 0;
+      t.weight[i] = counts ? w : 0, t.reward[i] = counts ? read_item<double>(value, i) : 0;
+    });
+    const double weights =
+        ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
+    const double sum =
+        ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i]; });
+    const double mean = weights > 0 ? sum / weights : 0;
+    team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      if (state.counts[i] != 0) t.reward[i] -= mean;
+    });
+    const double squares = ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return t.weight[i] * t.reward[i] * t.reward[i];
+    });
+    const ranked largest = team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return ranked{sortable(-math::abs(t.reward[i])), i};
+    });
+    team.once([&]() PREFER_HD_LAMBDA {
+      state.number[0] = mean, state.number[1] = weights;
+      state.number[2] = weights > 0 ? math::sqrt(squares / weights) : 0;
+      state.number[3] = largest.item < 0 ? 0 : math::abs(t.reward[largest.item]);
+      state.number[4] = math::detail::infinity<double>();
+      state.count[0] = 0, *state.done = 0;
+    });
+    t.begin(team);
+  }
+};
+
+// After a look at all pairs: how good is what we have, and, unless that is enough, which pairs are apart.
+template <class Metric>
+struct projection_round {
+  Metric metric;
+  projection_state state;
+  scalar constant = 1.0;
+  double tolerance;
+  std::int64_t rounds;
+  row_source point;
+  std::int64_t width;
+  projection_sinks out;
+
+  static constexpr std::int64_t passes = 16;
+
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range&) const {
+    if (*state.done != 0) return;
+    const active_forest& t = state.forest;
+    const double weights = state.number[1], deviation = state.number[2];
+    // Between the envelopes of f all pairs hold; with the mean of f it is as near to f as it can be moved.
+    const auto between = [&](std::int64_t i) PREFER_HD_LAMBDA { return (state.upper[i] + state.lower[i]) / 2; };
+    const double moved = ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return t.weight[i] > 0 ? t.weight[i] * (t.f[i] - between(i)) : 0.0;
+    });
+    const double shift = weights > 0 ? moved / weights : 0;
+    const double gap = ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return t.weight[i] > 0 ? gap_of(i, between(i) + shift, between) : 0.0;
+    });
+    const double error = gap == 0 ? 0 : math::sqrt(2 * gap / weights);
+    const bool better = state.count[0] == 0 || error < state.number[4];
+    if (better) write(team, between, shift, error);
+    find_bounds(team);
+    const bool apart = error > tolerance * deviation && state.count[0] + 1 < rounds && raise_pairs(team);
+    team.once([&]() PREFER_HD_LAMBDA {
+      if (better) state.number[4] = error;
+      write_index(out.rounds, 0, ++state.count[0]);
+      *state.done = apart ? 0 : 1;
+    });
+    if (apart) t.refresh(team);
+  }
+
+ private:
+  // This sample's share of the primal value less the dual one: with values g for which all pairs hold,
+  // 1/2 sum w (g - f)^2 + sum of flows times what their pairs are away from being tight. Nothing cancels.
+  template <class F>
+  PREFER_HD double gap_of(std::int64_t i, double value, const F& between) const {
+    const active_forest& t = state.forest;
+    const double away = value - t.f[i];
+    double share = t.weight[i] * away * away / 2;
+    if (t.parent[i] >= 0) {
+      const double above = between(i) - between(t.parent[i]);
+      share += t.flow[i] * math::max(t.bound[i] - (t.high[i] != 0 ? above : -above), 0.0);
+    }
+    return share;
+  }
+
+  template <class Team>
+  PREFER_HD void find_bounds(const Team& team) const {
+    const auto reach = [&](std::int64_t i, std::int64_t j) PREFER_HD_LAMBDA {
+      return j < 0 ? 0.0 : constant.as<double>() * distance_of(metric, point, i, point, j, width);
+    };
+    team.each(state.forest.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      state.upper_bound[i] = reach(i, state.upper_index[i]), state.lower_bound[i] = reach(i, state.lower_index[i]);
+    });
+  }
+
+  // Raises the pairs that were found until none of them is apart by more than rounding; whether any was.
+  template <class Team>
+  PREFER_HD bool raise_pairs(const Team& team) const {
+    const active_forest& t = state.forest;
+    const auto rounding = [&](std::int64_t p, std::int64_t q)
+                              PREFER_HD_LAMBDA { return 4 * (t.noise[p] + t.noise[q]) + 4e-15 * state.number[3]; };
+    bool any = false;
+    for (std::int64_t pass = 0; pass < passes; ++pass) {
+      bool some = false;
+      for (std::int64_t i = 0; i < t.n; ++i)
+        for (int side = 0; side < 2; ++side) {
+          const std::int64_t j = side == 0 ? state.upper_index[i] : state.lower_index[i];
+          const std::int64_t p = side == 0 ? i : j, q = side == 0 ? j : i;
+          const double bound = side == 0 ? state.upper_bound[i] : state.lower_bound[i];
+          if (j < 0 || !(t.f[p] - t.f[q] - bound > rounding(p, q))) continue;
+          t.raise(team, p, q, bound);
+          some = any = true;
+        }
+      if (!some) break;
+    }
+    return any;
+  }
+
+  template <class Team, class F>
+  PREFER_HD void write(const Team& team, const F& between, double shift, double error) const {
+    const active_forest& t = state.forest;
+    const double mean = state.number[0];
+    team.once([&]() PREFER_HD_LAMBDA {
+      for (std::int64_t i = t.n; i-- > 0;) state.lowest[t.label[i]] = i;
+      write_item(out.error, 0, true, error, false);
+    });
+    team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      const bool counts = state.counts[i] != 0;
+      write_item(out.value, i, true, counts ? between(i) + shift + mean : math::detail::not_a_number<double>(), false);
+      write_index(out.component, i, counts ? state.lowest[t.label[i]] : -1);
+    });
+  }
+};
+
+inline bool is_done(const cpu&, const projection_state& s) { return *s.done != 0; }
+inline bool is_done(const cuda&, const projection_state&) { return false; }
+
+// A call, in memory of its own and of pair_fold.
+template <class Metric>
+struct projection_call {
+  projection_begin begin;
+  projection_round<Metric> round;
+  pair_fold_arguments pairs;
+
+  using value_type = double;
+
+  template <class Memory>
+  void carve(Memory& memory) {
+    projection_state& s = round.state;
+    s.carve(memory, pairs.points);
+    begin.state = s;
+    pairs.other = {s.forest.f, 1, element::f64}, pairs.mask = {s.counts, 1, element::u8};
+    pairs.stop = s.done;
+  }
+  template <class Exec>
+  std::size_t inner_bytes(const Exec& exec) const {
+    return pair_fold_workspace<double>(exec, pairs);
+  }
+  template <class Exec>
+  status run(const Exec& exec) const {
+    const projection_state& s = round.state;
+    group_table all;
+    all.samples = all.size = pairs.points, all.groups = 1;
+    const auto column = [](auto* data, element type) { return sink{data, 1, type}; };
+    const extension_fold<double, Metric> envelopes{round.metric,
+                                                   round.constant,
+                                                   pairs.point,
+                                                   pairs.point,
+                                                   pairs.other,
+                                                   pairs.width,
+                                                   {{},
+                                                    {},
+                                                    column(s.upper, element::f64),
+                                                    column(s.lower, element::f64),
+                                                    column(s.upper_index, element::i64),
+                                                    column(s.lower_index, element::i64)}};
+    status done = for_groups(exec, all, begin);
+    for (std::int64_t k = 0; done.ok() && k < round.rounds && !is_done(exec, s); ++k) {
+      done = pair_fold<double>(exec, round.metric, envelopes, pairs);
+      if (done.ok()) done = for_groups(exec, all, round);
+    }
+    return done;
+  }
+};
+
+inline status check_weights(const cuda&, const source&, const source&, std::int64_t) { return {}; }
+inline status check_weights(const cpu& exec, const source& weight, const source& mask, std::int64_t n) {
+  for (std::int64_t i = 0; exec.content == content::all && weight.data != nullptr && i < n; ++i)
+    if (const double w = read_item<double>(weight, i); selects(mask, i) && !(math::is_finite(w) && w > 0))
+      return require::fail(errc::bad_parameter, "weight", "a number above", w, 0, i);
+  return {};
+}
+
+template <class Metric, space S>
+status make_projection(const lipschitz_projection& options, const Metric& metric, const projection_inputs<S>& in,
+                       const projection_outputs<S>& out, sample_values& v, projection_call<Metric>& made) {
+  using require::holds;
+  if (const status s = make_sample_values(in.samples, v); !s.ok()) return s;
+  if (const status s = some_output(out.value, out.component, out.error, out.rounds); !s.ok()) return s;
+  call_checks<4, 4> call;
+  read_samples(in.samples, call);
+  constexpr const char* per_sample = "the number of samples,";
+  call.read("weight", in.weight, v.samples, per_sample, holds::numbers);
+  call.write("value", out.value, v.samples, per_sample, holds::numbers);
+  call.write("component", out.component, v.samples, per_sample, holds::indices);
+  call.write("error", out.error, 1, "one number,", holds::totals);
+  call.write("rounds", out.rounds, 1, "one number,", holds::indices);
+  source weight = place_of(in.weight);
+  if (!in.weight.given()) weight.neutral = 1;
+  made.begin = {{}, v.point, v.value, weight, v.mask, v.width};
+  made.round = {
+      metric,           {},
+      options.constant, options.tolerance,
+      options.rounds,   v.point,
+      v.width,          {place_of(out.value), place_of(out.component), place_of(out.error), place_of(out.rounds)}};
+  made.pairs.point = v.point, made.pairs.width = v.width;
+  made.pairs.points = made.pairs.queries = v.samples;
+  made.pairs.among = pairs_among::all;
+  return call.check();
+}
+
+}  // namespace detail
+
+// Bytes of workspace: some 170 per sample; on the CPU the points once more in double, on CUDA a byte per sample. 0 for
+// views that do not fit together.
+template <class Exec, class Metric>
+std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_projection& options, const Metric& metric,
+                                           const std::type_identity_t<projection_inputs<Exec::memory>>& in,
+                                           const std::type_identity_t<projection_outputs<Exec::memory>>& out) {
+  detail::sample_values v;
+  detail::projection_call<Metric> call;
+  return detail::make_projection(options, metric, in, out, v, call).ok() ? call_bytes(exec, call) : 0;
+}
+
+// The values f nearest to v among all that are L-Lipschitz at N samples,
+//
+//   min over f of sum w_i (f_i - v_i)^2   with   |f_i - f_j| <= L d(x_i, x_j) for all i, j,
+//
+// by a metric of shape/metric.hpp. Unlike the projection in the largest deviation (extend), which moves what is near an
+// outlier as far as the outlier, this moves the fewest, keeps the weighted mean (sum w f = sum w v), and is the one
+// to take for a batch of noisy rewards.
+//
+//   project(cpu{.pool = pool}, {.constant = 2.0}, metric::l2{},
+//           {.samples = {.point = {x, N, D}, .value = {v, N}}}, {.value = {f, N}, .error = {&error, 1}});
+//
+// The result is L-Lipschitz to the rounding of double, whatever is left to do: it lies between the envelopes of the
+// iterate. `error` is a certificate, from the duality gap: sqrt(sum w (f - exact)^2 / sum w) <= sqrt(2 gap / sum w).
+// The call ends when it is at most `tolerance` times the weighted standard deviation of v, when no pair is apart by
+// more than rounding, or after `rounds` looks at all pairs; read `error` to know. `component` says which samples move
+// together: f_i is their weighted mean plus what L and the distances fix, which gives the gradient (project_gradient).
+//
+// An active-set method, not a sequence that converges: each look at all pairs names those that are furthest apart, and
+// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20. Everything is in
+// double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0 gives their weighted
+// mean.
+//
+// Samples that are masked out or not finite, or whose weight is not a number above 0, are left out: NaN and -1 (with
+// content::all on the CPU they are errors, but for masks). Cost: N^2 D differences per look, shared by threads, and
+// O(N) for each of the pairs made to hold, about N in all, by one thread, on CUDA by one block: meant for batches up to
+// some 10^4. The result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace,
+// or one allocation on the CPU and memory in stream order on CUDA, where there are 1 + 3 `rounds` launches or 1 + 4
+// `rounds` (those behind the end return at once) and nothing is waited for. Errors: shapes, types, overlap, a negative
+// constant or tolerance; nothing has been written then.
+//
+// Source: the problem is a quadratic program whose dual is a transport problem; dual active sets Goldfarb and Idnani
+// 1983. That active sets may be taken as forests, whose steps are explicit, is elementary and tested against Hildreth's
+// method (1957).
+template <class Exec, class Metric>
+status project(const Exec& exec, const lipschitz_projection& options, const Metric& metric,
+               const std::type_identity_t<projection_inputs<Exec::memory>>& in,
+               const std::type_identity_t<projection_outputs<Exec::memory>>& out) {
+  detail::sample_values v;
+  detail::projection_call<Metric> call;
+  if (const status s = first_error(options.check(), detail::make_projection(options, metric, in, out, v, call));
+      !s.ok())
+    return s;
+  if (const status s = first_error(detail::check_finite_samples(exec, v),
+                                   detail::check_weights(exec, call.begin.weight, v.mask, v.samples));
+      !s.ok())
+    return s;
+  return run_in_memory(exec, call);
+}
+
+namespace detail {
+
+// Sums over components, and what follows from them.
+struct projection_gradient_work {
+  scalar constant = 1.0;
+  std::int64_t samples = 0;
+  source component, value, weight, gradient;
+  sink by_value, by_constant;
+  double *weights = nullptr, *gradients = nullptr, *values = nullptr;  // by lowest sample
+  double* part = nullptr;
+
+  template <class Memory>
+  void carve(Memory& memory) {
+    for (double** a : {&weights, &gradients, &values}) *a = memory.template take<double>(samples);
+    part = memory.template take<double>(sum_parts + 1);
+  }
+  PREFER_HD std::int64_t of(std::int64_t i) const {
+    const std::int64_t c = load_index(component.data, component.type, i * component.stride);
+    return c < samples ? c : -1;
+  }
+
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range&) const {
+    team.each(samples, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      weights[i] = gradients[i] = values[i] = 0;
+      if (load_index(component.data, component.type, i * component.stride) >= samples) team.fault(errc::bad_index, i);
+    });
+    team.once([&]() PREFER_HD_LAMBDA {
+      for (std::int64_t i = 0; i < samples; ++i) {
+        const std::int64_t c = of(i);
+        if (c < 0) continue;
+        const double w = read_item<double>(weight, i);
+        weights[c] += w, gradients[c] += read_item<double>(gradient, i), values[c] += w * read_item<double>(value, i);
+      }
+    });
+    team.each(samples, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      const std::int64_t c = of(i);
+      write_item(by_value, i, true, c < 0 ? 0.0 : read_item<double>(weight, i) * gradients[c] / weights[c], false);
+    });
+    if (by_constant.data == nullptr) return;
+    const double sum = ordered_sum(team, samples, part, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      const std::int64_t c = of(i);
+      return c < 0 ? 0.0 : read_item<double>(gradient, i) * (read_item<double>(value, i) - values[c] / weights[c]);
+    });
+    team.once([&]() PREFER_HD_LAMBDA { write_item(by_constant, 0, true, sum / constant.as<double>(), false); });
+  }
+};
+
+struct projection_gradient_call {
+  projection_gradient_work work;
+
+  template <class Memory>
+  void carve(Memory& memory) {
+    work.carve(memory);
+  }
+  template <class Exec>
+  std::size_t inner_bytes(const Exec&) const {
+    return 0;
+  }
+  template <class Exec>
+  status run(const Exec& exec) const {
+    group_table all;
+    all.samples = all.size = work.samples, all.groups = 1;
+    return for_groups(exec, all, work);
+  }
+};
+
+inline status check_components(const cuda&, const projection_gradient_work&) { return {}; }
+inline status check_components(const cpu& exec, const projection_gradient_work& w) {
+  for (std::int64_t i = 0; exec.content != content::none && i < w.samples; ++i)
+    if (const std::int64_t c = load_index(w.component.data, w.component.type, i * w.component.stride); c >= w.samples)
+      return require::fail(errc::bad_index, "component", "below the number of samples", static_cast<double>(c),
+                           static_cast<double>(w.samples), i);
+  return {};
+}
+
+template <space S>
+status make_projection_gradient(const lipschitz_projection& options, const projection_gradient_inputs<S>& in,
+                                const projection_gradient_outputs<S>& out, projection_gradient_work& w) {
+  using require::holds;
+  if (!in.component.given()) return require::fail(errc::missing_input, "component", "what the projection wrote");
+  if (!in.gradient.given()) return require::fail(errc::missing_input, "gradient", "that by the projected values");
+  if (out.constant.given() && !in.value.given())
+    return require::fail(errc::missing_input, "value", "what the projection wrote, for the gradient by the constant");
+  if (const status s = some_output(out.value, out.constant); !s.ok()) return s;
+  const std::int64_t n = in.component.extent[0];
+  if (n < 0) return require::fail(errc::bad_extent, "component", "samples, at least", static_cast<double>(n), 0);
+  call_checks<4, 2> call;
+  constexpr const char* per_sample = "the number of samples,";
+  call.read("component", in.component, n, per_sample, holds::indices);
+  call.read("gradient", in.gradient, n, per_sample, holds::numbers);
+  call.read("weight", in.weight, n, per_sample, holds::numbers);
+  call.read("value", in.value, n, per_sample, holds::numbers);
+  call.write("value", out.value, n, per_sample, holds::numbers);
+  call.write("constant", out.constant, 1, "one number,", holds::totals);
+  w.constant = options.constant, w.samples = n;
+  w.component = place_of(in.component), w.gradient = place_of(in.gradient);
+  w.weight = place_of(in.weight), w.value = place_of(in.value);
+  if (!in.weight.given()) w.weight.neutral = 1;
+  w.by_value = place_of(out.value), w.by_constant = place_of(out.constant);
+  return call.check();
+}
+
+}  // namespace detail
+
+// Bytes of workspace: 24 per sample. 0 for views that do not fit together.
+template <class Exec>
+std::size_t projection_gradient_workspace(const Exec& exec,
+                                          const std::type_identity_t<projection_gradient_inputs<Exec::memory>>& in,
+                                          const std::type_identity_t<projection_gradient_outputs<Exec::memory>>& out) {
+  detail::projection_gradient_call call;
+  return detail::make_projection_gradient({}, in, out, call.work).ok() ? call_bytes(exec, call) : 0;
+}
+
+// The gradient of a number F through project: samples that move together share theirs by weight. With C the component
+// of sample i,
+//
+//   dF / dv_i = w_i / (sum of w over C) * sum over C of dF / df_j
+//   dF / dL   = sum over i of dF / df_i (f_i - the weighted mean of f over C) / L        (L above 0)
+//
+// Exact wherever the set of active pairs stays the same (almost everywhere), else one of the generalised gradients.
+// Sums are taken in the order of samples; 0 for a sample that is left out (component -1). Cost: O(N), by one thread, on
+// CUDA one block and one launch. projection_gradient_workspace bytes of the workspace, or one allocation on the CPU and
+// memory in stream order on CUDA. Errors: shapes, types, overlap, a component that is no sample (on CUDA it is reported
+// and taken as left out); nothing has been written then.
+template <class Exec>
+status project_gradient(const Exec& exec, const lipschitz_projection& options,
+                        const std::type_identity_t<projection_gradient_inputs<Exec::memory>>& in,
+                        const std::type_identity_t<projection_gradient_outputs<Exec::memory>>& out) {
+  detail::projection_gradient_call call;
+  if (const status s = first_error(options.check(), detail::make_projection_gradient(options, in, out, call.work));
+      !s.ok())
+    return s;
+  if (const status s = detail::check_components(exec, call.work); !s.ok()) return s;
+  return run_in_memory(exec, call);
+}
+
+}  // namespace PREFER_ABI
+}  // namespace prefer

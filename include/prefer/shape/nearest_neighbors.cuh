@@ -1,0 +1,8 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/backend/cuda/for_groups.cuh>
+#include <prefer/backend/cuda/nearest.cuh>
+#include <prefer/shape/detail/samples.cuh>
+#include <prefer/shape/nearest_neighbors.hpp>

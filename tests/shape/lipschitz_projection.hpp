@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: 2026 the prefer authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prefer/shape/lipschitz_projection.hpp>
+#include <shape/pairs.hpp>
+
+// The L2 projection against Hildreth's method in long double, which takes one pair after the other.
+namespace prefer_test {
+
+struct hildreth {
+  std::vector<long double> f;
+
+  // Values r with weights w (0: left out) and bounds on differences, n x n; until a sweep changes nothing to speak of.
+  hildreth(const std::vector<double>& r, const std::vector<double>& w, const std::vector<long double>& bound)
+      : f(r.begin(), r.end()) {
+    const std::size_t n = r.size();
+    std::vector<long double> multiplier(n * n);
+    for (int sweep = 0; sweep < 100000; ++sweep) {
+      long double change = 0;
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = 0; j < n; ++j) {
+          if (i == j || w[i] == 0 || w[j] == 0) continue;
+          long double& m = multiplier[i * n + j];
+          const long double step = (f[i] - f[j] - bound[i * n + j]) /
+                                   (1 / static_cast<long double>(w[i]) + 1 / static_cast<long double>(w[j]));
+          const long double moved = std::max(0.0L, m + step) - m;
+          m += moved, f[i] -= moved / w[i], f[j] += moved / w[j];
+          change = std::max(change, std::fabs(moved));
+        }
+      if (change < 1e-15L) break;
+    }
+  }
+};
+
+template <class S, class Side, class Metric>
+void check_projection(const Metric& metric, double constant) {
+  for (const auto& [n, width] : sample_shapes) {
+    if (n > 70 || n == 16) continue;
+    sample_case<S> c(n, width, 12);
+    buffer<S> weight(n, 2), value(n);
+    buffer<double> error(1);
+    buffer<std::int32_t> component(n), rounds(1);
+    noise random(4);
+    for (std::int64_t i = 0; i < n; ++i) weight.set(i, c.mask.at(i) ? random.uniform(0.5, 2) : not_a_number);
+    if (n > 40) {  // equal points, and weights that leave a sample out
+      for (std::int64_t d = 0; d < width; ++d) c.set(31, d, c.get(30, d));
+      weight.set(40, 0), weight.set(41, -1);
+    }
+    Side side;
+    prefer::check(prefer::project(side.exec, {.constant = constant, .rounds = 12}, metric,
+                                  {.samples = c.read(side), .weight = side.read(weight)},
+                                  {.value = side.write(value),
+                                   .component = side.write(component),
+                                   .error = side.write(error),
+                                   .rounds = side.write(rounds)}));
+    side.done();
+    CHECK((value.intact() && component.intact() && error.intact() && rounds.intact()));
+    std::vector<double> r, w;
+    std::vector<long double> bound;
+    const auto counts = [&](std::int64_t i) { return c.counts(i) && weight.get(i) > 0; };
+    for (std::int64_t i = 0; i < n; ++i) {
+      r.push_back(counts(i) ? c.value.get(i) : 0), w.push_back(counts(i) ? weight.get(i) : 0);
+      for (std::int64_t j = 0; j < n; ++j)
+        bound.push_back(counts(i) && counts(j) ? constant * apart(metric, c.row(i), c.row(j)) : 0);
+    }
+    const hildreth exact(r, w, bound);
+    const double unit = std::ldexp(4.0, -storage<S>::digits);  // of values up to 4, rounded to S
+    long double apart_by = 0, weights = 0, before = 0, after = 0, slack = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::size_t k = static_cast<std::size_t>(i);
+      if (!counts(i)) {
+        CHECK((std::isnan(value.get(i)) && component.at(i) == -1));
+        continue;
+      }
+      const long double off = value.get(i) - exact.f[k];
+      apart_by += w[k] * off * off, weights += w[k], before += w[k] * r[k], after += w[k] * value.get(i);
+      REQUIRE((component.at(i) >= 0 && component.at(i) <= i && component.at(component.at(i)) == component.at(i)));
+      for (std::int64_t j = 0; j < n; ++j)
+        if (counts(j))
+          slack = std::max(slack, static_cast<long double>(value.get(i)) - value.get(j) -
+                                      bound[k * static_cast<std::size_t>(n) + static_cast<std::size_t>(j)]);
+    }
+    if (weights == 0) {
+      CHECK(error.at(0) == 0);
+      continue;
+    }
+    CHECK(error.at(0) <= 2e-6);  // tolerance of 1e-6 deviations, which are below 2
+    CHECK(std::sqrt(static_cast<double>(apart_by / weights)) <= error.at(0) + unit);
+    CHECK(static_cast<double>(slack) <= 2 * unit + 2e-15);
+    CHECK(std::fabs(static_cast<double>(after - before)) <= unit * static_cast<double>(weights) + 1e-13);
+    CHECK((rounds.at(0) >= 1 && rounds.at(0) <= 12));
+  }
+  covers<S>("lipschitz_projection", "sizes");
+}
+
+// Components and weights as given, against sums by definition.
+template <class S, class Side>
+void check_projection_gradient() {
+  for (std::int64_t n : {0, 1, 5, 31, 32, 33, 600}) {
+    buffer<std::int32_t> component(n, 2);
+    buffer<S> gradient(n), weight(n, 3), value(n), by_value(n);
+    buffer<double> by_constant(1);
+    noise random(6);
+    fill_uniform(gradient, random, -1, 1), fill_uniform(weight, random, 0.5, 2), fill_uniform(value, random, -1, 1);
+    for (std::int64_t i = 0; i < n; ++i)
+      component.at(i) = static_cast<std::int32_t>(i % 11 == 7 ? -1 : std::min(i, i % 4 + n / 3));
+    for (std::int64_t i = 0; i < n; ++i)
+      if (component.at(i) < 0) gradient.set(i, not_a_number), value.set(i, not_a_number);
+    Side side;
+    prefer::check(prefer::project_gradient(side.exec, {.constant = 2.0},
+                                           {.component = side.read(component),
+                                            .gradient = side.read(gradient),
+                                            .weight = side.read(weight),
+                                            .value = side.read(value)},
+                                           {.value = side.write(by_value), .constant = side.write(by_constant)}));
+    side.done();
+    CHECK((by_value.intact() && by_constant.intact()));
+    long double total = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      long double weights = 0, gradients = 0, values = 0;
+      for (std::int64_t j = 0; j < n && component.at(i) >= 0; ++j) {
+        if (component.at(j) != component.at(i)) continue;
+        weights += weight.get(j), gradients += gradient.get(j), values += weight.get(j) * value.get(j);
+      }
+      const double wanted = component.at(i) < 0 ? 0 : static_cast<double>(weight.get(i) * gradients / weights);
+      CHECK(rounded_right<S>(by_value.get(i), wanted + (by_value.get(i) - wanted) * 1e-9));
+      if (component.at(i) >= 0) total += gradient.get(i) * (value.get(i) - values / weights) / 2;
+    }
+    CHECK(std::fabs(by_constant.at(0) - static_cast<double>(total)) <= 1e-12);
+  }
+  covers<S>("projection_gradient", "sizes");
+}
+
+}  // namespace prefer_test
