@@ -345,8 +345,10 @@ struct smooth_tchebycheff {
     using V = typename Row::value;
     const V t(temperature.as<double>());
     V least(math::detail::infinity<double>()), others(0), seen(0);
+    bool any = false;
     for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0) least = math::min(detail::lead(r, k), least);
+      if (r.weight(k) != 0) least = math::min(detail::lead(r, k), least), any = true;
+    if (!any) return V(math::detail::not_a_number<double>());
     // The first of the least is the 1 of log1p, so that far worse others take no digit from it.
     for (int k = 0; k < r.count(); ++k) {
       if (r.weight(k) == 0) continue;
