@@ -32,7 +32,8 @@ const reward_linear value_itself{.slope = 1.0, .offset = 0.0};
 // The textbook form: minus the inner product of e with the unit-like vector d'(y).
 long double regulariser(const vector& y, const vector& e, long double c) {
   vector slope = y;
-  for (long double& x : slope) x /= std::sqrt(dot(y, y) + c * c);
+  const long double rho = std::sqrt(dot(y, y) + c * c);
+  for (long double& x : slope) x /= rho;
   return -dot(slope, e);
 }
 
