@@ -76,15 +76,7 @@ struct aol_slope_side {
 };
 
 // x0 * x1 + x2: columns times their scale, and for the gradient what comes on top.
-struct scaled_column_rows {
-  static constexpr int arrays = 3, gradients = 1, factors = 1;
-  template <class T>
-  PREFER_HD void begin(std::int64_t, T (&)[factors]) const {}
-  PREFER_HD bool reduces() const { return false; }
-  template <class V>
-  PREFER_HD V term(const V (&)[arrays], const V (&)[factors]) const {
-    return V(0);
-  }
+struct scaled_column_rows : map_of_rows<3, 1> {
   template <class V>
   PREFER_HD void slopes(const V (&x)[arrays], const V (&)[factors], V (&slope)[gradients]) const {
     slope[0] = math::fma(x[0], x[1], x[2]);

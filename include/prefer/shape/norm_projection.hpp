@@ -76,17 +76,9 @@ struct projected_line {
 };
 
 // Rows whose columns are projected: the kept numbers of every column come as rows, too.
-struct projected_columns {
+struct projected_columns : map_of_rows<4, 2> {
   bool absolute;
 
-  static constexpr int arrays = 4, gradients = 2, factors = 1;
-  template <class T>
-  PREFER_HD void begin(std::int64_t, T (&)[factors]) const {}
-  PREFER_HD bool reduces() const { return false; }
-  template <class V>
-  PREFER_HD V term(const V (&)[arrays], const V (&)[factors]) const {
-    return V(0);
-  }
   template <class V>
   PREFER_HD void slopes(const V (&x)[arrays], const V (&)[factors], V (&slope)[gradients]) const {
     const V keep[2] = {x[2], x[3]};
@@ -150,7 +142,7 @@ struct norm_projection_call {
     a.row[0][0] = weight, a.row[0][1] = upstream;
     a.row[0][2] = {columns.scale, 0, 1, element_of<T>()}, a.row[0][3] = {columns.slope, 0, 1, element_of<T>()};
     a.gradient[0][0] = projected, a.gradient[0][1] = gradient;
-    return row_map_reduce<T>(exec, projected_columns{line.absolute}, layer_rows{}, a);
+    return row_map_reduce<T>(exec, projected_columns{{}, line.absolute}, layer_rows{}, a);
   }
   template <class Exec>
   status run_rows(const Exec& exec) const {

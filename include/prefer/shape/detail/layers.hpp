@@ -15,6 +15,19 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
+// A score for row_map_reduce that only maps the numbers of rows: what it computes is its `slopes`.
+template <int Arrays, int Gradients>
+struct map_of_rows {
+  static constexpr int arrays = Arrays, gradients = Gradients, factors = 1;
+  template <class T>
+  PREFER_HD void begin(std::int64_t, T (&)[factors]) const {}
+  PREFER_HD bool reduces() const { return false; }
+  template <class V>
+  PREFER_HD V term(const V (&)[arrays], const V (&)[factors]) const {
+    return V(0);
+  }
+};
+
 // A call carves its memory from an arena, `carve(memory)`, and says how many rows its maps over rows have, `maps()`.
 template <class Call>
 std::size_t carved_bytes(Call& call) {
