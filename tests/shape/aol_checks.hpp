@@ -62,14 +62,15 @@ inline void check_aol_results(const aol_oracle& exact, const std::vector<double>
   CHECK(largest_singular_value(rescaled, exact.m, exact.n) <= 1 + 4 * p.unit + std::ldexp(1.0, -p.digits));
 }
 
-template <class S, class Side>
-void check_aol() {
+template <class S, class Side, class Change = unchanged_exec>
+void check_aol(const Change& change = {}) {
   for (const auto& [m, n] : layer_shapes) {
     if (n > 100) continue;
     layer<S> w = make_layer<S>(m, n, 21, 0.2), g = make_layer<S>(m, n, 22, 0), rescaled(m, n), by_w(m, n);
     for (std::int64_t i = 0; i < m && n > 15; ++i) w.set(i, 3, 0);  // a column of zeros
     buffer<S> scale(n, 2);
     Side side;
+    change(side.exec);
     prefer::check(prefer::rescale_aol(
         side.exec, {.weight = read(side, w), .upstream = read(side, g)},
         {.rescaled = write(side, rescaled), .scale = side.write(scale), .grad_weight = write(side, by_w)}));

@@ -57,8 +57,8 @@ inline void check_spectral_results(const spectral_results& r, int doublings, con
   CHECK(e.most <= 1);
 }
 
-template <class S, class Side>
-void check_spectral_norm() {
+template <class S, class Side, class Change = unchanged_exec>
+void check_spectral_norm(const Change& change = {}) {
   int doublings = 0;
   for (const auto& [m, n] : layer_shapes) {
     layer<S> w = make_layer<S>(m, n, 3, 2), normalized(m, n), divided(m, n);
@@ -68,6 +68,7 @@ void check_spectral_norm() {
     buffer<bool> converged(1);
     prefer::spectral_norm options{.iterations = 14, .gram_doublings = doublings};
     Side side;
+    change(side.exec);
     prefer::check(prefer::find_spectral_norm(side.exec, options, {.weight = read(side, w)},
                                              {.sigma = side.write(sigma),
                                               .bound = side.write(bound),

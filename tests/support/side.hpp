@@ -20,6 +20,12 @@ namespace prefer_test {
 
 inline constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
+// Leaves the execution of a side as it is; tests of levels and threads change it.
+struct unchanged_exec {
+  template <class Exec>
+  void operator()(Exec&) const {}
+};
+
 struct host_side {
   static constexpr prefer::space memory = prefer::space::host;
   prefer::cpu exec = {};
