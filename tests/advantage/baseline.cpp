@@ -3,6 +3,7 @@
 #include <advantage/baseline.hpp>
 #include <support/allocations.hpp>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -134,18 +135,23 @@ TEST_CASE("grpo_pass_k: only the best has an advantage, its lead over the second
   CHECK(of(grpo_pass_k{}, {}).baseline == 0);
 }
 
-TEST_CASE("a NaN makes its group NaN and no other") {
-  baseline_case<double> c({3, 5, 700}, 1, false);
-  c.score.set(c.groups.begin(1) + 2, not_a_number);
-  for (const auto& rule : rules) {
-    host_side side;
-    c.run(side, rule);
-    for (std::int64_t b = 0; b < 3; ++b) {
-      CHECK(std::isnan(c.baseline.get(b)) == (b == 1));
-      for (std::int64_t i = c.groups.begin(b); i < c.groups.end(b); ++i)
-        CHECK(std::isnan(c.advantage.get(i)) == (b == 1));
+TEST_CASE("a score that is not finite makes its group NaN and no other") {
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  for (const double bad : {not_a_number, infinite, -infinite})
+    for (const std::int64_t at : {0, 2}) {
+      baseline_case<double> c({3, 5, 700}, 1, false);
+      c.score.set(c.groups.begin(1) + at, bad);
+      for (const auto& rule : rules) {
+        INFO(bad << " at " << at);
+        host_side side;
+        c.run(side, rule);
+        for (std::int64_t b = 0; b < 3; ++b) {
+          CHECK(std::isnan(c.baseline.get(b)) == (b == 1));
+          for (std::int64_t i = c.groups.begin(b); i < c.groups.end(b); ++i)
+            CHECK(std::isnan(c.advantage.get(i)) == (b == 1));
+        }
+      }
     }
-  }
 }
 
 TEST_CASE("baselines have the same bits for any threads and in any batch; nothing is allocated") {

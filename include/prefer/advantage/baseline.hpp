@@ -121,7 +121,7 @@ struct baseline_arguments {
   }
 };
 
-// The two best scores of a group, and the place of the first best. One NaN spoils the group.
+// The two best scores of a group, and the place of the first best. One that is not finite spoils the group.
 struct best_scores {
   double best = -math::detail::infinity<double>(), second = best;
   std::int64_t at = -1, count = 0;
@@ -129,7 +129,7 @@ struct best_scores {
 
   PREFER_HD void add(double x, std::int64_t place) {
     ++count;
-    spoiled = spoiled || math::is_nan(x);
+    spoiled = spoiled || !math::is_finite(x);
     if (at < 0 || x > best)
       second = best, best = x, at = place;
     else if (x > second)
@@ -223,7 +223,7 @@ struct baseline_work {
         const V x = V::load(t.x + from + i);
         most = math::max(select(here, x, most), most);
         count += select(here, V(1), V(0));
-        spoil += select(here, math::nan_of(x), V(0));
+        spoil += select(here, math::nan_of(x) + (x - x), V(0));  // the difference of an infinity is NaN, too
       }
     }
     inline __attribute__((always_inline)) best_scores best() const {
