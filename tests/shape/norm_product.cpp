@@ -3,6 +3,8 @@
 #include <shape/norm_product_checks.hpp>
 #include <support/allocations.hpp>
 
+#include <limits>
+
 using namespace prefer_test;
 using prefer::cpu;
 using prefer::errc;
@@ -52,6 +54,12 @@ TEST_CASE("derivatives where layers are zero are the products of the others; NaN
   CHECK((std::isinf(one.log_bound) && one.log_bound < 0));
   CHECK((two.bound == 0 && two.grad == std::vector<double>{0, 0, 0}));
   CHECK((std::isnan(bad.bound) && std::isnan(bad.log_bound) && std::isnan(bad.grad[0]) && std::isnan(bad.grad[2])));
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  const product_of endless({infinite, 2}), twice({infinite, 3, infinite}), nothing({0, infinite, 2});
+  CHECK((endless.bound == infinite && endless.log_bound == infinite));
+  CHECK(endless.grad == std::vector<double>{2, infinite});
+  CHECK(twice.grad == std::vector<double>{infinite, infinite, infinite});
+  CHECK((nothing.bound == 0 && nothing.grad == std::vector<double>{infinite, 0, 0}));
   std::vector<double> norms = {0.3, 2, 0.7, 1.1};
   for (std::size_t i = 0; i < norms.size(); ++i) {
     std::vector<double> above = norms, below = norms;
@@ -60,6 +68,21 @@ TEST_CASE("derivatives where layers are zero are the products of the others; NaN
           doctest::Approx((product_of(above).bound - product_of(below).bound) / 2e-6).epsilon(1e-8));
   }
   covers("norm_product", "identity");
+}
+
+TEST_CASE("a bound in float is not below the product, however small, and exact if it can be") {
+  const auto bound_of = [](std::vector<double> norms) {
+    float bound = -7;
+    prefer::check(multiply_norms(cpu{}, {.norm = {norms.data(), static_cast<std::int64_t>(norms.size())}},
+                                 {.bound = {&bound, 1}}));
+    return bound;
+  };
+  CHECK(bound_of({1 + 0x1p-30}) == 1 + 0x1p-23f);
+  CHECK(bound_of({0.75}) == 0.75f);
+  CHECK(bound_of({}) == 1);
+  CHECK(bound_of({1e-25, 1e-25}) == 0x1p-149f);
+  CHECK(bound_of({0x1p-140, 1 + 0x1p-30}) == 0x1p-140f + 0x1p-149f);
+  CHECK(std::isinf(bound_of({0x1.fffffep127, 1 + 0x1p-30})));
 }
 
 TEST_CASE("nothing is allocated, and what is wrong is named") {

@@ -138,6 +138,7 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   named([] {}, errc::bad_parameter, "steps", {.steps = 0});
   named([] {}, errc::bad_parameter, "least_frames", {.steps = 3, .least_frames = 0});
   named([] {}, errc::bad_offsets, "offsets", {.steps = 3, .least_frames = 4});
+  named([] {}, errc::bad_offsets, "offsets", {.steps = 3, .least_frames = std::int64_t{1} << 62});  // no overflow
   named([] {}, errc::bad_extent, "boundary", {.steps = 2});
   named([&] { in.feature = {}; }, errc::missing_input, "feature");
   named([&] { in.offsets = {}; }, errc::missing_input, "offsets");

@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/call_checks.hpp>
+#include <prefer/shape/detail/upper_bound.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -64,33 +65,40 @@ struct norm_product_work {
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
     team.once([&]() PREFER_HD_LAMBDA {
-      scaled_number all;  // of the norms that are not 0
-      std::int64_t zeros = 0, bad = -1;
+      scaled_number all;  // of the norms that are neither 0 nor infinite
+      std::int64_t zeros = 0, infinite = 0, bad = -1;
       for (std::int64_t i = g.count; i-- > 0;) {
         const double x = read_item<double>(norm, i);
         if (x < 0) bad = i;
         if (x == 0)
           ++zeros;
+        else if (is_infinite(x))
+          ++infinite;
         else
           all = all.times(scaled_number::of(x));
       }
       if (bad >= 0) team.fault(errc::bad_label, bad), all = {math::detail::not_a_number<double>(), 0};
-      const bool none = zeros > 0 && !math::is_nan(all.x);
-      write_item(bound, 0, true, none ? 0 : rounded_up(all, g.count), false);
-      write_item(log_bound, 0, true, none ? -math::detail::infinity<double>() : all.log(), false);
+      const double top = math::detail::infinity<double>();
+      const auto product = [&](std::int64_t of_zeros, std::int64_t of_infinite, double of_none, double of_rest) {
+        return math::is_nan(all.x) ? all.x : of_zeros > 0 ? of_none : of_infinite > 0 ? top : of_rest;
+      };
+      write_item(bound, 0, true, product(zeros, infinite, 0, rounded_up(all, g.count)), false);
+      write_item(log_bound, 0, true, product(zeros, infinite, -top, all.log()), false);
       for (std::int64_t i = 0; i < g.count && grad.data != nullptr; ++i) {
         const double x = read_item<double>(norm, i);
-        const std::int64_t others = zeros - (x == 0 ? 1 : 0);
-        const double product = x == 0 ? all.value() : all.over(scaled_number::of(x)).value();
-        write_item(grad, i, true, others > 0 && !math::is_nan(all.x) ? 0 : product, false);
+        const bool is_in = x != 0 && !is_infinite(x);
+        const double rest = is_in ? all.over(scaled_number::of(x)).value() : all.value();
+        write_item(grad, i, true, product(zeros - (x == 0 ? 1 : 0), infinite - (is_infinite(x) ? 1 : 0), 0, rest),
+                   false);
       }
     });
   }
+  static PREFER_HD bool is_infinite(double x) { return x > 0 && !math::is_finite(x) && !math::is_nan(x); }
   // So that what bounds of layers give is a bound.
   PREFER_HD double rounded_up(const scaled_number& all, std::int64_t layers) const {
     const double up = 1 + static_cast<double>(layers + 2) * 0x1p-52;
     const double above = all.value() * up + (all.exponent < -1020 && all.x > 0 ? 0x1p-1074 : 0.0);
-    return layers < 2 ? all.value() : bound.type == element::f32 ? above * (1 + 0x1p-23) : above;
+    return not_below(layers < 2 ? all.value() : above, bound.type);
   }
 };
 
@@ -118,8 +126,9 @@ inline status check_norms(const cpu& exec, const source& norm, std::int64_t n) {
 //
 //   multiply_norms(cpu{}, {.norm = {norms, L}}, {.bound = {&bound, 1}, .grad = {by_norm, L}});
 //
-// Exponents are kept apart, so that nothing overflows on the way; derivatives are right where norms are 0, too. No
-// layers have bound 1. A NaN reaches everything. Arithmetic in double, by one thread, since layers are few; nothing is
+// Exponents are kept apart, so that nothing overflows on the way; derivatives are right where norms are 0 or
+// infinite, too; 0 times infinity is 0, since what follows a layer of norm 0 is constant. No layers have bound 1. A NaN
+// reaches everything. Arithmetic in double, by one thread, since layers are few; nothing is
 // allocated, one launch on CUDA. Errors: shapes, types, overlap, and on the CPU a negative norm; nothing has been
 // written then. On CUDA a negative norm makes all outputs NaN and is reported. Elementary; for networks Szegedy et al.
 // 2014, arXiv 1312.6199, section 4.3.

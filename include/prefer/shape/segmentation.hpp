@@ -67,7 +67,7 @@ struct segmentation_job {
     std::int64_t index, first, count, place;
   };
   PREFER_HD video make_video(const group_range& g) const { return {g.index, g.first, g.count, g.first + g.index}; }
-  PREFER_HD bool has_room(const video& v) const { return v.count >= steps * least; }
+  PREFER_HD bool has_room(const video& v) const { return v.count / steps >= least; }  // the product may overflow
   PREFER_HD bool fits(std::int64_t k, std::int64_t count) const { return k == 0 ? count == 0 : count >= k * least; }
   PREFER_HD void begin_suffix(const video& v, std::int64_t i) const {
     for (std::int64_t k = 1; k <= steps; ++k) {
@@ -239,7 +239,7 @@ inline status check_video_lengths(const cpu& exec, const segmentation_job& job) 
   if (const status bad = check_offsets(s, job.videos, "offsets"); !bad.ok()) return bad;
   for (std::int64_t v = 0; v < job.videos; ++v) {
     const token_range r = range_of(s, v);
-    if (r.end - r.begin < job.steps * job.least)
+    if ((r.end - r.begin) / job.steps < job.least)
       return require::fail(errc::bad_offsets, "offsets", "the end of a video of steps * least_frames frames or more",
                            static_cast<double>(r.end), 0, v + 1);
   }

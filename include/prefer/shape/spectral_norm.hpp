@@ -7,6 +7,7 @@
 #include <prefer/core/random.hpp>
 #include <prefer/shape/detail/layers.hpp>
 #include <prefer/shape/detail/matrix_norms.hpp>
+#include <prefer/shape/detail/upper_bound.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -236,7 +237,7 @@ struct spectral_finish {
       const spectral_progress& at = *vectors.at;
       vectors.at->divisor = divisor_of(by_bound ? above : at.sigma);
       write_item(out.sigma, 0, true, at.sigma, false);
-      write_item(out.bound, 0, true, out.bound.type == element::f32 ? above * (1 + 0x1p-23) : above, false);
+      write_item(out.bound, 0, true, not_below(above, out.bound.type), false);
       write_index(out.iterations, 0, at.iterations);
       write_flag(out.converged, 0, at.done);
     });
