@@ -248,6 +248,9 @@ TEST_CASE("the projection and its gradient name what is wrong, and nothing has b
   CHECK(shares(from, {}) == "outputs");
   CHECK(shares(from, {.value = {f, 3}}) == "value");
   CHECK(shares({.component = {v, 4}, .gradient = {v, 4}}, {.value = {f, 4}}) == "component");
+  projection_gradient_inputs<space::host> with_values = from;
+  with_values.value = {x, 4};
+  CHECK(refused_argument(project_gradient(cpu{}, {.constant = 0.0}, with_values, {.constant = {f, 1}})) == "constant");
   component[1] = 4;
   CHECK(shares(from, {.value = {f, 4}}) == "component");
   CHECK(f[0] == -7);

@@ -146,6 +146,7 @@ struct projection_round {
     if (*state.done != 0) return;
     const active_forest& t = state.forest;
     const double weights = state.number[1], deviation = state.number[2];
+    const std::int64_t looks = state.count[0];  // before anyone adds to it
     // Between the envelopes of f all pairs hold; with the mean of f it is as near to f as it can be moved.
     const auto between = [&](std::int64_t i) PREFER_HD_LAMBDA { return (state.upper[i] + state.lower[i]) / 2; };
     const double moved = ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -156,10 +157,10 @@ struct projection_round {
       return t.weight[i] > 0 ? gap_of(i, between(i) + shift, between) : 0.0;
     });
     const double error = gap == 0 ? 0 : math::sqrt(2 * gap / weights);
-    const bool better = state.count[0] == 0 || error < state.number[4];
+    const bool better = looks == 0 || error < state.number[4];
     if (better) write(team, between, shift, error);
     find_bounds(team);
-    const bool apart = error > tolerance * deviation && state.count[0] + 1 < rounds && raise_pairs(team);
+    const bool apart = error > tolerance * deviation && looks + 1 < rounds && raise_pairs(team);
     team.once([&]() PREFER_HD_LAMBDA {
       if (better) state.number[4] = error;
       write_index(out.rounds, 0, ++state.count[0]);
@@ -350,9 +351,10 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
 // together: f_i is their weighted mean plus what L and the distances fix, which gives the gradient (project_gradient).
 //
 // An active-set method, not a sequence that converges: each look at all pairs names those that are furthest apart, and
-// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20. Everything is in
-// double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0 gives their weighted
-// mean.
+// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20, if weights are
+// within some 1e3 of each other; with wider ones (from 1e8 on, measured) it may end above `tolerance`, and `error` says
+// so. Everything is in double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0
+// gives their weighted mean.
 //
 // Samples that are masked out or not finite, or whose weight is not a number above 0, are left out: NaN and -1 (with
 // content::all on the CPU they are errors, but for masks). Cost: N^2 D differences per look, shared by threads, and
@@ -504,14 +506,16 @@ std::size_t projection_gradient_workspace(const Exec& exec,
 // Exact wherever the set of active pairs stays the same (almost everywhere), else one of the generalised gradients.
 // Sums are taken in the order of samples; 0 for a sample that is left out (component -1). Cost: O(N), by one thread, on
 // CUDA one block and one launch. projection_gradient_workspace bytes of the workspace, or one allocation on the CPU and
-// memory in stream order on CUDA. Errors: shapes, types, overlap, a component that is no sample (on CUDA it is reported
-// and taken as left out); nothing has been written then.
+// memory in stream order on CUDA. Errors: shapes, types, overlap, L = 0 where its gradient is asked for, a component that is
+// no sample (on CUDA it is reported and taken as left out); nothing has been written then.
 template <class Exec>
 status project_gradient(const Exec& exec, const lipschitz_projection& options,
                         const std::type_identity_t<projection_gradient_inputs<Exec::memory>>& in,
                         const std::type_identity_t<projection_gradient_outputs<Exec::memory>>& out) {
   detail::projection_gradient_call call;
-  if (const status s = first_error(options.check(), detail::make_projection_gradient(options, in, out, call.work));
+  const status above_zero = out.constant.given() ? require::positive(options.constant, "constant") : status{};
+  if (const status s =
+          first_error(options.check(), above_zero, detail::make_projection_gradient(options, in, out, call.work));
       !s.ok())
     return s;
   if (const status s = detail::check_components(exec, call.work); !s.ok()) return s;
