@@ -506,8 +506,8 @@ std::size_t projection_gradient_workspace(const Exec& exec,
 // Exact wherever the set of active pairs stays the same (almost everywhere), else one of the generalised gradients.
 // Sums are taken in the order of samples; 0 for a sample that is left out (component -1). Cost: O(N), by one thread, on
 // CUDA one block and one launch. projection_gradient_workspace bytes of the workspace, or one allocation on the CPU and
-// memory in stream order on CUDA. Errors: shapes, types, overlap, L = 0 where its gradient is asked for, a component that is
-// no sample (on CUDA it is reported and taken as left out); nothing has been written then.
+// memory in stream order on CUDA. Errors: shapes, types, overlap, L = 0 where its gradient is asked for, a component
+// that is no sample (on CUDA it is reported and taken as left out); nothing has been written then.
 template <class Exec>
 status project_gradient(const Exec& exec, const lipschitz_projection& options,
                         const std::type_identity_t<projection_gradient_inputs<Exec::memory>>& in,
