@@ -36,6 +36,7 @@ struct group_buffer {
   const float* floats = nullptr;       // the scores, if these are the caller's floats
   const std::uint8_t* keep = nullptr;  // null: all
   int groups = 0, size = -1;           // size of every group; -1 if they differ
+  int most = group_piece;              // no group is longer
   std::int64_t from = 0;               // place of the first score in its group
   const char *next_in = nullptr, *next_out = nullptr;  // what will be read and written after this buffer, if anything
   int in_bytes = 0, out_bytes = 0;                     // of one number there
@@ -53,15 +54,15 @@ struct group_buffer {
       __builtin_prefetch(in), __builtin_prefetch(out, 1);
   }
   // Group i ends where group i + 1 begins: set_begin says where, then this says how many they are.
-  void group_scores(int number, int of_size) {
-    groups = number, size = of_size;
+  void group_scores(int number, int of_size, int at_most = group_piece) {
+    groups = number, size = of_size, most = at_most;
     for (int i = number + 1; i <= number + 2 * groups_at_once; ++i) set_begin(i, begin[number]);
   }
   void set_begin(int i, int at) { begin[i] = at, begins[i] = at; }
   void group_alike(int number, int of_size) {
     if (groups == number && size == of_size) return;
     for (int i = 0; i <= number; ++i) set_begin(i, i * of_size);
-    group_scores(number, of_size);
+    group_scores(number, of_size, of_size);
   }
 };
 
@@ -300,6 +301,20 @@ struct moments_work {
   }
 };
 
+// Whether there are NaN among the first numbers of a buffer. By integers, in groups of known length, which compilers
+// make vectors of at -O2; what is behind the numbers is overwritten.
+inline bool has_nan(double* x, int count) {
+  std::fill(x + count, x + count + conversion_width, 0.0);
+  std::uint64_t above[conversion_width] = {}, any = 0;
+  for (int i = 0; i < count; i += conversion_width) {
+    std::uint64_t bits[conversion_width];
+    std::memcpy(bits, x + i, sizeof(bits));
+    for (int k = 0; k < conversion_width; ++k) above[k] |= 0x7ff0000000000000u - (bits[k] & 0x7fffffffffffffffu);
+  }
+  for (const std::uint64_t a : above) any |= a;
+  return any >> 63 != 0;
+}
+
 // The standard deviations of the groups in a buffer.
 struct deviations_of_groups {
   const group_buffer* buffer;
@@ -409,8 +424,14 @@ struct group_map_work {
     using V = lane<double, Level>;
     const group_buffer& b = *w.buffer;
     const int end = b.begin[b.groups];
-    int i = 0, whole = b.groups;  // groups before `whole` are followed by room for a lane
-    while (whole > i && b.begin[whole - 1] + (b.begin[whole] - b.begin[whole - 1] + 7) / 8 * 8 > end) --whole;
+    // Each group takes as many lanes if these are few: a loop that ends now here, now there is guessed wrong too often.
+    const int least = b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
+    const auto lanes_end = [&](int group) PREFER_HD_LAMBDA {
+      const int size = (b.begin[group + 1] - b.begin[group] + V::width - 1) / V::width * V::width;
+      return b.begin[group] + (size < least ? least : size);
+    };
+    int i = 0, whole = b.groups;  // groups before `whole` are followed by room for their lanes
+    while (whole > i && lanes_end(whole - 1) > end) --whole;
     if (b.keep == nullptr) {
       if (b.size == 4 && b.from == 0) {
         const auto front = V::index() < V(4);
@@ -426,7 +447,7 @@ struct group_map_work {
       for (; i < whole; ++i) {
         const auto f = ready<V>(w.functions[i]);
         const V mean = repeated<V>(b.mean + i);
-        const int begin = b.begin[i], group_end = b.begin[i + 1];
+        const int begin = b.begin[i], group_end = least > 0 ? begin + least : b.begin[i + 1];
         int at = begin;
         for (; at + 4 * V::width <= group_end; at += 4 * V::width) {
           b.fetch(at, at + 4 * V::width);
@@ -616,14 +637,16 @@ class group_thread {
       b_.group_alike(fit, static_cast<int>(size));
       return fit;
     }
-    int fit = 0;
+    int fit = 0, bits = 0;  // of all sizes less one, and so of none above
     b_.set_begin(0, 0);
     for (; fit < most; ++fit) {
       const std::int64_t behind = p[(fit + 1) * stride] - first_;
       if (behind > group_piece) break;
-      b_.set_begin(fit + 1, static_cast<int>(behind));
+      const int end = static_cast<int>(behind), of_this = end - b_.begin[fit];
+      b_.set_begin(fit + 1, end);
+      bits |= of_this - (of_this > 0);
     }
-    b_.group_scores(fit, -1);
+    b_.group_scores(fit, -1, bits + 1);
     return fit;
   }
   // In groups of known length, which compilers make vectors of at -O2.
@@ -681,12 +704,24 @@ class group_thread {
     }
     load_scores(first, count);
     if (a_.scores.mask.data == nullptr && !a_.exclude_nan) return;
-    for (int i = 0; i < count; ++i) {
-      b_.flags[i] = selects(a_.scores.mask, first + i) && !(a_.exclude_nan && math::is_nan(b_.own[i]));
-      b_.own[i] = b_.flags[i] != 0 ? b_.own[i] : 0;
-    }
-    for (int i = count; i < count + 8; ++i) b_.flags[i] = 0;
+    const bool nan = a_.exclude_nan && has_nan(b_.own, count);
+    if (a_.scores.mask.data == nullptr && !nan) return;
     b_.keep = b_.flags;
+    select_flagged(first, count);
+    for (int i = 0; i < count; ++i) {
+      if (nan && math::is_nan(b_.own[i])) b_.flags[i] = 0;
+      if (b_.flags[i] == 0) b_.own[i] = 0;
+    }
+    std::memset(b_.flags + count, 0, groups_at_once);
+  }
+  void select_flagged(std::int64_t first, int count) {
+    const source& mask = a_.scores.mask;
+    if (mask.data == nullptr)
+      std::memset(b_.flags, 1, static_cast<std::size_t>(count));
+    else if (mask.stride == 1)
+      std::memcpy(b_.flags, static_cast<const std::uint8_t*>(mask.data) + first, static_cast<std::size_t>(count));
+    else
+      for (int i = 0; i < count; ++i) b_.flags[i] = selects(mask, first + i);
   }
   void find_moments(std::int64_t g) {
     if (a_.known == nullptr) {
