@@ -125,6 +125,20 @@ TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") 
   const auto without = advantages_of(grpo{}, {1, missing, 3}, true), alone = advantages_of(grpo{}, {1, 3});
   CHECK(without == std::vector<double>{alone[0], 0, alone[1]});
   CHECK(advantages_of(grpo{}, {missing, missing}, true) == std::vector<double>{0, 0});
+  // Wherever it is; infinite scores are no NaN.
+  for (std::size_t n : {9, 16, 70, 1500})
+    for (std::size_t at = 0; at < n; at += n / 8) {
+      std::vector<double> x(n, 2), y(n - 1, 2);
+      for (std::size_t i = 0; i < n - 1; ++i) x[i < at ? i : i + 1] = y[i] = static_cast<double>(i % 7);
+      x[at] = at % 2 == 0 ? missing : -missing;
+      auto found = advantages_of(grpo{}, x, true);
+      const auto expected = advantages_of(grpo{}, y);
+      CHECK(found[at] == 0);
+      found.erase(found.begin() + static_cast<std::ptrdiff_t>(at));
+      for (std::size_t i = 0; i < n - 1; ++i) CHECK(std::fabs(found[i] - expected[i]) < unit);
+      x[at] = std::numeric_limits<double>::infinity();
+      CHECK(std::isnan(advantages_of(grpo{}, x, true)[at]));
+    }
   // The other groups of a batch are not touched by it, but for a rule that learns of the batch.
   group_case<float> c({4, 4, 1000, 3});
   c.score.set(group_case<float>::before + 1, missing);
@@ -301,6 +315,33 @@ TEST_CASE("short groups have the same bits alone, among groups of their size, an
     check(group_advantages(cpu{}, grpo{}, in, c.outputs()));
     CHECK((c.advantage.bytes() == together && c.mean.bytes() == means));
   }
+}
+
+namespace {
+
+template <class S>
+void check_behind(const std::vector<int>& sizes, isa level) {
+  std::vector<std::int32_t> offsets{0};
+  for (int i = 0; i < 3072; ++i) offsets.push_back(offsets.back() + 2);  // so that the last twelve are found together
+  for (const int size : sizes) offsets.push_back(offsets.back() + size);
+  const auto end = static_cast<std::size_t>(offsets.back()), all = end + 300;
+  std::vector<S> score(all), advantage(all, S(-7));
+  for (std::size_t i = 0; i < all; ++i) score[i] = static_cast<S>(i * 37 % 11);
+  advantage_inputs<space::host> in{.score = {score.data(), all}, .offsets = {offsets.data(), offsets.size()}};
+  check(group_advantages(cpu{.isa = level}, dr_grpo{}, in, {.advantage = {advantage.data(), all}}));
+  CHECK(std::find(advantage.begin(), advantage.end(), S(-7)) - advantage.begin() == offsets.back());
+  CHECK(std::all_of(advantage.begin() + offsets.back(), advantage.end(), [](S x) { return x == S(-7); }));
+}
+
+}  // namespace
+
+TEST_CASE("scores of no group behind the last one, however many, are not written, whatever sizes end there") {
+  for (const isa level : prefer_test::levels())
+    for (const std::vector<int>& sizes : std::vector<std::vector<int>>{
+             {3}, {4, 4, 4}, {8, 5}, {5, 0}, {21, 0}, {3, 9, 0, 0}, {12, 1}, {17, 2, 0, 1}, {16, 7}, {64, 65}, {1100}}) {
+      check_behind<float>(sizes, level);
+      check_behind<double>(sizes, level);
+    }
 }
 
 namespace {

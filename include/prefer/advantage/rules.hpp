@@ -180,7 +180,7 @@ struct clipped {
       return math::select(x > most, most, math::select(x < least, least, x));
     }
     template <class To>
-    PREFER_HD void spread(To* to) const {
+    void spread(To* to) const {
       decltype(to->inner) one[detail::groups_at_once];
       inner.spread(one);
       for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {one[i], limit};

@@ -38,7 +38,7 @@ struct group_buffer {
   int groups = 0, size = -1;           // size of every group; -1 if they differ
   int most = group_piece;              // no group is longer
   std::int64_t from = 0;               // place of the first score in its group
-  const char *next_in = nullptr, *next_out = nullptr;  // what will be read and written after this buffer, if anything
+  const char *next_in = nullptr, *next_out = nullptr;  // what is read and written after this buffer; null: unknown
   int in_bytes = 0, out_bytes = 0;                     // of one number there
   int begin[groups_room + 1];          // of group i; the groups behind the last are empty
   double begins[groups_room + 1];      // the same
@@ -423,57 +423,75 @@ struct group_map_work {
   static inline __attribute__((always_inline)) void groups(group_map_work& w, const Number* x, Number* to) {
     using V = lane<double, Level>;
     const group_buffer& b = *w.buffer;
-    const int end = b.begin[b.groups];
-    // Each group takes as many lanes if these are few: a loop that ends now here, now there is guessed wrong too often.
-    const int least = b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
-    const auto lanes_end = [&](int group) PREFER_HD_LAMBDA {
-      const int size = (b.begin[group + 1] - b.begin[group] + V::width - 1) / V::width * V::width;
-      return b.begin[group] + (size < least ? least : size);
-    };
-    int i = 0, whole = b.groups;  // groups before `whole` are followed by room for their lanes
-    while (whole > i && lanes_end(whole - 1) > end) --whole;
+    int i = 0;
     if (b.keep == nullptr) {
-      if (b.size == 4 && b.from == 0) {
-        const auto front = V::index() < V(4);
-        for (; i + 1 < b.groups; i += 2) {
-          const V score = V::load(x + 4 * i);
-          select(front, answer<V>(ready<V>(w.functions[i]), score, repeated<V>(b.mean + i), V(0)),
-                 answer<V>(ready<V>(w.functions[i + 1]), score, repeated<V>(b.mean + i + 1), V(-4))).store(to + 4 * i);
-        }
-      } else if (b.size == 8 && b.from == 0) {
+      if (b.size == 4 && b.from == 0)
+        i = pairs_of_four<V>(w, x, to);
+      else if (b.size == 8 && b.from == 0)
         for (; i < b.groups; ++i)
           answer<V>(ready<V>(w.functions[i]), V::load(x + 8 * i), repeated<V>(b.mean + i), V(0)).store(to + 8 * i);
-      }
-      for (; i < whole; ++i) {
-        const auto f = ready<V>(w.functions[i]);
-        const V mean = repeated<V>(b.mean + i);
-        const int begin = b.begin[i], group_end = least > 0 ? begin + least : b.begin[i + 1];
-        int at = begin;
-        for (; at + 4 * V::width <= group_end; at += 4 * V::width) {
-          b.fetch(at, at + 4 * V::width);
-          unrolled<4>([&](auto k) PREFER_HD_LAMBDA {
-            const int here = at + k * V::width;
-            answer<V>(f, V::load(x + here), mean, V(static_cast<double>(b.from) + (here - begin))).store(to + here);
-          });
-        }
-        for (; at < group_end; at += V::width)
-          answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin))).store(to + at);
-      }
+      i = with_room<V>(w, i, x, to);
     }
-    for (; i < b.groups; ++i) {
+    for (; i < b.groups; ++i) one<V>(w, i, x, to);
+  }
+  // Both of them for all scores of the lane.
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) int pairs_of_four(group_map_work& w, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const auto front = V::index() < V(4);
+    int i = 0;
+    for (; i + 1 < b.groups; i += 2) {
+      const V score = V::load(x + 4 * i);
+      select(front, answer<V>(ready<V>(w.functions[i]), score, repeated<V>(b.mean + i), V(0)),
+             answer<V>(ready<V>(w.functions[i + 1]), score, repeated<V>(b.mean + i + 1), V(-4)))
+          .store(to + 4 * i);
+    }
+    return i;
+  }
+  // Groups from number i on whose lanes end before the buffer does, without a mask: how far these go. Each takes the
+  // lanes of the longest if that is one or two: a loop that ends now here, now there is guessed wrong too often.
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) int with_room(group_map_work& w, int i, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const int alike = b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
+    int last = b.groups;
+    const auto lanes_end = [&](int group) PREFER_HD_LAMBDA {
+      const int size = b.begin[group + 1] - b.begin[group], all = (size + V::width - 1) / V::width * V::width;
+      return b.begin[group] + (alike > 0 ? alike : size == 0 ? V::width : all);
+    };
+    while (last > i && lanes_end(last - 1) > b.begin[b.groups]) --last;
+    for (; i < last; ++i) {
       const auto f = ready<V>(w.functions[i]);
       const V mean = repeated<V>(b.mean + i);
-      const int begin = b.begin[i], group_end = b.begin[i + 1];
-      for (int at = begin; at < group_end; at += V::width) {
-        V found = answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
-        if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
-        if (at + V::width <= end)
-          found.store(to + at);
-        else
-          store_some(found, to + at, end - at);
+      const int begin = b.begin[i], end = alike > 0 ? begin + alike : b.begin[i + 1];
+      int at = begin;
+      const auto map = [&](int here) PREFER_HD_LAMBDA {
+        answer<V>(f, V::load(x + here), mean, V(static_cast<double>(b.from) + (here - begin))).store(to + here);
+      };
+      for (; at + 4 * V::width <= end; at += 4 * V::width) {
+        b.fetch(at, at + 4 * V::width);
+        unrolled<4>([&](auto k) PREFER_HD_LAMBDA { map(at + k * V::width); });
       }
+      for (; at < end; at += V::width) map(at);
+    }
+    return i;
+  }
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) void one(group_map_work& w, int i, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const auto f = ready<V>(w.functions[i]);
+    const V mean = repeated<V>(b.mean + i);
+    const int begin = b.begin[i], end = b.begin[i + 1], last = b.begin[b.groups];
+    for (int at = begin; at < end; at += V::width) {
+      V found = answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
+      if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
+      if (at + V::width <= last)
+        found.store(to + at);
+      else
+        store_some(found, to + at, last - at);
     }
   }
+  // A function for whole lanes.
   template <class V>
   static inline __attribute__((always_inline)) auto ready(const Function& f) {
     if constexpr (requires { f.template repeated<V>(); })
