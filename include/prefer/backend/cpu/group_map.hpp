@@ -171,10 +171,9 @@ struct moments_work {
         });
     }
     inline __attribute__((always_inline)) void store(int i, const V& kept, const V& mean, const V& squares) const {
-      const mask any = kept > V(0);
       kept.store(b.count + i);
-      select(any, mean, V(0)).store(b.mean + i);
-      select(any, squares, V(0)).store(b.squares + i);
+      select(kept > V(0), mean, V(0)).store(b.mean + i);  // squares of nothing are 0
+      squares.store(b.squares + i);
     }
     // Columns j to j + 7 of groups i to i + 7.
     inline __attribute__((always_inline)) void load_columns(int i, int j, V (&column)[8]) const {
@@ -185,14 +184,13 @@ struct moments_work {
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + b.begin[i + k] + j); });
       transpose(column);
     }
-    // The `count` groups from number i on; what stands behind their moments is overwritten. Whole: all of one size, a
+    // The `count` groups from number i on, and something for the others of eight, which come later. Whole: all of one size, a
     // multiple of eight, and without a mask.
     template <bool Whole>
     inline __attribute__((always_inline)) void eight(int i, int count, int largest) const {
       columns c;
       b.fetch(b.begin[i], b.begin[i + count]);
-      V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
-      if constexpr (!Whole) size = select(index < V(static_cast<double>(count)), size, V(0));
+      const V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
       V kept = size, first(0), all(0), squares(0);
       const bool masked = !Whole && b.keep != nullptr;
       const double* const place = masked ? c.place : places_in_columns.of;
@@ -227,8 +225,8 @@ struct moments_work {
         for (int k = 8; k-- > 0;) {
           const V place = row[k] + V::load(places_in_columns.of + (j + k) * V::width);
           place.store(c.place + (j + k) * V::width);
-          kept += select(place < size, V(1), V(0));
-          first = select(place < size, x[k], first);
+          const V chosen = select(place < size, V(1), V(0)).settled();  // g++ takes masks apart that are used twice
+          kept += chosen, first = select(chosen > V(0), x[k], first);
         }
       }
       return kept;
