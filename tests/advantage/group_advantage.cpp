@@ -10,13 +10,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <string>
 
 using namespace prefer;
 using prefer_test::buffer;
 using prefer_test::covers;
-using prefer_test::each_rule;
 using prefer_test::group_case;
 using prefer_test::group_sizes;
 
@@ -27,6 +27,25 @@ constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 // Double arithmetic: 2000 scores of a few units, a deviation of about one.
 constexpr double unit = 1e-14;
 
+using inputs = advantage_inputs<space::host>;
+using outputs = advantage_outputs<space::host>;
+using call = std::function<status(const cpu&, const inputs&, const outputs&)>;
+using definition_of_rule = std::function<prefer_test::grouped(const prefer_test::grouped&)>;
+
+// The call of a rule without its type, so that a test is compiled once for all of them.
+template <class Rule>
+call call_of(const Rule& rule) {
+  return [rule](const cpu& exec, const inputs& in, const outputs& out) {
+    return group_advantages(exec, rule, in, out);
+  };
+}
+using use_of_rule = std::function<void(const char* name, const call&, const definition_of_rule&)>;
+void each_rule(const use_of_rule& f) {
+  prefer_test::each_rule([&](const char* name, const auto& rule, const auto& definition) {
+    f(name, call_of(rule), definition);
+  });
+}
+
 template <class S>
 void check_sizes(std::int64_t stride, bool masked) {
   group_case<S> c(group_sizes(), 3, stride);
@@ -35,9 +54,9 @@ void check_sizes(std::int64_t stride, bool masked) {
     for (std::int64_t i = 0; i < c.total; ++i)
       if (!c.mask.at(i)) c.score.set(i, missing);
   const auto x = c.selected();
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule& definition) {
     for (const isa level : prefer_test::levels()) {
-      check(group_advantages(cpu{.isa = level}, rule, c.inputs(), c.outputs()));
+      check(rule(cpu{.isa = level}, c.inputs(), c.outputs()));
       INFO(name);
       CHECK(c.worst(definition(x), unit) < 1);
       CHECK(c.untouched_around());
@@ -48,14 +67,17 @@ void check_sizes(std::int64_t stride, bool masked) {
   });
 }
 
-template <class Rule>
-std::vector<double> advantages_of(const Rule& rule, std::vector<double> x, bool exclude_nan = false) {
+std::vector<double> advantages_of(const call& rule, std::vector<double> x, bool exclude_nan = false) {
   std::vector<double> a(x.size(), -7);
   const std::int64_t offsets[] = {0, static_cast<std::int64_t>(x.size())};
   advantage_inputs<space::host> in{.score = {x.data(), x.size()}, .offsets = {offsets, 2}};
   in.exclude_nan = exclude_nan;
-  check(group_advantages(cpu{}, rule, in, {.advantage = {a.data(), a.size()}}));
+  check(rule(cpu{}, in, {.advantage = {a.data(), a.size()}}));
   return a;
+}
+template <class Rule>
+std::vector<double> advantages_of(const Rule& rule, const std::vector<double>& x, bool exclude_nan = false) {
+  return advantages_of(call_of(rule), x, exclude_nan);
 }
 
 }  // namespace
@@ -85,7 +107,7 @@ TEST_CASE("the moments of groups are theirs, also without advantages") {
 }
 
 TEST_CASE("a group of equal scores has advantages of exactly 0, whatever the number and the rule") {
-  each_rule([&](const char* name, const auto& rule, const auto&) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule&) {
     INFO(name);
     for (const double value : {0.7, 0.35, -1e-3, 1e17, 1e-200, 0.1f * 1.0})
       for (const std::size_t size : {1u, 2u, 3u, 7u, 64u, 1500u, 70000u}) {
@@ -147,9 +169,9 @@ TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") 
   check(group_advantages(cpu{}, lite_ppo{}, c.inputs(), c.outputs()));
   CHECK(std::isnan(c.advantage.get(8)));
   c.exclude_nan = true;
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule& definition) {
     INFO(name);
-    check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+    check(rule(cpu{}, c.inputs(), c.outputs()));
     CHECK(c.worst(definition(c.selected()), unit) < 1);
   });
 }
@@ -161,14 +183,14 @@ TEST_CASE("advantages have the same bits for any threads, and a group in any bat
   for (int i = 0; i < 3000; ++i) sizes.push_back(i % 9 + 1);
   group_case<float> c(sizes);
   c.masked = true;
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule& definition) {
     INFO(name);
-    check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+    check(rule(cpu{}, c.inputs(), c.outputs()));
     const auto expected = c.advantage.bytes(), means = c.mean.bytes();
     CHECK(c.worst(definition(c.selected()), 1e-13) < 1);
     for (const int threads : {2, 3, 8}) {
       thread_pool pool(threads);
-      check(group_advantages(cpu{.pool = pool}, rule, c.inputs(), c.outputs()));
+      check(rule(cpu{.pool = pool}, c.inputs(), c.outputs()));
       CHECK(c.advantage.bytes() == expected);
       CHECK(c.mean.bytes() == means);
     }
@@ -230,7 +252,7 @@ const std::vector<std::vector<std::int64_t>> dealings = {
 
 TEST_CASE("a batch that is spread over processes is normalised as one, however it is spread") {
   group_case<double> c({4, 8, 300, 1, 5000, 8, 8, 0, 66000}, 11);
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  prefer_test::each_rule([&](const char* name, const auto& rule, const auto& definition) {
     using Rule = std::remove_cvref_t<decltype(rule)>;
     if constexpr (prefer::detail::learns_batch<Rule>) {
       INFO(name);
@@ -442,9 +464,9 @@ TEST_CASE("advantages: nothing is allocated, parameters may be pointers") {
   double epsilon = 0.25;
   const auto in = c.inputs();
   const auto out = c.outputs();
-  each_rule([&](const char* name, const auto& rule, const auto&) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule&) {
     const long before = prefer_test::allocation_count();
-    const status s = group_advantages(cpu{}, rule, in, out);
+    const status s = rule(cpu{}, in, out);
     CHECK(prefer_test::allocation_count() == before);
     CHECK(s.ok());
     covers(name, "allocation");
@@ -541,7 +563,7 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
   const status s = batch_moments(cpu{}, lite_ppo{}, good, {});
   CHECK(s.code == errc::missing_output);
   CHECK(batch_moments(cpu{}, lite_ppo{}, with([&](in& i) { i.score = {a, 6}; }), {a, 3}).code == errc::overlap);
-  each_rule([](const char* name, const auto&, const auto&) { covers(name, "bad-argument"); });
+  each_rule([](const char* name, const call&, const definition_of_rule&) { covers(name, "bad-argument"); });
 }
 
 namespace {

@@ -429,19 +429,16 @@ struct group_map_work {
     using V = lane<double, Level>;
     const group_buffer& b = *w.buffer;
     int i = 0;
-    if (b.keep == nullptr) {
-      if constexpr (std::is_same_v<Number, float>) {
-        if (b.size == 4 && b.from == 0) i = pairs_of_four<V>(w, x, to);
-        for (; b.size == 8 && b.from == 0 && i < b.groups; ++i)
-          answer<V>(ready<V>(w.functions[i]), V::load(x + 8 * i), repeated<V>(b.mean + i), V(0)).store(to + 8 * i);
-      }
-      i = with_room<V>(w, i, x, to);
+    if (std::is_same_v<Number, float> && b.keep == nullptr && b.from == 0) {
+      if (b.size == 4) i = pairs_of_four<V>(w, x, to);
+      for (; b.size == 8 && i < b.groups; ++i)
+        answer<V>(ready<V>(w.functions[i]), V::load(x + 8 * i), repeated<V>(b.mean + i), V(0)).store(to + 8 * i);
     }
-    for (; i < b.groups; ++i) one<V>(w, i, x, to);
+    each_group<V>(w, i, x, to);
   }
   // Both of them for all scores of the lane.
-  template <class V>
-  static inline __attribute__((always_inline)) int pairs_of_four(group_map_work& w, const float* x, float* to) {
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) int pairs_of_four(group_map_work& w, const Number* x, Number* to) {
     const group_buffer& b = *w.buffer;
     const auto front = V::index() < V(4);
     int i = 0;
@@ -453,45 +450,33 @@ struct group_map_work {
     }
     return i;
   }
-  // Groups from number i on whose lanes end before the buffer does, without a mask: how far these go. Each takes the
-  // lanes of the longest if that is one or two: a loop that ends now here, now there is guessed wrong too often.
+  // Groups from number i on. Each takes the lanes of the longest if that is one or two: a loop that ends now here, now
+  // there is guessed wrong too often.
   template <class V, class Number>
-  static inline __attribute__((always_inline)) int with_room(group_map_work& w, int i, const Number* x, Number* to) {
+  static inline __attribute__((always_inline)) void each_group(group_map_work& w, int i, const Number* x, Number* to) {
     const group_buffer& b = *w.buffer;
+    const std::uint8_t* const keep = b.keep;
+    const int groups = b.groups, last = b.begin[groups], last_whole = last - V::width;
+    const int last_free = keep != nullptr ? 0 : last_whole + 1;  // before it nothing has to be asked
     const int alike = b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
-    int last = b.groups;
-    const auto lanes_end = [&](int group) PREFER_HD_LAMBDA {
-      const int size = b.begin[group + 1] - b.begin[group], all = (size + V::width - 1) / V::width * V::width;
-      return b.begin[group] + (alike > 0 ? alike : size == 0 ? V::width : all);
-    };
-    while (last > i && lanes_end(last - 1) > b.begin[b.groups]) --last;
-    for (; i < last; ++i) {
+    for (; i < groups; ++i) {
       const auto f = ready<V>(w.functions[i]);
       const V mean = repeated<V>(b.mean + i);
       const int begin = b.begin[i], end = alike > 0 ? begin + alike : b.begin[i + 1];
-      int at = begin;
-      const auto map = [&](int here) PREFER_HD_LAMBDA {
-        answer<V>(f, V::load(x + here), mean, V(static_cast<double>(b.from) + (here - begin))).store(to + here);
+      if (end - begin >= 4 * V::width) b.fetch(begin, end);
+      const auto found_at = [&](int at) PREFER_HD_LAMBDA {
+        return answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
       };
-      for (; at + 2 * V::width <= end; at += 2 * V::width)
-        b.fetch(at, at + 2 * V::width), map(at), map(at + V::width);
-      for (; at < end; at += V::width) map(at);
-    }
-    return i;
-  }
-  template <class V, class Number>
-  static inline __attribute__((always_inline)) void one(group_map_work& w, int i, const Number* x, Number* to) {
-    const group_buffer& b = *w.buffer;
-    const auto f = ready<V>(w.functions[i]);
-    const V mean = repeated<V>(b.mean + i);
-    const int begin = b.begin[i], end = b.begin[i + 1], last = b.begin[b.groups];
-    for (int at = begin; at < end; at += V::width) {
-      V found = answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
-      if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
-      if (at + V::width <= last)
-        found.store(to + at);
-      else
-        store_some(found, to + at, last - at);
+      int at = begin;
+      for (const int whole = end <= last_free ? end : last_free; at < whole; at += V::width) found_at(at).store(to + at);
+      for (; at < end; at += V::width) {
+        V found = found_at(at);
+        if (keep != nullptr) found = select(V::mask::load(keep + at), found, V(0));
+        if (at <= last_whole)
+          found.store(to + at);
+        else
+          store_some(found, to + at, last - at);
+      }
     }
   }
   // A function for whole lanes.
