@@ -66,15 +66,6 @@ struct group_buffer {
   }
 };
 
-// Lane j: j, j, ...
-struct lanes_of_places {
-  alignas(64) double of[short_group * groups_at_once] = {};
-  constexpr lanes_of_places() {
-    for (int i = 0; i < short_group * groups_at_once; ++i) of[i] = i / groups_at_once;
-  }
-};
-inline constexpr lanes_of_places places_in_columns;
-
 // The moments of the groups in a buffer. Compiled once for all rules.
 struct moments_work {
   group_buffer* buffer;
@@ -132,14 +123,10 @@ struct moments_work {
         return d * d;
       });
     }
-    inline __attribute__((always_inline)) void along(int i) const {
-      const int begin = b.begin[i], end = b.begin[i + 1];
-      if (b.keep == nullptr && b.floats != nullptr) return along<false>(i, b.floats + begin);
-      if (b.keep == nullptr) return along<false>(i, b.x + begin);
-      if (b.floats == nullptr) return along<true>(i, b.x + begin);
-      double x[group_piece + V::width];
-      for (int at = begin; at < end; at += V::width) V::load(b.floats + at).store(x + (at - begin));
-      along<true>(i, x);
+    template <class Number>
+    inline __attribute__((always_inline)) void along(int i, const Number* x) const {
+      x += b.begin[i];
+      b.keep != nullptr ? along<true>(i, x) : along<false>(i, x);
     }
 
     // The order of all sums across lanes: eight by eight.
@@ -155,20 +142,26 @@ struct moments_work {
     // first.
     struct columns {
       V x[short_group];
-      alignas(64) double place[short_group * V::width];  // j, or more than 64 for what is not selected
+      V chosen[short_group];  // 1 for what is selected, else 0
     };
-    // f(j, there) for every eighth column; there(k, x) is x, or 0 where column j + k of a group is none of its own or
-    // not selected: adding it changes nothing.
-    template <bool Whole, class F>
-    static inline __attribute__((always_inline)) void by_eights(int largest, const double* place, const V& size,
-                                                                const F& f) {
-      for (int j = 0; j < largest; j += 8)
+    // What can be missing from eight groups: nothing, what is behind the end of the shorter ones, or what is not
+    // selected too. Adding a 0 for it changes nothing.
+    enum class missing { none, behind, masked };
+
+    // f(j, there) for every eighth column; there(k, x) is x, or 0 where column j + k is missing.
+    template <missing M, class F>
+    static inline __attribute__((always_inline)) void by_eights(const columns& c, int largest, V size, const F& f) {
+      for (int j = 0; j < largest; j += 8) {
         f(j, [&](auto k, const V& x) PREFER_HD_LAMBDA {
-          if constexpr (Whole)
+          if constexpr (M == missing::none)
             return x;
+          else if constexpr (M == missing::behind)
+            return select(V(static_cast<double>(k)) < size, x, V(0));
           else
-            return select(V::load(place + (j + k) * V::width) < size, x, V(0));
+            return select(c.chosen[j + k] > V(0), x, V(0));
         });
+        if constexpr (M == missing::behind) size -= V(8);
+      }
     }
     inline __attribute__((always_inline)) void store(int i, const V& kept, const V& mean, const V& squares) const {
       kept.store(b.count + i);
@@ -184,26 +177,27 @@ struct moments_work {
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + b.begin[i + k] + j); });
       transpose(column);
     }
-    // The `count` groups from number i on, and something for the others of eight, which come later. Whole: all of one size, a
-    // multiple of eight, and without a mask.
-    template <bool Whole>
+    // The `count` groups from number i on, and something for the others of eight, which come later.
+    template <missing M>
     inline __attribute__((always_inline)) void eight(int i, int count, int largest) const {
       columns c;
       b.fetch(b.begin[i], b.begin[i + count]);
       const V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
       V kept = size, first(0), all(0), squares(0);
-      const bool masked = !Whole && b.keep != nullptr;
-      const double* const place = masked ? c.place : places_in_columns.of;
-      if (masked) kept = choose(i, largest, size, c, first);
-      by_eights<Whole>(largest, place, size, [&](int j, const auto& there) PREFER_HD_LAMBDA {
+      if constexpr (M == missing::masked) kept = choose(i, largest, size, c, first);
+      by_eights<M>(c, largest, size, [&](int j, const auto& there) PREFER_HD_LAMBDA {
         V d[8];
-        load_columns(i, j, d);
-        if (!masked && j == 0) first = d[0];
+        if constexpr (M == missing::masked) {
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { d[k] = c.x[j + k]; });
+        } else {
+          load_columns(i, j, d);
+          if (j == 0) first = d[0];
+        }
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = d[k] = there(k, (d[k] - first).settled()); });
         all += tree<8>(d);
       });
       const V apart = all / kept;
-      by_eights<Whole>(largest, place, size, [&](int j, const auto& there) PREFER_HD_LAMBDA {
+      by_eights<M>(c, largest, size, [&](int j, const auto& there) PREFER_HD_LAMBDA {
         V s[8];
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
           const V of_mean = c.x[j + k] - apart;
@@ -213,20 +207,20 @@ struct moments_work {
       });
       store(i, kept, first + apart, squares);
     }
-    // How many scores of each group are selected, the first of them, and the places of all.
+    // How many scores of each group are selected, which, and the first of them; the columns.
     inline __attribute__((always_inline)) V choose(int i, int largest, const V& size, columns& c, V& first) const {
       V kept(0);
       for (int j = (largest + 7) / 8 * 8 - 8; j >= 0; j -= 8) {
         V row[8], x[8];
         unrolled<8>([&](auto k)
-                        PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(0), V(128)); });
+                        PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0)); });
         transpose(row);
         load_columns(i, j, x);
+        const V left = size - V(static_cast<double>(j));
         for (int k = 8; k-- > 0;) {
-          const V place = row[k] + V::load(places_in_columns.of + (j + k) * V::width);
-          place.store(c.place + (j + k) * V::width);
-          const V chosen = select(place < size, V(1), V(0)).settled();  // g++ takes masks apart that are used twice
-          kept += chosen, first = select(chosen > V(0), x[k], first);
+          const V chosen = select(V(static_cast<double>(k)) < left, row[k], V(0));
+          c.x[j + k] = x[k], c.chosen[j + k] = chosen, kept += chosen;
+          first = select(chosen > V(0), x[k], first);
         }
       }
       return kept;
@@ -274,7 +268,7 @@ struct moments_work {
         if (b.size == 4) return all_of_few<4>();
         if (b.size == 8) return all_of_few<8>();
         if (b.size > 0 && b.size <= short_group && b.size % 8 == 0) {
-          for (int i = 0; i < b.groups; i += groups_at_once) eight<true>(i, groups_at_once, b.size);
+          for (int i = 0; i < b.groups; i += groups_at_once) eight<missing::none>(i, groups_at_once, b.size);
           return;
         }
       }
@@ -282,9 +276,11 @@ struct moments_work {
         int count = groups_at_once, largest = b.size;
         if (b.size < 0 || b.size > short_group) count = short_ones(i, largest);
         if (count == 0)
-          along(i);
+          b.floats != nullptr ? along(i, b.floats) : along(i, b.x);
+        else if (b.keep == nullptr)
+          eight<missing::behind>(i, count, largest);
         else
-          eight<false>(i, count, largest);
+          eight<missing::masked>(i, count, largest);
         i += count == 0 ? 1 : count;
       }
     }
@@ -429,12 +425,15 @@ struct group_map_work {
     using V = lane<double, Level>;
     const group_buffer& b = *w.buffer;
     int i = 0;
-    if (std::is_same_v<Number, float> && b.keep == nullptr && b.from == 0) {
-      if (b.size == 4) i = pairs_of_four<V>(w, x, to);
-      for (; b.size == 8 && i < b.groups; ++i)
-        answer<V>(ready<V>(w.functions[i]), V::load(x + 8 * i), repeated<V>(b.mean + i), V(0)).store(to + 8 * i);
+    if (b.keep == nullptr) {
+      if (b.size == 4 && b.from == 0)
+        i = pairs_of_four<V>(w, x, to);
+      else if (b.size == 8 && b.from == 0)
+        for (; i < b.groups; ++i)
+          answer<V>(ready<V>(w.functions[i]), V::load(x + 8 * i), repeated<V>(b.mean + i), V(0)).store(to + 8 * i);
+      i = with_room<V>(w, i, x, to);
     }
-    each_group<V>(w, i, x, to);
+    for (; i < b.groups; ++i) one<V>(w, i, x, to);
   }
   // Both of them for all scores of the lane.
   template <class V, class Number>
@@ -450,33 +449,53 @@ struct group_map_work {
     }
     return i;
   }
-  // Groups from number i on. Each takes the lanes of the longest if that is one or two: a loop that ends now here, now
-  // there is guessed wrong too often.
+  // The numbers that every group takes lanes for, if the longest takes one or two, else 0: a loop that ends now here,
+  // now there is guessed wrong too often.
+  template <class V>
+  static inline __attribute__((always_inline)) int lanes_alike(const group_buffer& b) {
+    return b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
+  }
+  // Groups from number i on whose lanes end before the buffer does, without a mask: how far these go.
   template <class V, class Number>
-  static inline __attribute__((always_inline)) void each_group(group_map_work& w, int i, const Number* x, Number* to) {
+  static inline __attribute__((always_inline)) int with_room(group_map_work& w, int i, const Number* x, Number* to) {
     const group_buffer& b = *w.buffer;
-    const std::uint8_t* const keep = b.keep;
-    const int groups = b.groups, last = b.begin[groups], last_whole = last - V::width;
-    const int last_free = keep != nullptr ? 0 : last_whole + 1;  // before it nothing has to be asked
-    const int alike = b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
-    for (; i < groups; ++i) {
+    const int alike = lanes_alike<V>(b);
+    int last = b.groups;
+    const auto lanes_end = [&](int group) PREFER_HD_LAMBDA {
+      const int size = b.begin[group + 1] - b.begin[group], all = (size + V::width - 1) / V::width * V::width;
+      return b.begin[group] + (alike > 0 ? alike : size == 0 ? V::width : all);
+    };
+    while (last > i && lanes_end(last - 1) > b.begin[b.groups]) --last;
+    for (; i < last; ++i) {
       const auto f = ready<V>(w.functions[i]);
       const V mean = repeated<V>(b.mean + i);
       const int begin = b.begin[i], end = alike > 0 ? begin + alike : b.begin[i + 1];
-      if (end - begin >= 4 * V::width) b.fetch(begin, end);
-      const auto found_at = [&](int at) PREFER_HD_LAMBDA {
-        return answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
-      };
       int at = begin;
-      for (const int whole = end <= last_free ? end : last_free; at < whole; at += V::width) found_at(at).store(to + at);
-      for (; at < end; at += V::width) {
-        V found = found_at(at);
-        if (keep != nullptr) found = select(V::mask::load(keep + at), found, V(0));
-        if (at <= last_whole)
-          found.store(to + at);
-        else
-          store_some(found, to + at, last - at);
+      const auto map = [&](int here) PREFER_HD_LAMBDA {
+        answer<V>(f, V::load(x + here), mean, V(static_cast<double>(b.from) + (here - begin))).store(to + here);
+      };
+      for (; at + 4 * V::width <= end; at += 4 * V::width) {
+        b.fetch(at, at + 4 * V::width);
+        unrolled<4>([&](auto k) PREFER_HD_LAMBDA { map(at + k * V::width); });
       }
+      for (; at < end; at += V::width) map(at);
+    }
+    return i;
+  }
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) void one(group_map_work& w, int i, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const auto f = ready<V>(w.functions[i]);
+    const V mean = repeated<V>(b.mean + i);
+    const int alike = lanes_alike<V>(b), last = b.begin[b.groups];
+    const int begin = b.begin[i], end = alike > 0 ? begin + alike : b.begin[i + 1];
+    for (int at = begin; at < end; at += V::width) {
+      V found = answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
+      if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
+      if (at + V::width <= last)
+        found.store(to + at);
+      else
+        store_some(found, to + at, last - at);
     }
   }
   // A function for whole lanes.
