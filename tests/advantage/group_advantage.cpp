@@ -148,7 +148,7 @@ TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") 
   CHECK(without == std::vector<double>{alone[0], 0, alone[1]});
   CHECK(advantages_of(grpo{}, {missing, missing}, true) == std::vector<double>{0, 0});
   // Wherever it is; infinite scores are no NaN.
-  for (std::size_t n : {9, 16, 70, 1500})
+  for (std::size_t n : {9u, 16u, 70u, 1500u})
     for (std::size_t at = 0; at < n; at += n / 8) {
       std::vector<double> x(n, 2), y(n - 1, 2);
       for (std::size_t i = 0; i < n - 1; ++i) x[i < at ? i : i + 1] = y[i] = static_cast<double>(i % 7);
@@ -360,7 +360,7 @@ void check_behind(const std::vector<int>& sizes, isa level) {
 TEST_CASE("scores of no group behind the last one, however many, are not written, whatever sizes end there") {
   for (const isa level : prefer_test::levels())
     for (const std::vector<int>& sizes : std::vector<std::vector<int>>{
-             {3}, {4, 4, 4}, {8, 5}, {5, 0}, {21, 0}, {3, 9, 0, 0}, {12, 1}, {17, 2, 0, 1}, {16, 7}, {64, 65}, {1100}}) {
+             {3}, {4, 4, 4}, {8, 5}, {5, 0}, {21, 0}, {3, 9, 0, 0}, {12, 1}, {17, 2, 0, 1}, {16, 7}, {65}, {1100}}) {
       check_behind<float>(sizes, level);
       check_behind<double>(sizes, level);
     }
