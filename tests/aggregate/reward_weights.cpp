@@ -198,8 +198,8 @@ TEST_CASE("log-tamed over a running window: one calm batch does not tame what va
     check(reward_moments(cpu{}, {r, 4, 2}, {.offsets = {o, 2}}, {batch, 2, 3}));
     check(window_moments(cpu{}, {batch, 2, 3},
                          {.slots = {slots.data(), 2, 2, 3}, .cursor = {&cursor, 1}, .moments = {all.data(), 2, 3}}));
-    check(
-        aggregate(cpu{}, log_tamed{}, {.reward = {r, 4, 2}, .moments = {all.data(), 2, 3}}, {.aggregate = {score, 4}}));
+    check(aggregate(cpu{}, log_tamed{}, {.rewards = {r, 4, 2}, .moments = {all.data(), 2, 3}},
+                    {.aggregate = {score, 4}}));
     return score[1];
   };
   CHECK(tame(wild) == doctest::Approx(1.1 + std::log(41.0)));
