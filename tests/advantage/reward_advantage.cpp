@@ -133,7 +133,7 @@ TEST_CASE("reward_advantages names what is wrong, and writes nothing") {
     for (const double v : a) CHECK(v == -7);
   };
   const reward_advantage_outputs<space::host> to{.advantage = {a, 3}};
-  refused("prefer: missing input: reward: expected one row of rewards per sample", weighted_sum{}, grpo{},
+  refused("prefer: missing input: rewards: expected one row of rewards per sample", weighted_sum{}, grpo{},
           {.offsets = {o, 2}}, to);
   refused("prefer: missing input: offsets: expected where each group begins, and the end", weighted_sum{}, grpo{},
           {.rewards = {r, 3, 2}}, to);

@@ -356,7 +356,7 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   };
   const out to{.aggregate = {a, 3}};
   const in good{.rewards = {r, 3, 2}};
-  refused("prefer: missing input: reward: expected one row of rewards per sample", weighted_sum{}, {}, to);
+  refused("prefer: missing input: rewards: expected one row of rewards per sample", weighted_sum{}, {}, to);
   refused("prefer: missing output: outputs: expected at least one output to write", weighted_sum{}, good, {});
   refused("prefer: missing input: moments: expected three numbers per reward, since this rule reads them", log_tamed{},
           good, to);

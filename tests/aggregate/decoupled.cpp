@@ -133,7 +133,7 @@ TEST_CASE("decoupled_advantages names what is wrong, and writes nothing") {
   };
   const out to{.advantage = {a, 3}};
   const in good{.rewards = {r, 3, 2}, .offsets = {o, 2}};
-  refused("prefer: missing input: reward", {}, to, exec, gdpo);
+  refused("prefer: missing input: rewards", {}, to, exec, gdpo);
   refused("prefer: missing input: offsets", {.rewards = {r, 3, 2}}, to, exec, gdpo);
   refused("prefer: missing output: advantage", good, {}, exec, gdpo);
   refused("prefer: bad extent: weight is 3, expected one per reward: 2",
@@ -141,7 +141,7 @@ TEST_CASE("decoupled_advantages names what is wrong, and writes nothing") {
   refused("prefer: bad offsets: offsets[1] is 4", {.rewards = {r, 3, 2}, .offsets = {beyond, 2}}, to, exec, gdpo);
   refused("prefer: workspace too small: exec.workspace.bytes is 0", good, to, cpu{}, gdpo);
   refused("prefer: overlap: advantage", {.rewards = {r, 3, 2}, .offsets = {o, 2}, .weight = {a, 2}}, to, exec, gdpo);
-  refused("prefer: bad parameter: epsilon is -1", good, to, exec, decoupled<>{.epsilon = -1.0});
+  refused("prefer: bad parameter: epsilon is -1", good, to, exec, decoupled<>{.whiten = {.epsilon = -1.0}});
   refused("prefer: bad parameter: epsilon is -2", good, to, exec, decoupled<>{.rule = {.epsilon = -2.0}});
   covers("decoupled", "bad-argument");
 }

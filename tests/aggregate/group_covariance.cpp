@@ -105,7 +105,7 @@ TEST_CASE("group_covariances names what is wrong, and writes nothing") {
   };
   const covariance_outputs<space::host> out{.covariance = {to, 2}};
   const in good{.rewards = {r, 3, 2}, .score = {r, 3}, .offsets = {o, 2}};
-  refused("prefer: missing input: reward", {}, out, exec);
+  refused("prefer: missing input: rewards", {}, out, exec);
   refused("prefer: missing input: score", {.rewards = {r, 3, 2}, .offsets = {o, 2}}, out, exec);
   refused("prefer: missing input: offsets", {.rewards = {r, 3, 2}, .score = {r, 3}}, out, exec);
   refused("prefer: missing output: covariance", good, {}, exec);

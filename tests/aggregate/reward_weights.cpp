@@ -278,7 +278,7 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
     CHECK(std::string(message(best_rewards(cpu{}, r, mask, best)).c_str()).find(text) == 0);
     CHECK(ideal[0] == -7);
   };
-  best_refused("prefer: missing input: reward", {}, {}, {ideal, 2});
+  best_refused("prefer: missing input: rewards", {}, {}, {ideal, 2});
   best_refused("prefer: missing output: ideal", {m, 3, 2}, {}, {});
   best_refused("prefer: bad extent: ideal is 1", {m, 3, 2}, {}, {ideal, 1});
   best_refused("prefer: bad element type: mask", {m, 3, 2}, {m, 3}, {ideal, 2});
