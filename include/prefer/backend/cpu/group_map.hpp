@@ -123,10 +123,14 @@ struct moments_work {
         return d * d;
       });
     }
-    template <class Number>
-    inline __attribute__((always_inline)) void along(int i, const Number* x) const {
-      x += b.begin[i];
-      b.keep != nullptr ? along<true>(i, x) : along<false>(i, x);
+    inline __attribute__((always_inline)) void along(int i) const {
+      const int begin = b.begin[i], end = b.begin[i + 1];
+      if (b.keep == nullptr && b.floats != nullptr) return along<false>(i, b.floats + begin);
+      if (b.keep == nullptr) return along<false>(i, b.x + begin);
+      if (b.floats == nullptr) return along<true>(i, b.x + begin);
+      double x[group_piece + V::width];
+      for (int at = begin; at < end; at += V::width) V::load(b.floats + at).store(x + (at - begin));
+      along<true>(i, x);
     }
 
     // The order of all sums across lanes: eight by eight.
@@ -276,7 +280,7 @@ struct moments_work {
         int count = groups_at_once, largest = b.size;
         if (b.size < 0 || b.size > short_group) count = short_ones(i, largest);
         if (count == 0)
-          b.floats != nullptr ? along(i, b.floats) : along(i, b.x);
+          along(i);
         else if (b.keep == nullptr)
           eight<missing::behind>(i, count, largest);
         else
