@@ -101,8 +101,8 @@ void sweep_grpo(bench::place where, std::int64_t scores, std::int64_t size, bool
 void sweep_bfloat16(bench::place where, std::int64_t scores, std::int64_t size) {
   add(named("grpo_bfloat16", where, scores, size), [=](benchmark::State& state) {
     groups g(scores, size);
-    auto *const x = reinterpret_cast<prefer::bfloat16*>(g.arrays[0]),
-               *const y = reinterpret_cast<prefer::bfloat16*>(g.arrays[1]);
+    auto *const x = reinterpret_cast<prefer::bfloat16*>(g.arrays[0]), *const y = reinterpret_cast<prefer::bfloat16*>(
+                                                                          g.arrays[1]);
     for (std::int64_t i = 0; i < scores; ++i) x[i] = prefer::to_bfloat16(static_cast<float>(i * 7919 % 1009) / 1009);
     g.measure(state, where, [&](const prefer::cpu& exec) {
       auto in = g.inputs();

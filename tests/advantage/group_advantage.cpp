@@ -35,15 +35,13 @@ using definition_of_rule = std::function<prefer_test::grouped(const prefer_test:
 // The call of a rule without its type, so that a test is compiled once for all of them.
 template <class Rule>
 call call_of(const Rule& rule) {
-  return [rule](const cpu& exec, const inputs& in, const outputs& out) {
-    return group_advantages(exec, rule, in, out);
-  };
+  return
+      [rule](const cpu& exec, const inputs& in, const outputs& out) { return group_advantages(exec, rule, in, out); };
 }
 using use_of_rule = std::function<void(const char* name, const call&, const definition_of_rule&)>;
 void each_rule(const use_of_rule& f) {
-  prefer_test::each_rule([&](const char* name, const auto& rule, const auto& definition) {
-    f(name, call_of(rule), definition);
-  });
+  prefer_test::each_rule(
+      [&](const char* name, const auto& rule, const auto& definition) { f(name, call_of(rule), definition); });
 }
 
 template <class S>

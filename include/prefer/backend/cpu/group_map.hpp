@@ -32,16 +32,16 @@ inline constexpr std::int64_t shared_group = std::int64_t{1} << 16;  // from her
 struct group_buffer {
   static constexpr int overrun = 2 * short_group, room = group_piece + overrun;
   static constexpr int groups_room = most_neighbours + 2 * groups_at_once;
-  const double* x = own;               // the scores
-  const float* floats = nullptr;       // the scores, if these are the caller's floats
-  const std::uint8_t* keep = nullptr;  // null: all
-  int groups = 0, size = -1;           // size of every group; -1 if they differ
-  int most = group_piece;              // no group is longer
-  std::int64_t from = 0;               // place of the first score in its group
+  const double* x = own;                               // the scores
+  const float* floats = nullptr;                       // the scores, if these are the caller's floats
+  const std::uint8_t* keep = nullptr;                  // null: all
+  int groups = 0, size = -1;                           // size of every group; -1 if they differ
+  int most = group_piece;                              // no group is longer
+  std::int64_t from = 0;                               // place of the first score in its group
   const char *next_in = nullptr, *next_out = nullptr;  // what is read and written after this buffer; null: unknown
   int in_bytes = 0, out_bytes = 0;                     // of one number there
-  int begin[groups_room + 1];          // of group i; the groups behind the last are empty
-  double begins[groups_room + 1];      // the same
+  int begin[groups_room + 1];                          // of group i; the groups behind the last are empty
+  double begins[groups_room + 1];                      // the same
   alignas(64) double count[groups_room], mean[groups_room], squares[groups_room];
   alignas(64) double own[room] = {}, y[room];
   alignas(64) std::uint8_t flags[room] = {};
@@ -176,8 +176,7 @@ struct moments_work {
     inline __attribute__((always_inline)) void load_columns(int i, int j, V (&column)[8]) const {
       if (b.floats != nullptr) {
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + b.begin[i + k] + j); });
-      }
-      else
+      } else
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + b.begin[i + k] + j); });
       transpose(column);
     }
@@ -253,8 +252,7 @@ struct moments_work {
         b.fetch(i * Size, i * Size + 64);
         if (b.floats != nullptr) {
           unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + i * Size + 8 * k); });
-        }
-        else
+        } else
           unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + i * Size + 8 * k); });
         transpose(column);
         unrolled<sets>([&](auto k) PREFER_HD_LAMBDA { few<Size>(column + Size * k, mean[k], squares[k]); });
@@ -309,7 +307,7 @@ struct moments_work {
 // Whether there are NaN among the first numbers of a buffer. By integers, in groups of known length, which compilers
 // make vectors of at -O2; what is behind the numbers is overwritten.
 inline bool has_nan(double* x, int count) {
-  std::fill(x + count, x + count + conversion_width, 0.0);
+  for (int i = count; i < count + conversion_width; ++i) x[i] = 0;
   std::uint64_t above[conversion_width] = {}, any = 0;
   for (int i = 0; i < count; i += conversion_width) {
     std::uint64_t bits[conversion_width];
@@ -559,8 +557,7 @@ struct group_job {
 template <class Function>
 class group_thread {
  public:
-  explicit group_thread(const group_job<Function>& job)
-      : job_(job), a_(*job.arguments) {}
+  explicit group_thread(const group_job<Function>& job) : job_(job), a_(*job.arguments) {}
 
   // Groups [g, end) but for those that threads share. Either maps them or adds up their contributions.
   // False if there are any.
