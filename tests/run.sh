@@ -57,7 +57,7 @@ build_and_test() {
 }
 
 run_suite "g++" build_and_test gcc "$@" -- -DCMAKE_CXX_COMPILER=g++ -DPREFER_PTXRUN="$ptxrun" \
-  -DCMAKE_CUDA_FLAGS_RELEASE=-O0  # of host code
+  -DCMAKE_CUDA_FLAGS_RELEASE=-O0  # of host code, which only arranges and compares
 # For compile time: what null and object-size look for, the address sanitizer finds, and its checks are calls and not code in
 # place; pointer-overflow is looked at where pointers are moved, in core and backend (tests/CMakeLists.txt), and not everywhere.
 sanitizers="-fsanitize=address,undefined -fno-sanitize=null,object-size,pointer-overflow -fno-sanitize-recover=all -mllvm -asan-instrumentation-with-call-threshold=0"

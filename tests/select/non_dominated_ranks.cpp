@@ -383,7 +383,7 @@ TEST_CASE("the same ranks for any threads; no allocation with a workspace of lin
 
 TEST_CASE("threads that work together within a large group find the ranks of one, copies and ties or not") {
   noise random(15);
-  constexpr std::int64_t n = 9000;  // batches of 1024
+  constexpr std::int64_t n = prefer_test::sanitized ? 3000 : 9000;  // batches of 1024
   thread_pool pool(3);
   for (const points kind : {points::uniform, points::anti_correlated, points::grid, points::equal, points::chain})
     for (const dominance d : {dominance::pareto, dominance::strict})

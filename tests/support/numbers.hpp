@@ -56,6 +56,13 @@ double ulps(double x, long double exact) {
   return static_cast<double>(std::fabs(std::ldexp(static_cast<long double>(x) - exact, -unit)));
 }
 
+// Whether memory is looked after by a sanitizer, which makes an oracle over a million samples take half a minute.
+#if defined(__has_feature)
+inline constexpr bool sanitized = __has_feature(address_sanitizer);
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 // The instruction-set levels that this build carries and this processor has, `automatic` apart.
 inline std::vector<prefer::isa> levels() {
   std::vector<prefer::isa> all;
