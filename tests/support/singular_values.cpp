@@ -40,7 +40,8 @@ std::vector<double> singular_values(const std::vector<double>& matrix, std::int6
   for (const double x : matrix) largest = std::max(largest, std::fabs(x));
   if (largest == 0) return std::vector<double>(few);
   for (std::size_t i = 0; i < few; ++i)
-    for (std::size_t j = 0; j < many; ++j) vectors[i][j] = (m <= n ? matrix[i * many + j] : matrix[j * few + i]) / largest;
+    for (std::size_t j = 0; j < many; ++j)
+      vectors[i][j] = (m <= n ? matrix[i * many + j] : matrix[j * few + i]) / largest;
   bool turned = true;
   for (int sweep = 0; sweep < 60 && turned; ++sweep) {
     turned = false;
