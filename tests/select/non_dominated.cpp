@@ -307,7 +307,7 @@ TEST_CASE("independent rewards: on average E_K(N) samples stay, E_1 = 1, E_K(N) 
   }
 }
 
-TEST_CASE("a million samples (a tenth under a sanitizer): nothing in the set is dominated, and everything else is; any threads") {
+TEST_CASE("a million samples: nothing in the set is dominated, and everything else is; any threads") {
   noise random(9);
   constexpr std::int64_t n = prefer_test::sanitized ? 100000 : 1000000;
   thread_pool pool(2);

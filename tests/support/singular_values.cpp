@@ -21,7 +21,8 @@ bool turn(std::vector<double>& a, std::vector<double>& b) {
   const double aa = dot(a, a), bb = dot(b, b), ab = dot(a, b);
   if (std::fabs(ab) <= 1e-14 * std::sqrt(aa * bb)) return false;
   const double zeta = (bb - aa) / (2 * ab);
-  const double t = std::copysign(1 / (std::fabs(zeta) + std::hypot(1, zeta)), zeta), c = 1 / std::hypot(1, t), s = c * t;
+  const double t = std::copysign(1 / (std::fabs(zeta) + std::hypot(1, zeta)), zeta);
+  const double c = 1 / std::hypot(1, t), s = c * t;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double x = a[i];
     a[i] = c * x - s * b[i], b[i] = s * x + c * b[i];
