@@ -4,6 +4,7 @@
 
 #include <prefer/backend/cuda/launch.cuh>
 #include <support/buffer.hpp>
+#include <support/coverage.hpp>
 
 #include <doctest/doctest.h>
 
@@ -20,6 +21,12 @@ __attribute__((weak)) unsigned long long ptxrun_calls(const char*, const char*);
 }
 
 namespace prefer_test {
+
+// What a call writes, as memory.
+struct device_bytes {
+  void* data;
+  std::size_t count;
+};
 
 // A copy of a guarded host buffer in device memory; `fetch` copies everything back, guards included.
 template <class S>
@@ -45,6 +52,7 @@ class device {
   }
   prefer::view<S, 1, prefer::space::device> view() { return {data(), host_->size(), host_->view().stride[0]}; }
   prefer::view<const S, 1, prefer::space::device> read() { return {data(), host_->size(), host_->view().stride[0]}; }
+  device_bytes all() { return {bytes_, host_->bytes().size()}; }
 
  private:
   buffer<S>* host_;
@@ -67,6 +75,7 @@ struct device_array {
     REQUIRE(cudaMemcpy(to.data(), data, count * sizeof(T), cudaMemcpyDeviceToHost) == cudaSuccess);
     return to;
   }
+  device_bytes all() const { return {data, count * sizeof(T)}; }
 };
 
 struct stream {
@@ -120,6 +129,35 @@ cudaGraphExec_t capture(cudaStream_t s, Call call) {
   REQUIRE(cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess);
   cudaGraphDestroy(graph);
   return executable;
+}
+
+// A captured `call` sees what `change` did to its inputs on the device since: replayed, all that it writes has the bits of
+// a new call's, and not those of a call before the change. What it writes is wiped before each; it must not read it.
+template <class Call, class Change>
+void check_replay(const char* algorithm, cudaStream_t s, const Call& call, const Change& change,
+                  const std::vector<device_bytes>& written) {
+  const auto written_by = [&](const auto& launch) {
+    for (const device_bytes& w : written) REQUIRE(cudaMemset(w.data, 0xa5, w.count) == cudaSuccess);
+    REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
+    launch();
+    REQUIRE(cudaStreamSynchronize(s) == cudaSuccess);
+    std::vector<unsigned char> bytes;
+    for (const device_bytes& w : written) {
+      const std::size_t at = bytes.size();
+      bytes.resize(at + w.count);
+      REQUIRE(cudaMemcpy(bytes.data() + at, w.data, w.count, cudaMemcpyDeviceToHost) == cudaSuccess);
+    }
+    return bytes;
+  };
+  INFO(algorithm);
+  const auto before = written_by(call);
+  const cudaGraphExec_t graph = capture(s, call);
+  change();
+  const auto replayed = written_by([&] { REQUIRE(cudaGraphLaunch(graph, s) == cudaSuccess); });
+  cudaGraphExecDestroy(graph);
+  CHECK(replayed == written_by(call));
+  CHECK(replayed != before);
+  covers(algorithm, "capture");
 }
 
 }  // namespace prefer_test
