@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include <string_view>
+#include <string>
 
 namespace prefer_test {
 
@@ -30,10 +30,10 @@ static void covers(const char* algorithm, const char* tag) {
 
 // A call that must be refused, naming its argument: the one way to claim "bad-argument" that holds what it claims.
 template <class Status>
-static void check_refused(const char* algorithm, const Status& s, std::string_view argument) {
-  INFO(algorithm);
+static void check_refused(const char* algorithm, const Status& s, const std::string& argument) {
+  INFO(std::string(algorithm));
   CHECK(!s.ok());
-  CHECK(std::string_view(s.ok() ? "" : s.argument) == argument);
+  CHECK(std::string(s.ok() ? "" : s.argument) == argument);
   covers(algorithm, "bad-argument");
 }
 
