@@ -66,9 +66,19 @@ struct reward_columns {
     weight[k] = read_item<double>(a.weight, k);
     state[k] = rule.prepare({a.rewards, a.known, a.ideal.data == nullptr ? 0 : read_item<double>(a.ideal, k)}, k);
   }
-  PREFER_HD void add_up(int count) {
+  // Also finds the first weight that the rule does not take, or -1: it makes all of them NaN, and all that comes of them.
+  template <class Rule>
+  PREFER_HD int add_up(int count) {
+    int bad = -1;
     weights = 0;
-    for (int k = 0; k < count; ++k) weights += weight[k];
+    for (int k = 0; k < count; ++k) {
+      weights += weight[k];
+      if (!takes_negative_weights<Rule> && weight[k] < 0 && bad < 0) bad = k;
+    }
+    if (bad < 0) return bad;
+    weights = math::detail::not_a_number<double>();
+    for (int k = 0; k < count; ++k) weight[k] = weights;
+    return bad;
   }
 };
 
@@ -142,12 +152,26 @@ status run_aggregate(const cpu& exec, const Rule& rule, const aggregate_argument
   if (const status s = resolve_isa(exec, level); !s.ok()) return s;
   reward_columns columns;
   for (int k = 0; k < a.rewards; ++k) columns.set(rule, a, k);
-  columns.add_up(a.rewards);
+  columns.add_up<Rule>(a.rewards);
   const std::int64_t tiles = (a.n + reward_tile - 1) / reward_tile;
   for_blocks(exec, tiles, a.n * a.rewards, [&](std::int64_t first, std::int64_t last) {
     aggregate_job<Rule> job{&rule, &a, &columns, first, last, tiles};
     run_at<aggregate_work<Rule>>(level, job);
   });
+  return {};
+}
+
+// Weights are looked at as labels are, where the rule takes only some.
+template <class Rule>
+status check_weight_signs(const cpu& exec, const source& weight, int rewards) {
+  if (takes_negative_weights<Rule> || exec.content == content::none) return {};
+  for (int k = 0; k < rewards; ++k)
+    if (const double x = read_item<double>(weight, k); x < 0)
+      return require::fail(errc::bad_label, "weight", "0 or above, for this rule", x, 0, k);
+  return {};
+}
+template <class Rule>
+status check_weight_signs(const cuda&, const source&, int) {
   return {};
 }
 
@@ -228,7 +252,8 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 // The aggregate of each of N samples' K rewards, and the gradient by each reward times `upstream`; what is not given is
 // not computed. Arithmetic is in double whatever the elements are; each sample is a function of its own row alone, so
 // that nothing depends on threads or grids. No allocation, no workspace; one launch on CUDA. Returns the first thing
-// that is wrong (shapes, types, parameters, overlap; with content::all NaN); then nothing has been written.
+// that is wrong (shapes, types, parameters, overlap; on the CPU a negative weight where the rule takes none, with
+// content::all NaN); then nothing has been written. On CUDA such a weight makes all outputs NaN and is reported.
 //
 //   aggregate(cpu{}, log_tamed{}, {.reward = {r, N, K}, .moments = {m, K, 3}}, {.aggregate = {a, N}});
 //
@@ -250,7 +275,8 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
   a.known = static_cast<const moments*>(in.moments.data);
   a.out = detail::place_of(out.aggregate);
   a.gradient = detail::place_of(out.grad_reward);
-  if (const status s = first_error(detail::check_numbers(exec, "reward", a.reward, a.mask, a.n, a.rewards),
+  if (const status s = first_error(detail::check_weight_signs<Rule>(exec, a.weight, a.rewards),
+                                   detail::check_numbers(exec, "reward", a.reward, a.mask, a.n, a.rewards),
                                    detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
                                    detail::check_numbers(exec, "ideal", a.ideal, {}, a.rewards),
                                    detail::check_numbers(exec, "upstream", a.upstream, a.mask, a.n));

@@ -204,6 +204,8 @@ inline status run_best_rewards(const cpu& exec, const aggregate_arguments& a, co
   return {};
 }
 
+inline source readable(const sink& s) { return {s.data, s.stride, s.type}; }
+
 inline status weight_needs(const char* name, bool given, bool needed, const char* what) {
   if (given == needed) return {};
   return needed ? require::fail(errc::missing_input, name, what)
@@ -281,6 +283,8 @@ template <class Exec>
 status window_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& batch,
                       const std::type_identity_t<moment_window<Exec::memory>>& window) {
   if (const status s = detail::check_window(batch, window); !s.ok()) return s;
+  if (const status s = detail::check_numbers(exec, "batch", detail::place_of(batch), {}, batch.extent[0], 3); !s.ok())
+    return s;
   const detail::moment_ring_work work{static_cast<const double*>(batch.data),
                                       static_cast<double*>(window.slots.data),
                                       static_cast<std::int64_t*>(window.cursor.data),
@@ -291,8 +295,8 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
 }
 
 // The best of each of K rewards so far: ideal_k <- max(ideal_k, the selected rewards k of N samples), as `tchebycheff`
-// takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over. The same for any order of
-// batches, threads and ranks (max). On the CPU threads share the rewards; on CUDA a block takes one, in one launch.
+// takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over (with content::all on the
+// CPU they are an error). The same for any order of batches, threads and ranks (max). On the CPU threads share the rewards; on CUDA a block takes one, in one launch.
 //
 //   best_rewards(exec, {r, N, K}, {}, {ideal, K});           // or {mask, N}
 template <class Exec>
@@ -314,12 +318,14 @@ status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, E
   detail::aggregate_arguments a;
   a.n = n, a.rewards = static_cast<int>(k);
   a.reward = detail::place_of(reward), a.mask = detail::place_of(mask);
+  if (const status s = detail::check_numbers(exec, "reward", a.reward, a.mask, n, k); !s.ok()) return s;
   return run_best_rewards(exec, a, detail::place_of(ideal));
 }
 
 // Weights of K rewards, 1 <= K <= 64, by a rule: saturation_aware, lagrangian, covariance_targeted, or one of their
 // shape; updates what the rule keeps. One launch on CUDA, no workspace. Returns the first thing that is wrong (shapes,
-// types, parameters, overlap, what the rule needs or does not use); then nothing has been written.
+// types, parameters, overlap, what the rule needs or does not use; with content::all NaN, in what is kept too); then
+// nothing has been written.
 //
 //   adapt_weights(exec, lagrangian{}, {.moments = {m, K, 3}, .target = {t, K}}, {.weight = {w, K}, .dual = {d, K}});
 template <class Exec, class Rule>
@@ -336,6 +342,14 @@ status adapt_weights(const Exec& exec, const Rule& rule, const std::type_identit
                            detail::place_of(in.target),
                            detail::place_of(out.dual),
                            detail::place_of(out.average)};
+  if (const status s =
+          first_error(detail::check_numbers(exec, "moments", detail::place_of(in.moments), {}, rewards, 3),
+                      detail::check_numbers(exec, "covariance", state.covariances, {}, rewards),
+                      detail::check_numbers(exec, "target", state.targets, {}, rewards),
+                      detail::check_numbers(exec, "dual", detail::readable(state.duals), {}, rewards),
+                      detail::check_numbers(exec, "average", detail::readable(state.averages), {}, rewards));
+      !s.ok())
+    return s;
   return for_rewards(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
 }
 
