@@ -184,7 +184,10 @@ inline status sort_all_groups(const cpu& exec, const group_sort_plan& p) {
   return {};
 }
 
-// Every derivative to where its element came from; a unit that several name gets their sum.
+inline constexpr std::int64_t returned_tile = 512;  // units that get their derivatives at a time, on the CPU
+
+// Every derivative to where its element came from; a unit that several name gets their sum, in their order and in
+// double, rounded once.
 template <class Exec>
 status return_to_groups(const Exec&, const group_sort_plan&) {
   static_assert(sizeof(Exec) == 0,
@@ -195,12 +198,14 @@ inline status return_to_groups(const cpu& exec, const group_sort_plan& p) {
   for_blocks(exec, p.groups(), p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) {
       const std::int64_t row = p.row_of(g), first = p.first_of(g);
-      for (std::int64_t i = 0; i < p.size; ++i) p.write_value(row, first + i, 0);
-      for (std::int64_t i = 0; i < p.size; ++i) {
-        const std::int64_t to = p.index_at(row, first + i);
-        if (to >= first && to < first + p.size)
-          store_element(p.sorted.data, p.sorted.type, row * p.sorted.row_stride + to * p.sorted.stride,
-                        p.at(row, first + i), true);
+      for (std::int64_t from = 0; from < p.size; from += returned_tile) {
+        double sum[returned_tile] = {};
+        const std::int64_t count = smaller(returned_tile, p.size - from);
+        for (std::int64_t i = 0; i < p.size; ++i) {
+          const std::int64_t to = p.index_at(row, first + i) - (first + from);
+          if (to >= 0 && to < count) sum[to] += p.at(row, first + i);
+        }
+        for (std::int64_t i = 0; i < count; ++i) p.write_value(row, first + from + i, sum[i]);
       }
     }
   });
@@ -286,8 +291,9 @@ status sort_groups(const Exec& exec, const group_sort& options,
 
 // The derivative of an objective by x from that by `sorted`: each goes to the unit that its element came from. With the
 // index of sort_groups, a permutation, that is all; in any other index, units that nobody names get 0 and those that
-// several name the sum, in their order. An index outside of its group is an error on the CPU (unless content::none); on
-// CUDA it is reported and left out. Nothing is allocated; one launch on CUDA. Errors as sort_groups'.
+// several name the sum, in their order and in double, rounded once. An index outside of its group is an error on the
+// CPU (unless content::none); on CUDA it is reported and left out. Nothing is allocated; one launch on CUDA. Errors as
+// sort_groups'.
 template <class Exec>
 status propagate_group_sort(const Exec& exec, const group_sort& options,
                             const std::type_identity_t<group_sort_gradient_inputs<Exec::memory>>& in,

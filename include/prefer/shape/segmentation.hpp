@@ -62,6 +62,16 @@ struct segmentation_job {
   }
   PREFER_HD std::int64_t at(std::int64_t k, std::int64_t place) const { return (k - 1) * (frames + videos) + place; }
 
+  // A value joins a segment that has 1 / share values then: their mean and sum of squared deviations, and the deviation
+  // (Welford). The first finds itself as the mean, and squares of 0.
+  template <class V>
+  static PREFER_HD V join(const V& value, const V& share, V& mean, V& squares) {
+    const V away = value - mean;
+    mean = mean + away * share;
+    squares = squares + away * (value - mean);
+    return math::sqrt(squares * share);
+  }
+
   // Frames [first, first + count), whose suffixes are numbered from `place` on.
   struct video {
     std::int64_t index, first, count, place;
@@ -145,7 +155,7 @@ struct segmentation_work {
       }
     }
   }
-  // Adds frame j - 1 to the segment that begins with frame i; answers the mean deviation of its features (Welford).
+  // Adds frame j - 1 to the segment that begins with frame i; answers the mean deviation of its features.
   template <class Level>
   static inline __attribute__((always_inline)) double grow(const segmentation_job& job,
                                                            const segmentation_job::video& v, std::int64_t i,
@@ -166,11 +176,9 @@ struct segmentation_work {
       V sum(0);
       for (int c = 0; c < whole; c += V::width) {
         const V value = V::load(x + c);
-        const V before = j - i == 1 ? value : V::load(mean + c);
-        const V away = value - before, after = before + away * share;
-        const V spread = (j - i == 1 ? V(0) : V::load(squares + c)) + away * (value - after);
-        after.store(mean + c), spread.store(squares + c);
-        sum += sqrt(spread * share);
+        V average = j - i == 1 ? value : V::load(mean + c), spread = j - i == 1 ? V(0) : V::load(squares + c);
+        sum += segmentation_job::join(value, share, average, spread);
+        average.store(mean + c), spread.store(squares + c);
       }
       total += sum.sum();
     }

@@ -24,6 +24,16 @@ struct norm_sums {
   double* partial = nullptr;      // [pieces, columns]
   double* products = nullptr;     // [pieces, columns]
 
+  // What an entry adds to the sums of its row, and to that of its column.
+  template <class V>
+  static PREFER_HD void add_to_row(const V& x, V& sum, V& squares) {
+    sum += math::abs(x), squares += x * x;
+  }
+  template <class V>
+  PREFER_HD V of_column(const V& x) const {
+    return squared_columns ? x * x : math::abs(x);
+  }
+
   template <class Memory>
   void carve_rows(Memory& memory) {
     row_sum = memory.template take<double>(rows);
@@ -75,13 +85,13 @@ struct norm_sum_work {
       load(s.matrix, i, first, count, t.x, isa_of<Level>);
       for (int c = count; c < padded; ++c) t.x[c] = 0;
       for (int c = 0; c < padded; c += V::width) {
-        const V entry = math::abs(V::load(t.x + c)), square = entry * entry;
-        sum += entry, squares += square;
+        const V entry = V::load(t.x + c);
+        norm_sums::add_to_row(entry, sum, squares);
         if (c >= whole) continue;
         double* const to = columns + first + c;
-        (V::load(to) + (s.squared_columns ? square : entry)).store(to);
+        (V::load(to) + s.of_column(entry)).store(to);
       }
-      for (int c = whole; c < count; ++c) columns[first + c] += s.squared_columns ? t.x[c] * t.x[c] : math::abs(t.x[c]);
+      for (int c = whole; c < count; ++c) columns[first + c] += s.of_column(t.x[c]);
       if (products == nullptr) continue;
       load(s.other, i, first, count, t.y, isa_of<Level>);
       for (int c = 0; c < count; ++c) products[first + c] += t.x[c] * t.y[c];
