@@ -127,9 +127,8 @@ TEST_CASE("importance weights on CUDA: one launch, nothing allocated, captured a
   };
   for (const rule& r : rules()) {
     covers(r.name, "allocation");
-    check_replay(
-        r.name, s.handle, [&] { prefer::check(d.run(exec, r)); }, other_policy,
-        {d.weight.all(), d.keep.all(), d.mean_log_ratio.all(), d.kept.all()});
+    check_replay(r.name, s.handle, [&] { prefer::check(d.run(exec, r)); }, other_policy,
+                 {d.weight.all(), d.keep.all(), d.mean_log_ratio.all(), d.kept.all()});
     auto out = d.outputs(r.per_response);
     out.kept.extent[0] = 2;
     check_refused(r.name, r.run(exec, d.inputs(r.reads_advantage), out), "kept");

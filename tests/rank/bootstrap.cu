@@ -172,9 +172,8 @@ TEST_CASE("with a workspace the bootstrap neither allocates nor synchronises nor
     }
     s.wait();
     const auto other_wins = [&] { d.first_wins.set(other.first_wins), d.wins.set(other.win_matrix()); };
-    check_replay(
-        "bootstrap", s.handle, [&] { CHECK(r.run(s, o, data, memory.get()).ok()); }, other_wins,
-        {r.lower.all(), r.upper.all(), r.se.all(), r.samples.all()});
+    check_replay("bootstrap", s.handle, [&] { CHECK(r.run(s, o, data, memory.get()).ok()); }, other_wins,
+                 {r.lower.all(), r.upper.all(), r.se.all(), r.samples.all()});
     d.first_wins.set(g.first_wins), d.wins.set(g.win_matrix());
     CHECK(r.run(s, o, data, {memory.memory, bytes - 1}).code == errc::small_workspace);
   }

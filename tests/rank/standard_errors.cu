@@ -207,9 +207,8 @@ TEST_CASE("with a workspace the errors neither allocate nor synchronise nor copy
       CHECK(e.run(s, o, data, memory.get()).ok());
     s.wait();
     const auto other_wins = [&] { d.first_wins.set(other.first_wins), d.wins.set(other.win_matrix()); };
-    check_replay(
-        "standard_errors", s.handle, [&] { CHECK(e.run(s, o, data, memory.get()).ok()); }, other_wins,
-        {e.se.all(), e.covariance.all()});
+    check_replay("standard_errors", s.handle, [&] { CHECK(e.run(s, o, data, memory.get()).ok()); }, other_wins,
+                 {e.se.all(), e.covariance.all()});
     d.first_wins.set(g.first_wins), d.wins.set(g.win_matrix());
     CHECK(e.run(s, o, data, {memory.memory, bytes - 1}).code == errc::small_workspace);
   }

@@ -133,9 +133,9 @@ TEST_CASE(
                 "directions");
   check_refused("validate_by_consequence", prefer::validate_by_consequence(exec, {.chosen = xs}, {.mask = mask.view()}),
                 "rejected");
-  check_refused(
-      "consistency_filter",
-      prefer::select(exec, prefer::consistency_filter{}, {.label = df.read()}, {.accuracy = out.view()}), "predicted");
+  check_refused("consistency_filter",
+                prefer::select(exec, prefer::consistency_filter{}, {.label = df.read()}, {.accuracy = out.view()}),
+                "predicted");
   check_refused("hierarchical_comparator",
                 prefer::compare_hierarchically(exec, {.factors = xs, .second = di.read()}, {.decided = mask.view()}),
                 "first");

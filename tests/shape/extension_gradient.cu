@@ -38,8 +38,7 @@ TEST_CASE("on CUDA gradients only enqueue, and can be captured and replayed; a b
   side.on.wait();
   by_value.fetch();
   CHECK((gradient.at(0) == 3.5f && gradient.at(1) == 7 && gradient.at(2) == 0 && gradient.at(3) == 0));
-  check_replay(
-      "extension_gradient", side.on.handle, call, [&] { from.at(1) = 4, shares.send(); }, {by_value.all()});
+  check_replay("extension_gradient", side.on.handle, call, [&] { from.at(1) = 4, shares.send(); }, {by_value.all()});
   by_value.fetch();
   CHECK((gradient.at(0) == 4.5f && gradient.at(1) == 8 && gradient.at(2) == 0 && gradient.at(3) == 0));
   CHECK((word.fetch()[0].code() == prefer::errc::bad_index && word.fetch()[0].index() == 3));

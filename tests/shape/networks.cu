@@ -121,24 +121,22 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
                                                          .right = v.view(),
                                                          .normalized = device_write(to, unit)};
   // begin, two products and steps for the start; per iteration four, less the last one's two; sums, squares, end, map
-  check_enqueued(
-      "spectral_norm", s, 1 + 2 + 4 + 2 + 2 + 4 + 1 + 1, prefer::spectral_norm_workspace(plain, o, in, out),
-      [&](const cuda& exec) { return prefer::find_spectral_norm(exec, o, in, out); }, other_weights,
-      {norm.all(), above.all(), u.all(), v.all(), to.all()});
+  check_enqueued("spectral_norm", s, 1 + 2 + 4 + 2 + 2 + 4 + 1 + 1, prefer::spectral_norm_workspace(plain, o, in, out),
+                 [&](const cuda& exec) { return prefer::find_spectral_norm(exec, o, in, out); }, other_weights,
+                 {norm.all(), above.all(), u.all(), v.all(), to.all()});
   const prefer::spectral_gradient_inputs<space::device> back{device_read(weight, w), device_read(upstream, g), u.read(),
                                                              v.read(), norm.read()};
   const prefer::spectral_gradient_outputs<space::device> by{device_write(to, unit)};
-  check_enqueued(
-      "spectral_norm", s, 2, prefer::propagate_spectral_norm_workspace(plain, back, by),
-      [&](const cuda& exec) { return prefer::propagate_spectral_norm(exec, back, by); }, other_weights, {to.all()});
+  check_enqueued("spectral_norm", s, 2, prefer::propagate_spectral_norm_workspace(plain, back, by),
+                 [&](const cuda& exec) { return prefer::propagate_spectral_norm(exec, back, by); }, other_weights,
+                 {to.all()});
   to.fetch();
   CHECK(std::isfinite(unit.get(39, 69)));
   const prefer::aol_inputs<space::device> aol_in{device_read(weight, w), device_read(upstream, g)};
   const prefer::aol_outputs<space::device> aol_out{.scale = v.view(), .grad_weight = device_write(to, unit)};
-  check_enqueued(
-      "aol", s, 5, prefer::aol_workspace(plain, aol_in, aol_out),
-      [&](const cuda& exec) { return prefer::rescale_aol(exec, aol_in, aol_out); }, other_weights,
-      {v.all(), to.all()});
+  check_enqueued("aol", s, 5, prefer::aol_workspace(plain, aol_in, aol_out),
+                 [&](const cuda& exec) { return prefer::rescale_aol(exec, aol_in, aol_out); }, other_weights,
+                 {v.all(), to.all()});
   for (const auto along : {prefer::norm_projection::line::rows, prefer::norm_projection::line::columns}) {
     const bool rows = along == prefer::norm_projection::line::rows;
     const prefer::norm_projection_inputs<space::device> from{device_read(weight, w)};
@@ -149,13 +147,12 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
         [&](const cuda& exec) { return prefer::project_norms<float>(exec, {.along = along}, from, projected); },
         other_weights, {to.all()});
   }
-  check_enqueued(
-      "group_sort", s, 1, 0,
-      [&](const cuda& exec) {
-        return prefer::sort_groups(exec, {}, {device_read(weight, w)},
-                                   {device_write(to, unit), device_write(places, index)});
-      },
-      other_weights, {to.all(), places.all()});
+  check_enqueued("group_sort", s, 1, 0,
+                 [&](const cuda& exec) {
+                   return prefer::sort_groups(exec, {}, {device_read(weight, w)},
+                                              {device_write(to, unit), device_write(places, index)});
+                 },
+                 other_weights, {to.all(), places.all()});
   check_refused("group_sort",
                 prefer::sort_groups(plain, {.size = 3}, {device_read(weight, w)}, {device_write(to, unit)}), "x");
   for (std::int64_t i = 0; i < right.size(); ++i) right.set(i, 0.5 + 0.01 * static_cast<double>(i));

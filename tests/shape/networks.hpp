@@ -76,8 +76,7 @@ struct precision {
 
   template <class S>
   static constexpr precision of() {
-    return {std::is_same_v<S, double> ? 0x1p-52 : 0x1p-23, storage<S>::digits,
-            storage<S>::least_exponent};
+    return {std::is_same_v<S, double> ? 0x1p-52 : 0x1p-23, storage<S>::digits, storage<S>::least_exponent};
   }
   double stored(double x) const { return rounding_of(x, digits, least_exponent); }
 };

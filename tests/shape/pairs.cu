@@ -86,7 +86,8 @@ TEST_CASE("on CUDA the tools on pairs only enqueue, and can be captured and repl
     side.on.wait();
     covers(name, "allocation");
     const auto other_samples = [&] {
-      for (std::int64_t i = 0; i < n; ++i) c.set(i, 1, 0.5 - 2 * c.get(i, 1)), c.value.set(i, 1.5 * c.value.get(i) + 0.125);
+      for (std::int64_t i = 0; i < n; ++i)
+        c.set(i, 1, 0.5 - 2 * c.get(i, 1)), c.value.set(i, 1.5 * c.value.get(i) + 0.125);
       points.send(), values.send();
     };
     check_replay(name, side.on.handle, call, other_samples, {result.all()});

@@ -212,8 +212,7 @@ void check_listed_slopes(const Metric& metric, sample_case<S>& c, buffer<std::in
     }
     most = std::max(most, steepest);
     const double wanted = static_cast<double>(std::max(steepest, 0.0L));
-    CHECK(std::fabs(local.get(i) - wanted) <=
-          pair_error<S> * wanted + rounding_of<S>(wanted));
+    CHECK(std::fabs(local.get(i) - wanted) <= pair_error<S> * wanted + rounding_of<S>(wanted));
     CHECK(listed == (steepest >= 0));
     CHECK((partner.at(i) >= 0) == listed);
     if (listed) CHECK(slope(i, partner.at(i)) >= steepest * (1 - pair_error<S>));

@@ -134,8 +134,8 @@ cudaGraphExec_t capture(cudaStream_t s, Call call) {
   return executable;
 }
 
-// A captured `call` sees what `change` did to its inputs on the device since: replayed, all that it writes has the bits of
-// a new call's, and not those of a call before the change. What it writes is wiped before each; it must not read it.
+// A captured `call` sees what `change` did to its inputs on the device since: replayed, all that it writes has the bits
+// of a new call's, and not those of a call before the change. What it writes is wiped before each; it must not read it.
 template <class Call, class Change>
 void check_replay(const char* algorithm, cudaStream_t s, const Call& call, const Change& change,
                   const std::vector<device_bytes>& written) {

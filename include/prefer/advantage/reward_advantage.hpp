@@ -139,13 +139,12 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
   a.reward = detail::place_of(in.reward);
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.known = static_cast<const moments*>(in.moments.data);
-  if (const status s =
-          first_error(in.exclude_nan ? status{}
-                                     : detail::check_numbers(exec, "reward", a.reward, detail::place_of(in.mask), a.n,
-                                                             a.rewards),
-                      detail::check_weight_signs<Aggregation>(exec, a.weight, a.rewards),
-                      detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
-                      detail::check_numbers(exec, "moments", detail::place_of(in.moments), {}, a.rewards, 3));
+  if (const status s = first_error(
+          in.exclude_nan ? status{}
+                         : detail::check_numbers(exec, "reward", a.reward, detail::place_of(in.mask), a.n, a.rewards),
+          detail::check_weight_signs<Aggregation>(exec, a.weight, a.rewards),
+          detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
+          detail::check_numbers(exec, "moments", detail::place_of(in.moments), {}, a.rewards, 3));
       !s.ok())
     return s;
   const auto map = [&](const Exec& rest) -> status {

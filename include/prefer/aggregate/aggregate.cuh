@@ -11,8 +11,8 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 template <class Rule>
-static __global__ void __launch_bounds__(cuda_threads) aggregate_kernel(const Rule rule, const aggregate_arguments a,
-                                                                              content_report* report) {
+static __global__ void __launch_bounds__(cuda_threads)
+    aggregate_kernel(const Rule rule, const aggregate_arguments a, content_report* report) {
   __shared__ reward_columns columns;
   for (int k = static_cast<int>(threadIdx.x); k < a.rewards; k += cuda_threads) columns.set(rule, a, k);
   __syncthreads();

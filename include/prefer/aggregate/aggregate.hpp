@@ -8,6 +8,7 @@
 #include <prefer/backend/cpu/columns.hpp>
 #include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
+#include <prefer/core/call_checks.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -66,7 +67,8 @@ struct reward_columns {
     weight[k] = read_item<double>(a.weight, k);
     state[k] = rule.prepare({a.rewards, a.known, a.ideal.data == nullptr ? 0 : read_item<double>(a.ideal, k)}, k);
   }
-  // Also finds the first weight that the rule does not take, or -1: it makes all of them NaN, and all that comes of them.
+  // Also finds the first weight that the rule does not take, or -1: it makes all of them NaN, and all that comes of
+  // them.
   template <class Rule>
   PREFER_HD int add_up(int count) {
     int bad = -1;
@@ -191,11 +193,9 @@ status check_rewards(const input_view<2, S>& reward) {
   if (!reward.given()) return require::fail(errc::missing_input, "reward", "one row of rewards per sample");
   const std::int64_t n = reward.extent[0], k = reward.extent[1];
   if (n < 0) return require::fail(errc::bad_extent, "reward", "at least", static_cast<double>(n), 0);
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "reward",
-                         k < 1 ? "rewards per sample, at least" : "rewards per sample, at most", static_cast<double>(k),
-                         k < 1 ? 1 : most_rewards);
-  return require::matrix("reward", reward, n, k);
+  return first_error(
+      require::one_to("reward", k, most_rewards, "rewards per sample, at least", "rewards per sample, at most"),
+      require::matrix("reward", reward, n, k));
 }
 
 // The same of an argument of another name, which may be left out.
@@ -222,18 +222,14 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
   if (!out.aggregate.given() && !out.grad_reward.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   using require::holds;
-  const auto optional = [](const char* name, const auto& v, std::int64_t extent, const char* whose, holds what) {
-    return v.given() ? require::vector(name, v, extent, whose, what) : status{};
-  };
   static constexpr const char* per_sample = "one per sample:";
-  if (const status s =
-          first_error(optional("weight", in.weight, k, "one per reward:", holds::numbers),
-                      optional("mask", in.mask, n, per_sample, holds::flags),
-                      in.moments.given() ? check_moment_rows(in.moments, k) : status{},
-                      optional("ideal", in.ideal, k, "one per reward:", holds::numbers),
-                      optional("upstream", in.upstream, n, per_sample, holds::numbers),
-                      optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
-                      out.grad_reward.given() ? require::matrix("grad_reward", out.grad_reward, n, k) : status{});
+  if (const status s = first_error(check_optional("weight", in.weight, k, "one per reward:", holds::numbers),
+                                   check_optional("mask", in.mask, n, per_sample, holds::flags),
+                                   in.moments.given() ? check_moment_rows(in.moments, k) : status{},
+                                   check_optional("ideal", in.ideal, k, "one per reward:", holds::numbers),
+                                   check_optional("upstream", in.upstream, n, per_sample, holds::numbers),
+                                   check_optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
+                                   check_optional("grad_reward", out.grad_reward, n, k, holds::numbers));
       !s.ok())
     return s;
   require::footprints<6, 2> all;

@@ -216,9 +216,8 @@ template <class Rule, space S>
 status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
   if (!out.weight.given()) return require::fail(errc::missing_output, "weight", "one number per reward");
   const std::int64_t k = out.weight.extent[0];
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "weight", k < 1 ? "rewards, at least" : "rewards, at most",
-                         static_cast<double>(k), k < 1 ? 1 : most_rewards);
+  if (const status s = require::one_to("weight", k, most_rewards, "rewards, at least", "rewards, at most"); !s.ok())
+    return s;
   if (const status s = first_error(
           weight_needs("moments", in.moments.given(), Rule::reads_moments, "three numbers per reward"),
           weight_needs("covariance", in.covariance.given(), Rule::reads_covariance, "one per reward"),
@@ -228,7 +227,7 @@ status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
       !s.ok())
     return s;
   const auto optional = [&](const char* name, const auto& v, require::holds what) {
-    return v.given() ? require::vector(name, v, k, "one per reward:", what) : status{};
+    return check_optional(name, v, k, "one per reward:", what);
   };
   if (const status s = first_error(
           optional("weight", out.weight, require::holds::numbers), check_reward_moments("moments", in.moments, k),
@@ -250,9 +249,8 @@ status check_window(const input_view<2, S>& batch, const moment_window<S>& windo
   if (!window.cursor.given()) return require::fail(errc::missing_output, "cursor", "one int64");
   if (!window.moments.given()) return require::fail(errc::missing_output, "moments", "three doubles per reward");
   const std::int64_t k = batch.extent[0], batches = window.slots.extent[0];
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "batch", k < 1 ? "rewards, at least" : "rewards, at most",
-                         static_cast<double>(k), k < 1 ? 1 : most_rewards);
+  if (const status s = require::one_to("batch", k, most_rewards, "rewards, at least", "rewards, at most"); !s.ok())
+    return s;
   if (batches < 1) return require::fail(errc::bad_extent, "slots", "at least", static_cast<double>(batches), 1);
   if (window.slots.type != element::f64) return require::fail(errc::bad_element, "slots", "elements of type double");
   if (window.cursor.type != element::i64) return require::fail(errc::bad_element, "cursor", "an element of type int64");
@@ -296,7 +294,8 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
 
 // The best of each of K rewards so far: ideal_k <- max(ideal_k, the selected rewards k of N samples), as `tchebycheff`
 // takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over (with content::all on the
-// CPU they are an error). The same for any order of batches, threads and ranks (max). On the CPU threads share the rewards; on CUDA a block takes one, in one launch.
+// CPU they are an error). The same for any order of batches, threads and ranks (max). On the CPU threads share the
+// rewards; on CUDA a block takes one, in one launch.
 //
 //   best_rewards(exec, {r, N, K}, {}, {ideal, K});           // or {mask, N}
 template <class Exec>

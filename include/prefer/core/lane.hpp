@@ -132,8 +132,8 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 }
 
 #if !defined(__CUDACC__) && !defined(__clang__) && defined(__x86_64__)
-// g++ takes the square root of a vector apart, so that it is told the instruction (in both dialects: {AT&T|Intel}, since
-// with -masm=intel the same operands mean the reverse).
+// g++ takes the square root of a vector apart, so that it is told the instruction (in both dialects: {AT&T|Intel},
+// since with -masm=intel the same operands mean the reverse).
 template <class T, class Level>
 PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename native<T, Level>::number& root) {
 #if defined(__AVX__)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/place_of.hpp>
 #include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/front_group.hpp>
 #include <prefer/select/objectives.hpp>
@@ -61,9 +62,8 @@ status make_front_sinks(const objective_table& t, const non_dominated_outputs<S>
           vector("index_offsets", out.index_offsets, t.groups + 1, "one more than there are groups,", holds::indices));
       !s.ok())
     return s;
-  const auto sink_of = [](const auto& v) { return v.given() ? sink{v.data, v.stride[0], v.type} : sink{}; };
-  sinks.mask = sink_of(out.mask), sinks.count = sink_of(out.count);
-  sinks.indices = sink_of(out.indices), sinks.index_offsets = sink_of(out.index_offsets);
+  sinks.mask = place_of(out.mask), sinks.count = place_of(out.count);
+  sinks.indices = place_of(out.indices), sinks.index_offsets = place_of(out.index_offsets);
   sinks.capacity = out.indices.given() ? out.indices.extent[0] : 0;
   return {};
 }

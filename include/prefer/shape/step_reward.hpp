@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/arena.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/sortable.hpp>
@@ -71,9 +72,6 @@ namespace detail {
 
 PREFER_HD double number_at(const row_source& r, std::int64_t row, std::int64_t column) {
   return load_element<double>(r.data, r.type, row * r.row_stride + column * r.stride);
-}
-PREFER_HD void store_number(const row_sink& r, std::int64_t row, std::int64_t column, double x) {
-  if (r.data != nullptr) store_element(r.data, r.type, row * r.row_stride + column * r.stride, x, false);
 }
 
 // Scores of all features of all steps from the moments, and the key that sorts features by them.

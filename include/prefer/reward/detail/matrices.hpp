@@ -4,10 +4,10 @@
 
 #include <prefer/backend/convert.hpp>
 #include <prefer/backend/item.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
 #include <prefer/core/math.hpp>
-#include <prefer/select/detail/outputs.hpp>
 
 #include <cstdint>
 
@@ -59,7 +59,7 @@ status make_sizes(const char* name, const std::int64_t (&shape)[3], const input_
                   const input_view<1, S>& columns, matrix_sizes& sizes) {
   for (const std::int64_t x : shape)
     if (x < 0) return require::fail(errc::bad_extent, name, "at least", static_cast<double>(x), 0);
-  sizes = {shape[0], shape[1], shape[2], source_of(rows), source_of(columns)};
+  sizes = {shape[0], shape[1], shape[2], place_of(rows), place_of(columns)};
   constexpr const char* per_matrix = "one per matrix:";
   return first_error(check_optional("rows", rows, shape[0], per_matrix, require::holds::indices),
                      check_optional("columns", columns, shape[0], per_matrix, require::holds::indices));
