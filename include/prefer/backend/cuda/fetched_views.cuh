@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/cuda/launch.cuh>
+#include <prefer/core/scalar.hpp>
 #include <prefer/core/view.hpp>
 
 #include <cstdint>

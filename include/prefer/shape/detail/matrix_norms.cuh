@@ -16,7 +16,7 @@ static __global__ void __launch_bounds__(cuda_threads) row_norm_kernel(const nor
   double sum = 0, squares = 0;
   for (std::int64_t c = threadIdx.x % 32; c < s.columns; c += 32) {
     const double x = load_element<double>(s.matrix.data, s.matrix.type, i * s.matrix.row_stride + c * s.matrix.stride);
-    norm_sums::add_to_row(x, sum, squares);
+    s.add(x, sum, squares);
   }
   for (int step = 16; step > 0; step /= 2)
     sum += __shfl_xor_sync(0xffffffffu, sum, step), squares += __shfl_xor_sync(0xffffffffu, squares, step);

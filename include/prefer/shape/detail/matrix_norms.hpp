@@ -24,14 +24,17 @@ struct norm_sums {
   double* partial = nullptr;      // [pieces, columns]
   double* products = nullptr;     // [pieces, columns]
 
-  // What an entry adds to the sums of its row, and to that of its column.
+  // Adds an entry to the sums of its row, and answers what it adds to that of its column.
   template <class V>
-  static PREFER_HD void add_to_row(const V& x, V& sum, V& squares) {
-    sum += math::abs(x), squares += x * x;
+  PREFER_HD V add(const V& x, V& sum, V& squares) const {
+    const V size = math::abs(x), square = x * x;
+    sum += size, squares += square;
+    return squared_columns ? square : size;
   }
   template <class V>
   PREFER_HD V of_column(const V& x) const {
-    return squared_columns ? x * x : math::abs(x);
+    V sum(0), squares(0);
+    return add(x, sum, squares);
   }
 
   template <class Memory>
@@ -85,11 +88,10 @@ struct norm_sum_work {
       load(s.matrix, i, first, count, t.x, isa_of<Level>);
       for (int c = count; c < padded; ++c) t.x[c] = 0;
       for (int c = 0; c < padded; c += V::width) {
-        const V entry = V::load(t.x + c);
-        norm_sums::add_to_row(entry, sum, squares);
+        const V more = s.add(V::load(t.x + c), sum, squares);
         if (c >= whole) continue;
         double* const to = columns + first + c;
-        (V::load(to) + s.of_column(entry)).store(to);
+        (V::load(to) + more).store(to);
       }
       for (int c = whole; c < count; ++c) columns[first + c] += s.of_column(t.x[c]);
       if (products == nullptr) continue;
