@@ -316,7 +316,7 @@ status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, E
   if (const status s = all.check(); !s.ok()) return s;
   detail::aggregate_arguments a;
   a.n = n, a.rewards = static_cast<int>(k);
-  a.rewards = detail::place_of(rewards), a.mask = detail::place_of(mask);
+  a.reward = detail::place_of(rewards), a.mask = detail::place_of(mask);
   if (const status s = detail::check_numbers(exec, "rewards", a.reward, a.mask, n, k); !s.ok()) return s;
   return run_best_rewards(exec, a, detail::place_of(ideal));
 }
