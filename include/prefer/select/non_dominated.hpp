@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/place_of.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/front_group.hpp>
 #include <prefer/select/objectives.hpp>
@@ -53,7 +54,7 @@ status make_front_sinks(const objective_table& t, const non_dominated_outputs<S>
   if (!out.mask.given() && !out.count.given() && !out.indices.given() && !out.index_offsets.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   const auto vector = [](const char* name, const auto& v, std::int64_t n, const char* whose, holds what) {
-    return v.given() ? require::vector(name, v, n, whose, what) : status{};
+    return check_optional(name, v, n, whose, what);
   };
   if (const status s = first_error(
           vector("mask", out.mask, t.samples, "the number of samples,", holds::flags),

@@ -5,6 +5,7 @@
 #include <prefer/backend/convert.hpp>
 #include <prefer/backend/map_reduce.hpp>
 #include <prefer/backend/place_of.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
 #include <prefer/core/math.hpp>
@@ -291,7 +292,7 @@ status make_objective_table(const objectives& o, const objective_samples<S>& in,
   t.per_group = flat.given() ? flat.extent[0] : grouped.extent[1];
   t.samples = flat.given() ? flat.extent[0] : grouped.extent[0] * grouped.extent[1];
   const auto per_sample = [&](const char* name, const input_view<1, S>& v, require::holds what) {
-    return v.given() ? require::vector(name, v, t.samples, "the number of samples,", what) : status{};
+    return check_optional(name, v, t.samples, "the number of samples,", what);
   };
   if (const status s = first_error(per_sample("violation", in.violation, require::holds::numbers),
                                    per_sample("mask", in.mask, require::holds::flags));

@@ -6,6 +6,7 @@
 #include <prefer/backend/cpu/segmented_map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/arena.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/math.hpp>
 
@@ -203,12 +204,6 @@ inline status run_segmentation(const cpu& exec, const segmentation_job& job) {
   return {};
 }
 
-// A matrix of indices that is written.
-template <space S>
-status check_index_matrix(const char* name, const output_view<2, S>& v, std::int64_t rows, std::int64_t columns) {
-  return v.given() ? require::matrix(name, v, rows, columns, require::holds::indices) : status{};
-}
-
 template <space S>
 status check_segmentation(const step_segmentation& how, const segmentation_inputs<S>& in,
                           const segmentation_outputs<S>& out) {
@@ -221,13 +216,12 @@ status check_segmentation(const step_segmentation& how, const segmentation_input
     return require::fail(errc::bad_extent, "feature", "at least", static_cast<double>(n < 0 ? n : d), n < 0 ? 0 : 1);
   if (videos < 0) return require::fail(errc::bad_extent, "offsets", "at least", static_cast<double>(videos + 1), 1);
   using require::holds;
-  if (const status s = first_error(
-          require::matrix("feature", in.feature, n, d),
-          require::vector("offsets", in.offsets, videos + 1, "one per video and the end:", holds::indices),
-          check_index_matrix("boundary", out.boundary, videos, how.steps + 1),
-          out.step.given() ? require::vector("step", out.step, n, "one per frame:", holds::indices) : status{},
-          out.objective.given() ? require::vector("objective", out.objective, videos, "one per video:", holds::numbers)
-                                : status{});
+  if (const status s =
+          first_error(require::matrix("feature", in.feature, n, d),
+                      require::vector("offsets", in.offsets, videos + 1, "one per video and the end:", holds::indices),
+                      check_optional("boundary", out.boundary, videos, how.steps + 1, holds::indices),
+                      check_optional("step", out.step, n, "one per frame:", holds::indices),
+                      check_optional("objective", out.objective, videos, "one per video:", holds::numbers));
       !s.ok())
     return s;
   require::footprints<2, 3> all;

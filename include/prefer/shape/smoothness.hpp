@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/cpu/segmented_map_reduce.hpp>
 #include <prefer/core/arena.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/shape/detail/row_length.hpp>
 
@@ -346,7 +347,7 @@ status check_sequences(const action_sequence_inputs<S>& in, const action_sequenc
     return require::fail(errc::bad_extent, "offsets", "at least", static_cast<double>(episodes + 1), 1);
   using require::holds;
   const auto vector = [](const char* name, const auto& v, std::int64_t extent, const char* whose, holds what) {
-    return v.given() ? require::vector(name, v, extent, whose, what) : status{};
+    return check_optional(name, v, extent, whose, what);
   };
   constexpr const char *steps = "one per time step:", *one = "one element:";
   if (const status s = first_error(
