@@ -11,6 +11,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -136,10 +137,9 @@ cudaGraphExec_t capture(cudaStream_t s, Call call) {
 
 // A captured `call` sees what `change` did to its inputs on the device since: replayed, all that it writes has the bits
 // of a new call's, and not those of a call before the change. What it writes is wiped before each; it must not read it.
-template <class Call, class Change>
-void check_replay(const char* algorithm, cudaStream_t s, const Call& call, const Change& change,
-                  const std::vector<device_bytes>& written) {
-  const auto written_by = [&](const auto& launch) {
+inline void check_replay(const char* algorithm, cudaStream_t s, const std::function<void()>& call,
+                         const std::function<void()>& change, const std::vector<device_bytes>& written) {
+  const auto written_by = [&](const std::function<void()>& launch) {
     for (const device_bytes& w : written) REQUIRE(cudaMemset(w.data, 0xa5, w.count) == cudaSuccess);
     REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
     launch();
