@@ -184,7 +184,24 @@ inline status sort_all_groups(const cpu& exec, const group_sort_plan& p) {
   return {};
 }
 
-inline constexpr std::int64_t returned_tile = 512;  // units that get their derivatives at a time, on the CPU
+inline constexpr std::int64_t returned_tile = 1024;  // units that get their derivatives at a time, on the CPU
+
+// Units [column, column + count) of a row, which are whole groups or a part of one, get what is theirs.
+inline void return_to_units(const group_sort_plan& p, std::int64_t row, std::int64_t column, std::int64_t count) {
+  double sum[returned_tile + 1];  // what belongs elsewhere goes to the last: branches would be mispredicted
+  for (std::int64_t i = 0; i < count; ++i) sum[i] = 0;
+  sum[returned_tile] = 0;
+  for (std::int64_t group = column / p.size * p.size; group < column + count; group += p.size) {
+    const std::int64_t from = group < column ? column : group, to = smaller(group + p.size, column + count);
+    for (std::int64_t i = group; i < group + p.size; ++i) {
+      const std::int64_t unit = p.index_at(row, i);
+      sum[unit >= from && unit < to ? unit - column : returned_tile] += p.at(row, i);
+    }
+  }
+  store_strided(sink{static_cast<char*>(p.sorted.data) + row * p.sorted.row_stride * size_of(p.sorted.type),
+                     p.sorted.stride, p.sorted.type},
+                column, static_cast<int>(count), sum, nullptr, false);
+}
 
 // Every derivative to where its element came from; a unit that several name gets their sum, in their order and in
 // double, rounded once.
@@ -195,18 +212,15 @@ status return_to_groups(const Exec&, const group_sort_plan&) {
   return {};
 }
 inline status return_to_groups(const cpu& exec, const group_sort_plan& p) {
-  for_blocks(exec, p.groups(), p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t g = begin; g < end; ++g) {
-      const std::int64_t row = p.row_of(g), first = p.first_of(g);
-      for (std::int64_t from = 0; from < p.size; from += returned_tile) {
-        double sum[returned_tile] = {};
-        const std::int64_t count = smaller(returned_tile, p.size - from);
-        for (std::int64_t i = 0; i < p.size; ++i) {
-          const std::int64_t to = p.index_at(row, first + i) - (first + from);
-          if (to >= 0 && to < count) sum[to] += p.at(row, first + i);
-        }
-        for (std::int64_t i = 0; i < count; ++i) p.write_value(row, first + from + i, sum[i]);
-      }
+  // Tiles are whole groups where these are small, and parts of one where it is not.
+  const bool small = p.size <= returned_tile;
+  const std::int64_t span = small ? returned_tile / p.size * p.size : returned_tile;  // of a tile
+  const std::int64_t whole = small ? p.columns : p.size;                              // what is cut into tiles
+  const std::int64_t tiles = (whole + span - 1) / span, wholes = small ? 1 : p.columns / p.size;
+  for_blocks(exec, p.rows * wholes * tiles, p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const std::int64_t inside = t % tiles * span, part = t / tiles;
+      return_to_units(p, part / wholes, part % wholes * whole + inside, smaller(span, whole - inside));
     }
   });
   return {};
