@@ -390,6 +390,19 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
           {.rewards = {r, 3, 2}, .weight = {a, 2}}, to);
   refused("prefer: overlap: grad_rewards: expected memory of its own, not shared with another output", weighted_sum{},
           good, {.aggregate = {g, 3}, .grad_rewards = {g, 3, 2}});
+  const double signs[] = {1, -0.5};
+  const in negative{.rewards = {r, 3, 2}, .weight = {signs, 2}};
+  refused("prefer: bad label: weight[1] is -0.5, expected 0 or above, for this rule", soft_min{}, negative, to);
+  refused("prefer: bad label: weight[1]", geometric_mean{}, negative, to);
+  refused("prefer: bad label: weight[1]", harmonic_mean{}, negative, to);
+  refused("prefer: bad label: weight[1]", held<soft_min>{}, negative, to);
+  const in ideal{.rewards = {r, 3, 2}, .weight = {signs, 2}, .ideal = {m, 2}};
+  refused("prefer: bad label: weight[1]", tchebycheff{}, ideal, to);
+  refused("prefer: bad label: weight[1]", smooth_tchebycheff{}, ideal, to);
+  double unseen[3];
+  CHECK(aggregate(cpu{}, weighted_sum{}, negative, {.aggregate = {unseen, 3}}).ok());
+  CHECK(aggregate(cpu{.content = content::none}, soft_min{}, negative, {.aggregate = {unseen, 3}}).ok());
+  CHECK(std::isnan(unseen[0]));
   const auto moments_refused = [&](const char* argument, const input_view<2, space::host>& reward,
                                    const advantage_inputs<space::host>& groups, const output_view<2, space::host>& of) {
     CHECK(std::string(reward_moments(cpu{}, reward, groups, of).argument) == argument);

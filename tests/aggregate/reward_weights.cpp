@@ -246,6 +246,20 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   refused("prefer: bad parameter: smoothing is 10, expected above 0 and at most 1",
           covariance_targeted{.smoothing = 10.0}, {}, {});
   refused("prefer: bad parameter: epsilon is -1", saturation_aware{.epsilon = -1.0}, {}, {});
+  const double bad[6] = {1, 1, 1, 1, std::numeric_limits<double>::quiet_NaN(), 1};
+  const auto nan_found = [&](const auto& rule, const in& i, const out& o) {
+    const status s = adapt_weights(cpu{.content = content::all}, rule, i, o);
+    for (int k = 0; k < 2; ++k) CHECK((w[k] == -7 && dual[k] == -7));
+    return s.code == errc::not_a_number ? s.argument + std::to_string(s.index) : std::string("nothing");
+  };
+  const out kept{.weight = {w, 2}, .dual = {dual, 2}, .average = {average, 2}};
+  CHECK(nan_found(saturation_aware{}, {.moments = {bad, 2, 3}}, {.weight = {w, 2}}) == "moments1");
+  CHECK(nan_found(lagrangian{}, {.moments = {m, 2, 3}, .target = {bad + 3, 2}},
+                  {.weight = {w, 2}, .dual = {dual, 2}}) == "target1");
+  CHECK(nan_found(covariance_targeted{}, {.covariance = {bad + 4, 2}, .target = {two, 2}}, kept) == "covariance0");
+  average[1] = std::numeric_limits<double>::quiet_NaN();
+  CHECK(nan_found(covariance_targeted{}, {.covariance = {m, 2}, .target = {two, 2}}, kept) == "average1");
+  average[1] = -7;
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 
   std::vector<double> slots(12, -7);
@@ -270,6 +284,10 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
                  {.slots = ring, .cursor = {&narrow, 1}, .moments = {to, 2, 3}});
   window_refused("prefer: overlap: moments", {m, 2, 3},
                  {.slots = ring, .cursor = {&cursor, 1}, .moments = {slots.data() + 3, 2, 3}});
+  const cpu strict{.content = content::all};
+  const moment_window<space::host> whole{.slots = ring, .cursor = {&cursor, 1}, .moments = {to, 2, 3}};
+  CHECK(window_moments(strict, {bad, 2, 3}, whole).code == errc::not_a_number);
+  CHECK((cursor == 4 && slots[0] == -7 && to[0] == 0));
   covers("window_moments", "bad-argument");
 
   double ideal[2] = {-7, -7};
@@ -283,5 +301,7 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   best_refused("prefer: bad extent: ideal is 1", {m, 3, 2}, {}, {ideal, 1});
   best_refused("prefer: bad element type: mask", {m, 3, 2}, {m, 3}, {ideal, 2});
   best_refused("prefer: overlap: ideal", {ideal, 1, 2}, {}, {ideal, 2});
+  CHECK(best_rewards(strict, {bad, 3, 2}, {}, {ideal, 2}).index == 2);
+  CHECK(ideal[0] == -7);
   covers("best_rewards", "bad-argument");
 }

@@ -63,6 +63,15 @@ inline constexpr bool sanitized = __has_feature(address_sanitizer);
 inline constexpr bool sanitized = false;
 #endif
 
+// What one rounding may leave of a number: half a unit in its last place.
+inline double rounding_of(double exact, int digits, int least_exponent) {
+  return std::fmax(std::ldexp(std::fabs(exact), -digits), std::ldexp(0.5, least_exponent));
+}
+template <class S>
+double rounding_of(double exact) {
+  return rounding_of(exact, storage<S>::digits, storage<S>::least_exponent);
+}
+
 // The instruction-set levels that this build carries and this processor has, `automatic` apart.
 inline std::vector<prefer::isa> levels() {
   std::vector<prefer::isa> all;

@@ -204,6 +204,8 @@ inline status run_best_rewards(const cpu& exec, const aggregate_arguments& a, co
   return {};
 }
 
+inline source readable(const sink& s) { return {s.data, s.stride, s.type}; }
+
 inline status weight_needs(const char* name, bool given, bool needed, const char* what) {
   if (given == needed) return {};
   return needed ? require::fail(errc::missing_input, name, what)
@@ -214,9 +216,8 @@ template <class Rule, space S>
 status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
   if (!out.weight.given()) return require::fail(errc::missing_output, "weight", "one number per reward");
   const std::int64_t k = out.weight.extent[0];
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "weight", k < 1 ? "rewards, at least" : "rewards, at most",
-                         static_cast<double>(k), k < 1 ? 1 : most_rewards);
+  if (const status s = require::one_to("weight", k, most_rewards, "rewards, at least", "rewards, at most"); !s.ok())
+    return s;
   if (const status s = first_error(
           weight_needs("moments", in.moments.given(), Rule::reads_moments, "three numbers per reward"),
           weight_needs("covariance", in.covariance.given(), Rule::reads_covariance, "one per reward"),
@@ -226,7 +227,7 @@ status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
       !s.ok())
     return s;
   const auto optional = [&](const char* name, const auto& v, require::holds what) {
-    return v.given() ? require::vector(name, v, k, "one per reward:", what) : status{};
+    return check_optional(name, v, k, "one per reward:", what);
   };
   if (const status s = first_error(
           optional("weight", out.weight, require::holds::numbers), check_reward_moments("moments", in.moments, k),
@@ -248,9 +249,8 @@ status check_window(const input_view<2, S>& batch, const moment_window<S>& windo
   if (!window.cursor.given()) return require::fail(errc::missing_output, "cursor", "one int64");
   if (!window.moments.given()) return require::fail(errc::missing_output, "moments", "three doubles per reward");
   const std::int64_t k = batch.extent[0], batches = window.slots.extent[0];
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "batch", k < 1 ? "rewards, at least" : "rewards, at most",
-                         static_cast<double>(k), k < 1 ? 1 : most_rewards);
+  if (const status s = require::one_to("batch", k, most_rewards, "rewards, at least", "rewards, at most"); !s.ok())
+    return s;
   if (batches < 1) return require::fail(errc::bad_extent, "slots", "at least", static_cast<double>(batches), 1);
   if (window.slots.type != element::f64) return require::fail(errc::bad_element, "slots", "elements of type double");
   if (window.cursor.type != element::i64) return require::fail(errc::bad_element, "cursor", "an element of type int64");
@@ -281,6 +281,8 @@ template <class Exec>
 status window_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& batch,
                       const std::type_identity_t<moment_window<Exec::memory>>& window) {
   if (const status s = detail::check_window(batch, window); !s.ok()) return s;
+  if (const status s = detail::check_numbers(exec, "batch", detail::place_of(batch), {}, batch.extent[0], 3); !s.ok())
+    return s;
   const detail::moment_ring_work work{static_cast<const double*>(batch.data),
                                       static_cast<double*>(window.slots.data),
                                       static_cast<std::int64_t*>(window.cursor.data),
@@ -291,8 +293,9 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
 }
 
 // The best of each of K rewards so far: ideal_k <- max(ideal_k, the selected rewards k of N samples), as `tchebycheff`
-// takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over. The same for any order of
-// batches, threads and ranks (max). On the CPU threads share the rewards; on CUDA a block takes one, in one launch.
+// takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over (with content::all on the
+// CPU they are an error). The same for any order of batches, threads and ranks (max). On the CPU threads share the
+// rewards; on CUDA a block takes one, in one launch.
 //
 //   best_rewards(exec, {r, N, K}, {}, {ideal, K});           // or {mask, N}
 template <class Exec>
@@ -314,12 +317,14 @@ status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, E
   detail::aggregate_arguments a;
   a.n = n, a.rewards = static_cast<int>(k);
   a.reward = detail::place_of(rewards), a.mask = detail::place_of(mask);
+  if (const status s = detail::check_numbers(exec, "rewards", a.reward, a.mask, n, k); !s.ok()) return s;
   return run_best_rewards(exec, a, detail::place_of(ideal));
 }
 
 // Weights of K rewards, 1 <= K <= 64, by a rule: saturation_aware, lagrangian, covariance_targeted, or one of their
 // shape; updates what the rule keeps. One launch on CUDA, no workspace. Returns the first thing that is wrong (shapes,
-// types, parameters, overlap, what the rule needs or does not use); then nothing has been written.
+// types, parameters, overlap, what the rule needs or does not use; with content::all NaN, in what is kept too); then
+// nothing has been written.
 //
 //   adapt_weights(exec, lagrangian{}, {.moments = {m, K, 3}, .target = {t, K}}, {.weight = {w, K}, .dual = {d, K}});
 template <class Exec, class Rule>
@@ -336,6 +341,14 @@ status adapt_weights(const Exec& exec, const Rule& rule, const std::type_identit
                            detail::place_of(in.target),
                            detail::place_of(out.dual),
                            detail::place_of(out.average)};
+  if (const status s =
+          first_error(detail::check_numbers(exec, "moments", detail::place_of(in.moments), {}, rewards, 3),
+                      detail::check_numbers(exec, "covariance", state.covariances, {}, rewards),
+                      detail::check_numbers(exec, "target", state.targets, {}, rewards),
+                      detail::check_numbers(exec, "dual", detail::readable(state.duals), {}, rewards),
+                      detail::check_numbers(exec, "average", detail::readable(state.averages), {}, rewards));
+      !s.ok())
+    return s;
   return for_rewards(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
 }
 

@@ -14,6 +14,7 @@
 //   struct rule {
 //     static constexpr bool learns_batch;   // whether it wants the moments of each reward over the batch
 //     static constexpr bool learns_ideal;   // whether it wants an ideal value of each reward; may be left out
+//     static constexpr bool takes_negative_weights;   // may be left out: true
 //     constexpr status check() const;
 //     constexpr status check_rewards(std::int64_t k) const;   // may be left out: what depends on the number of rewards
 //     // One number per reward, found once per call, which the functions below read as r.state(k).
@@ -43,6 +44,12 @@ inline constexpr bool learns_ideal = false;
 template <class Rule>
 requires requires { Rule::learns_ideal; }
 inline constexpr bool learns_ideal<Rule> = Rule::learns_ideal;
+
+template <class Rule>
+inline constexpr bool takes_negative_weights = true;
+template <class Rule>
+requires requires { Rule::takes_negative_weights; }
+inline constexpr bool takes_negative_weights<Rule> = Rule::takes_negative_weights;
 
 // Sum over rewards of weight * f(k).
 template <class Row, class F>
@@ -112,6 +119,7 @@ template <class Rule>
 struct held {
   static constexpr bool learns_batch = Rule::learns_batch;
   static constexpr bool learns_ideal = detail::learns_ideal<Rule>;
+  static constexpr bool takes_negative_weights = detail::takes_negative_weights<Rule>;
   Rule rule = {};
   scalar limit = 5.0;
 
@@ -231,6 +239,7 @@ constexpr held<log_tamed> log_tamed::released() { return {.rule = {.epsilon = 1e
 // risk-sensitive (entropic) aggregation; RVPO (arXiv 2605.05750) applies it to normalised rewards.
 struct soft_min {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   scalar beta = 1.0;
 
   constexpr status check() const { return require::positive(beta, "beta"); }
@@ -251,6 +260,7 @@ struct soft_min {
 // w_k / sum w * aggregate / r_k (NaN at 0). Weights must not be negative.
 struct geometric_mean {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   constexpr status check() const { return {}; }
   PREFER_HD double prepare(const reward_statistics&, int) const { return 0; }
   template <class Row>
@@ -268,6 +278,7 @@ struct geometric_mean {
 // w_k / sum w * (aggregate / r_k)^2 (NaN at 0). Weights must not be negative.
 struct harmonic_mean {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   constexpr status check() const { return {}; }
   PREFER_HD double prepare(const reward_statistics&, int) const { return 0; }
   template <class Row>
@@ -293,6 +304,7 @@ struct harmonic_mean {
 // takes it token by token: here it is of whole samples.
 struct tchebycheff {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   static constexpr bool learns_ideal = true;
   scalar mix = 0.0;
 
@@ -335,6 +347,7 @@ struct tchebycheff {
 // reward: here.
 struct smooth_tchebycheff {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   static constexpr bool learns_ideal = true;
   scalar temperature = 0.1;
 

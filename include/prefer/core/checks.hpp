@@ -104,6 +104,13 @@ constexpr status batch(const char* name, const erased_view<Mutable, 3, S>& v, co
                                            : status{};
 }
 
+// An extent from 1 to `most`. What is counted comes with its limit: "rewards, at least" and "rewards, at most".
+constexpr status one_to(const char* name, std::int64_t n, std::int64_t most, const char* at_least,
+                        const char* at_most) {
+  if (n < 1) return fail(errc::bad_extent, name, at_least, static_cast<double>(n), 1);
+  return n > most ? fail(errc::bad_extent, name, at_most, static_cast<double>(n), static_cast<double>(most)) : status{};
+}
+
 // The bytes that a vector touches, for the overlap test.
 struct footprint {
   const char* name;

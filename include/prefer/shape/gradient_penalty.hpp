@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/check_numbers.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/shape/detail/row_length.hpp>
@@ -200,7 +201,7 @@ status check_penalty_differences(const penalty_difference_inputs<S>& in, const p
     return require::fail(errc::bad_extent, "gradient", "at least", static_cast<double>(n < 0 ? n : d), 0);
   using require::holds;
   const auto vector = [n](const char* name, const auto& v, holds what) {
-    return v.given() ? require::vector(name, v, n, same_extent, what) : status{};
+    return check_optional(name, v, n, same_extent, what);
   };
   const auto matrix = [n, d](const char* name, const auto& v) {
     return v.given() ? require::matrix(name, v, n, d) : status{};
