@@ -75,7 +75,7 @@ TEST_CASE("by hand: two samples meet by weight, equal points agree, a chain of t
   const rough two = of({0, 1}, {0, 4}, {1, 2}, 1);
   CHECK((two.f == std::vector<double>{2, 3} && two.component == std::vector<std::int32_t>{0, 0}));
   const rough equal = of({2, 2}, {0, 3}, {1, 2}, 5);
-  CHECK((equal.f == std::vector<double>{2, 2} && equal.error == 0));
+  CHECK((equal.f == std::vector<double>{2, 2} && equal.error <= 1e-15));
   // All three move together, by their mean.
   const rough three = of({0, 1, 2}, {0, 3, 0}, {1, 1, 1}, 1);
   CHECK(three.f[0] == doctest::Approx(2.0 / 3).epsilon(1e-14));
@@ -119,6 +119,19 @@ TEST_CASE("larger batches, among them points on a line: to rounding, and no othe
       CHECK(product <= 1e-6 * weights);
     }
   }
+}
+
+TEST_CASE("weights 24 decades apart: within the tolerance, and no further from the exact values than the error says") {
+  for (std::uint64_t seed = 0; seed < 80; ++seed) {
+    const double constant = seed % 2 == 0 ? 0.3 : 1;
+    check_wide_weights<host_side>({4, 1 + static_cast<std::int64_t>(seed % 3), 12, constant, seed}, true);
+    check_wide_weights<host_side>({30, 1 + static_cast<std::int64_t>(seed % 8), 12, constant, seed}, false);
+  }
+  for (std::uint64_t seed = 0; seed < 4; ++seed) check_wide_weights<host_side>({200, 2, 12, 0.5, seed}, false);
+  wide_case sums_overflow(4, 2, 0, 0.3, 3);
+  for (std::int64_t i = 0; i < 4; ++i) sums_overflow.weight.at(i) = 1.5e308;
+  wide_case ones(4, 2, 0, 0.3, 3);
+  for (wide_case* c : {&sums_overflow, &ones}) check_wide_weights<host_side>(*c, true);
 }
 
 TEST_CASE("at a tolerance that rounding does not allow it ends all the same, with the best it had") {

@@ -41,6 +41,10 @@ TEST_CASE("on CUDA a block projects as a warp does, and looks behind the end of 
   CHECK((error.at(0) < 1e-6 && rounds.at(0) < 16));
 }
 
+TEST_CASE("on CUDA the projection holds with weights 24 decades apart") {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) check_wide_weights<device_side>({12, 2, 12, 0.3, seed}, false);
+}
+
 TEST_CASE("on CUDA the projection only enqueues, and can be captured and replayed; a bad component is reported") {
   device_side side;
   constexpr std::int64_t n = 40;

@@ -102,6 +102,7 @@ struct projection_begin {
       state.counts[i] = counts ? 1 : 0;
       t.weight[i] = counts ? w : 0, t.reward[i] = counts ? read_item<double>(value, i) : 0;
     });
+    scale_weights(team);
     const double weights =
         ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
     const double sum =
@@ -124,6 +125,24 @@ struct projection_begin {
       state.count[0] = 0, *state.done = 0;
     });
     t.begin(team);
+  }
+
+ private:
+  // By the power of two in the largest, so that no sum overflows; the answer depends on their ratios alone.
+  template <class Team>
+  PREFER_HD void scale_weights(const Team& team) const {
+    constexpr double least = 0x1p-900;
+    const active_forest& t = state.forest;
+    const ranked heaviest =
+        team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA { return ranked{sortable(-t.weight[i]), i}; });
+    if (heaviest.item < 0 || !(t.weight[heaviest.item] >= 0x1p-1022)) return;
+    const double unit = power_of_two_in(t.weight[heaviest.item]);
+    team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      if (t.weight[i] > 0) t.weight[i] = math::max(t.weight[i] / unit, least);
+    });
+  }
+  static PREFER_HD double power_of_two_in(double x) {
+    return __builtin_bit_cast(double, __builtin_bit_cast(std::uint64_t, x) & 0x7ff0000000000000u);
   }
 };
 
@@ -171,17 +190,18 @@ struct projection_round {
 
  private:
   // This sample's share of the primal value less the dual one: with values g for which all pairs hold,
-  // 1/2 sum w (g - f)^2 + sum of flows times what their pairs are away from being tight. Nothing cancels.
+  // 1/2 sum w (g - f)^2 + sum of flows times what their pairs are away from being tight. Nothing cancels. A flow the
+  // wrong way, or one that rounding may have turned, is one of the same pair the other way round.
   template <class F>
   PREFER_HD double gap_of(std::int64_t i, double value, const F& between) const {
     const active_forest& t = state.forest;
-    const double away = value - t.f[i];
-    double share = t.weight[i] * away * away / 2;
-    if (t.parent[i] >= 0) {
-      const double above = between(i) - between(t.parent[i]);
-      share += t.flow[i] * math::max(t.bound[i] - (t.high[i] != 0 ? above : -above), 0.0);
-    }
-    return share;
+    const bool root = t.parent[i] < 0;
+    const double away = math::abs(value - t.f[i]) + (root ? t.noise[i] / t.weight[i] : 0.0);
+    const double share = t.weight[i] * away * away / 2;
+    if (root) return share;
+    const double above = between(i) - between(t.parent[i]), apart = t.high[i] != 0 ? above : -above;
+    const double with = math::max(t.flow[i], 0.0) + t.noise[i], against = math::max(t.noise[i] - t.flow[i], 0.0);
+    return share + math::max(with * (t.bound[i] - apart), 0.0) + math::max(against * (t.bound[i] + apart), 0.0);
   }
 
   template <class Team>
@@ -198,8 +218,7 @@ struct projection_round {
   template <class Team>
   PREFER_HD bool raise_pairs(const Team& team) const {
     const active_forest& t = state.forest;
-    const auto rounding = [&](std::int64_t p, std::int64_t q)
-                              PREFER_HD_LAMBDA { return 4 * (t.noise[p] + t.noise[q]) + 4e-15 * state.number[3]; };
+    const double rounding = 4e-15 * state.number[3];
     bool any = false;
     for (std::int64_t pass = 0; pass < passes; ++pass) {
       bool some = false;
@@ -208,7 +227,7 @@ struct projection_round {
           const std::int64_t j = side == 0 ? state.upper_index[i] : state.lower_index[i];
           const std::int64_t p = side == 0 ? i : j, q = side == 0 ? j : i;
           const double bound = side == 0 ? state.upper_bound[i] : state.lower_bound[i];
-          if (j < 0 || !(t.f[p] - t.f[q] - bound > rounding(p, q))) continue;
+          if (j < 0 || !(t.f[p] - t.f[q] - bound > rounding)) continue;
           t.raise(team, p, q, bound);
           some = any = true;
         }
@@ -322,7 +341,7 @@ status make_projection(const lipschitz_projection& options, const Metric& metric
 
 }  // namespace detail
 
-// Bytes of workspace: some 170 per sample; on the CPU the points once more in double, on CUDA a byte per sample. 0 for
+// Bytes of workspace: some 200 per sample; on the CPU the points once more in double, on CUDA a byte per sample. 0 for
 // views that do not fit together.
 template <class Exec, class Metric>
 std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_projection& options, const Metric& metric,
@@ -351,9 +370,9 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
 // together: f_i is their weighted mean plus what L and the distances fix, which gives the gradient (project_gradient).
 //
 // An active-set method, not a sequence that converges: each look at all pairs names those that are furthest apart, and
-// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20, if weights are
-// within some 1e3 of each other; with wider ones (from 1e8 on, measured) it may end above `tolerance`, and `error` says
-// so. Everything is in double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0
+// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20 for batches of some
+// hundred samples, whatever their weights: measured with ratios of up to 1e24. Ratios beyond 2^900 count as that much.
+// Everything is in double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0
 // gives their weighted mean.
 //
 // Samples that are masked out or not finite, or whose weight is not a number above 0, are left out: NaN and -1 (with
