@@ -40,11 +40,19 @@ struct line_projection {
     tight = memory.template take<std::int8_t>(samples), knots = memory.template take<line_knot>(2 * samples);
   }
 
-  // What is tight by the `rounding` of values is taken as tight: what a light sample pulls at a heavy one is below it.
+  // What is tight by the `rounding` of values is taken as tight, since what a light sample pulls at a heavy one is below
+  // it, and let go again where nothing pulls.
   PREFER_HD void solve(double rounding) const {
     sweep();
     for (std::int64_t k = n; k-- > 0;) choose(k, least[k]), tight[k] = side(k, rounding);
-    for (std::int64_t last = n - 1; last >= 0;) last = level(last);
+    for (int again = 0; again < 4; ++again) {
+      std::int64_t loosened = 0;
+      for (std::int64_t last = n - 1, first; last >= 0; last = first - 1) {
+        first = level(last);
+        if (again < 3) loosened += loosen(first, last, rounding);
+      }
+      if (loosened == 0) break;
+    }
     for (std::int64_t k = n; k-- > 0;) choose(k, dual[k]);
   }
 
@@ -152,7 +160,7 @@ struct line_projection {
     return static_cast<std::int8_t>(math::abs(apart) < reach[k] - rounding ? 0 : apart > 0 ? 1 : -1);
   }
   // The samples up to `last` that move with it keep their mean, which is found by how far they are from the heaviest of
-  // them. Returns the one before them.
+  // them. Returns the first of them.
   PREFER_HD std::int64_t level(std::int64_t last) const {
     std::int64_t first = last;
     while (first > 0 && tight[first - 1] != 0) --first;
@@ -165,7 +173,21 @@ struct line_projection {
     for (std::int64_t k = top; k > first; --k) take(k - 1, dual[k] + tight[k - 1] * reach[k - 1]);
     for (std::int64_t k = top; k < last; ++k) take(k + 1, dual[k] - tight[k] * reach[k]);
     for (std::int64_t k = first; k <= last; ++k) dual[k] = first == last ? reward[k] : sum / weighs + dual[k];
-    return first - 1;
+    return first;
+  }
+  // Lets go of pairs without a flow to speak of, or with one the wrong way. Returns how many.
+  PREFER_HD std::int64_t loosen(std::int64_t first, std::int64_t last, double rounding) const {
+    const std::int64_t top = heaviest(first, last);
+    std::int64_t loosened = 0;
+    for (int direction : {1, -1}) {
+      double flow = 0, nothing = 0;
+      for (std::int64_t k = direction > 0 ? first : last; k != top; k += direction) {
+        std::int8_t& pair = tight[direction > 0 ? k : k - 1];
+        flow += weight[k] * (reward[k] - dual[k]), nothing += weight[k] * rounding;
+        if (flow * (pair * direction) <= nothing) pair = 0, ++loosened;
+      }
+    }
+    return loosened;
   }
   PREFER_HD std::int64_t heaviest(std::int64_t first, std::int64_t last) const {
     std::int64_t top = first;
