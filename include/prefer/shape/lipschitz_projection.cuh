@@ -11,7 +11,9 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline std::size_t order_bytes(const cuda&, std::int64_t n) { return n == 0 ? 0 : lent_bytes(sort_bytes(n)); }
+inline std::size_t order_bytes(const cuda&, const line_order& o) {
+  return o.n == 0 ? 0 : lent_bytes(sort_bytes(o.n));
+}
 
 inline status sort_line(const cuda& exec, const line_order& o) {
   if (o.n == 0) return {};
