@@ -140,7 +140,8 @@ int main(int argc, char** argv) {
   for (points* p : {&wide, &narrow}) add_neighbors(*p);
   for (std::int64_t n : {256, 1024, 4096}) add_projection(n, 4, 3, "steep"), add_projection(n, 4, 0.3, "flat");
   // On a line neighbours are all that is looked at; in two dimensions all pairs.
-  for (std::int64_t n : {1000, 10000, 100000, 1000000}) add_projection(n, 1, 3, "steep"), add_projection(n, 1, 0.3, "flat");
+  for (std::int64_t n : {1000, 10000, 100000, 1000000})
+    add_projection(n, 1, 3, "steep"), add_projection(n, 1, 0.3, "flat");
   for (std::int64_t n : {1000, 3000}) add_projection(n, 2, 0.3, "flat");
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

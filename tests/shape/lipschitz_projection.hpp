@@ -193,16 +193,17 @@ struct wide_case {
   }
 };
 
-// Within the tolerance, which is of standard deviations, and feasible; where `exact` is asked for the certificate holds.
+// Within the tolerance, which is of standard deviations, and feasible; where `exact` is asked for the certificate
+// holds.
 template <class Side>
 void check_wide_weights(wide_case c, bool exact) {
   buffer<double> value(c.n), error(1);
   Side side;
-  prefer::check(prefer::project(side.exec, {.constant = c.constant}, prefer::metric::l2{},
-                                {.samples = {.point = side.read(c.point, c.n, c.width, c.width),
-                                             .value = side.read(c.value)},
-                                 .weight = side.read(c.weight)},
-                                {.value = side.write(value), .error = side.write(error)}));
+  prefer::check(
+      prefer::project(side.exec, {.constant = c.constant}, prefer::metric::l2{},
+                      {.samples = {.point = side.read(c.point, c.n, c.width, c.width), .value = side.read(c.value)},
+                       .weight = side.read(c.weight)},
+                      {.value = side.write(value), .error = side.write(error)}));
   side.done();
   CHECK(error.at(0) <= 1e-6 * c.deviation());
   long double slack = 0;
@@ -239,10 +240,10 @@ void check_line(const Metric& metric, double scale) {  // the metric is `scale` 
            .rounds = side.write(rounds)}));
       side.done();
       CHECK((f.intact() && component.intact() && error.intact() && rounds.at(0) == 0));
-      prefer::check(prefer::project(
-          prefer::cpu{}, {.constant = constant * scale, .tolerance = 1e-8}, prefer::metric::l2{},
-          {.samples = {.point = {plane.data(), n, 2}, .value = value.read()}, .weight = weight.read()},
-          {.value = wanted.view(), .error = other_error.view()}));
+      prefer::check(
+          prefer::project(prefer::cpu{}, {.constant = constant * scale, .tolerance = 1e-8}, prefer::metric::l2{},
+                          {.samples = {.point = {plane.data(), n, 2}, .value = value.read()}, .weight = weight.read()},
+                          {.value = wanted.view(), .error = other_error.view()}));
       long double away = 0, weighs = 0;
       for (std::int64_t i = 0; i < n; ++i) {
         CHECK(std::isnan(f.at(i)) == (i % 5 == 4));
@@ -251,8 +252,7 @@ void check_line(const Metric& metric, double scale) {  // the metric is `scale` 
         CHECK((component.at(i) >= 0 && component.at(i) <= i && component.at(component.at(i)) == component.at(i)));
       }
       CHECK(error.at(0) <= 1e-7);
-      if (weighs > 0)
-        CHECK(std::sqrt(static_cast<double>(away / weighs)) <= error.at(0) + other_error.at(0) + 1e-15);
+      if (weighs > 0) CHECK(std::sqrt(static_cast<double>(away / weighs)) <= error.at(0) + other_error.at(0) + 1e-15);
     }
   }
 }

@@ -11,9 +11,7 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-inline std::size_t order_bytes(const cuda&, const line_order& o) {
-  return o.n == 0 ? 0 : lent_bytes(sort_bytes(o.n));
-}
+inline std::size_t order_bytes(const cuda&, const line_order& o) { return o.n == 0 ? 0 : lent_bytes(sort_bytes(o.n)); }
 
 inline status sort_line(const cuda& exec, const line_order& o) {
   if (o.n == 0) return {};

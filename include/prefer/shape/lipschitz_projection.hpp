@@ -175,17 +175,15 @@ struct projection_begin {
       t.weight[i] = counts ? w : 0, t.reward[i] = counts ? read_item<double>(value, i) : 0;
     });
     scale_weights(team);
-    const double weights =
-        ordered_sum(team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
+    const double weights = ordered_sum(team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
     const double sum =
         ordered_sum(team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i]; });
     const double mean = weights > 0 ? sum / weights : 0;
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       if (t.counts[i] != 0) t.reward[i] -= mean;
     });
-    const double squares = ordered_sum(team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      return t.weight[i] * t.reward[i] * t.reward[i];
-    });
+    const double squares = ordered_sum(
+        team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i] * t.reward[i]; });
     const ranked largest = team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       return ranked{sortable(-math::abs(t.reward[i])), i};
     });
@@ -203,8 +201,9 @@ struct projection_begin {
   PREFER_HD void scale_weights(const Team& team) const {
     constexpr double least = 0x1p-900;
     const projection_samples& t = state;
-    const ranked heaviest =
-        team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA { return ranked{sortable(-t.weight[i]), i}; });
+    const ranked heaviest = team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return ranked{sortable(-t.weight[i]), i};
+    });
     if (heaviest.item < 0 || !(t.weight[heaviest.item] >= 0x1p-1022)) return;
     const double unit = power_of_two_in(t.weight[heaviest.item]);
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -245,7 +244,8 @@ struct line_solve {
     const double mean = state.number[0];
     team.each(n, [&](std::int64_t k) PREFER_HD_LAMBDA {
       const bool counts = k < line.n;
-      write_item(out.value, sample[k], true, counts ? line.value[k] + mean : math::detail::not_a_number<double>(), false);
+      write_item(out.value, sample[k], true, counts ? line.value[k] + mean : math::detail::not_a_number<double>(),
+                 false);
       write_index(out.component, sample[k], counts ? lowest()[k] : -1);
     });
   }
@@ -428,7 +428,8 @@ struct lipschitz_projection_call {
   }
 };
 
-// Whether a distance of rows of one number is a multiple of their difference: only neighbours can be too far apart then.
+// Whether a distance of rows of one number is a multiple of their difference: only neighbours can be too far apart
+// then.
 template <class Metric>
 inline constexpr bool is_line_metric = false;
 template <>

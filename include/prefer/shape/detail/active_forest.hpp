@@ -28,11 +28,11 @@ namespace detail {
 struct active_forest {
   std::int64_t n = 0;
   double *f = nullptr, *reward = nullptr, *weight = nullptr;  // of a node; weight 0: it is left out
-  double *flow = nullptr, *bound = nullptr;                   // of the edge to the parent; by rounding a flow may be < 0
-  double* below = nullptr;                                    // weight of the subtree
-  double* total = nullptr;                                    // weight of the tree, by label
+  double *flow = nullptr, *bound = nullptr;  // of the edge to the parent; by rounding a flow may be < 0
+  double* below = nullptr;                   // weight of the subtree
+  double* total = nullptr;                   // weight of the tree, by label
   double* noise = nullptr;  // what rounding may have made of the flow, and at a root of the sum of its tree's w (r - f)
-  double* offset = nullptr;                                                           // of f from that of the root
+  double* offset = nullptr;                                                                // of f from that of the root
   std::int64_t *parent = nullptr, *child = nullptr, *next = nullptr, *previous = nullptr;  // -1 for none
   std::int64_t *size = nullptr, *heaviest = nullptr;  // nodes of the subtree; which of them has the largest weight
   std::int64_t *label = nullptr, *unused = nullptr;   // trees; labels that are free
@@ -40,11 +40,11 @@ struct active_forest {
   std::uint8_t* high = nullptr;                       // the child is the upper end of its edge
   std::uint8_t* path = nullptr;  // 1: on the way from the upper end of the pair at hand to its root; 2: from the lower
   struct step_plan {
-    std::int64_t p, q;           // the pair at hand
-    double given;                // its flow while it is no edge
+    std::int64_t p, q;  // the pair at hand
+    double given;       // its flow while it is no edge
     double length;
-    std::int64_t drops;          // the edge that the step ends at, or -1: the pair at hand becomes one
-    std::int64_t gone, kept;     // labels of trees that were joined
+    std::int64_t drops;       // the edge that the step ends at, or -1: the pair at hand becomes one
+    std::int64_t gone, kept;  // labels of trees that were joined
     std::int64_t free_labels;
     std::int64_t cuts;
   }* step = nullptr;
@@ -285,7 +285,8 @@ struct active_forest {
       sum += weight[i] * (reward[i] - offset[i]), weighs += weight[i];
     }
     const double base = weighs > 0 ? sum / weighs : 0;
-    for (std::int64_t at = k; at < end; ++at) f[order[at]] = end == k + 1 ? reward[order[at]] : base + offset[order[at]];
+    for (std::int64_t at = k; at < end; ++at)
+      f[order[at]] = end == k + 1 ? reward[order[at]] : base + offset[order[at]];
     return end;
   }
 };

@@ -31,8 +31,8 @@ struct line_projection {
   double* reach = nullptr;                      // of a sample and the next
   double* least = nullptr;                      // where F_k is smallest
   double *dual = nullptr, *value = nullptr;     // what flows belong to; the answer, for which all pairs hold
-  std::int8_t* tight = nullptr;  // whether f_k - f_(k+1) is reach (1), -reach (-1), or neither (0)
-  line_knot* knots = nullptr;    // 2 n: from the left those below, from the right those above
+  std::int8_t* tight = nullptr;                 // whether f_k - f_(k+1) is reach (1), -reach (-1), or neither (0)
+  line_knot* knots = nullptr;                   // 2 n: from the left those below, from the right those above
 
   template <class Memory>
   void carve(Memory& memory, std::int64_t samples) {
@@ -40,8 +40,8 @@ struct line_projection {
     tight = memory.template take<std::int8_t>(samples), knots = memory.template take<line_knot>(2 * samples);
   }
 
-  // What is tight by the `rounding` of values is taken as tight, since what a light sample pulls at a heavy one is below
-  // it, and let go again where nothing pulls.
+  // What is tight by the `rounding` of values is taken as tight, since what a light sample pulls at a heavy one is
+  // below it, and let go again where nothing pulls.
   PREFER_HD void solve(double rounding) const {
     sweep();
     for (std::int64_t k = n; k-- > 0;) choose(k, least[k]), tight[k] = side(k, rounding);
