@@ -204,8 +204,10 @@ struct projection_begin {
     const ranked heaviest = team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       return ranked{sortable(-t.weight[i]), i};
     });
-    if (heaviest.item < 0 || !(t.weight[heaviest.item] >= 0x1p-1022)) return;
-    const double unit = power_of_two_in(t.weight[heaviest.item]);
+    if (heaviest.item < 0) return;
+    const double largest = -from_sortable(heaviest.key);  // not read from where others already divide
+    if (!(largest >= 0x1p-1022)) return;
+    const double unit = power_of_two_in(largest);
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       if (t.weight[i] > 0) t.weight[i] = math::max(t.weight[i] / unit, least);
     });

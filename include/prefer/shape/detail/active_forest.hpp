@@ -46,7 +46,6 @@ struct active_forest {
     std::int64_t drops;       // the edge that the step ends at, or -1: the pair at hand becomes one
     std::int64_t gone, kept;  // labels of trees that were joined
     std::int64_t free_labels;
-    std::int64_t cuts;
   }* step = nullptr;
 
   template <class Memory>
@@ -68,7 +67,7 @@ struct active_forest {
       flow[i] = bound[i] = noise[i] = 0, high[i] = path[i] = 0;
       parent[i] = child[i] = next[i] = previous[i] = -1, size[i] = 1, label[i] = heaviest[i] = i;
     });
-    team.once([&]() PREFER_HD_LAMBDA { *step = {-1, -1, 0, 0, -1, -1, -1, 0, 0}; });
+    team.once([&]() PREFER_HD_LAMBDA { *step = {-1, -1, 0, 0, -1, -1, -1, 0}; });
   }
 
   // Makes f_p - f_q <= bound_pq hold, with everything that was tight still tight, or let go where its flow ends.
@@ -107,17 +106,16 @@ struct active_forest {
   // way is let go.
   template <class Team>
   PREFER_HD void refresh(const Team& team) const {
-    for (int again = 0; again < most_refreshes; ++again) {
-      team.once([&]() PREFER_HD_LAMBDA {
-        step->p = step->q = -1, step->cuts = 0;
+    team.once([&]() PREFER_HD_LAMBDA {
+      step->p = step->q = -1;
+      bool again = true;
+      for (int rest = most_refreshes; again && rest > 0; --rest) {
         sort();
         for (std::int64_t k = 0; k < n;) k = level(k);
         for (std::int64_t k = n; k-- > 0;) settle(order[k]), find_noise(order[k]);
-        for (std::int64_t i = 0; i < n && again + 1 < most_refreshes; ++i)
-          if (parent[i] >= 0 && flow[i] < 0) cut(i), ++step->cuts;
-      });
-      if (step->cuts == 0) return;
-    }
+        again = rest > 1 && cut_wrong() > 0;
+      }
+    });
   }
 
  private:
@@ -262,6 +260,14 @@ struct active_forest {
       while (at != top && next[at] < 0) at = parent[at];
       at = at == top ? -1 : next[at];
     }
+  }
+
+  // Lets go of edges whose flow is the wrong way. Returns how many.
+  PREFER_HD std::int64_t cut_wrong() const {
+    std::int64_t cuts = 0;
+    for (std::int64_t i = 0; i < n; ++i)
+      if (parent[i] >= 0 && flow[i] < 0) cut(i), ++cuts;
+    return cuts;
   }
 
   // Parents before children, tree by tree.
