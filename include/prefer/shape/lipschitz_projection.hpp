@@ -563,16 +563,16 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
 // Samples that are masked out or not finite, or whose weight is not a number above 0, are left out: NaN and -1 (with
 // content::all on the CPU they are errors, but for masks). Cost: N^2 D differences per look, shared by threads, and
 // O(N) for each of the pairs made to hold, about N in all, by one thread, on CUDA by one block: meant for batches up
-// to some 10^4. On a line O(N) after sorting, and what knots of the values' functions move: 2 to 11 moves a sample for
-// noise, up to 100 for values that alternate (at N = 10^5; N at worst); by one thread, but for sorting on CUDA. The
-// result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace, or one
+// to some 10^4, on CUDA 10^3. On a line O(N) after sorting, and what knots of the values' functions move: 2 to 11 moves
+// a sample for noise, up to 100 for values that alternate (at N = 10^5; N at worst); by one thread, but for sorting on
+// CUDA. The result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace, or one
 // allocation on the CPU and memory in stream order on CUDA, where there are 1 + 3 `rounds` launches or 1 + 4 `rounds`
 // (those behind the end return at once), two and a sort on a line, and nothing is waited for. Errors: shapes, types,
 // overlap, a negative constant or tolerance; nothing has been written then.
 //
 // Source: the problem is a quadratic program whose dual is a transport problem; dual active sets Goldfarb and Idnani
 // 1983. That active sets may be taken as forests, whose steps are explicit, is elementary and tested against Hildreth's
-// method (1957).
+// method (1957). On a line: dynamic programming as for the fused lasso (Johnson 2013), derived anew for bounds.
 template <class Exec, class Metric>
 status project(const Exec& exec, const lipschitz_projection& options, const Metric& metric,
                const std::type_identity_t<projection_inputs<Exec::memory>>& in,

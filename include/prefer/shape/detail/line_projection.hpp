@@ -10,11 +10,12 @@
 //
 //   min over f of 1/2 sum w_k (f_k - r_k)^2   with   |f_k - f_(k+1)| <= reach_k,
 //
-// by dynamic programming. F_k(x), the least value over f_0 to f_(k-1) with f_k = x, has a derivative that rises and is
-// linear between knots; what follows it, min over |y - x| <= reach of F_k(y), moves the knots below the smallest value
-// down by reach, those above up, and leaves 0 between. Knots are two stacks that meet there. Moves and slopes that a
-// stack's knots have in common wait at its top and go down when that one leaves, so that they are sums of what
-// belongs to a knot, and weights may differ by any factor.
+// by dynamic programming, as Johnson (2013) solves the fused lasso, where knots are cut off and not moved. F_k(x), the
+// least value over f_0 to f_(k-1) with f_k = x, has a derivative that rises and is linear between knots; what follows
+// it, min over |y - x| <= reach of F_k(y), moves the knots below the smallest value down by reach, those above up, and
+// leaves 0 between. Knots are two stacks that meet there. Moves and slopes that a stack's knots have in common wait at
+// its top and go down when that one leaves, so that they are sums of what belongs to a knot, and weights may differ by
+// any factor.
 namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
