@@ -310,12 +310,13 @@ inline std::size_t sort_groups_workspace(const group_sort& options, std::int64_t
 // Ascending unless `descending`. Equal numbers keep their order, zeros of either sign are equal; NaN comes last, in
 // either order, and moves nothing else. Values keep their bits if `sorted` has the type of x, NaN but for its payload.
 //
-// Groups of up to 32 units are sorted by insertion, pairs by one comparison; larger ones on the CPU in O(size log
-// size) in sort_groups_workspace bytes of the workspace, or one allocation. On CUDA one launch, a thread per unit, that
-// compares it with its group: O(size) each. The same bits for any number of threads. Errors: a size below 1 or that
-// does not divide D, shapes, types, overlap; nothing has been written then. Source: Anil, Lucas and Grosse 2019, arXiv
-// 1811.05381 (from a summary; what is claimed of it here is proven by the sentence above); MaxMin: Chernodub and
-// Nowicki 2016, arXiv 1604.02313.
+// Groups of up to 32 units are sorted on the CPU by exchanging neighbours, size^2 / 2 times, as many groups at a time
+// as a lane holds (by insertion where a NaN is among them); larger ones in O(size log size) in sort_groups_workspace
+// bytes of the workspace, or one allocation. On CUDA one launch, a thread per unit, that compares it with its group:
+// O(size) each. The same bits for any number of threads. Errors: a size below 1 or that does not divide D, shapes,
+// types, overlap; nothing has been written then. Source: Anil, Lucas and Grosse 2019, arXiv 1811.05381 (from a
+// summary; what is claimed of it here is proven by the sentence above); MaxMin: Chernodub and Nowicki 2016, arXiv
+// 1604.02313.
 template <class Exec>
 status sort_groups(const Exec& exec, const group_sort& options,
                    const std::type_identity_t<group_sort_inputs<Exec::memory>>& in,
