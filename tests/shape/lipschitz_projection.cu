@@ -22,23 +22,31 @@ TEST_CASE("on CUDA the gradient of the projection shares by weight within compon
 
 TEST_CASE("on CUDA a block projects as a warp does, and looks behind the end of the work change nothing") {
   constexpr std::int64_t n = 600;  // more than a warp's
-  buffer<double> x(n), v(n), f(n), again(n), error(1);
+  buffer<double> x(2 * n), v(n), f(n), again(n), error(1);
   buffer<std::int32_t> rounds(1);
   noise random(5);
   fill_uniform(x, random, -1, 1), fill_uniform(v, random, -1, 1);
-  for (std::int64_t i = 64; i < n; ++i) x.at(i) = 10.0 + static_cast<double>(i), v.at(i) = 0;  // too far to matter
+  for (std::int64_t i = 64; i < n; ++i) x.at(2 * i) = 10.0 + static_cast<double>(i), v.at(i) = 0;  // too far to matter
   prefer::check(prefer::project(prefer::cpu{}, {.constant = 0.5}, prefer::metric::l2{},
-                                {.samples = {.point = {x.data(), n, 1}, .value = v.read()}}, {.value = f.view()}));
+                                {.samples = {.point = {x.data(), n, 2}, .value = v.read()}}, {.value = f.view()}));
   device_side side;
   prefer::check(
       prefer::project(side.exec, {.constant = 0.5, .rounds = 16}, prefer::metric::l2{},
-                      {.samples = {.point = side.read(x, n, 1, 1), .value = side.read(v)}},
+                      {.samples = {.point = side.read(x, n, 2, 2), .value = side.read(v)}},
                       {.value = side.write(again), .error = side.write(error), .rounds = side.write(rounds)}));
   side.done();
   double most = 0;
   for (std::int64_t i = 0; i < n; ++i) most = std::max(most, std::fabs(f.at(i) - again.at(i)));
   CHECK(most < 1e-6);
   CHECK((error.at(0) < 1e-6 && rounds.at(0) < 16));
+}
+
+TEST_CASE("on CUDA the projection holds with weights 24 decades apart") {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) check_wide_weights<device_side>({12, 2, 12, 0.3, seed}, false);
+}
+
+TEST_CASE("on CUDA samples on a line are projected as in a plane, without looks at pairs") {
+  check_line<device_side>(prefer::metric::l2{}, 1);
 }
 
 TEST_CASE("on CUDA the projection only enqueues, and can be captured and replayed; a bad component is reported") {
