@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cpu/transpose.hpp>
 #include <prefer/backend/group_map.hpp>
 #include <prefer/core/scalar.hpp>
 
@@ -26,10 +27,15 @@ struct basic_line {
     return V(scale) * i.deviation + V(shift);
   }
   // As functions of one group each.
-  PREFER_HD void spread(basic_line<double>* to) const {
-    double a[detail::groups_at_once], b[detail::groups_at_once];
-    scale.store(a), shift.store(b);
-    for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {a[i], b[i]};
+  void spread(basic_line<double>* to) const {
+    P a = scale, b = shift;
+    detail::interleave(a, b);
+    a.store(&to[0].scale), b.store(&to[detail::groups_at_once / 2].scale);
+  }
+  // Of one group: for all elements of a lane.
+  template <class V>
+  basic_line<V> repeated() const {
+    return {detail::repeated<V>(&scale), detail::repeated<V>(&shift)};
   }
 };
 using advantage_line = basic_line<double>;
@@ -190,7 +196,7 @@ struct clipped {
       return math::select(x > most, most, math::select(x < least, least, x));
     }
     template <class To>
-    PREFER_HD void spread(To* to) const {
+    void spread(To* to) const {
       decltype(to->inner) one[detail::groups_at_once];
       inner.spread(one);
       for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {one[i], limit};
