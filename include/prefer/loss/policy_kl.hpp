@@ -51,8 +51,8 @@ struct policy_kl {
 //   d = policy - reference,  ratio = e^(policy - old_policy)
 //   value = ratio (e^-d - 1 + d),   d value / d policy = ratio d
 //
-// Output ratio.
-// Source: DeepSeek-V3.2 (section 3.1, from memory); the derivative: derived here.
+// An action that the policy has ruled out (ratio 0) has the limits: value e^(reference - old_policy), derivative 0. Output
+// ratio. Source: DeepSeek-V3.2 (section 3.1, from memory); the derivative: derived here.
 struct unbiased_policy_kl {
   constexpr status check() const { return {}; }
 
@@ -61,11 +61,11 @@ struct unbiased_policy_kl {
     const V d = a.policy - a.reference;
     action_term<V> t;
     t.ratio = math::exp(a.policy - a.old_policy);
-    // Far below the reference e^-d has no number where ratio e^-d has one.
+    // Far below the reference e^-d has no number where ratio e^-d has one; nor is the rest a difference of infinities.
     const V near = math::share(math::expm1_minus(-d), t.ratio);
-    const V far = math::exp(a.reference - a.old_policy) + math::share(t.ratio, d - V(1));
+    const V far = math::exp(a.reference - a.old_policy) * (V(1) + math::share(math::exp(d), d - V(1)));
     t.value = math::select(d < V(-8), far, near);
-    t.d_policy = math::share(d, t.ratio);
+    t.d_policy = math::select(t.ratio == V(0), V(0), math::share(d, t.ratio));
     return t;
   }
 };
