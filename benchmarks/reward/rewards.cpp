@@ -10,6 +10,7 @@
 #include <prefer/reward/count_bonus.hpp>
 #include <prefer/reward/critique.hpp>
 #include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
@@ -90,6 +91,10 @@ void add_assignments(std::int64_t size) {
 int main(int argc, char** argv) {
   using exec = const prefer::cpu&;
   using arrays = bench::arrays<float>&;
+  add_columns("overlong_penalty", 2, n, [](exec e, arrays a) {
+    return prefer::overlong_penalties(e, {.longest = 1.0, .buffer = 0.5}, {.length = {a[0], n}, .score = {a[1], n}},
+                                      {.reward = {a[2], n}});
+  });
   add_columns("tolerance_reward", 3, n, [](exec e, arrays a) {
     return prefer::tolerance_rewards(e, {}, {.answer = {a[0], n}, .target = {a[1], n}, .format = {a[2], n}},
                                      {.reward = {a[3], n}});

@@ -116,6 +116,7 @@
 #include <prefer/reward/count_bonus.cuh>
 #include <prefer/reward/critique.cuh>
 #include <prefer/reward/matched_criteria.cuh>
+#include <prefer/reward/overlong_penalty.cuh>
 #include <prefer/reward/set_overlap.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>

@@ -122,6 +122,7 @@
 #include <prefer/reward/count_bonus.hpp>
 #include <prefer/reward/critique.hpp>
 #include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>

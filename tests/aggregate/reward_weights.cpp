@@ -146,6 +146,33 @@ TEST_CASE("adaptive weights: what they are for") {
   CHECK((w[0] == 1 && w[1] == doctest::Approx(std::exp(0.005)) && w[2] == doctest::Approx(std::exp(0.02))));
 }
 
+TEST_CASE("adaptive entropy: a bonus while the entropy is at or below its target, its coefficient walks by steps") {
+  moments tokens{1000, 0.15, 1};
+  double coefficient = 0.01, bonus = -7;
+  const double target = 0.2;
+  const auto step = [&] {
+    check(adapt_weights(cpu{}, adaptive_entropy{.most = 0.02},
+                        {.moments = {&tokens.count, 1, 3}, .target = {&target, 1}},
+                        {.weight = {&bonus, 1}, .dual = {&coefficient, 1}}));
+  };
+  step();
+  CHECK((bonus == 0.015 && coefficient == 0.015));
+  tokens.mean = target;  // not above
+  step(), step();
+  CHECK((bonus == 0.02 && coefficient == 0.02));  // held
+  tokens.mean = std::nextafter(target, 1);
+  step();
+  CHECK((bonus == 0 && coefficient == 0.015));  // at rest, and smaller when it comes back
+  for (const double unknown : {missing, 0.1}) {
+    tokens = {std::isnan(unknown) ? 1000.0 : 0.0, unknown, 0};
+    step();
+    CHECK((bonus == 0 && coefficient == 0.015));
+  }
+  tokens = {1000, 3, 1};
+  for (int i = 0; i < 9; ++i) step();
+  CHECK((bonus == 0 && coefficient == 0));  // never below `least`
+}
+
 TEST_CASE("a window of moments holds the last batches, and its bits depend on nothing else") {
   for (const std::int64_t width : {1, 2, 5}) {
     window_case c(width, 3);
@@ -246,6 +273,10 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   refused("prefer: bad parameter: smoothing is 10, expected above 0 and at most 1",
           covariance_targeted{.smoothing = 10.0}, {}, {});
   refused("prefer: bad parameter: epsilon is -1", saturation_aware{.epsilon = -1.0}, {}, {});
+  refused("prefer: bad parameter: step is 0", adaptive_entropy{.step = 0.0}, {}, {});
+  refused("prefer: bad parameter: least is -1", adaptive_entropy{.least = -1.0}, {}, {});
+  refused("prefer: bad parameter: most is 0.5, expected at least `least`", adaptive_entropy{.least = 0.75, .most = 0.5},
+          {}, {});
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 
   std::vector<double> slots(12, -7);

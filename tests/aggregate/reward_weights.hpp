@@ -53,6 +53,16 @@ inline std::vector<long double> covariance_by_definition(weight_step& s) {
   return w;
 }
 
+inline std::vector<long double> entropy_by_definition(weight_step& s) {
+  std::vector<long double> w;
+  for (std::size_t k = 0; k < s.mean.size(); ++k) {
+    const bool low = s.count[k] > 0 && s.mean[k] <= s.target[k];
+    if (s.count[k] > 0) s.dual[k] = std::min(0.5L, std::max(0.125L, s.dual[k] + (low ? 0.25L : -0.25L)));
+    w.push_back(low ? s.dual[k] : 0);
+  }
+  return w;
+}
+
 template <class Exec>
 struct weight_entry {
   using inputs = prefer::weight_inputs<Exec::memory>;
@@ -84,7 +94,8 @@ const std::vector<weight_entry<Exec>>& weight_entries() {
        [](weight_step& s) { return lagrangian_by_definition(s, 0, false); }},
       {"lagrangian", lagrangian{.rate = 0.25, .most = 1.5, .primary = -1, .costs = true},
        [](weight_step& s) { return lagrangian_by_definition(s, 99, true); }},
-      {"covariance_targeted", covariance_targeted{.rate = 0.5, .smoothing = 0.125}, covariance_by_definition}};
+      {"covariance_targeted", covariance_targeted{.rate = 0.5, .smoothing = 0.125}, covariance_by_definition},
+      {"adaptive_entropy", adaptive_entropy{.step = 0.25, .least = 0.125, .most = 0.5}, entropy_by_definition}};
   return all;
 }
 

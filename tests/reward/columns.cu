@@ -3,6 +3,7 @@
 #include <prefer/reward/box_product.cuh>
 #include <prefer/reward/count_bonus.cuh>
 #include <prefer/reward/critique.cuh>
+#include <prefer/reward/overlong_penalty.cuh>
 #include <prefer/reward/set_overlap.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
@@ -16,6 +17,7 @@ TEST_CASE("rewards of columns on CUDA are their definitions: sizes, strides, sto
   each_storage([](auto s) { check_critique<decltype(s), device_side>(); });
   each_storage([](auto s) { check_count_bonus<decltype(s), device_side>(); });
   each_storage([](auto s) { check_trust<decltype(s), device_side>(); });
+  each_storage([](auto s) { check_overlong<decltype(s), device_side>(); });
 }
 
 TEST_CASE("rewards of sets and groups on CUDA are their definitions: gaps, groups, masks, storage types") {
@@ -63,6 +65,10 @@ TEST_CASE("rewards on CUDA: one launch, nothing allocated, captured, errors as o
   });
   check_capture("count_bonus", [](const auto& exec, float* a, float* b, float* to) {
     return prefer::count_bonuses(exec, {}, {.intrinsic = {a, n}, .count = {b, n}}, {.reward = {to, n}});
+  });
+  check_capture("overlong_penalty", [](const auto& exec, float* a, float* b, float* to) {
+    return prefer::overlong_penalties(exec, {.longest = 3.0, .buffer = 2.0}, {.length = {a, n}, .score = {b, n}},
+                                      {.reward = {to, n}});
   });
   check_capture("trust_weight", [](const auto& exec, float* a, float*, float* to) {
     return prefer::trust_weights(exec, {}, {.uncertainty = {a, n}}, {.weight = {to, n}});

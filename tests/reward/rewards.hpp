@@ -8,6 +8,7 @@
 #include <prefer/reward/count_bonus.hpp>
 #include <prefer/reward/critique.hpp>
 #include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
@@ -119,6 +120,25 @@ void check_count_bonus() {
                                   : kept == rule::above ? (x[0] > 0.375L ? 1 : 0)
                                                         : (z > 0.375L ? z : 0);
             return 0.25L * m * std::pow(x[1], -1.5L) + (external ? x[2] / 2 : 0);
+          });
+}
+
+template <class S, class Side>
+void check_overlong() {
+  for (const long double room : {0.0L, 4.0L, 8.0L})
+    for (const bool scored : {false, true})
+      check_columns<S, Side>(
+          "overlong_penalty", [](noise& r, int k) { return k == 0 ? std::floor(r.uniform(0, 15)) : r.uniform(-1, 1); },
+          [&](const auto& exec, const auto& c, const auto& reward) {
+            prefer::overlong_inputs<Side::memory> in{.length = c[0]};
+            if (scored) in.score = c[1];
+            const prefer::overlong_penalty rule{.longest = 10.0, .buffer = static_cast<double>(room), .factor = 0.75};
+            return prefer::overlong_penalties(exec, rule, in, {.reward = reward});
+          },
+          [&](const auto& x) {
+            const long double over = x[0] - (10 - room);
+            const long double lost = x[0] > 10 ? 1 : over <= 0 || room == 0 ? 0 : over / room;
+            return (scored ? x[1] : 0) - 0.75L * lost;
           });
 }
 

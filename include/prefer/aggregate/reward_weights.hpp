@@ -146,6 +146,36 @@ struct covariance_targeted {
   }
 };
 
+// The coefficient of an entropy bonus that holds the entropy up: dual_k <- dual_k + step where M_k <= target_k, less
+// step where M_k is above, held between `least` and `most`; the weight is dual_k where M_k <= target_k, else 0. Here a
+// "reward" is the entropy of the policy at a token, M_k its mean over the tokens of a step (over all processes, by
+// merge_processes), in nats, and the loss that follows has -weight times the mean entropy. Duals begin at the
+// coefficient to begin with. A mean that is NaN, or of no tokens, keeps the dual and has weight 0. Errors: step must be
+// finite and above 0, 0 <= least <= most, finite. Source: TRL (GRPO with use_adaptive_entropy), read in code that was
+// taken from it; its target is 0.2; after Skywork-OR1 (arXiv 2505.22312).
+struct adaptive_entropy {
+  static constexpr bool reads_moments = true, reads_covariance = false, reads_target = true;
+  static constexpr bool keeps_dual = true, keeps_average = false;
+  scalar step = 0.005;
+  scalar least = 0.0;
+  scalar most = 1.0;
+
+  constexpr status check() const {
+    return first_error(require::positive(step, "step"), require::not_negative(least, "least"),
+                       require::not_negative(most, "most"),
+                       require::that(least.by_pointer() || most.by_pointer() || least.value64 <= most.value64, "most",
+                                     most.value64, "at least `least`"));
+  }
+  PREFER_HD double operator()(const weight_state& s, int k) const {
+    const double above = s.of[k].mean - s.target(k), low = least.as<double>(), high = most.as<double>();
+    if (s.of[k].count <= 0 || math::is_nan(above)) return 0;
+    double dual = weight_state::at(s.duals, k) + (above > 0 ? -step.as<double>() : step.as<double>());
+    dual = dual < low ? low : dual > high ? high : dual;
+    weight_state::set(s.duals, k, dual);
+    return above > 0 ? 0 : dual;
+  }
+};
+
 namespace detail {
 
 template <class Rule>

@@ -51,8 +51,8 @@ struct policy_kl {
 //   d = policy - reference,  ratio = e^(policy - old_policy)
 //   value = ratio (e^-d - 1 + d),   d value / d policy = ratio d
 //
-// An action that the policy has ruled out (ratio 0) has the limits: value e^(reference - old_policy), derivative 0. Output
-// ratio. Source: DeepSeek-V3.2 (section 3.1, from memory); the derivative: derived here.
+// An action that the policy has ruled out (ratio 0) has the limits: value e^(reference - old_policy), derivative 0.
+// Output ratio. Source: DeepSeek-V3.2 (section 3.1, from memory); the derivative: derived here.
 struct unbiased_policy_kl {
   constexpr status check() const { return {}; }
 
