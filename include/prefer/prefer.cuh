@@ -8,6 +8,7 @@
 #include <prefer/advantage/history.cuh>
 #include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/advantage/reward_advantage.cuh>
+#include <prefer/advantage/token_baseline.cuh>
 #include <prefer/aggregate/adaptive.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/criteria.cuh>

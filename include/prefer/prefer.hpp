@@ -8,6 +8,7 @@
 #include <prefer/advantage/history.hpp>
 #include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/advantage/reward_advantage.hpp>
+#include <prefer/advantage/token_baseline.hpp>
 #include <prefer/aggregate/adaptive.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/criteria.hpp>

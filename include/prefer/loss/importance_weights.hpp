@@ -130,12 +130,8 @@ template <space S>
 importance_arguments make_importance_arguments(const importance_inputs<S>& in, const importance_outputs<S>& out) {
   importance_arguments a;
   a.n = in.offsets.extent[0] - 1;
-  a.tokens.begin = in.offsets.data;
-  a.tokens.end = static_cast<const char*>(in.offsets.data) + in.offsets.stride[0] * size_of(in.offsets.type);
-  a.tokens.begin_stride = a.tokens.end_stride = in.offsets.stride[0];
-  a.tokens.begin_type = a.tokens.end_type = in.offsets.type;
+  a.tokens = segments_of(in.offsets, importance_tokens(in, out));
   a.tokens.mask = place_of(in.mask);
-  a.tokens.tokens = importance_tokens(in, out);
   a.policy = place_of(in.policy), a.sampler = place_of(in.sampler), a.advantage = place_of(in.advantage);
   a.weight = place_of(out.weight), a.keep = place_of(out.keep);
   a.response_weight = place_of(out.response_weight), a.mean_log_ratio = place_of(out.mean_log_ratio);
