@@ -46,7 +46,7 @@ void sweep(const char* name, const Rule& rule) {
 void sweep_tokens(std::int64_t length, bool rewarded) {
   for (const prefer::isa level : bench::levels())
     benchmark::RegisterBenchmark(
-        ("token_baseline/" + bench::name_of(level) + "/length:" + std::to_string(length) +
+        (std::string("token_baseline/") + bench::name_of(level) + "/length:" + std::to_string(length) +
          (rewarded ? "/rewards" : "/scores"))
             .c_str(),
         [=](benchmark::State& state) {

@@ -12,6 +12,7 @@
 #include <prefer/reward/matched_criteria.hpp>
 #include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
+#include <prefer/reward/set_value.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
 
@@ -112,6 +113,10 @@ int main(int argc, char** argv) {
   });
   add_columns("feature_uncertainty/16", 16, n / 16, [](exec e, arrays a) {
     return prefer::feature_uncertainty(e, {.features = {a[0], n / 16, 16}}, {.uncertainty = {a[16], n / 16}});
+  });
+  add_columns("set_value/groups:8/vectors:16", 4, n / 16, [](exec e, arrays a) {
+    return prefer::set_values(e, {.rewards = {a[0], n / 16, 4}, .weights = {a[1], 16, 4}, .groups = {.size = 8}},
+                              {.credit = {a[4], n / 16}});
   });
   add_columns("box_product/groups:8", 4, n / 4, [](exec e, arrays a) {
     return prefer::box_products(e, {}, {.rewards = {a[0], n / 4, 4}, .groups = {.size = 8}}, {.reward = {a[4], n / 4}});

@@ -119,6 +119,7 @@
 #include <prefer/reward/matched_criteria.cuh>
 #include <prefer/reward/overlong_penalty.cuh>
 #include <prefer/reward/set_overlap.cuh>
+#include <prefer/reward/set_value.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
 #include <prefer/select/balanced_bins.cuh>

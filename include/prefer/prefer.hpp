@@ -125,6 +125,7 @@
 #include <prefer/reward/matched_criteria.hpp>
 #include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
+#include <prefer/reward/set_value.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
 #include <prefer/select/balanced_bins.hpp>

@@ -5,6 +5,7 @@
 #include <prefer/reward/critique.cuh>
 #include <prefer/reward/overlong_penalty.cuh>
 #include <prefer/reward/set_overlap.cuh>
+#include <prefer/reward/set_value.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
 #include <reward/rewards.hpp>
@@ -23,6 +24,7 @@ TEST_CASE("rewards of columns on CUDA are their definitions: sizes, strides, sto
 TEST_CASE("rewards of sets and groups on CUDA are their definitions: gaps, groups, masks, storage types") {
   each_storage([](auto s) { check_sets<decltype(s), device_side>(); });
   each_storage([](auto s) { check_box_products<decltype(s), device_side>(); });
+  each_storage([](auto s) { check_set_values<decltype(s), device_side>(); });
 }
 
 namespace {
@@ -78,6 +80,10 @@ TEST_CASE("rewards on CUDA: one launch, nothing allocated, captured, errors as o
   });
   check_capture("box_product", [](const auto& exec, float* a, float*, float* to) {
     return prefer::box_products(exec, {}, {.rewards = {a, n, 1}, .groups = {.size = 8}}, {.reward = {to, n}});
+  });
+  check_capture("set_value", [](const auto& exec, float* a, float* b, float* to) {
+    return prefer::set_values(exec, {.rewards = {a, n, 1}, .weights = {b, 3, 1}, .groups = {.size = 4}},
+                              {.credit = {to, n}});
   });
   check_capture("set_overlap", [](const auto& exec, float* a, float* b, float* to) {
     const auto *const x = reinterpret_cast<const std::uint8_t*>(a), *const y = reinterpret_cast<const std::uint8_t*>(b);
