@@ -62,8 +62,9 @@ struct unbiased_policy_kl {
     action_term<V> t;
     t.ratio = math::exp(a.policy - a.old_policy);
     // Far below the reference e^-d has no number where ratio e^-d has one; nor is the rest a difference of infinities.
-    const V near = math::share(math::expm1_minus(-d), t.ratio);
-    const V far = math::exp(a.reference - a.old_policy) * (V(1) + math::share(math::exp(d), d - V(1)));
+    const V k3 = math::expm1_minus(-d), near = math::share(k3, t.ratio);
+    const V inverse = V(1) / (k3 + (V(1) - d));  // e^d
+    const V far = math::exp(a.reference - a.old_policy) * (V(1) + math::share(inverse, d - V(1)));
     t.value = math::select(d < V(-8), far, near);
     t.d_policy = math::select(t.ratio == V(0), V(0), math::share(d, t.ratio));
     return t;
