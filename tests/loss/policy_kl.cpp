@@ -98,6 +98,9 @@ TEST_CASE("unbiased_policy_kl beyond every ratio: limits, or infinity, and never
   CHECK((gone.ratio == 0 && gone.d_policy == 0));
   CHECK(gone.value == doctest::Approx(std::exp(-1.0)).epsilon(1e-15));
   CHECK(at<float>(unbiased_policy_kl{}, {.policy = -200, .old_policy = -1, .reference = -1}).value == 1);
+  for (const auto& lost : {at(unbiased_policy_kl{}, {.policy = -1, .old_policy = -2, .reference = std::nan("")}),
+                           at(unbiased_policy_kl{}, {.policy = std::nan(""), .old_policy = -2, .reference = -3})})
+    CHECK((std::isnan(lost.value) && std::isnan(lost.d_policy)));
   // Both exponentials overflow: their difference has no number, the value is beyond all.
   const auto beyond = at(unbiased_policy_kl{}, {.policy = -1, .old_policy = -752, .reference = 30});
   CHECK((beyond.value == HUGE_VAL && beyond.d_policy == -HUGE_VAL));

@@ -66,7 +66,8 @@ struct unbiased_policy_kl {
     const V inverse = V(1) / (k3 + (V(1) - d));  // e^d
     const V far = math::exp(a.reference - a.old_policy) * (V(1) + math::share(inverse, d - V(1)));
     t.value = math::select(d < V(-8), far, near);
-    t.d_policy = math::select(t.ratio == V(0), V(0), math::share(d, t.ratio));
+    const V least(-1e38f);  // of d, since infinity times a ratio of 0 is NaN
+    t.d_policy = math::share(math::select(d < least, least, d), t.ratio);
     return t;
   }
 };
