@@ -178,7 +178,7 @@ namespace {
 template <class S>
 void check_min_norm() {
   for (const std::int64_t k : {1, 2, 3, 7, 33, 64})
-    for (const std::uint64_t seed : {1, 2, 3}) {
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
       INFO(k << " rewards, seed " << seed);
       prefer_test::gram_case<S> c(k, seed);
       const long before = prefer_test::allocation_count();
