@@ -55,6 +55,35 @@ void check_steps_on_cuda() {
 }
 
 template <class S>
+void check_min_norm_on_cuda() {
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const std::int64_t k : {2, 5, 20}) {
+    gram_case<S> c(k, 1), other(k, 2);
+    device<S> gram(c.gram), weight(c.weight);
+    const prefer::weight_inputs<on> in{.gram = prefer::view<const S, 2, on>(gram.data(), k, k, k + 1, 1)};
+    const auto call = [&] {
+      prefer::check(prefer::adapt_weights(exec, prefer::min_norm{}, in, {.weight = weight.view()}));
+    };
+    const cudaGraphExec_t graph = capture(s.handle, [&] { enqueues_only("min_norm", 1, call); });
+    for (int again = 0; again < 2; ++again) {
+      REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+      s.wait();
+      weight.fetch();
+      CHECK(c.worst() < 1e-11);
+      CHECK(c.weight.intact());
+      for (std::int64_t i = 0; i < k * (k + 1); ++i) c.gram.at(i) = other.gram.at(i);
+      gram.send();
+    }
+    cudaGraphExecDestroy(graph);
+    CHECK(std::string(prefer::adapt_weights(exec, prefer::min_norm{}, {}, {.weight = weight.view()}).argument) ==
+          "gram");
+  }
+  covers<S>("min_norm", "sizes");
+  for (const char* tag : {"allocation", "capture", "bad-argument"}) covers("min_norm", tag);
+}
+
+template <class S>
 void check_best_on_cuda() {
   stream s;
   const prefer::cuda exec{s.handle};
@@ -101,6 +130,11 @@ TEST_CASE("adaptive weights on CUDA are their definitions, replayed step by step
   SUBCASE("float") { check_steps_on_cuda<float>(); }
   SUBCASE("half") { check_steps_on_cuda<prefer::half>(); }
   SUBCASE("bfloat16") { check_steps_on_cuda<prefer::bfloat16>(); }
+}
+
+TEST_CASE("weights of least norm on CUDA are optimal: numbers of rewards, types, captured") {
+  check_min_norm_on_cuda<double>(), check_min_norm_on_cuda<float>();
+  check_min_norm_on_cuda<prefer::half>(), check_min_norm_on_cuda<prefer::bfloat16>();
 }
 
 TEST_CASE("the best rewards so far on CUDA: masks, NaN, types, captured") {

@@ -104,12 +104,8 @@ template <space S>
 group_arguments make_group_arguments(const advantage_inputs<S>& in, const advantage_outputs<S>& out) {
   group_arguments a;
   a.groups = in.offsets.extent[0] - 1;
-  a.scores.begin = in.offsets.data;
-  a.scores.end = static_cast<const char*>(in.offsets.data) + in.offsets.stride[0] * size_of(in.offsets.type);
-  a.scores.begin_stride = a.scores.end_stride = in.offsets.stride[0];
-  a.scores.begin_type = a.scores.end_type = in.offsets.type;
+  a.scores = segments_of(in.offsets, in.score.extent[0]);
   a.scores.mask = place_of(in.mask);
-  a.scores.tokens = in.score.extent[0];
   a.score = place_of(in.score);
   a.exclude_nan = in.exclude_nan;
   a.batch = static_cast<const double*>(in.batch.data);

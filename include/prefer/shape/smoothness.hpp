@@ -322,18 +322,6 @@ status spread_differences(const cpu& exec, const difference_gradient& job) {
   return {};
 }
 
-// The offsets of n episodes as segments, for their check.
-template <space S>
-segment_source segments_of(const input_view<1, S>& offsets, std::int64_t steps) {
-  segment_source s;
-  s.begin = offsets.data;
-  s.end = static_cast<const char*>(offsets.data) + offsets.stride[0] * size_of(offsets.type);
-  s.begin_stride = s.end_stride = offsets.stride[0];
-  s.begin_type = s.end_type = offsets.type;
-  s.tokens = steps;
-  return s;
-}
-
 template <space S>
 status check_sequences(const action_sequence_inputs<S>& in, const action_sequence_outputs<S>& out) {
   if (!in.action.given()) return require::fail(errc::missing_input, "action", "one row per time step");
