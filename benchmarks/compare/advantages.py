@@ -397,8 +397,9 @@ def measure(rule, shape, data):
 
 def plot(path, figures):
     """Bars of all rules of one shape: ours (the fastest level), NumPy, PyTorch."""
-    script = f"set terminal pngcairo size 1000,760 font 'sans,9'\nset output '{path}'\nset multiplot layout 2,1\nset style data histograms\n" \
-        "set style fill solid\nset logscale y\nset grid y\nset bmargin 9\nset xtics rotate by 50 right noenhanced nomirror scale 0\nset ylabel 'ns per sample'\nset key top left horizontal\n"
+    script = f"set terminal pngcairo size 1000,760 font 'sans,9'\nset output '{path}'\nset multiplot layout 2,1\n" \
+        "set style data histograms\nset style fill solid\nset logscale y\nset grid y\nset bmargin 9\n" \
+        "set xtics rotate by 50 right noenhanced nomirror scale 0\nset ylabel 'ns per sample'\nset key top left horizontal\n"
     for shape in SHAPES:
         script += "$d << EOD\n"
         for rule, best in figures[shape].items():

@@ -312,6 +312,9 @@ template <class Exec, class Rule>
 status rank_advantages(const Exec& exec, const Rule& rule,
                        const std::type_identity_t<rank_advantage_inputs<Exec::memory>>& in,
                        const std::type_identity_t<rank_advantage_outputs<Exec::memory>>& out) {
+  static_assert(std::is_invocable_r_v<double, const Rule&, score_place>,
+                "prefer: rank_advantages takes a rule that makes a number of a score_place; other advantages are "
+                "group_advantages'");
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
   advantage_inputs<S> groups;
