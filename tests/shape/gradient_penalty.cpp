@@ -213,7 +213,7 @@ TEST_CASE(
     check(penalty_differences<double>(cpu{}, c.norm, c.penalty, 0.125, {.gradient = {g, 4, 2}, .x = {places, 4, 2}},
                                       {{plus, 4, 2}, {minus, 4, 2}, {coefficient, 4}, {norm, 4}, {losses, 4}}));
     for (int i = 0; i < 4; ++i) {
-      const long double squares = square(g[2 * i]) + square(g[2 * i + 1]);
+      const long double squares = prefer_test::square(g[2 * i]) + prefer_test::square(g[2 * i + 1]);
       CHECK(norm[i] == doctest::Approx(static_cast<double>(c.norm_of(squares))).epsilon(1e-15));
       CHECK(losses[i] == doctest::Approx(static_cast<double>(c.value(squares))).epsilon(1e-13));
     }

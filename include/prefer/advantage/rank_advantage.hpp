@@ -164,7 +164,7 @@ class place_thread {
   place_thread(const place_work<Rule>& work, isa level, ranked* room) : work_(work), level_(level), room_(room) {}
 
   void run(const group_range& g) {
-    if constexpr (looks_at_ends<Rule>) return find_ends(g);
+    if (looks_at_ends<Rule> && g.count > few) return find_ends(g);
     if (g.count <= compare_work::most) return compare(g);
     if (g.count <= sorted_here) return sort(g, some_);
     if (room_ != nullptr) return sort(g, room_ + g.first);
@@ -173,7 +173,7 @@ class place_thread {
   }
 
  private:
-  static constexpr int sorted_here = 1024;
+  static constexpr int few = 16, sorted_here = 1024;  // a few are compared by lanes as fast as their ends are found
   const place_work<Rule>& work_;
   isa level_;
   ranked* room_;
