@@ -541,7 +541,8 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
             i.mask = {mask, 5};
           }),
           to);
-  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", grpo{}, with([&](in& i) {
+  refused("prefer: bad element type: offsets is double, expected elements of type int32 or int64", grpo{},
+          with([&](in& i) {
             i.offsets = {x, 3};
           }),
           to);
@@ -560,14 +561,14 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
   const std::int32_t falling[] = {0, 4, 2}, beyond[] = {0, 4, 7};
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       grpo{}, with([&](in& i) {
         i.offsets = {falling, 3};
       }),
       to);
   refused(
       "prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       grpo{}, with([&](in& i) {
         i.offsets = {beyond, 3};
       }),

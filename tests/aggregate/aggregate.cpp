@@ -344,6 +344,36 @@ TEST_CASE("aggregates have the same bits for any threads, allocate nothing, and 
   CHECK(std::fabs(advantage[0]) < 10);
 }
 
+namespace {
+
+// A rule of one's own without a derivative.
+struct best_of_rewards {
+  static constexpr bool learns_batch = false;
+  constexpr status check() const { return {}; }
+  PREFER_HD double prepare(const reward_statistics&, int) const { return 0; }
+  template <class Row>
+  PREFER_HD auto operator()(const Row& r) const {
+    auto most = r[0];
+    for (int k = 1; k < r.count(); ++k) most = math::select(r[k] > most, r[k], most);
+    return most;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a rule without a slope aggregates, alone and held, and a gradient of it is refused") {
+  const float r[] = {1, 2, 30, -1, 0, 4};
+  float a[3], g[6];
+  check(aggregate(cpu{}, best_of_rewards{}, {.rewards = {r, 3, 2}}, {.aggregate = {a, 3}}));
+  CHECK((a[0] == 2 && a[1] == 30 && a[2] == 4));
+  check(aggregate(cpu{}, held<best_of_rewards>{.limit = 5.0}, {.rewards = {r, 3, 2}}, {.aggregate = {a, 3}}));
+  CHECK((a[0] == 2 && a[1] == 5 && a[2] == 4));
+  for (const status& s :
+       {aggregate(cpu{}, best_of_rewards{}, {.rewards = {r, 3, 2}}, {.grad_rewards = {g, 3, 2}}),
+        aggregate(cpu{}, held<best_of_rewards>{}, {.rewards = {r, 3, 2}}, {.grad_rewards = {g, 3, 2}})})
+    CHECK((s.code == errc::unavailable_output && std::string(s.argument) == "grad_rewards"));
+}
+
 TEST_CASE("aggregate names what is wrong, and writes nothing") {
   const double r[6] = {1, 2, 3, 4, 5, 6}, m[6] = {};
   double a[3] = {-7, -7, -7}, g[6], found[6] = {};

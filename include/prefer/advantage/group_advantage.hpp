@@ -149,13 +149,18 @@ template <class Exec, class Rule>
 status group_advantages(const Exec& exec, const Rule& rule,
                         const std::type_identity_t<advantage_inputs<Exec::memory>>& in,
                         const std::type_identity_t<advantage_outputs<Exec::memory>>& out) {
-  if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_groups(in, out, detail::learns_batch<Rule>); !s.ok()) return s;
-  if (!out.advantage.given() && !out.mean.given() && !out.std.given() && !out.count.given())
-    return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  const group_arguments a = detail::make_group_arguments(in, out);
-  if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
-  return group_map(exec, rule, a);
+  static_assert(detail::advantage_rule<Rule>,
+                "prefer: group_advantages takes a rule that makes a function of the moments of a group: see "
+                "advantage/rules.hpp; ranks and baselines have calls of their own");
+  if constexpr (detail::advantage_rule<Rule>) {  // else the sentence above is enough
+    if (const status s = rule.check(); !s.ok()) return s;
+    if (const status s = detail::check_groups(in, out, detail::learns_batch<Rule>); !s.ok()) return s;
+    if (!out.advantage.given() && !out.mean.given() && !out.std.given() && !out.count.given())
+      return require::fail(errc::missing_output, "outputs", "at least one output to write");
+    const group_arguments a = detail::make_group_arguments(in, out);
+    if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
+    return group_map(exec, rule, a);
+  }
 }
 
 // What `rule`, one that learns of the batch, wants to know of it: the moments (number, mean, sum of squared deviations)

@@ -120,6 +120,10 @@ template <class Exec, class Aggregation, class Rule>
 status reward_advantages(const Exec& exec, const Aggregation& aggregation, const Rule& rule,
                          const std::type_identity_t<reward_advantage_inputs<Exec::memory>>& in,
                          const std::type_identity_t<reward_advantage_outputs<Exec::memory>>& out) {
+  static_assert(
+      detail::aggregation_rule<Aggregation>,
+      "prefer: reward_advantages takes an aggregation with learns_batch, check(), prepare(statistics, k) and a "
+      "call operator on a row of rewards: see aggregate/rules.hpp");
   static_assert(!detail::learns_ideal<Aggregation>,
                 "prefer: a rule that wants ideal values goes through aggregate(), whose result group_advantages takes");
   constexpr space S = Exec::memory;

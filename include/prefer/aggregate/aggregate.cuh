@@ -30,10 +30,11 @@ static __global__ void __launch_bounds__(cuda_threads)
     const reward_row<double, decltype(at)> row{columns, at, a.rewards};
     const double value = selected ? rule(row) : 0;
     write_item(a.out, i, true, value, false);
-    const double up = read_item<double>(a.upstream, i);
-    for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
-      store_element(a.gradient.data, a.gradient.type, i * a.gradient.row_stride + k * a.gradient.stride,
-                    selected ? up * rule.slope(row, k, value) : 0, false);
+    [[maybe_unused]] const double up = read_item<double>(a.upstream, i);
+    if constexpr (has_slope<Rule, reward_row<double, decltype(at)>>)
+      for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
+        store_element(a.gradient.data, a.gradient.type, i * a.gradient.row_stride + k * a.gradient.stride,
+                      selected ? up * rule.slope(row, k, value) : 0, false);
   }
 }
 

@@ -107,6 +107,20 @@ struct aggregate_job {
   std::int64_t first, last, tiles;
 };
 
+// Whether a rule has a derivative on such rows.
+template <class Rule, class Row>
+concept has_slope = requires(const Rule& rule, const Row& row, const typename Row::value& x) {
+  rule.slope(row, 0, x);
+};
+using plain_row = reward_row<double, double (*)(int)>;
+template <class Rule>
+concept aggregation_rule = requires(const Rule& rule, const plain_row& row, const reward_statistics& all) {
+  bool(Rule::learns_batch);
+  rule.check();
+  rule.prepare(all, 0);
+  rule(row);
+};
+
 template <class Rule>
 struct aggregate_work {
   template <class Level>
@@ -127,8 +141,9 @@ struct aggregate_work {
         const reward_row<V, decltype(at)> row{*job.columns, at, a.rewards};
         const V value = (*job.rule)(row);
         value.store(y + g);
-        for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
-          (V::load(up + g) * job.rule->slope(row, k, value)).store(slope[k] + g);
+        if constexpr (has_slope<Rule, reward_row<V, decltype(at)>>)
+          for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
+            (V::load(up + g) * job.rule->slope(row, k, value)).store(slope[k] + g);
       }
       for (int i = 0; a.mask.data != nullptr && i < count; ++i) {
         if (selects(a.mask, first + i)) continue;
@@ -257,7 +272,12 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 template <class Exec, class Rule>
 status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<aggregate_inputs<Exec::memory>>& in,
                  const std::type_identity_t<aggregate_outputs<Exec::memory>>& out) {
+  static_assert(detail::aggregation_rule<Rule>,
+                "prefer: aggregate takes a rule with learns_batch, check(), prepare(statistics, k) and a call operator "
+                "on a row of rewards: see aggregate/rules.hpp");
   if (const status s = rule.check(); !s.ok()) return s;
+  if (out.grad_rewards.given() && !detail::has_slope<Rule, detail::plain_row>)
+    return require::fail(errc::unavailable_output, "grad_rewards", "to be left out, since this rule has no slope");
   if (const status s = detail::check_aggregate(in, out, Rule::learns_batch, detail::learns_ideal<Rule>); !s.ok())
     return s;
   if constexpr (requires { rule.check_rewards(in.rewards.extent[1]); })

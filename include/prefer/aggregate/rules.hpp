@@ -20,7 +20,8 @@
 //     // One number per reward, found once per call, which the functions below read as r.state(k).
 //     PREFER_HD double prepare(const reward_statistics& all, int k) const;
 //     template <class Row> PREFER_HD auto operator()(const Row& r) const;                              // the aggregate
-//     template <class Row, class V> PREFER_HD V slope(const Row& r, int k, const V& aggregate) const;  // by r[k]
+//     // By r[k]; may be left out, and no gradient is to be had then.
+//     template <class Row, class V> PREFER_HD V slope(const Row& r, int k, const V& aggregate) const;
 //   };
 //
 // A row r has r.count() rewards r[k] (numbers or lanes), weights r.weight(k), and their sum r.weights(). The weights
@@ -134,9 +135,10 @@ struct held {
     return math::select(x > most, most, math::select(x < least, least, x));
   }
   template <class Row, class V>
-  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
-    return math::select(math::abs(aggregate) >= V(limit.as<double>()), V(0), rule.slope(r, k, aggregate));
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const requires requires {
+    rule.slope(r, k, aggregate);
   }
+  { return math::select(math::abs(aggregate) >= V(limit.as<double>()), V(0), rule.slope(r, k, aggregate)); }
 };
 
 // Log-tamed aggregation: sum_k w_k t_k with t_k = log(1 + r_k) for the rewards that vary too much, r_k for the others.
