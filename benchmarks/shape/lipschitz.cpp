@@ -96,9 +96,10 @@ void add_neighbors(points& p) {
 }
 
 // To 1e-6 standard deviations, for a constant that a third of all samples meet, and for one that all do.
-void add_projection(std::int64_t n, double constant, const char* name) {
-  auto* const p = new points(n, 4);  // lives as long as the program
-  add(std::string("project/") + name + "/" + std::to_string(n) + "x4", static_cast<double>(n), [p, constant] {
+void add_projection(std::int64_t n, std::int64_t width, double constant, const char* name) {
+  auto* const p = new points(n, width);  // lives as long as the program
+  const std::string shape = std::to_string(n) + "x" + std::to_string(width);
+  add(std::string("project/") + name + "/" + shape, static_cast<double>(n), [p, constant] {
     prefer::check(prefer::project(prefer::cpu{}, {.constant = constant}, prefer::metric::l2{},
                                   {.samples = p->samples()}, {.value = {p->out.data(), p->n}}));
   });
@@ -137,7 +138,11 @@ int main(int argc, char** argv) {
     }
   }
   for (points* p : {&wide, &narrow}) add_neighbors(*p);
-  for (std::int64_t n : {256, 1024, 4096}) add_projection(n, 3, "steep"), add_projection(n, 0.3, "flat");
+  for (std::int64_t n : {256, 1024, 4096}) add_projection(n, 4, 3, "steep"), add_projection(n, 4, 0.3, "flat");
+  // On a line neighbours are all that is looked at; in two dimensions all pairs.
+  for (std::int64_t n : {1000, 10000, 100000, 1000000})
+    add_projection(n, 1, 3, "steep"), add_projection(n, 1, 0.3, "flat");
+  for (std::int64_t n : {1000, 3000}) add_projection(n, 2, 0.3, "flat");
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -139,6 +139,22 @@ TEST_CASE("MaxRL: solved answers share what was not expected, an unsolved group 
   CHECK(advantages_of(max_rl{}, {-1, -3}) == std::vector<double>{0, 0});
 }
 
+TEST_CASE("GPG: the step is that of the groups that teach, however many others there are; G of 2 is a sign") {
+  const double score[] = {1, 0, 0.7, 0.7, 0.7, 0.7, 3, 1};
+  const std::int64_t offsets[] = {0, 2, 6, 8}, equal[] = {2, 4, 6};
+  double a[8], alone[4];
+  check(group_advantages(cpu{}, gpg{}, {.score = {score, 8}, .offsets = {offsets, 4}}, {.advantage = {a, 8}}));
+  CHECK((a[0] == 1 && a[1] == -1 && a[2] == 0 && a[5] == 0 && a[6] == 2 && a[7] == -2));  // 8 scores, 4 of which teach
+  check(group_advantages(cpu{}, gpg{}, {.score = {score, 8}, .offsets = {equal, 3}}, {.advantage = {a, 8}}));
+  CHECK((a[2] == 0 && a[5] == 0));
+  const double pair[] = {5, 1, 0.2, 0.3};
+  const std::int64_t twos[] = {0, 2, 4};
+  check(group_advantages(cpu{}, grpo{.epsilon = 0.0, .std = deviation::population},
+                         {.score = {pair, 4}, .offsets = {twos, 3}}, {.advantage = {alone, 4}}));
+  CHECK((alone[0] == 1 && alone[1] == -1));
+  CHECK(std::fabs(alone[2] + 1) < 1e-15);
+}
+
 TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") {
   const auto poisoned = advantages_of(grpo{}, {1, missing, 3});
   CHECK((std::isnan(poisoned[0]) && std::isnan(poisoned[1]) && std::isnan(poisoned[2])));
@@ -287,6 +303,7 @@ TEST_CASE("a batch of whole numbers has the same bits on any number of processes
     }
   };
   check_rule(lite_ppo{}), check_rule(reinforce_plus_plus{}), check_rule(batch_whitened{dr_grpo{}});
+  check_rule(gpg{});
 }
 
 namespace {
@@ -522,7 +539,8 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
             i.mask = {mask, 5};
           }),
           to);
-  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", grpo{}, with([&](in& i) {
+  refused("prefer: bad element type: offsets is double, expected elements of type int32 or int64", grpo{},
+          with([&](in& i) {
             i.offsets = {x, 3};
           }),
           to);
@@ -541,14 +559,14 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
   const std::int32_t falling[] = {0, 4, 2}, beyond[] = {0, 4, 7};
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       grpo{}, with([&](in& i) {
         i.offsets = {falling, 3};
       }),
       to);
   refused(
       "prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       grpo{}, with([&](in& i) {
         i.offsets = {beyond, 3};
       }),

@@ -5,7 +5,9 @@
 #include <prefer/shape/group_sort.hpp>
 #include <shape/networks.hpp>
 
+#include <cmath>
 #include <numeric>
+#include <type_traits>
 
 namespace prefer_test {
 
@@ -24,23 +26,44 @@ inline std::vector<std::int64_t> sorted_places(const std::vector<double>& x, std
   return places;
 }
 
-inline constexpr std::int64_t sort_shapes[][3] = {{0, 4, 2},   {3, 0, 2},    {1, 1, 1},      {4, 1026, 2},
-                                                  {9, 64, 2},  {3, 15, 3},   {7, 32, 8},     {2, 33, 33},
-                                                  {3, 64, 32}, {2, 140, 70}, {1, 1100, 1100}};
+inline constexpr std::int64_t sort_shapes[][3] = {
+    {0, 4, 2},   {3, 0, 2},   {1, 1, 1},    {4, 1026, 2},    {9, 64, 2},    {3, 15, 3}, {7, 32, 8},
+    {2, 33, 33}, {3, 64, 32}, {2, 140, 70}, {1, 1100, 1100}, {2, 1040, 16}, {2, 96, 3}, {4, 5, 5}};
 
-// Numbers of which many are equal, zeros of both signs, infinities and NaN among them.
+// Numbers of which many are equal, zeros of both signs, infinities and, in every other row, NaN among them.
 template <class S>
 layer<S> make_units(std::int64_t rows, std::int64_t width) {
   layer<S> x(rows, width);
   noise random(91);
   x.fill([&](std::int64_t i, std::int64_t j) {
     const std::int64_t k = static_cast<std::int64_t>(random.bits() % 23);
-    if (k == 0) return not_a_number;
+    if (k == 0) return i % 2 == 0 ? not_a_number : 1;
     if (k < 3) return k == 1 ? HUGE_VAL : -HUGE_VAL;
     if (k < 5) return k == 3 ? 0.0 : -0.0;
     return (i + j) % 3 == 0 ? static_cast<double>(k % 4) - 1.5 : random.uniform(-2, 2);
   });
   return x;
+}
+
+// An index that is no permutation: a unit that several name gets their sum in double, rounded to S once. Half a unit
+// twice is a unit, which a sum that is rounded at every addition never reaches.
+template <class S, class Side>
+void check_returned_sums() {
+  for (const std::int64_t size : {4, 600, 1100}) {
+    INFO("groups of " << size);
+    layer<S> g(1, size), by_x(1, size);
+    layer<std::int32_t> index(1, size);
+    const double half_unit = std::ldexp(1.0, -storage<S>::digits);
+    g.fill([&](std::int64_t, std::int64_t j) { return j == 0 ? 1 : j < 3 ? half_unit : 0.25; });
+    for (std::int64_t j = 0; j < size; ++j) index.of.at(j) = static_cast<std::int32_t>(j < 3 ? size - 1 : j - 3);
+    Side side;
+    prefer::check(prefer::propagate_group_sort(side.exec, {.size = size}, {read(side, g), read(side, index)},
+                                               {write(side, by_x)}));
+    side.done();
+    CHECK(by_x.intact());
+    if (!std::is_same_v<S, double>) CHECK(by_x.get(0, size - 1) == 1 + 2 * half_unit);
+    for (std::int64_t j = 0; j + 1 < size; ++j) CHECK(by_x.get(0, j) == (j + 3 < size ? 0.25 : 0));
+  }
 }
 
 template <class S, class Side>
@@ -77,6 +100,7 @@ void check_group_sort() {
     CHECK(wrong == 0);
     descending = !descending;
   }
+  check_returned_sums<S, Side>();
   covers<S>("group_sort", "sizes");
 }
 

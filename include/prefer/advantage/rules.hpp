@@ -139,6 +139,22 @@ struct lite_ppo {
   }
 };
 
+// (x - m) / p with p the share of the scores of the batch whose group is not all equal: groups that teach nothing do
+// not make the step of the others smaller, as if only those had been drawn. 0 where p is 0. A group that is NaN counts
+// as one that teaches. Source: GPG (arXiv 2504.02546), its "accurate gradient estimation" B / (B - M), from memory;
+// verl's estimator of that name divides by the share of scores that are not 0 instead.
+struct gpg {
+  constexpr status check() const { return {}; }
+  template <class V>
+  PREFER_HD basic_moments<V> contribution(const basic_moments<V>& group) const {
+    return {group.count, math::select(group.squares == V(0), V(0), V(1)), V(0)};
+  }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>&, const moments& batch) const {
+    return {V(batch.mean == 0 ? 0 : 1 / batch.mean), V(0)};
+  }
+};
+
 // The advantages A of a rule that learns of its group only and answers with a line, normalised once more over the
 // batch: (A - mean A) / (deviation of A + epsilon). batch_whitened{dr_grpo{}} is REINFORCE++ with the group's baseline
 // (arXiv 2501.03262); batch_whitened{grpo{}} is GDPO of one reward (arXiv 2601.05242).

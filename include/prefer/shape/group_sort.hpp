@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cpu/dispatch.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/call_checks.hpp>
@@ -80,13 +81,42 @@ struct group_sort_plan {
   }
 };
 
+// As many groups as a lane is wide, unit by unit, with the place of each unit in its group. No NaN among them.
+template <class T>
+struct group_columns {
+  static constexpr int width = 64 / static_cast<int>(sizeof(T));
+  alignas(64) T x[inserted_size][width];
+  alignas(64) T from[inserted_size][width];
+  int size;
+};
+template <class T, bool Descending>
+struct sort_columns {
+  // Neighbours change places where they are out of order, so that equal ones keep theirs.
+  template <class Level>
+  static inline __attribute__((always_inline)) void run(group_columns<T>& c) {
+    using V = lane<T, Level>;
+    for (int last = c.size - 1; last > 0; --last) {
+      V carried = V::load(c.x[0]), place = V::load(c.from[0]);
+      for (int i = 0; i < last; ++i) {
+        const V next = V::load(c.x[i + 1]), next_place = V::load(c.from[i + 1]);
+        const auto swap = Descending ? carried < next : next < carried;
+        select(swap, next, carried).store(c.x[i]), select(swap, next_place, place).store(c.from[i]);
+        carried = select(swap, carried, next), place = select(swap, place, next_place);
+      }
+      carried.store(c.x[last]), place.store(c.from[last]);
+    }
+  }
+};
+
 // Groups of a few units, as many at a time as a tile has.
 template <class T>
 struct group_tile {
   const group_sort_plan& p;
+  isa level;
   T x[tile_items];
   std::uint64_t keys[inserted_size];
   std::int32_t from[tile_items];
+  group_columns<T> columns;
 
   void insert(int first, int size) {
     T moved[inserted_size];
@@ -100,25 +130,40 @@ struct group_tile {
     }
     for (int i = 0; i < size; ++i) x[first + i] = moved[i];
   }
-  template <bool Descending>
-  void pairs(int count) {
-    for (int i = 0; i < count; i += 2) {
-      const T a = x[i], b = x[i + 1];
-      // Numbers instead of conditions: a branch would be mispredicted half the time.
-      const int swap = int{Descending ? b > a : b < a} | (int{math::is_nan(a)} & int{!math::is_nan(b)});
-      x[i] = swap != 0 ? b : a, x[i + 1] = swap != 0 ? a : b;
-      from[i] = i + swap, from[i + 1] = i + 1 - swap;
+  // Groups from `at` on by columns; whether they could be: none of their units is NaN.
+  bool sort_by_columns(int at, int groups) {
+    group_columns<T>& c = columns;
+    const int size = c.size;
+    bool numbers = true;
+    for (int g = 0; g < groups; ++g)
+      for (int u = 0; u < size; ++u) {
+        const T one = x[at + g * size + u];
+        c.x[u][g] = one, c.from[u][g] = static_cast<T>(u);
+        numbers &= !math::is_nan(one);
+      }
+    if (!numbers) return false;
+    p.descending ? run_at<sort_columns<T, true>>(level, c) : run_at<sort_columns<T, false>>(level, c);
+    for (int g = 0; g < groups; ++g)
+      for (int u = 0; u < size; ++u) {
+        const int to = at + g * size + u;
+        x[to] = c.x[u][g], from[to] = at + g * size + static_cast<int>(c.from[u][g]);
+      }
+    return true;
+  }
+  void sort(int count) {
+    const int size = static_cast<int>(p.size), step = size * group_columns<T>::width;
+    columns.size = size;
+    for (int at = 0; at < count; at += step) {
+      const int end = at + step < count ? at + step : count;
+      if (sort_by_columns(at, (end - at) / size)) continue;
+      for (int first = at; first < end; first += size) insert(first, size);
     }
   }
   void run(std::int64_t row, std::int64_t first, int count) {
-    const int size = static_cast<int>(p.size);
     load_strided(
         source{static_cast<const char*>(p.x.data) + row * p.x.row_stride * size_of(p.x.type), p.x.stride, p.x.type},
         first, count, x);
-    if (size == 2)
-      p.descending ? pairs<true>(count) : pairs<false>(count);
-    else
-      for (int at = 0; at < count; at += size) insert(at, size);
+    sort(count);
     if (p.sorted.data != nullptr)
       store_strided(sink{static_cast<char*>(p.sorted.data) + row * p.sorted.row_stride * size_of(p.sorted.type),
                          p.sorted.stride, p.sorted.type},
@@ -134,15 +179,18 @@ struct group_tile {
 };
 
 template <class T>
-void sort_small_groups(const cpu& exec, const group_sort_plan& p) {
+status sort_small_groups(const cpu& exec, const group_sort_plan& p) {
+  isa level;
+  if (const status s = resolve_isa(exec, level); !s.ok()) return s;
   const std::int64_t tile = tile_items / p.size * p.size, tiles = (p.columns + tile - 1) / tile;
   for_blocks(exec, p.rows * tiles, p.rows * p.columns, [&](std::int64_t first, std::int64_t last) {
-    group_tile<T> groups{p, {}, {}, {}};
+    group_tile<T> groups{p, level, {}, {}, {}, {}};
     for (std::int64_t t = first; t < last; ++t) {
       const std::int64_t column = t % tiles * tile;
       groups.run(t / tiles, column, static_cast<int>(smaller(tile, p.columns - column)));
     }
   });
+  return {};
 }
 inline void sort_large_group(const group_sort_plan& p, std::int64_t group, sort_entry* entries) {
   const std::int64_t row = p.row_of(group), first = p.first_of(group);
@@ -167,10 +215,8 @@ status sort_all_groups(const Exec&, const group_sort_plan&) {
 }
 inline status sort_all_groups(const cpu& exec, const group_sort_plan& p) {
   if (p.groups() == 0) return {};
-  if (p.size <= inserted_size) {
-    p.x.type == element::f64 ? sort_small_groups<double>(exec, p) : sort_small_groups<float>(exec, p);
-    return {};
-  }
+  if (p.size <= inserted_size)
+    return p.x.type == element::f64 ? sort_small_groups<double>(exec, p) : sort_small_groups<float>(exec, p);
   host_scratch scratch;
   if (const status s = scratch.provide(exec.workspace, group_sort_bytes(p)); !s.ok()) return s;
   const std::int64_t blocks = smaller(p.groups(), sort_blocks);
@@ -184,7 +230,27 @@ inline status sort_all_groups(const cpu& exec, const group_sort_plan& p) {
   return {};
 }
 
-// Every derivative to where its element came from; a unit that several name gets their sum.
+inline constexpr std::int64_t returned_tile = 1024;  // units that get their derivatives at a time, on the CPU
+
+// Units [column, column + count) of a row, which are whole groups or a part of one, get what is theirs.
+inline void return_to_units(const group_sort_plan& p, std::int64_t row, std::int64_t column, std::int64_t count) {
+  double sum[returned_tile + 1];  // what belongs elsewhere goes to the last: branches would be mispredicted
+  for (std::int64_t i = 0; i < count; ++i) sum[i] = 0;
+  sum[returned_tile] = 0;
+  for (std::int64_t group = column / p.size * p.size; group < column + count; group += p.size) {
+    const std::int64_t from = group < column ? column : group, to = smaller(group + p.size, column + count);
+    for (std::int64_t i = group; i < group + p.size; ++i) {
+      const std::int64_t unit = p.index_at(row, i);
+      sum[unit >= from && unit < to ? unit - column : returned_tile] += p.at(row, i);
+    }
+  }
+  store_strided(sink{static_cast<char*>(p.sorted.data) + row * p.sorted.row_stride * size_of(p.sorted.type),
+                     p.sorted.stride, p.sorted.type},
+                column, static_cast<int>(count), sum, nullptr, false);
+}
+
+// Every derivative to where its element came from; a unit that several name gets their sum, in their order and in
+// double, rounded once.
 template <class Exec>
 status return_to_groups(const Exec&, const group_sort_plan&) {
   static_assert(sizeof(Exec) == 0,
@@ -192,16 +258,15 @@ status return_to_groups(const Exec&, const group_sort_plan&) {
   return {};
 }
 inline status return_to_groups(const cpu& exec, const group_sort_plan& p) {
-  for_blocks(exec, p.groups(), p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t g = begin; g < end; ++g) {
-      const std::int64_t row = p.row_of(g), first = p.first_of(g);
-      for (std::int64_t i = 0; i < p.size; ++i) p.write_value(row, first + i, 0);
-      for (std::int64_t i = 0; i < p.size; ++i) {
-        const std::int64_t to = p.index_at(row, first + i);
-        if (to >= first && to < first + p.size)
-          store_element(p.sorted.data, p.sorted.type, row * p.sorted.row_stride + to * p.sorted.stride,
-                        p.at(row, first + i), true);
-      }
+  // Tiles are whole groups where these are small, and parts of one where it is not.
+  const bool small = p.size <= returned_tile;
+  const std::int64_t span = small ? returned_tile / p.size * p.size : returned_tile;  // of a tile
+  const std::int64_t whole = small ? p.columns : p.size;                              // what is cut into tiles
+  const std::int64_t tiles = (whole + span - 1) / span, wholes = small ? 1 : p.columns / p.size;
+  for_blocks(exec, p.rows * wholes * tiles, p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const std::int64_t inside = t % tiles * span, part = t / tiles;
+      return_to_units(p, part / wholes, part % wholes * whole + inside, smaller(span, whole - inside));
     }
   });
   return {};
@@ -264,12 +329,13 @@ inline std::size_t sort_groups_workspace(const group_sort& options, std::int64_t
 // Ascending unless `descending`. Equal numbers keep their order, zeros of either sign are equal; NaN comes last, in
 // either order, and moves nothing else. Values keep their bits if `sorted` has the type of x, NaN but for its payload.
 //
-// Groups of up to 32 units are sorted by insertion, pairs by one comparison; larger ones on the CPU in O(size log
-// size) in sort_groups_workspace bytes of the workspace, or one allocation. On CUDA one launch, a thread per unit, that
-// compares it with its group: O(size) each. The same bits for any number of threads. Errors: a size below 1 or that
-// does not divide D, shapes, types, overlap; nothing has been written then. Source: Anil, Lucas and Grosse 2019, arXiv
-// 1811.05381 (from a summary; what is claimed of it here is proven by the sentence above); MaxMin: Chernodub and
-// Nowicki 2016, arXiv 1604.02313.
+// Groups of up to 32 units are sorted on the CPU by exchanging neighbours, size^2 / 2 times, as many groups at a time
+// as a lane holds (by insertion where a NaN is among them); larger ones in O(size log size) in sort_groups_workspace
+// bytes of the workspace, or one allocation. On CUDA one launch, a thread per unit, that compares it with its group:
+// O(size) each. The same bits for any number of threads. Errors: a size below 1 or that does not divide D, shapes,
+// types, overlap; nothing has been written then. Source: Anil, Lucas and Grosse 2019, arXiv 1811.05381 (from a
+// summary; what is claimed of it here is proven by the sentence above); MaxMin: Chernodub and Nowicki 2016, arXiv
+// 1604.02313.
 template <class Exec>
 status sort_groups(const Exec& exec, const group_sort& options,
                    const std::type_identity_t<group_sort_inputs<Exec::memory>>& in,
@@ -286,8 +352,9 @@ status sort_groups(const Exec& exec, const group_sort& options,
 
 // The derivative of an objective by x from that by `sorted`: each goes to the unit that its element came from. With the
 // index of sort_groups, a permutation, that is all; in any other index, units that nobody names get 0 and those that
-// several name the sum, in their order. An index outside of its group is an error on the CPU (unless content::none); on
-// CUDA it is reported and left out. Nothing is allocated; one launch on CUDA. Errors as sort_groups'.
+// several name the sum, in their order and in double, rounded once. An index outside of its group is an error on the
+// CPU (unless content::none); on CUDA it is reported and left out. Nothing is allocated; one launch on CUDA. Errors as
+// sort_groups'.
 template <class Exec>
 status propagate_group_sort(const Exec& exec, const group_sort& options,
                             const std::type_identity_t<group_sort_gradient_inputs<Exec::memory>>& in,

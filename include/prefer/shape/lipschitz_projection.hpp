@@ -3,7 +3,9 @@
 #pragma once
 
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/select/detail/sort_entries.hpp>
 #include <prefer/shape/detail/active_forest.hpp>
+#include <prefer/shape/detail/line_projection.hpp>
 #include <prefer/shape/detail/ordered_sum.hpp>
 #include <prefer/shape/lipschitz_extension.hpp>
 
@@ -64,66 +66,210 @@ struct projection_sinks {
   sink value, component, error, rounds;
 };
 
+// The samples of a call, in double.
+struct projection_samples {
+  std::int64_t n = 0;
+  double *reward = nullptr, *weight = nullptr;  // the value less the mean; weight 0: it is left out
+  double* part = nullptr;                       // of sums
+  double* number = nullptr;                     // mean, sum of weights, standard deviation, largest deviation
+  std::uint8_t* counts = nullptr;
+
+  template <class Memory>
+  void carve(Memory& memory, std::int64_t samples) {
+    n = samples;
+    reward = memory.template take<double>(n), weight = memory.template take<double>(n);
+    part = memory.template take<double>(sum_parts + 1), number = memory.template take<double>(4);
+    counts = memory.template take<std::uint8_t>(n);
+  }
+};
+
 // What a call keeps between its looks at all pairs.
-struct projection_state {
+struct projection_state : projection_samples {
   active_forest forest;
   double *upper = nullptr, *lower = nullptr;                                       // envelopes of f
   double *upper_bound = nullptr, *lower_bound = nullptr;                           // L times how far their samples are
   std::int64_t *upper_index = nullptr, *lower_index = nullptr, *lowest = nullptr;  // lowest: member of a tree, by label
-  double* part = nullptr;                                                          // of sums
-  double* number = nullptr;       // mean, sum of weights, standard deviation, largest deviation, least error so far
-  std::int64_t* count = nullptr;  // looks so far
-  std::uint8_t *counts = nullptr, *done = nullptr;
+  double* least_error = nullptr;                                                   // so far
+  std::int64_t* count = nullptr;                                                   // looks so far
+  std::uint8_t* done = nullptr;
 
   template <class Memory>
-  void carve(Memory& memory, std::int64_t n) {
-    forest.carve(memory, n);
+  void carve(Memory& memory, std::int64_t samples) {
+    projection_samples::carve(memory, samples);
+    forest.carve(memory, n), forest.reward = reward, forest.weight = weight;
     for (double** a : {&upper, &lower, &upper_bound, &lower_bound}) *a = memory.template take<double>(n);
     for (std::int64_t** a : {&upper_index, &lower_index, &lowest}) *a = memory.template take<std::int64_t>(n);
-    part = memory.template take<double>(sum_parts + 1), number = memory.template take<double>(5);
-    count = memory.template take<std::int64_t>(1);
-    counts = memory.template take<std::uint8_t>(n), done = memory.template take<std::uint8_t>(1);
+    least_error = memory.template take<double>(1), count = memory.template take<std::int64_t>(1);
+    done = memory.template take<std::uint8_t>(1);
+  }
+
+  // Every sample a tree of its own.
+  template <class Team>
+  PREFER_HD void begin(const Team& team, const row_source&) const {
+    team.once([&]() PREFER_HD_LAMBDA {
+      *least_error = math::detail::infinity<double>();
+      *count = 0, *done = 0;
+    });
+    forest.begin(team);
   }
 };
 
-// Which samples count, their values less the mean, and every one a tree of its own.
+// Samples in the order in which they are on a line, those that are left out behind them.
+struct line_order {
+  std::int64_t n = 0;
+  std::uint64_t* key = nullptr;
+  std::int64_t* sample = nullptr;
+  std::uint64_t* spare = nullptr;  // 4 n
+
+  PREFER_HD std::int64_t* places() const { return reinterpret_cast<std::int64_t*>(spare + n); }
+
+  template <class Memory>
+  void carve(Memory& memory, std::int64_t samples) {
+    n = samples;
+    key = memory.template take<std::uint64_t>(n), sample = memory.template take<std::int64_t>(n);
+    spare = memory.template take<std::uint64_t>(4 * n);
+  }
+};
+inline std::size_t order_bytes(const cpu&, const line_order&) { return 0; }
+inline status sort_line(const cpu&, const line_order& o) {
+  sort_entry* const entries = reinterpret_cast<sort_entry*>(o.spare);
+  for (std::int64_t i = 0; i < o.n; ++i) entries[i] = {o.key[i], i};
+  sort_by_key(entries, entries + o.n, o.n);
+  for (std::int64_t k = 0; k < o.n; ++k) o.sample[k] = entries[k].at;
+  return {};
+}
+
+struct line_state : projection_samples {
+  line_projection line;
+  line_order order;
+
+  template <class Memory>
+  void carve(Memory& memory, std::int64_t samples) {
+    projection_samples::carve(memory, samples);
+    line.carve(memory, n), order.carve(memory, n);
+  }
+  template <class Team>
+  PREFER_HD void begin(const Team& team, const row_source& point) const {
+    team.each(n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      const double x = load_element<double>(point.data, point.type, i * point.row_stride);
+      order.key[i] = counts[i] != 0 ? sortable(x) : left_out, order.places()[i] = i;
+    });
+  }
+};
+
+// Which samples count, and their values less the mean.
+template <class State>
 struct projection_begin {
-  projection_state state;
+  State state;
   row_source point;
   source value, weight, mask;
   std::int64_t width;
 
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range&) const {
-    const active_forest& t = state.forest;
+    const projection_samples& t = state;
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       const double w = read_item<double>(weight, i);
       const bool counts = is_point<double>(point, value, mask, width, i) && math::is_finite(w) && w > 0;
-      state.counts[i] = counts ? 1 : 0;
+      t.counts[i] = counts ? 1 : 0;
       t.weight[i] = counts ? w : 0, t.reward[i] = counts ? read_item<double>(value, i) : 0;
     });
-    const double weights =
-        ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
+    scale_weights(team);
+    const double weights = ordered_sum(team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i]; });
     const double sum =
-        ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i]; });
+        ordered_sum(team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i]; });
     const double mean = weights > 0 ? sum / weights : 0;
     team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      if (state.counts[i] != 0) t.reward[i] -= mean;
+      if (t.counts[i] != 0) t.reward[i] -= mean;
     });
-    const double squares = ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
-      return t.weight[i] * t.reward[i] * t.reward[i];
-    });
+    const double squares = ordered_sum(
+        team, t.n, t.part, [&](std::int64_t i) PREFER_HD_LAMBDA { return t.weight[i] * t.reward[i] * t.reward[i]; });
     const ranked largest = team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
       return ranked{sortable(-math::abs(t.reward[i])), i};
     });
     team.once([&]() PREFER_HD_LAMBDA {
-      state.number[0] = mean, state.number[1] = weights;
-      state.number[2] = weights > 0 ? math::sqrt(squares / weights) : 0;
-      state.number[3] = largest.item < 0 ? 0 : math::abs(t.reward[largest.item]);
-      state.number[4] = math::detail::infinity<double>();
-      state.count[0] = 0, *state.done = 0;
+      t.number[0] = mean, t.number[1] = weights;
+      t.number[2] = weights > 0 ? math::sqrt(squares / weights) : 0;
+      t.number[3] = largest.item < 0 ? 0 : math::abs(t.reward[largest.item]);
     });
-    t.begin(team);
+    state.begin(team, point);
+  }
+
+ private:
+  // By the power of two in the largest, so that no sum overflows; the answer depends on their ratios alone.
+  template <class Team>
+  PREFER_HD void scale_weights(const Team& team) const {
+    constexpr double least = 0x1p-900;
+    const projection_samples& t = state;
+    const ranked heaviest = team.first(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      return ranked{sortable(-t.weight[i]), i};
+    });
+    if (heaviest.item < 0) return;
+    const double largest = -from_sortable(heaviest.key);  // not read from where others already divide
+    if (!(largest >= 0x1p-1022)) return;
+    const double unit = power_of_two_in(largest);
+    team.each(t.n, [&](std::int64_t i) PREFER_HD_LAMBDA {
+      if (t.weight[i] > 0) t.weight[i] = math::max(t.weight[i] / unit, least);
+    });
+  }
+  static PREFER_HD double power_of_two_in(double x) {
+    return __builtin_bit_cast(double, __builtin_bit_cast(std::uint64_t, x) & 0x7ff0000000000000u);
+  }
+};
+
+// Samples in order: their projection, and what is known of it.
+template <class Metric>
+struct line_solve {
+  Metric metric;
+  line_state state;
+  scalar constant = 1.0;
+  row_source point;
+  projection_sinks out;
+
+  template <class Team>
+  PREFER_HD void operator()(const Team& team, const group_range&) const {
+    line_projection line = state.line;
+    const std::int64_t* const sample = state.order.sample;
+    const std::int64_t n = state.n;
+    line.n = team.total(n, [&](std::int64_t i) PREFER_HD_LAMBDA { return std::int64_t{state.counts[i]}; });
+    team.each(line.n, [&](std::int64_t k) PREFER_HD_LAMBDA {
+      line.reward[k] = state.reward[sample[k]], line.weight[k] = state.weight[sample[k]];
+      line.reach[k] = k + 1 < line.n ? reach(sample[k], sample[k + 1]) : 0;
+    });
+    team.once([&]() PREFER_HD_LAMBDA {
+      line.solve(4e-15 * state.number[3]);
+      const double shift = line.shift(), gap = take_components(line, shift);
+      state.number[0] += shift;
+      write_item(out.error, 0, true, gap == 0 ? 0 : math::sqrt(2 * gap / state.number[1]), false);
+      write_index(out.rounds, 0, 0);
+    });
+    const double mean = state.number[0];
+    team.each(n, [&](std::int64_t k) PREFER_HD_LAMBDA {
+      const bool counts = k < line.n;
+      write_item(out.value, sample[k], true, counts ? line.value[k] + mean : math::detail::not_a_number<double>(),
+                 false);
+      write_index(out.component, sample[k], counts ? lowest()[k] : -1);
+    });
+  }
+
+ private:
+  // Values differ by no more than twice the largest of them.
+  PREFER_HD double reach(std::int64_t i, std::int64_t j) const {
+    return math::min(constant.as<double>() * distance_of(metric, point, i, point, j, 1), 4 * state.number[3]);
+  }
+  PREFER_HD std::int64_t* lowest() const { return reinterpret_cast<std::int64_t*>(state.order.key); }
+
+  // Names the components; the duality gap.
+  PREFER_HD double take_components(const line_projection& line, double shift) const {
+    const std::int64_t* const sample = state.order.sample;
+    double gap = 0;
+    for (std::int64_t first = 0, last; first < line.n; first = last + 1) {
+      std::int64_t name = sample[first];
+      for (last = first; line.tight[last] != 0; ++last) name = name < sample[last + 1] ? name : sample[last + 1];
+      for (std::int64_t k = first; k <= last; ++k) lowest()[k] = name;
+      gap += line.gap(first, last, shift);
+    }
+    return gap;
   }
 };
 
@@ -146,7 +292,7 @@ struct projection_round {
     if (*state.done != 0) return;
     const active_forest& t = state.forest;
     const double weights = state.number[1], deviation = state.number[2];
-    const std::int64_t looks = state.count[0];  // before anyone adds to it
+    const std::int64_t looks = *state.count;  // before anyone adds to it
     // Between the envelopes of f all pairs hold; with the mean of f it is as near to f as it can be moved.
     const auto between = [&](std::int64_t i) PREFER_HD_LAMBDA { return (state.upper[i] + state.lower[i]) / 2; };
     const double moved = ordered_sum(team, t.n, state.part, [&](std::int64_t i) PREFER_HD_LAMBDA {
@@ -157,13 +303,13 @@ struct projection_round {
       return t.weight[i] > 0 ? gap_of(i, between(i) + shift, between) : 0.0;
     });
     const double error = gap == 0 ? 0 : math::sqrt(2 * gap / weights);
-    const bool better = looks == 0 || error < state.number[4];
+    const bool better = looks == 0 || error < *state.least_error;
     if (better) write(team, between, shift, error);
     find_bounds(team);
     const bool apart = error > tolerance * deviation && looks + 1 < rounds && raise_pairs(team);
     team.once([&]() PREFER_HD_LAMBDA {
-      if (better) state.number[4] = error;
-      write_index(out.rounds, 0, ++state.count[0]);
+      if (better) *state.least_error = error;
+      write_index(out.rounds, 0, ++*state.count);
       *state.done = apart ? 0 : 1;
     });
     if (apart) t.refresh(team);
@@ -171,17 +317,18 @@ struct projection_round {
 
  private:
   // This sample's share of the primal value less the dual one: with values g for which all pairs hold,
-  // 1/2 sum w (g - f)^2 + sum of flows times what their pairs are away from being tight. Nothing cancels.
+  // 1/2 sum w (g - f)^2 + sum of flows times what their pairs are away from being tight. Nothing cancels. A flow the
+  // wrong way, or one that rounding may have turned, is one of the same pair the other way round.
   template <class F>
   PREFER_HD double gap_of(std::int64_t i, double value, const F& between) const {
     const active_forest& t = state.forest;
-    const double away = value - t.f[i];
-    double share = t.weight[i] * away * away / 2;
-    if (t.parent[i] >= 0) {
-      const double above = between(i) - between(t.parent[i]);
-      share += t.flow[i] * math::max(t.bound[i] - (t.high[i] != 0 ? above : -above), 0.0);
-    }
-    return share;
+    const bool root = t.parent[i] < 0;
+    const double away = math::abs(value - t.f[i]) + (root ? t.noise[i] / t.weight[i] : 0.0);
+    const double share = t.weight[i] * away * away / 2;
+    if (root) return share;
+    const double above = between(i) - between(t.parent[i]), apart = t.high[i] != 0 ? above : -above;
+    const double with = math::max(t.flow[i], 0.0) + t.noise[i], against = math::max(t.noise[i] - t.flow[i], 0.0);
+    return share + math::max(with * (t.bound[i] - apart), 0.0) + math::max(against * (t.bound[i] + apart), 0.0);
   }
 
   template <class Team>
@@ -198,8 +345,7 @@ struct projection_round {
   template <class Team>
   PREFER_HD bool raise_pairs(const Team& team) const {
     const active_forest& t = state.forest;
-    const auto rounding = [&](std::int64_t p, std::int64_t q)
-                              PREFER_HD_LAMBDA { return 4 * (t.noise[p] + t.noise[q]) + 4e-15 * state.number[3]; };
+    const double rounding = 4e-15 * state.number[3];
     bool any = false;
     for (std::int64_t pass = 0; pass < passes; ++pass) {
       bool some = false;
@@ -208,7 +354,7 @@ struct projection_round {
           const std::int64_t j = side == 0 ? state.upper_index[i] : state.lower_index[i];
           const std::int64_t p = side == 0 ? i : j, q = side == 0 ? j : i;
           const double bound = side == 0 ? state.upper_bound[i] : state.lower_bound[i];
-          if (j < 0 || !(t.f[p] - t.f[q] - bound > rounding(p, q))) continue;
+          if (j < 0 || !(t.f[p] - t.f[q] - bound > rounding)) continue;
           t.raise(team, p, q, bound);
           some = any = true;
         }
@@ -239,7 +385,7 @@ inline bool is_done(const cuda&, const projection_state&) { return false; }
 // A call, in memory of its own and of pair_fold.
 template <class Metric>
 struct lipschitz_projection_call {
-  projection_begin begin;
+  projection_begin<projection_state> begin;
   projection_round<Metric> round;
   pair_fold_arguments pairs;
 
@@ -284,6 +430,61 @@ struct lipschitz_projection_call {
   }
 };
 
+// Whether a distance of rows of one number is a multiple of their difference: only neighbours can be too far apart
+// then.
+template <class Metric>
+inline constexpr bool is_line_metric = false;
+template <>
+inline constexpr bool is_line_metric<metric::l1> = true;
+template <>
+inline constexpr bool is_line_metric<metric::l2> = true;
+template <>
+inline constexpr bool is_line_metric<metric::linf> = true;
+template <>
+inline constexpr bool is_line_metric<metric::weighted_l2> = true;
+
+// A call for samples on a line.
+template <class Metric>
+struct line_projection_call {
+  projection_begin<line_state> begin;
+  line_solve<Metric> solve;
+  std::int64_t samples = 0;
+
+  explicit line_projection_call(const lipschitz_projection_call<Metric>& from)
+      : begin{{}, from.begin.point, from.begin.value, from.begin.weight, from.begin.mask, from.begin.width},
+        solve{from.round.metric, {}, from.round.constant, from.begin.point, from.round.out},
+        samples(from.pairs.points) {}
+
+  template <class Memory>
+  void carve(Memory& memory) {
+    solve.state.carve(memory, samples);
+    begin.state = solve.state;
+  }
+  template <class Exec>
+  std::size_t inner_bytes(const Exec& exec) const {
+    return order_bytes(exec, solve.state.order);
+  }
+  template <class Exec>
+  status run(const Exec& exec) const {
+    group_table all;
+    all.samples = all.size = samples, all.groups = 1;
+    if (const status s = for_groups(exec, all, begin); !s.ok()) return s;
+    if (const status s = sort_line(exec, solve.state.order); !s.ok()) return s;
+    return for_groups(exec, all, solve);
+  }
+};
+
+// f(the call that is made for these samples).
+template <class Metric, class F>
+auto with_call(lipschitz_projection_call<Metric>& call, F f) {
+  if constexpr (is_line_metric<Metric>)
+    if (call.begin.width == 1) {
+      line_projection_call<Metric> line(call);
+      return f(line);
+    }
+  return f(call);
+}
+
 inline status check_weights(const cuda&, const source&, const source&, std::int64_t) { return {}; }
 inline status check_weights(const cpu& exec, const source& weight, const source& mask, std::int64_t n) {
   for (std::int64_t i = 0; exec.content == content::all && weight.data != nullptr && i < n; ++i)
@@ -322,7 +523,7 @@ status make_projection(const lipschitz_projection& options, const Metric& metric
 
 }  // namespace detail
 
-// Bytes of workspace: some 170 per sample; on the CPU the points once more in double, on CUDA a byte per sample. 0 for
+// Bytes of workspace: some 200 per sample; on the CPU the points once more in double, on CUDA a byte per sample. 0 for
 // views that do not fit together.
 template <class Exec, class Metric>
 std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_projection& options, const Metric& metric,
@@ -330,7 +531,8 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
                                            const std::type_identity_t<projection_outputs<Exec::memory>>& out) {
   detail::sample_values v;
   detail::lipschitz_projection_call<Metric> call;
-  return detail::make_projection(options, metric, in, out, v, call).ok() ? call_bytes(exec, call) : 0;
+  if (!detail::make_projection(options, metric, in, out, v, call).ok()) return 0;
+  return with_call(call, [&](auto& made) { return call_bytes(exec, made); });
 }
 
 // The values f nearest to v among all that are L-Lipschitz at N samples,
@@ -351,22 +553,26 @@ std::size_t lipschitz_projection_workspace(const Exec& exec, const lipschitz_pro
 // together: f_i is their weighted mean plus what L and the distances fix, which gives the gradient (project_gradient).
 //
 // An active-set method, not a sequence that converges: each look at all pairs names those that are furthest apart, and
-// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20, if weights are
-// within some 1e3 of each other; with wider ones (from 1e8 on, measured) it may end above `tolerance`, and `error` says
-// so. Everything is in double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0
+// these are then made to hold exactly (detail/active_forest.hpp). Few looks are needed, about 5 to 20 for batches of
+// some hundred samples, whatever their weights: measured with ratios of up to 1e24. Ratios beyond 2^900 count as that
+// much. Samples on a line (rows of one number, by a metric of shape/metric.hpp) are sorted, and only neighbours are
+// looked at: detail/line_projection.hpp, exact to rounding, `tolerance` and `rounds` play no part, and `rounds` reads
+// 0. Everything is in double, in whatever type the inputs are. Values that are L-Lipschitz are kept to rounding; L = 0
 // gives their weighted mean.
 //
 // Samples that are masked out or not finite, or whose weight is not a number above 0, are left out: NaN and -1 (with
 // content::all on the CPU they are errors, but for masks). Cost: N^2 D differences per look, shared by threads, and
-// O(N) for each of the pairs made to hold, about N in all, by one thread, on CUDA by one block: meant for batches up to
-// some 10^4. The result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace,
-// or one allocation on the CPU and memory in stream order on CUDA, where there are 1 + 3 `rounds` launches or 1 + 4
-// `rounds` (those behind the end return at once) and nothing is waited for. Errors: shapes, types, overlap, a negative
-// constant or tolerance; nothing has been written then.
+// O(N) for each of the pairs made to hold, about N in all, by one thread, on CUDA by one block: meant for batches up
+// to some 10^4, on CUDA 10^3. On a line O(N) after sorting, and what knots of the values' functions move: 2 to 11 moves
+// a sample for noise, up to 100 for values that alternate (at N = 10^5; N at worst); by one thread, but for sorting on
+// CUDA. The result is the same for any number of threads. lipschitz_projection_workspace bytes of the workspace, or one
+// allocation on the CPU and memory in stream order on CUDA, where there are 1 + 3 `rounds` launches or 1 + 4 `rounds`
+// (those behind the end return at once), two and a sort on a line, and nothing is waited for. Errors: shapes, types,
+// overlap, a negative constant or tolerance; nothing has been written then.
 //
 // Source: the problem is a quadratic program whose dual is a transport problem; dual active sets Goldfarb and Idnani
 // 1983. That active sets may be taken as forests, whose steps are explicit, is elementary and tested against Hildreth's
-// method (1957).
+// method (1957). On a line: dynamic programming as for the fused lasso (Johnson 2013), derived anew for bounds.
 template <class Exec, class Metric>
 status project(const Exec& exec, const lipschitz_projection& options, const Metric& metric,
                const std::type_identity_t<projection_inputs<Exec::memory>>& in,
@@ -380,7 +586,7 @@ status project(const Exec& exec, const lipschitz_projection& options, const Metr
                                    detail::check_weights(exec, call.begin.weight, v.mask, v.samples));
       !s.ok())
     return s;
-  return run_in_memory(exec, call);
+  return with_call(call, [&](auto& made) { return run_in_memory(exec, made); });
 }
 
 namespace detail {
