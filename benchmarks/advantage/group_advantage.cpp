@@ -13,7 +13,8 @@
 #include <vector>
 
 // Advantages of 512K and 16M scores (float; the second do not fit into a cache) in groups of one size, up to one group
-// of all. GRPO learns of the group, Lite PPO of the batch too, which is one more pass; centred ranks compare or sort;
+// of all; GRPO also in sizes that suit no lane, in sizes from 1 to 16 (mixed), of bfloat16 and with NaN excluded. GRPO
+// learns of the group, Lite PPO of the batch too, which is one more pass; centred ranks compare or sort;
 // history has windows of 32. An item of the table is one score; the offsets are not counted as bytes. The arithmetic of
 // GRPO is its stages on one buffer of scores.
 namespace {
@@ -25,8 +26,12 @@ struct groups {
   std::vector<std::int32_t> offsets;
   bench::arrays<float> arrays;
 
+  // Of size `mixed`: 1 to 16.
+  static constexpr std::int64_t mixed = 0;
   groups(std::int64_t n, std::int64_t of) : scores(n), size(of), arrays(2, n, bench::spacing::odd) {
-    for (std::int64_t at = 0; at <= n; at += of) offsets.push_back(static_cast<std::int32_t>(at));
+    std::uint32_t state = 1;
+    const auto next = [&] { return of != mixed ? of : 1 + ((state = state * 1664525u + 1013904223u) >> 28); };
+    for (std::int64_t at = 0; at <= n; at += next()) offsets.push_back(static_cast<std::int32_t>(at));
     for (std::int64_t i = 0; i < n; ++i) arrays[0][i] = static_cast<float>(i * 7919 % 1009) / 1009;
   }
   prefer::advantage_inputs<prefer::space::host> inputs() {
@@ -36,6 +41,9 @@ struct groups {
   void measure(benchmark::State& state, bench::place where, const Call& call,
                const std::function<void()>& arithmetic = {}) {
     bench::beside_probe(state, where, arrays, 1, 1, scores, scores, 0, call, arithmetic);
+    // The moments of one group that no cache holds are known before its first answer: it is read twice.
+    const bool twice = scores == large && size == scores;
+    if (arithmetic) state.counters["of_bytes_needed"] = state.counters["of_probe"] * (twice ? 1.5 : 1.0);
   }
 };
 
@@ -43,6 +51,7 @@ struct groups {
 std::function<void()> arithmetic_of(const prefer::grpo& rule, const groups& g, bench::place where) {
   namespace detail = prefer::detail;
   auto b = std::make_shared<detail::group_buffer>();
+  if (g.size == groups::mixed) return {};
   const int size = static_cast<int>(std::min<std::int64_t>(g.size, detail::group_piece));
   const int number = std::min(detail::group_piece / size, detail::most_neighbours);
   for (int i = 0; i < number * size; ++i) b->own[i] = i * 7919 % 1009;
@@ -71,19 +80,35 @@ void add(const std::string& name, F f) {
 }
 std::string named(const char* name, bench::place where, std::int64_t scores, std::int64_t size) {
   return std::string(name) + "/" + bench::name_of(where.level) + "/threads:" + std::to_string(where.threads) +
-         "/n:" + std::to_string(scores) + "/group:" + std::to_string(size);
+         "/n:" + std::to_string(scores) + "/group:" + (size == groups::mixed ? "mixed" : std::to_string(size));
 }
 
-void sweep_grpo(bench::place where, std::int64_t scores, std::int64_t size) {
-  add(named("grpo", where, scores, size), [=](benchmark::State& state) {
+void sweep_grpo(bench::place where, std::int64_t scores, std::int64_t size, bool exclude_nan = false) {
+  add(named(exclude_nan ? "grpo_without_nan" : "grpo", where, scores, size), [=](benchmark::State& state) {
     groups g(scores, size);
     static const prefer::grpo rule;
     g.measure(
         state, where,
         [&](const prefer::cpu& exec) {
-          return prefer::group_advantages(exec, rule, g.inputs(), {.advantage = {g.arrays[1], scores}});
+          auto in = g.inputs();
+          in.exclude_nan = exclude_nan;
+          return prefer::group_advantages(exec, rule, in, {.advantage = {g.arrays[1], scores}});
         },
         arithmetic_of(rule, g, where));
+  });
+}
+// The same numbers as bfloat16, in the arrays of floats: a probe moves twice the bytes.
+void sweep_bfloat16(bench::place where, std::int64_t scores, std::int64_t size) {
+  add(named("grpo_bfloat16", where, scores, size), [=](benchmark::State& state) {
+    groups g(scores, size);
+    auto *const x = reinterpret_cast<prefer::bfloat16*>(g.arrays[0]),
+               *const y = reinterpret_cast<prefer::bfloat16*>(g.arrays[1]);
+    for (std::int64_t i = 0; i < scores; ++i) x[i] = prefer::to_bfloat16(static_cast<float>(i * 7919 % 1009) / 1009);
+    g.measure(state, where, [&](const prefer::cpu& exec) {
+      auto in = g.inputs();
+      in.score = {x, scores};
+      return prefer::group_advantages(exec, prefer::grpo{}, in, {.advantage = {y, scores}});
+    });
   });
 }
 void sweep_lite_ppo(bench::place where, std::int64_t scores, std::int64_t size) {
@@ -139,6 +164,13 @@ int main(int argc, char** argv) {
           if (size < scores) sweep_history({level, threads}, scores, size);
           sweep_ranks({level, threads}, scores, size);
         }
+  for (const prefer::isa level : bench::levels()) {
+    for (const std::int64_t size : {5, 7, 12, 17, 100, 0}) sweep_grpo({level, 1}, cached, size);
+    for (const std::int64_t size : {4, 8, 64, 4096}) {
+      sweep_grpo({level, 1}, cached, size, true);
+      sweep_bfloat16({level, 1}, cached, size);
+    }
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-// Weights of 2M tokens (float) in responses of one length: ratios of tokens (an exponential each), and a mask of
-// responses by their geometric mean (none); FIPO's; choices by covariance; totals and normalised weights. An item of
-// the table is one token; the offsets are not counted as bytes.
+// Weights of 2M tokens (float) in responses of one length by every rule: ratios of tokens take an exponential each, a
+// mask of responses by their geometric mean none; FIPO's; choices by covariance; totals and normalised weights. An item
+// of the table is one token; the offsets are not counted as bytes.
 namespace {
 
 constexpr std::int64_t tokens = std::int64_t{1} << 21;
@@ -26,9 +26,11 @@ void weigh(benchmark::State& state, bench::place where, const Rule& rule, std::i
   for (std::int64_t at = 0; at <= tokens; at += length) offsets.push_back(static_cast<std::int32_t>(at));
   const auto n = static_cast<std::int64_t>(offsets.size());
   bench::beside_probe(state, where, a, 2, 1, tokens, tokens, 0, [&](const prefer::cpu& exec) {
-    return prefer::importance_weights(
-        exec, rule, {.policy = {a[0], tokens}, .sampler = {a[1], tokens}, .offsets = {offsets.data(), n}},
-        {.weight = {a[2], tokens}});
+    static const float advantage = -1;
+    prefer::importance_inputs<prefer::space::host> in{
+        .policy = {a[0], tokens}, .sampler = {a[1], tokens}, .offsets = {offsets.data(), n}};
+    if (Rule::reads_advantage) in.advantage = {&advantage, n - 1, 0};
+    return prefer::importance_weights(exec, rule, in, {.weight = {a[2], tokens}});
   });
 }
 
@@ -84,6 +86,14 @@ void add_influence(std::int64_t length) {
 
 int main(int argc, char** argv) {
   sweep("truncated", prefer::truncated_importance{});
+  sweep("masked", prefer::masked_importance{});
+  sweep("carm", prefer::carm{});
+  sweep("divergence_rejection", prefer::divergence_rejection{});
+  sweep("gmpo_bound", prefer::gmpo_bound{});
+  sweep("product",
+        prefer::importance_product{prefer::masked_importance{0.999, 1.001, prefer::importance_level::geometric, true},
+                                   prefer::truncated_importance{}});
+  sweep("drift_mask", prefer::drift_mask{});
   sweep("geometric_mask", prefer::masked_importance{0.999, 1.001, prefer::importance_level::geometric, true});
   for (const std::int64_t length : {16, 256, 4096}) add_influence(length);
   add("top_covariance", 2, 1, [](const prefer::cpu& exec, float* p, float* a, float* w) {

@@ -10,7 +10,9 @@
 #include <prefer/reward/count_bonus.hpp>
 #include <prefer/reward/critique.hpp>
 #include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
+#include <prefer/reward/set_value.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
 
@@ -90,6 +92,10 @@ void add_assignments(std::int64_t size) {
 int main(int argc, char** argv) {
   using exec = const prefer::cpu&;
   using arrays = bench::arrays<float>&;
+  add_columns("overlong_penalty", 2, n, [](exec e, arrays a) {
+    return prefer::overlong_penalties(e, {.longest = 1.0, .buffer = 0.5}, {.length = {a[0], n}, .score = {a[1], n}},
+                                      {.reward = {a[2], n}});
+  });
   add_columns("tolerance_reward", 3, n, [](exec e, arrays a) {
     return prefer::tolerance_rewards(e, {}, {.answer = {a[0], n}, .target = {a[1], n}, .format = {a[2], n}},
                                      {.reward = {a[3], n}});
@@ -107,6 +113,10 @@ int main(int argc, char** argv) {
   });
   add_columns("feature_uncertainty/16", 16, n / 16, [](exec e, arrays a) {
     return prefer::feature_uncertainty(e, {.features = {a[0], n / 16, 16}}, {.uncertainty = {a[16], n / 16}});
+  });
+  add_columns("set_value/groups:8/vectors:16", 4, n / 16, [](exec e, arrays a) {
+    return prefer::set_values(e, {.rewards = {a[0], n / 16, 4}, .weights = {a[1], 16, 4}, .groups = {.size = 8}},
+                              {.credit = {a[4], n / 16}});
   });
   add_columns("box_product/groups:8", 4, n / 4, [](exec e, arrays a) {
     return prefer::box_products(e, {}, {.rewards = {a[0], n / 4, 4}, .groups = {.size = 8}}, {.reward = {a[4], n / 4}});

@@ -5,6 +5,7 @@
 
 #include <prefer/shape/aol.hpp>
 #include <prefer/shape/group_sort.hpp>
+#include <prefer/shape/norm_product.hpp>
 #include <prefer/shape/norm_projection.hpp>
 #include <prefer/shape/spectral_norm.hpp>
 
@@ -121,6 +122,19 @@ int main(int argc, char** argv) {
   add_timed("eigen_gram/512/as_compiled", cube, [] {
     product.noalias() = w.transpose() * w;
     benchmark::DoNotOptimize(product.data());
+  });
+  // Operations are layers; beside it what the formula says, which overflows where the former does not.
+  constexpr int layers = 1024;
+  static std::vector<double> norms(layers, 1.001), by_norm(layers);
+  add_timed("norm_product/layers:1024", layers, [] {
+    prefer::check(multiply_norms(cpu{}, {.norm = {norms.data(), layers}},
+                                 {.bound = {&bound, 1}, .grad = {by_norm.data(), layers}}));
+  });
+  add_timed("bare_product/layers:1024", layers, [] {
+    bound = 1;
+    for (const double x : norms) bound *= x;
+    for (std::size_t i = 0; i < layers; ++i) by_norm[i] = bound / norms[i];
+    benchmark::DoNotOptimize(by_norm.data());
   });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -4,11 +4,16 @@
 // Three rewards of different scale and noise and one policy, trained by policy gradients under every rule that makes
 // one advantage of them. Which of the rewards does the policy learn? In three worlds: one in which the largest reward
 // has heavy tails, which log-tamed aggregation is made for; one in which it is large and steady, where taming meets the
-// wrong rewards; and one with a reward of nothing but small noise, which decoupled advantages blow up. Ends with 1 if
-// one of the claims at the bottom does not hold.
+// wrong rewards; and one with a reward of nothing but small noise, which decoupled advantages blow up. Every rule gets
+// the step, of three, that suits it best in that world, by the mean quality that it learns, on seeds kept for that.
+// Ends with 1 if one of the claims at the bottom does not hold.
+#include <prefer/advantage/baseline.hpp>
 #include <prefer/advantage/group_advantage.hpp>
+#include <prefer/advantage/rank_advantage.hpp>
+#include <prefer/aggregate/adaptive.hpp>
 #include <prefer/aggregate/aggregate.hpp>
-#include <prefer/aggregate/decoupled.hpp>
+#include <prefer/aggregate/group_covariance.hpp>
+#include <prefer/aggregate/reward_weights.hpp>
 #include <prefer/loss/reinforce.hpp>
 #include <support/gnuplot.hpp>
 #include <support/interval.hpp>
@@ -37,13 +42,13 @@ constexpr std::int64_t points = 24;  // of a curve
 
 struct options {
   std::string output = ".";
-  std::int64_t prompts = 16, answers = 24, samples = 8, steps = 240, runs = 30;
-  double step = 0.05;  // of Adam, which makes all rules' gradients alike in size
+  std::int64_t prompts = 16, answers = 24, samples = 8, steps = 240, runs = 30, tuning_runs = 6;
   bool quick = false;
 };
 
 // How a reward is made of the quality of an answer, a number between 0 and 1. All of them stay positive.
 enum class world { heavy, steady, noise };
+constexpr std::array<double, 3> step_sizes = {0.025, 0.05, 0.1};  // of Adam
 constexpr std::array<world, 3> worlds = {world::heavy, world::steady, world::noise};
 const char* name_of(world w) {
   return w == world::heavy ? "heavy tails" : w == world::steady ? "large and steady" : "nothing but noise";
@@ -66,8 +71,8 @@ std::vector<matrix> qualities(const options& o, dice& random) {
 // A softmax over the answers to each prompt, and Adam.
 class policy {
  public:
-  policy(const options& o)
-      : step_(o.step), logits_(matrix::Zero(o.prompts, o.answers)), first_(logits_), second_(logits_) {}
+  policy(const options& o, double step)
+      : step_(step), logits_(matrix::Zero(o.prompts, o.answers)), first_(logits_), second_(logits_) {}
   Eigen::RowVectorXd probabilities(std::int64_t prompt) const {
     const auto row = logits_.row(prompt).array();
     const Eigen::ArrayXXd p = (row - row.maxCoeff()).exp();
@@ -111,50 +116,120 @@ struct batch {
   }
 };
 
+// What some rules keep from batch to batch of a run.
+struct memory {
+  std::array<double, rewards> ideal, weight, dual = {}, average = {};
+  memory() { ideal.fill(-1e30), weight.fill(1); }
+};
+
 // A rule: what the library makes of a batch.
 struct rule {
   std::string aggregation, advantage;
-  std::function<column(const batch&)> advantages;
+  std::function<column(const batch&, memory&)> advantages;
 };
 
+using reward_view = prefer::input_view<2, prefer::space::host>;
+using offset_view = prefer::input_view<1, prefer::space::host>;
+reward_view rewards_of(const batch& b) { return {b.reward.data(), b.size(), rewards}; }
+offset_view groups_of(const batch& b) { return {b.offsets.data(), b.groups() + 1}; }
+
+std::array<double, 3 * rewards> moments_of(const batch& b) {
+  std::array<double, 3 * rewards> moments;
+  prefer::check(
+      prefer::reward_moments(prefer::cpu{}, rewards_of(b), {.offsets = groups_of(b)}, {moments.data(), rewards, 3}));
+  return moments;
+}
+
 template <class Aggregation>
-column scores(const batch& b, const Aggregation& aggregation) {
+column scores(const batch& b, const Aggregation& aggregation, memory& kept) {
   column score(static_cast<std::size_t>(b.size()));
   std::array<double, 3 * rewards> moments;
-  prefer::aggregate_inputs<prefer::space::host> in{.rewards = {b.reward.data(), b.size(), rewards}};
+  prefer::aggregate_inputs<prefer::space::host> in{.rewards = rewards_of(b), .weight = {kept.weight.data(), rewards}};
   if constexpr (Aggregation::learns_batch) {
-    prefer::check(prefer::reward_moments(prefer::cpu{}, in.rewards, {.offsets = {b.offsets.data(), b.groups() + 1}},
-                                         {moments.data(), rewards, 3}));
+    moments = moments_of(b);
     in.moments = {moments.data(), rewards, 3};
   }
+  if constexpr (requires { Aggregation::learns_ideal; })
+    if constexpr (Aggregation::learns_ideal) {
+      prefer::check(prefer::best_rewards(prefer::cpu{}, in.rewards, {}, {kept.ideal.data(), rewards}));
+      in.ideal = {kept.ideal.data(), rewards};
+    }
   prefer::check(prefer::aggregate(prefer::cpu{}, aggregation, in, {.aggregate = {score.data(), b.size()}}));
   return score;
+}
+
+// The advantages of scores: by a rule of groups, by rank, or against a baseline.
+template <class Rule>
+column advantages_of(const batch& b, const column& score, const Rule& rule) {
+  column result(score.size());
+  const offset_view x(score.data(), b.size());
+  const auto to = [&] { return prefer::output_view<1, prefer::space::host>(result.data(), b.size()); };
+  if constexpr (requires { Rule::of_best_only; })
+    prefer::check(
+        prefer::baseline_advantages(prefer::cpu{}, rule, {.score = x, .offsets = groups_of(b)}, {.advantage = to()}));
+  else if constexpr (requires(const Rule& r) { r(prefer::score_place{}); })
+    prefer::check(
+        prefer::rank_advantages(prefer::cpu{}, rule, {.score = x, .offsets = groups_of(b)}, {.advantage = to()}));
+  else
+    prefer::check(
+        prefer::group_advantages(prefer::cpu{}, rule, {.score = x, .offsets = groups_of(b)}, {.advantage = to()}));
+  return result;
 }
 
 template <class Aggregation, class Advantage>
 rule one_score(const std::string& name, const Aggregation& aggregation, const std::string& advantage_name,
                const Advantage& advantage) {
-  return {name, advantage_name, [=](const batch& b) {
-            const column score = scores(b, aggregation);
-            column result(score.size());
-            prefer::check(prefer::group_advantages(
-                prefer::cpu{}, advantage,
-                {.score = {score.data(), b.size()}, .offsets = {b.offsets.data(), b.groups() + 1}},
-                {.advantage = {result.data(), b.size()}}));
-            return result;
-          }};
+  return {name, advantage_name,
+          [=](const batch& b, memory& kept) { return advantages_of(b, scores(b, aggregation, kept), advantage); }};
 }
 
-rule decoupled(const std::string& name, const prefer::decoupled<>& how) {
-  return {name, "", [=](const batch& b) {
-            column result(static_cast<std::size_t>(b.size()));
-            std::vector<char> memory(prefer::decoupled_advantages_workspace(b.groups(), b.size()));
-            prefer::check(prefer::decoupled_advantages(
-                prefer::cpu{.workspace = {memory.data(), memory.size()}}, how,
-                {.rewards = {b.reward.data(), b.size(), rewards}, .offsets = {b.offsets.data(), b.groups() + 1}},
-                {.advantage = {result.data(), b.size()}}));
-            return result;
-          }};
+template <class How>
+column decoupled_advantages(const batch& b, const How& how, const memory& kept) {
+  column result(static_cast<std::size_t>(b.size()));
+  std::vector<char> bytes(prefer::decoupled_advantages_workspace(b.groups(), b.size(), rewards));
+  prefer::check(prefer::decoupled_advantages(
+      prefer::cpu{.workspace = {bytes.data(), bytes.size()}}, how,
+      {.rewards = rewards_of(b), .offsets = groups_of(b), .weight = {kept.weight.data(), rewards}},
+      {.advantage = {result.data(), b.size()}}));
+  return result;
+}
+template <class How>
+rule decoupled(const std::string& name, const How& how) {
+  return {name, "", [=](const batch& b, memory& kept) { return decoupled_advantages(b, how, kept); }};
+}
+
+// Weights that adapt, and the rewards that they weigh.
+column saturation_aware(const batch& b, memory& kept) {
+  const auto moments = moments_of(b);
+  prefer::check(prefer::adapt_weights(prefer::cpu{}, prefer::saturation_aware{},
+                                      {.moments = {moments.data(), rewards, 3}},
+                                      {.weight = {kept.weight.data(), rewards}}));
+  return advantages_of(b, scores(b, prefer::weighted_sum{}, kept), prefer::grpo{});
+}
+// The first reward is to grow, the others to reach what answers of quality 3/4 have.
+column constrained(const batch& b, memory& kept, const std::array<double, rewards>& target) {
+  const auto moments = moments_of(b);
+  prefer::check(prefer::adapt_weights(prefer::cpu{}, prefer::lagrangian{.rate = 0.05, .most = 4.0},
+                                      {.moments = {moments.data(), rewards, 3}, .target = {target.data(), rewards}},
+                                      {.weight = {kept.weight.data(), rewards}, .dual = {kept.dual.data(), rewards}}));
+  return decoupled_advantages(b, prefer::gdpo{}, kept);
+}
+// Rewards that go along with the update less than the target weigh more the next time.
+column covariance_targeted(const batch& b, memory& kept) {
+  const column update = advantages_of(b, scores(b, prefer::weighted_sum{}, kept), prefer::grpo{});
+  std::array<double, rewards> correlation, target;
+  target.fill(0.5);
+  std::vector<char> bytes(prefer::group_covariances_workspace(b.groups(), b.size(), rewards));
+  prefer::check(
+      prefer::group_covariances(prefer::cpu{.workspace = {bytes.data(), bytes.size()}}, {.correlation = true},
+                                {.rewards = rewards_of(b), .score = {update.data(), b.size()}, .offsets = groups_of(b)},
+                                {.covariance = {correlation.data(), rewards}}));
+  prefer::check(prefer::adapt_weights(prefer::cpu{}, prefer::covariance_targeted{},
+                                      {.covariance = {correlation.data(), rewards}, .target = {target.data(), rewards}},
+                                      {.weight = {kept.weight.data(), rewards},
+                                       .dual = {kept.dual.data(), rewards},
+                                       .average = {kept.average.data(), rewards}}));
+  return update;
 }
 
 template <class Advantage>
@@ -167,15 +242,28 @@ std::vector<rule> every_aggregation(const std::string& name, const Advantage& ad
 }
 
 // The rules that are compared in all worlds.
-std::vector<rule> main_rules() {
+std::vector<rule> main_rules(world w) {
   std::vector<rule> all = every_aggregation("GRPO", prefer::grpo{});
-  all.push_back(decoupled("MO-GRPO", {.rule = {.epsilon = 0.0}, .whiten = {.on = false}}));
-  all.push_back(decoupled("GDPO", {}));
+  all.push_back(decoupled("MO-GRPO", prefer::decoupled<>{.rule = {.epsilon = 0.0}, .whiten = {.on = false}}));
+  all.push_back(decoupled("GDPO", prefer::gdpo{}));
+  all.push_back(one_score("Tchebycheff", prefer::tchebycheff{}, "GRPO", prefer::grpo{}));
+  all.push_back(one_score("Tchebycheff, smooth", prefer::smooth_tchebycheff{}, "GRPO", prefer::grpo{}));
+  all.push_back({"log-tamed as released", "",
+                 [](const batch& b, memory& kept) { return scores(b, prefer::log_tamed::released(), kept); }});
+  all.push_back(decoupled("DVAO", prefer::dvao{}));
+  all.push_back(decoupled("RVPO", prefer::rvpo{}));
+  all.push_back(decoupled("DARA", prefer::dara{}));
+  all.push_back(decoupled("GD2PO", prefer::gd2po{}));
+  all.push_back(decoupled("CorrGRPO", prefer::corr_grpo{}));
+  all.push_back({"SAW", "GRPO", saturation_aware});
+  const std::array<double, rewards> target = {0, 1.5, w == world::heavy ? 37.5 : w == world::steady ? 237.5 : 0.5};
+  all.push_back({"multipliers", "GDPO", [=](const batch& b, memory& kept) { return constrained(b, kept, target); }});
+  all.push_back({"CTWA", "GRPO", covariance_targeted});
   return all;
 }
 enum : std::size_t { sum, tamed, soft, geometric, harmonic, mo_grpo, gdpo };
 
-// Other advantages of the same scores.
+// Other advantages of the same scores. Answers have no length here, so that OPO is Dr. GRPO.
 std::vector<std::vector<rule>> other_advantages() {
   return {every_aggregation("Dr. GRPO", prefer::dr_grpo{}),
           every_aggregation("RLOO", prefer::rloo{}),
@@ -183,11 +271,15 @@ std::vector<std::vector<rule>> other_advantages() {
           every_aggregation("REINFORCE++", prefer::reinforce_plus_plus{}),
           every_aggregation("Lite PPO", prefer::lite_ppo{}),
           every_aggregation("whitened", prefer::batch_whitened{prefer::dr_grpo{}}),
-          every_aggregation("clipped", prefer::clipped{prefer::grpo{}, 1.0})};
+          every_aggregation("clipped", prefer::clipped{prefer::grpo{}, 1.0}),
+          every_aggregation("ranks", prefer::centred_ranks{}),
+          every_aggregation("best, worst", prefer::best_worst{}),
+          every_aggregation("optimal value", prefer::optimal_value{}),
+          every_aggregation("pass at k", prefer::grpo_pass_k{})};
 }
 
-void train_step(policy& p, const rule& r, const batch& b) {
-  const column weight = r.advantages(b);
+void train_step(policy& p, const rule& r, const batch& b, memory& kept) {
+  const column weight = r.advantages(b, kept);
   std::vector<Eigen::RowVectorXd> share;
   for (std::int64_t g = 0; g < b.groups(); ++g) share.push_back(p.probabilities(g));
   const std::int64_t n = b.size(), samples = n / b.groups();
@@ -219,13 +311,14 @@ quality_row learnt(const policy& p, const std::vector<matrix>& quality) {
 }
 
 // The curves of one run; runs of one seed have the same answers under all rules.
-std::vector<quality_row> train(const rule& r, world w, const options& o, std::uint64_t seed) {
+std::vector<quality_row> train(const rule& r, world w, const options& o, double step, std::uint64_t seed) {
   dice truth(seed), random(1000 + seed);
   const std::vector<matrix> quality = qualities(o, truth);
-  policy p(o);
+  policy p(o, step);
+  memory kept;
   std::vector<quality_row> curve = {learnt(p, quality)};
   for (std::int64_t t = 0; t < o.steps; ++t) {
-    train_step(p, r, batch(o, p, w, quality, random));
+    train_step(p, r, batch(o, p, w, quality, random), kept);
     if ((t + 1) * points / o.steps != t * points / o.steps) curve.push_back(learnt(p, quality));
   }
   return curve;
@@ -233,6 +326,7 @@ std::vector<quality_row> train(const rule& r, world w, const options& o, std::ui
 
 struct arm {
   std::string title, note;
+  double step;
   std::vector<std::vector<quality_row>> runs;
 
   column last(const std::function<double(const quality_row&)>& of) const { return at(points, of); }
@@ -252,30 +346,56 @@ class workshop {
  public:
   workshop(const options& o, std::int64_t arms) : options_(o), all_(arms) {}
   arm operator()(const rule& r, world w) {
-    arm a{r.aggregation + (r.advantage.empty() ? "" : ", " + r.advantage), name_of(w), {}};
+    arm best = tuned(r, w);
     for (std::int64_t k = 0; k < options_.runs; ++k)
-      a.runs.push_back(train(r, w, options_, static_cast<std::uint64_t>(k + 1)));
-    show_progress("arms", ++done_, all_, a.note + ": " + a.title);
-    return a;
+      best.runs.push_back(train(r, w, options_, best.step, static_cast<std::uint64_t>(k + 1)));
+    show_progress("arms", ++done_, all_, best.note + ": " + best.title);
+    return best;
   }
 
  private:
+  // With the step under which most is learnt, as the mean over the rewards.
+  arm tuned(const rule& r, world w) const {
+    arm best{r.aggregation + (r.advantage.empty() ? "" : ", " + r.advantage), name_of(w), 0, {}};
+    double most = -1;
+    for (const double step : step_sizes) {
+      double found = 0;
+      for (std::int64_t k = 0; k < options_.tuning_runs; ++k) {
+        const quality_row q = train(r, w, options_, step, static_cast<std::uint64_t>(501 + k)).back();
+        found += q[0] + q[1] + q[2];
+      }
+      if (found > most) most = found, best.step = step;
+    }
+    return best;
+  }
+
   const options& options_;
   std::int64_t all_, done_ = 0;
 };
+
+// Rows of at most so many panels.
+std::vector<std::vector<arm>> in_rows(const std::vector<arm>& arms, std::size_t most) {
+  std::vector<std::vector<arm>> rows;
+  for (std::size_t k = 0; k < arms.size(); ++k) {
+    if (k % most == 0) rows.emplace_back();
+    rows.back().push_back(arms[k]);
+  }
+  return rows;
+}
 
 // One panel per arm, a curve per reward with the 95 % interval of its mean.
 std::string draw(const std::string& file, const std::string& title, const std::vector<std::vector<arm>>& rows,
                  const options& o) {
   const std::string path = (std::filesystem::path(o.output) / file).string();
   const std::size_t columns = rows[0].size();
-  std::string script = svg_header(path, static_cast<int>(190 * columns), static_cast<int>(170 * rows.size()) + 60, "");
-  script += "set multiplot layout " + std::to_string(rows.size()) + "," + std::to_string(columns) + " title " +
-            quoted(title + " (r1 blue, r2 green, r3 orange; 95 % intervals)") +
-            "\nset yrange [0.4:1]\nset ytics 0.2\nset xrange [0:" + std::to_string(o.steps) + "]\nset xtics (0, " +
-            std::to_string(o.steps) +
-            ")\nset title font ',10'\nset tics font ',9'\nunset key\n"
-            "set style fill transparent solid 0.25 noborder\n";
+  std::string script = svg_header(path, static_cast<int>(190 * columns), static_cast<int>(150 * rows.size()) + 60, "");
+  script +=
+      "set multiplot layout " + std::to_string(rows.size()) + "," + std::to_string(columns) + " title " +
+      quoted(title + " (r1 blue, r2 green, r3 orange; 95 % intervals)") +
+      "\nset yrange [0.4:1]\nset ytics 0.2\nset xrange [0:" + std::to_string(o.steps) + "]\nset xtics (0, " +
+      std::to_string(o.steps) +
+      ")\nset title font ',10'\nset tics font ',9'\nunset key\n"
+      "set lmargin 4\nset rmargin 1\nset bmargin 2\nset tmargin 3\nset style fill transparent solid 0.25 noborder\n";
   constexpr const char* colours[] = {"#0072b2", "#009e73", "#d55e00"};
   for (const auto& row : rows)
     for (const arm& a : row) {
@@ -305,7 +425,7 @@ std::string draw(const std::string& file, const std::string& title, const std::v
 void print(const arm& a) {
   std::printf("%-34s", a.title.c_str());
   for (std::int64_t k = 0; k < rewards; ++k) std::printf("  %.3f +- %.3f", a.last(k).mean, a.last(k).half);
-  std::printf("   %.3f\n", student_interval(a.last(worst_of)).mean);
+  std::printf("   %.3f   %g\n", student_interval(a.last(worst_of)).mean, a.step);
 }
 
 // Runs of two rules share their seeds: differences are taken run by run.
@@ -344,20 +464,23 @@ bool check_claims(const std::vector<std::vector<arm>>& by_world) {
   state("limit: there taming lifts nothing; it meets the small rewards", e, !above(e));
   e = difference(steady[mo_grpo], steady[tamed], worst_of);
   state("large and steady: MO-GRPO lifts the reward that is learnt least", e, above(e));
-  e = difference(noise[mo_grpo], noise[tamed], others, points / 2);
-  state("nothing but noise: MO-GRPO makes that as large as the others: half-way it has learnt those less well", e,
-        below(e));
+  e = difference(noise[mo_grpo], noise[tamed], others, points / 4);
+  state(
+      "nothing but noise: MO-GRPO makes that as large as the others: after a quarter of the steps it has learnt those "
+      "less well",
+      e, below(e));
   return all;
 }
 
 int run(const options& o) {
-  const std::vector<rule> rules = main_rules();
+  const std::size_t rules = main_rules(world::heavy).size();
   const std::vector<std::vector<rule>> others = other_advantages();
-  workshop work(o, static_cast<std::int64_t>(rules.size() * worlds.size() + others.size() * others[0].size()));
-  std::vector<std::vector<arm>> by_world, by_advantage;
+  workshop work(o, static_cast<std::int64_t>(rules * worlds.size() + others.size() * others[0].size()));
+  std::vector<std::vector<arm>> by_world, by_advantage, panels;
   for (const world w : worlds) {
     by_world.emplace_back();
-    for (const rule& r : rules) by_world.back().push_back(work(r, w));
+    for (const rule& r : main_rules(w)) by_world.back().push_back(work(r, w));
+    for (const auto& row : in_rows(by_world.back(), 6)) panels.push_back(row);
   }
   by_advantage.emplace_back(by_world[0].begin(), by_world[0].begin() + harmonic + 1);
   for (const auto& row : others) {
@@ -370,13 +493,13 @@ int run(const options& o) {
       static_cast<long>(o.runs), static_cast<long>(o.steps), static_cast<long>(o.prompts), static_cast<long>(o.samples),
       static_cast<long>(o.answers));
   for (std::size_t w = 0; w < worlds.size(); ++w) {
-    std::printf("%-34s  %-16s%-16s%-16s  least\n", name_of(worlds[w]), "r1", "r2", "r3, 95 %");
+    std::printf("%-34s  %-16s%-16s%-16s  least   step\n", name_of(worlds[w]), "r1", "r2", "r3, 95 %");
     for (const arm& a : by_world[w]) print(a);
   }
   std::printf("other advantages, %s\n", name_of(world::heavy));
   for (std::size_t row = 1; row < by_advantage.size(); ++row)
     for (const arm& a : by_advantage[row]) print(a);
-  std::printf("%s\n", draw("multi_reward.svg", "Three rewards into one: quality learnt by steps", by_world, o).c_str());
+  std::printf("%s\n", draw("multi_reward.svg", "Three rewards into one: quality learnt by steps", panels, o).c_str());
   std::printf("%s\n", draw("multi_reward_advantages.svg", "Heavy tails: quality learnt by steps, under every advantage",
                            by_advantage, o)
                           .c_str());
@@ -392,7 +515,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", o.steps, "Steps of training")->check(CLI::Range(points, std::int64_t{100000}));
   app.add_flag("--quick", o.quick, "Fewer runs: seconds");
   CLI11_PARSE(app, argc, argv);
-  if (o.quick) o.runs = 10, o.steps = std::min<std::int64_t>(o.steps, 120);
+  if (o.quick) o.runs = 8, o.tuning_runs = 1, o.steps = std::min<std::int64_t>(o.steps, 120);
   try {
     return run(o);
   } catch (const std::exception& e) {

@@ -8,6 +8,7 @@
 #include <prefer/advantage/history.cuh>
 #include <prefer/advantage/rank_advantage.cuh>
 #include <prefer/advantage/reward_advantage.cuh>
+#include <prefer/advantage/token_baseline.cuh>
 #include <prefer/aggregate/adaptive.cuh>
 #include <prefer/aggregate/aggregate.cuh>
 #include <prefer/aggregate/criteria.cuh>
@@ -117,7 +118,9 @@
 #include <prefer/reward/count_bonus.cuh>
 #include <prefer/reward/critique.cuh>
 #include <prefer/reward/matched_criteria.cuh>
+#include <prefer/reward/overlong_penalty.cuh>
 #include <prefer/reward/set_overlap.cuh>
+#include <prefer/reward/set_value.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
 #include <prefer/select/balanced_bins.cuh>

@@ -8,6 +8,7 @@
 #include <prefer/advantage/history.hpp>
 #include <prefer/advantage/rank_advantage.hpp>
 #include <prefer/advantage/reward_advantage.hpp>
+#include <prefer/advantage/token_baseline.hpp>
 #include <prefer/aggregate/adaptive.hpp>
 #include <prefer/aggregate/aggregate.hpp>
 #include <prefer/aggregate/criteria.hpp>
@@ -123,7 +124,9 @@
 #include <prefer/reward/count_bonus.hpp>
 #include <prefer/reward/critique.hpp>
 #include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
+#include <prefer/reward/set_value.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
 #include <prefer/select/balanced_bins.hpp>

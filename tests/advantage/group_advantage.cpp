@@ -10,13 +10,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <string>
 
 using namespace prefer;
 using prefer_test::buffer;
 using prefer_test::covers;
-using prefer_test::each_rule;
 using prefer_test::group_case;
 using prefer_test::group_sizes;
 
@@ -27,6 +27,25 @@ constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 // Double arithmetic: 2000 scores of a few units, a deviation of about one.
 constexpr double unit = 1e-14;
 
+using inputs = advantage_inputs<space::host>;
+using outputs = advantage_outputs<space::host>;
+using call = std::function<status(const cpu&, const inputs&, const outputs&)>;
+using definition_of_rule = std::function<prefer_test::grouped(const prefer_test::grouped&)>;
+
+// The call of a rule without its type, so that a test is compiled once for all of them.
+template <class Rule>
+call call_of(const Rule& rule) {
+  return [rule](const cpu& exec, const inputs& in, const outputs& out) {
+    return group_advantages(exec, rule, in, out);
+  };
+}
+using use_of_rule = std::function<void(const char* name, const call&, const definition_of_rule&)>;
+void each_rule(const use_of_rule& f) {
+  prefer_test::each_rule([&](const char* name, const auto& rule, const auto& definition) {
+    f(name, call_of(rule), definition);
+  });
+}
+
 template <class S>
 void check_sizes(std::int64_t stride, bool masked) {
   group_case<S> c(group_sizes(), 3, stride);
@@ -35,9 +54,9 @@ void check_sizes(std::int64_t stride, bool masked) {
     for (std::int64_t i = 0; i < c.total; ++i)
       if (!c.mask.at(i)) c.score.set(i, missing);
   const auto x = c.selected();
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule& definition) {
     for (const isa level : prefer_test::levels()) {
-      check(group_advantages(cpu{.isa = level}, rule, c.inputs(), c.outputs()));
+      check(rule(cpu{.isa = level}, c.inputs(), c.outputs()));
       INFO(name);
       CHECK(c.worst(definition(x), unit) < 1);
       CHECK(c.untouched_around());
@@ -48,14 +67,17 @@ void check_sizes(std::int64_t stride, bool masked) {
   });
 }
 
-template <class Rule>
-std::vector<double> advantages_of(const Rule& rule, std::vector<double> x, bool exclude_nan = false) {
+std::vector<double> advantages_of(const call& rule, std::vector<double> x, bool exclude_nan = false) {
   std::vector<double> a(x.size(), -7);
   const std::int64_t offsets[] = {0, static_cast<std::int64_t>(x.size())};
   advantage_inputs<space::host> in{.score = {x.data(), x.size()}, .offsets = {offsets, 2}};
   in.exclude_nan = exclude_nan;
-  check(group_advantages(cpu{}, rule, in, {.advantage = {a.data(), a.size()}}));
+  check(rule(cpu{}, in, {.advantage = {a.data(), a.size()}}));
   return a;
+}
+template <class Rule>
+std::vector<double> advantages_of(const Rule& rule, const std::vector<double>& x, bool exclude_nan = false) {
+  return advantages_of(call_of(rule), x, exclude_nan);
 }
 
 }  // namespace
@@ -85,7 +107,7 @@ TEST_CASE("the moments of groups are theirs, also without advantages") {
 }
 
 TEST_CASE("a group of equal scores has advantages of exactly 0, whatever the number and the rule") {
-  each_rule([&](const char* name, const auto& rule, const auto&) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule&) {
     INFO(name);
     for (const double value : {0.7, 0.35, -1e-3, 1e17, 1e-200, 0.1f * 1.0})
       for (const std::size_t size : {1u, 2u, 3u, 7u, 64u, 1500u, 70000u}) {
@@ -119,12 +141,42 @@ TEST_CASE("MaxRL: solved answers share what was not expected, an unsolved group 
   CHECK(advantages_of(max_rl{}, {-1, -3}) == std::vector<double>{0, 0});
 }
 
+TEST_CASE("GPG: the step is that of the groups that teach, however many others there are; G of 2 is a sign") {
+  const double score[] = {1, 0, 0.7, 0.7, 0.7, 0.7, 3, 1};
+  const std::int64_t offsets[] = {0, 2, 6, 8}, equal[] = {2, 4, 6};
+  double a[8], alone[4];
+  check(group_advantages(cpu{}, gpg{}, {.score = {score, 8}, .offsets = {offsets, 4}}, {.advantage = {a, 8}}));
+  CHECK((a[0] == 1 && a[1] == -1 && a[2] == 0 && a[5] == 0 && a[6] == 2 && a[7] == -2));  // 8 scores, 4 of which teach
+  check(group_advantages(cpu{}, gpg{}, {.score = {score, 8}, .offsets = {equal, 3}}, {.advantage = {a, 8}}));
+  CHECK((a[2] == 0 && a[5] == 0));
+  const double pair[] = {5, 1, 0.2, 0.3};
+  const std::int64_t twos[] = {0, 2, 4};
+  check(group_advantages(cpu{}, grpo{.epsilon = 0.0, .std = deviation::population},
+                         {.score = {pair, 4}, .offsets = {twos, 3}}, {.advantage = {alone, 4}}));
+  CHECK((alone[0] == 1 && alone[1] == -1));
+  CHECK(std::fabs(alone[2] + 1) < 1e-15);
+}
+
 TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") {
   const auto poisoned = advantages_of(grpo{}, {1, missing, 3});
   CHECK((std::isnan(poisoned[0]) && std::isnan(poisoned[1]) && std::isnan(poisoned[2])));
   const auto without = advantages_of(grpo{}, {1, missing, 3}, true), alone = advantages_of(grpo{}, {1, 3});
   CHECK(without == std::vector<double>{alone[0], 0, alone[1]});
   CHECK(advantages_of(grpo{}, {missing, missing}, true) == std::vector<double>{0, 0});
+  // Wherever it is; infinite scores are no NaN.
+  for (std::size_t n : {9u, 16u, 70u, 1500u})
+    for (std::size_t at = 0; at < n; at += n / 8) {
+      std::vector<double> x(n, 2), y(n - 1, 2);
+      for (std::size_t i = 0; i < n - 1; ++i) x[i < at ? i : i + 1] = y[i] = static_cast<double>(i % 7);
+      x[at] = at % 2 == 0 ? missing : -missing;
+      auto found = advantages_of(grpo{}, x, true);
+      const auto expected = advantages_of(grpo{}, y);
+      CHECK(found[at] == 0);
+      found.erase(found.begin() + static_cast<std::ptrdiff_t>(at));
+      for (std::size_t i = 0; i < n - 1; ++i) CHECK(std::fabs(found[i] - expected[i]) < unit);
+      x[at] = std::numeric_limits<double>::infinity();
+      CHECK(std::isnan(advantages_of(grpo{}, x, true)[at]));
+    }
   // The other groups of a batch are not touched by it, but for a rule that learns of the batch.
   group_case<float> c({4, 4, 1000, 3});
   c.score.set(group_case<float>::before + 1, missing);
@@ -133,9 +185,9 @@ TEST_CASE("a score that is NaN makes its group NaN, or is left out, by choice") 
   check(group_advantages(cpu{}, lite_ppo{}, c.inputs(), c.outputs()));
   CHECK(std::isnan(c.advantage.get(8)));
   c.exclude_nan = true;
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule& definition) {
     INFO(name);
-    check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+    check(rule(cpu{}, c.inputs(), c.outputs()));
     CHECK(c.worst(definition(c.selected()), unit) < 1);
   });
 }
@@ -147,14 +199,14 @@ TEST_CASE("advantages have the same bits for any threads, and a group in any bat
   for (int i = 0; i < 3000; ++i) sizes.push_back(i % 9 + 1);
   group_case<float> c(sizes);
   c.masked = true;
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule& definition) {
     INFO(name);
-    check(group_advantages(cpu{}, rule, c.inputs(), c.outputs()));
+    check(rule(cpu{}, c.inputs(), c.outputs()));
     const auto expected = c.advantage.bytes(), means = c.mean.bytes();
     CHECK(c.worst(definition(c.selected()), 1e-13) < 1);
     for (const int threads : {2, 3, 8}) {
       thread_pool pool(threads);
-      check(group_advantages(cpu{.pool = pool}, rule, c.inputs(), c.outputs()));
+      check(rule(cpu{.pool = pool}, c.inputs(), c.outputs()));
       CHECK(c.advantage.bytes() == expected);
       CHECK(c.mean.bytes() == means);
     }
@@ -216,7 +268,7 @@ const std::vector<std::vector<std::int64_t>> dealings = {
 
 TEST_CASE("a batch that is spread over processes is normalised as one, however it is spread") {
   group_case<double> c({4, 8, 300, 1, 5000, 8, 8, 0, 66000}, 11);
-  each_rule([&](const char* name, const auto& rule, const auto& definition) {
+  prefer_test::each_rule([&](const char* name, const auto& rule, const auto& definition) {
     using Rule = std::remove_cvref_t<decltype(rule)>;
     if constexpr (prefer::detail::learns_batch<Rule>) {
       INFO(name);
@@ -253,6 +305,7 @@ TEST_CASE("a batch of whole numbers has the same bits on any number of processes
     }
   };
   check_rule(lite_ppo{}), check_rule(reinforce_plus_plus{}), check_rule(batch_whitened{dr_grpo{}});
+  check_rule(gpg{});
 }
 
 namespace {
@@ -301,6 +354,33 @@ TEST_CASE("short groups have the same bits alone, among groups of their size, an
     check(group_advantages(cpu{}, grpo{}, in, c.outputs()));
     CHECK((c.advantage.bytes() == together && c.mean.bytes() == means));
   }
+}
+
+namespace {
+
+template <class S>
+void check_behind(const std::vector<int>& sizes, isa level) {
+  std::vector<std::int32_t> offsets{0};
+  for (int i = 0; i < 3072; ++i) offsets.push_back(offsets.back() + 2);  // so that the last twelve are found together
+  for (const int size : sizes) offsets.push_back(offsets.back() + size);
+  const auto end = static_cast<std::size_t>(offsets.back()), all = end + 300;
+  std::vector<S> score(all), advantage(all, S(-7));
+  for (std::size_t i = 0; i < all; ++i) score[i] = static_cast<S>(i * 37 % 11);
+  advantage_inputs<space::host> in{.score = {score.data(), all}, .offsets = {offsets.data(), offsets.size()}};
+  check(group_advantages(cpu{.isa = level}, dr_grpo{}, in, {.advantage = {advantage.data(), all}}));
+  CHECK(std::find(advantage.begin(), advantage.end(), S(-7)) - advantage.begin() == offsets.back());
+  CHECK(std::all_of(advantage.begin() + offsets.back(), advantage.end(), [](S x) { return x == S(-7); }));
+}
+
+}  // namespace
+
+TEST_CASE("scores of no group behind the last one, however many, are not written, whatever sizes end there") {
+  for (const isa level : prefer_test::levels())
+    for (const std::vector<int>& sizes : std::vector<std::vector<int>>{
+             {3}, {4, 4, 4}, {8, 5}, {5, 0}, {21, 0}, {3, 9, 0, 0}, {12, 1}, {17, 2, 0, 1}, {16, 7}, {65}, {1100}}) {
+      check_behind<float>(sizes, level);
+      check_behind<double>(sizes, level);
+    }
 }
 
 namespace {
@@ -401,9 +481,9 @@ TEST_CASE("advantages: nothing is allocated, parameters may be pointers") {
   double epsilon = 0.25;
   const auto in = c.inputs();
   const auto out = c.outputs();
-  each_rule([&](const char* name, const auto& rule, const auto&) {
+  each_rule([&](const char* name, const call& rule, const definition_of_rule&) {
     const long before = prefer_test::allocation_count();
-    const status s = group_advantages(cpu{}, rule, in, out);
+    const status s = rule(cpu{}, in, out);
     CHECK(prefer_test::allocation_count() == before);
     CHECK(s.ok());
     covers(name, "allocation");
@@ -461,7 +541,8 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
             i.mask = {mask, 5};
           }),
           to);
-  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", grpo{}, with([&](in& i) {
+  refused("prefer: bad element type: offsets is double, expected elements of type int32 or int64", grpo{},
+          with([&](in& i) {
             i.offsets = {x, 3};
           }),
           to);
@@ -480,14 +561,14 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
   const std::int32_t falling[] = {0, 4, 2}, beyond[] = {0, 4, 7};
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       grpo{}, with([&](in& i) {
         i.offsets = {falling, 3};
       }),
       to);
   refused(
       "prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       grpo{}, with([&](in& i) {
         i.offsets = {beyond, 3};
       }),
@@ -500,7 +581,7 @@ TEST_CASE("group_advantages names what is wrong, and writes nothing") {
   const status s = batch_moments(cpu{}, lite_ppo{}, good, {});
   CHECK(s.code == errc::missing_output);
   CHECK(batch_moments(cpu{}, lite_ppo{}, with([&](in& i) { i.score = {a, 6}; }), {a, 3}).code == errc::overlap);
-  each_rule([](const char* name, const auto&, const auto&) { covers(name, "bad-argument"); });
+  each_rule([](const char* name, const call&, const definition_of_rule&) { covers(name, "bad-argument"); });
 }
 
 namespace {

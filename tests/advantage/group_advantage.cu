@@ -176,9 +176,16 @@ TEST_CASE("advantages on CUDA: launches counted, nothing allocated, captured and
   cudaGraphDestroy(nothing);
   auto out = d.outputs();
   out.mean.extent[0] = 2;
-  CHECK(std::string(prefer::group_advantages(exec, prefer::grpo{}, d.inputs(), out).argument) == "mean");
-  each_rule([](const char* name, const auto&, const auto&) {
-    for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(name, tag);
+  const auto other_scores = [&] {
+    for (std::int64_t i = 0; i < many.total; ++i) many.score.set(i, 1.5 * many.score.get(i) + 0.1 * (i % 3));
+    d.score.send();
+  };
+  each_rule([&](const char* name, const auto& rule, const auto&) {
+    enqueues_only(name, any_number, [&] { call(rule, d); });
+    s.wait();
+    covers(name, "allocation");
+    check_replay(name, s.handle, [&] { call(rule, d); }, other_scores, {d.advantage.all(), d.mean.all()});
+    check_refused(name, prefer::group_advantages(exec, rule, d.inputs(), out), "mean");
   });
 }
 

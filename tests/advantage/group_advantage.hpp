@@ -71,6 +71,16 @@ inline grouped over_batch(const grouped& x, bool sample, long double epsilon, bo
     return [=, middle = centre ? mean_of(g) : m](long double v) { return over(v - middle, s, epsilon); };
   });
 }
+inline grouped over_teaching(const grouped& x) {
+  long double all = 0, teaching = 0;
+  for (const numbers& g : x) {
+    all += static_cast<long double>(g.size());
+    if (std_of(g, false) > 0) teaching += static_cast<long double>(g.size());
+  }
+  return each_score(x, [&](const numbers& g) {
+    return [=, m = mean_of(g)](long double v) { return teaching > 0 ? (v - m) * all / teaching : 0; };
+  });
+}
 inline grouped whitened(const grouped& x) {
   const numbers all = all_of(x);
   const long double m = mean_of(all), s = std_of(all, true);
@@ -95,6 +105,7 @@ void each_rule(F f) {
   f("reinforce_plus_plus", reinforce_plus_plus{},
     [=](const grouped& x) { return over_batch(x, false, epsilon(1e-8L), false); });
   f("lite_ppo", lite_ppo{}, [=](const grouped& x) { return over_batch(x, true, epsilon(1e-4L), true); });
+  f("gpg", gpg{}, [](const grouped& x) { return over_teaching(x); });
   f("batch_whitened", batch_whitened{grpo{}},
     [=](const grouped& x) { return whitened(normalised(x, true, epsilon(1e-4L))); });
   f("clipped", clipped{grpo{}, 0.5}, [=](const grouped& x) { return held(normalised(x, true, epsilon(1e-4L)), 0.5L); });

@@ -176,7 +176,7 @@ TEST_CASE("rank_advantages names what is wrong, and writes nothing") {
           {.score = {a, 6}, .offsets = {o, 3}}, {.advantage = {a, 6}});
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       centred_ranks{}, {.score = {x, 6}, .offsets = {falling, 3}}, {.advantage = {a, 6}});
   char few[8];
   const status s = rank_advantages(cpu{.workspace = {few, 8}}, centred_ranks{}, {.score = {x, 6}, .offsets = {o, 3}},

@@ -94,9 +94,15 @@ TEST_CASE("ranks on CUDA: one launch, nothing allocated, captured and replayed w
     CHECK(c.worst(ends(c.selected(), b, -1, false), 1e-15) < 1);
   }
   cudaGraphExecDestroy(graph);
-  const auto wrong = prefer::rank_advantages(prefer::cuda{s.handle}, prefer::centred_ranks{}, d.inputs(), {});
-  CHECK(wrong.code == prefer::errc::missing_output);
-  each_place_rule([](const char* name, const auto&, const auto&) {
-    for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(name, tag);
+  const auto other_scores = [&] {
+    for (std::int64_t i = 0; i < c.total; ++i) c.score.set(i, static_cast<double>(i * i % 13) - c.score.get(i));
+    d.score.send();
+  };
+  each_place_rule([&](const char* name, const auto& rule, const auto&) {
+    enqueues_only(name, 1, [&] { call(rule); });
+    s.wait();
+    covers(name, "allocation");
+    check_replay(name, s.handle, [&] { call(rule); }, other_scores, {d.advantage.all()});
+    check_refused(name, prefer::rank_advantages(prefer::cuda{s.handle}, rule, d.inputs(), {}), "advantage");
   });
 }

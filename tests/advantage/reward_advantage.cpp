@@ -153,4 +153,21 @@ TEST_CASE("reward_advantages names what is wrong, and writes nothing") {
           {.rewards = {r, 3, 2}, .offsets = {o, 2}}, {.advantage = {r + 2, 3}});
   CHECK(reward_advantages(cpu{}, weighted_sum{}, grpo{}, {.rewards = {r, 3, 2}, .offsets = {beyond, 2}}, to).code ==
         errc::bad_offsets);
+  // NaN, where they are looked for.
+  const bool mask[] = {true, false, true};
+  const double bad[6] = {1, std::numeric_limits<double>::quiet_NaN(), 3, 4, 5, 6};
+  const auto found = [&](const auto& how, const reward_advantage_inputs<space::host>& in) {
+    const status s = reward_advantages(cpu{.content = content::all}, how, grpo{}, in, to);
+    CHECK(s.ok() == (a[0] != -7));
+    for (double& v : a) v = -7;
+    return s.ok() ? std::string() : s.argument + std::to_string(s.index);
+  };
+  CHECK(found(weighted_sum{}, {.rewards = {bad, 3, 2}, .offsets = {o, 2}}) == "rewards0");
+  CHECK(found(weighted_sum{}, {.rewards = {bad, 3, 2}, .offsets = {o, 2}, .exclude_nan = true}) == "");
+  CHECK(found(weighted_sum{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .weight = {bad, 2}}) == "weight1");
+  CHECK(found(log_tamed{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .moments = {bad, 2, 3}}) == "moments0");
+  const double signs[] = {0.5, -1};
+  CHECK(found(soft_min{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .weight = {signs, 2}}) == "weight1");
+  const double left_out[6] = {1, 2, std::numeric_limits<double>::quiet_NaN(), 4, 5, 6};
+  CHECK(found(weighted_sum{}, {.rewards = {left_out, 3, 2}, .offsets = {o, 2}, .mask = {mask, 3}}) == "");
 }

@@ -344,6 +344,36 @@ TEST_CASE("aggregates have the same bits for any threads, allocate nothing, and 
   CHECK(std::fabs(advantage[0]) < 10);
 }
 
+namespace {
+
+// A rule of one's own without a derivative.
+struct best_of_rewards {
+  static constexpr bool learns_batch = false;
+  constexpr status check() const { return {}; }
+  PREFER_HD double prepare(const reward_statistics&, int) const { return 0; }
+  template <class Row>
+  PREFER_HD auto operator()(const Row& r) const {
+    auto most = r[0];
+    for (int k = 1; k < r.count(); ++k) most = math::select(r[k] > most, r[k], most);
+    return most;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a rule without a slope aggregates, alone and held, and a gradient of it is refused") {
+  const float r[] = {1, 2, 30, -1, 0, 4};
+  float a[3], g[6];
+  check(aggregate(cpu{}, best_of_rewards{}, {.rewards = {r, 3, 2}}, {.aggregate = {a, 3}}));
+  CHECK((a[0] == 2 && a[1] == 30 && a[2] == 4));
+  check(aggregate(cpu{}, held<best_of_rewards>{.limit = 5.0}, {.rewards = {r, 3, 2}}, {.aggregate = {a, 3}}));
+  CHECK((a[0] == 2 && a[1] == 5 && a[2] == 4));
+  for (const status& s :
+       {aggregate(cpu{}, best_of_rewards{}, {.rewards = {r, 3, 2}}, {.grad_rewards = {g, 3, 2}}),
+        aggregate(cpu{}, held<best_of_rewards>{}, {.rewards = {r, 3, 2}}, {.grad_rewards = {g, 3, 2}})})
+    CHECK((s.code == errc::unavailable_output && std::string(s.argument) == "grad_rewards"));
+}
+
 TEST_CASE("aggregate names what is wrong, and writes nothing") {
   const double r[6] = {1, 2, 3, 4, 5, 6}, m[6] = {};
   double a[3] = {-7, -7, -7}, g[6], found[6] = {};
@@ -390,6 +420,19 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
           {.rewards = {r, 3, 2}, .weight = {a, 2}}, to);
   refused("prefer: overlap: grad_rewards: expected memory of its own, not shared with another output", weighted_sum{},
           good, {.aggregate = {g, 3}, .grad_rewards = {g, 3, 2}});
+  const double signs[] = {1, -0.5};
+  const in negative{.rewards = {r, 3, 2}, .weight = {signs, 2}};
+  refused("prefer: bad label: weight[1] is -0.5, expected 0 or above, for this rule", soft_min{}, negative, to);
+  refused("prefer: bad label: weight[1]", geometric_mean{}, negative, to);
+  refused("prefer: bad label: weight[1]", harmonic_mean{}, negative, to);
+  refused("prefer: bad label: weight[1]", held<soft_min>{}, negative, to);
+  const in ideal{.rewards = {r, 3, 2}, .weight = {signs, 2}, .ideal = {m, 2}};
+  refused("prefer: bad label: weight[1]", tchebycheff{}, ideal, to);
+  refused("prefer: bad label: weight[1]", smooth_tchebycheff{}, ideal, to);
+  double unseen[3];
+  CHECK(aggregate(cpu{}, weighted_sum{}, negative, {.aggregate = {unseen, 3}}).ok());
+  CHECK(aggregate(cpu{.content = content::none}, soft_min{}, negative, {.aggregate = {unseen, 3}}).ok());
+  CHECK(std::isnan(unseen[0]));
   const auto moments_refused = [&](const char* argument, const input_view<2, space::host>& reward,
                                    const advantage_inputs<space::host>& groups, const output_view<2, space::host>& of) {
     CHECK(std::string(reward_moments(cpu{}, reward, groups, of).argument) == argument);

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -104,9 +105,18 @@ TEST_CASE(
   for (const auto& rule : every_rule) {
     const auto in = d.inputs(rule.learns_batch, rule.learns_ideal);
     const auto out = d.outputs();
-    enqueues_only(rule.name, 1, [&] { prefer::check(rule.run(exec, in, out)); });
+    const auto call = [&] { prefer::check(rule.run(exec, in, out)); };
+    const auto other_rewards = [&] {
+      for (std::int64_t i = 0; i < c.n; ++i) c.reward.set(i * c.row, 0.75 * c.reward.get(i * c.row) + 0.0625);
+      d.reward.send();
+    };
+    enqueues_only(rule.name, 1, call);
     s.wait();
-    for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(rule.name, tag);
+    covers(rule.name, "allocation");
+    check_replay(rule.name, s.handle, call, other_rewards, {d.aggregate.all(), d.grad.all()});
+    auto odd = out;
+    odd.aggregate.extent[0] = 3;
+    check_refused(rule.name, rule.run(exec, in, odd), "aggregate");
   }
   const cudaGraphExec_t graph = capture(s.handle, [&] {
     prefer::check(d.find_moments(exec));
@@ -119,6 +129,14 @@ TEST_CASE(
   cudaGraphExecDestroy(graph);
   d.aggregate.fetch(), d.grad.fetch();
   CHECK(c.worst([](const reals& r, const reward_facts& f) { return log_tamed_value(r, f, false); }) < 1);
+  c.weight.set(2, -1), d.weight.send();
+  const device_array<prefer::content_report> report(std::vector<prefer::content_report>(1));
+  prefer::check(prefer::aggregate(prefer::cuda{.stream = s.handle, .report = report.data}, prefer::soft_min{},
+                                  d.inputs(false), d.outputs()));
+  s.wait();
+  d.aggregate.fetch();
+  CHECK((report.fetch()[0].code() == prefer::errc::bad_label && report.fetch()[0].index() == 2));
+  CHECK(std::isnan(c.aggregate.get(0)));
   auto in = d.inputs(false);
   in.weight.extent[0] = 3;
   CHECK(std::string(prefer::aggregate(exec, prefer::soft_min{}, in, d.outputs()).argument) == "weight");

@@ -146,6 +146,80 @@ TEST_CASE("adaptive weights: what they are for") {
   CHECK((w[0] == 1 && w[1] == doctest::Approx(std::exp(0.005)) && w[2] == doctest::Approx(std::exp(0.02))));
 }
 
+TEST_CASE("adaptive entropy: a bonus while the entropy is at or below its target, its coefficient walks by steps") {
+  moments tokens{1000, 0.15, 1};
+  double coefficient = 0.01, bonus = -7;
+  const double target = 0.2;
+  const auto step = [&] {
+    check(adapt_weights(cpu{}, adaptive_entropy{.most = 0.02},
+                        {.moments = {&tokens.count, 1, 3}, .target = {&target, 1}},
+                        {.weight = {&bonus, 1}, .dual = {&coefficient, 1}}));
+  };
+  step();
+  CHECK((bonus == 0.015 && coefficient == 0.015));
+  tokens.mean = target;  // not above
+  step(), step();
+  CHECK((bonus == 0.02 && coefficient == 0.02));  // held
+  tokens.mean = std::nextafter(target, 1);
+  step();
+  CHECK((bonus == 0 && coefficient == 0.015));  // at rest, and smaller when it comes back
+  for (const double unknown : {missing, 0.1}) {
+    tokens = {std::isnan(unknown) ? 1000.0 : 0.0, unknown, 0};
+    step();
+    CHECK((bonus == 0 && coefficient == 0.015));
+  }
+  tokens = {1000, 3, 1};
+  for (int i = 0; i < 9; ++i) step();
+  CHECK((bonus == 0 && coefficient == 0));  // never below `least`
+}
+
+namespace {
+
+template <class S>
+void check_min_norm() {
+  for (const std::int64_t k : {1, 2, 3, 7, 33, 64})
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
+      INFO(k << " rewards, seed " << seed);
+      prefer_test::gram_case<S> c(k, seed);
+      const long before = prefer_test::allocation_count();
+      check(adapt_weights(cpu{}, min_norm{}, {.gram = view<const S, 2>(c.gram.data(), k, k, k + 1, 1)},
+                          {.weight = c.weight.view()}));
+      CHECK(prefer_test::allocation_count() == before);
+      CHECK(c.worst() < 1e-11);
+      CHECK(c.weight.intact());
+    }
+  covers<S>("min_norm", "sizes");
+  for (const char* tag : {"threads", "allocation"}) covers("min_norm", tag);
+}
+
+}  // namespace
+
+TEST_CASE("weights of least norm are optimal: numbers of rewards, strides, types") {
+  check_min_norm<double>(), check_min_norm<float>(), check_min_norm<half>(), check_min_norm<bfloat16>();
+}
+
+TEST_CASE("weights of least norm: two rewards by hand, copies, rewards at odds, NaN") {
+  covers("min_norm", "identity");
+  double w[3];
+  const auto of = [&](std::int64_t k, std::initializer_list<double> g) {
+    check(adapt_weights(cpu{}, min_norm{}, {.gram = {g.begin(), k, k}}, {.weight = {w, k}}));
+  };
+  of(2, {4, 0, 0, 1});  // (1 - 0) / (4 + 1): the shorter one counts more
+  CHECK(w[0] == doctest::Approx(0.2).epsilon(1e-14));
+  of(2, {4, 2, 2, 1.5});  // the second lies within the first: it alone
+  CHECK((w[0] == 0 && w[1] == 1));
+  of(2, {1, 0.3, 0.3, 1});
+  CHECK((w[0] == 0.5 && w[1] == 0.5));
+  of(2, {0, 0, 0, 0});
+  CHECK((w[0] == 0.5 && w[1] == 0.5));
+  of(2, {9, -3, -3, 1});  // opposed: 1 to 3, and nothing is left
+  CHECK((w[0] == doctest::Approx(0.25).epsilon(1e-14) && 9 * w[0] - 3 * w[1] == doctest::Approx(0)));
+  of(3, {1, 1, 0, 1, 1, 0, 0, 0, 1});  // one reward twice counts as one
+  CHECK((w[0] + w[1] == doctest::Approx(0.5).epsilon(1e-12) && w[2] == doctest::Approx(0.5).epsilon(1e-12)));
+  of(2, {1, missing, missing, 1});
+  CHECK((std::isnan(w[0]) && std::isnan(w[1])));
+}
+
 TEST_CASE("a window of moments holds the last batches, and its bits depend on nothing else") {
   for (const std::int64_t width : {1, 2, 5}) {
     window_case c(width, 3);
@@ -246,6 +320,33 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   refused("prefer: bad parameter: smoothing is 10, expected above 0 and at most 1",
           covariance_targeted{.smoothing = 10.0}, {}, {});
   refused("prefer: bad parameter: epsilon is -1", saturation_aware{.epsilon = -1.0}, {}, {});
+  const double bad[6] = {1, 1, 1, 1, std::numeric_limits<double>::quiet_NaN(), 1};
+  const auto nan_found = [&](const auto& rule, const in& i, const out& o) {
+    const status s = adapt_weights(cpu{.content = content::all}, rule, i, o);
+    for (int k = 0; k < 2; ++k) CHECK((w[k] == -7 && dual[k] == -7));
+    return s.code == errc::not_a_number ? s.argument + std::to_string(s.index) : std::string("nothing");
+  };
+  const out kept{.weight = {w, 2}, .dual = {dual, 2}, .average = {average, 2}};
+  CHECK(nan_found(saturation_aware{}, {.moments = {bad, 2, 3}}, {.weight = {w, 2}}) == "moments1");
+  CHECK(nan_found(lagrangian{}, {.moments = {m, 2, 3}, .target = {bad + 3, 2}},
+                  {.weight = {w, 2}, .dual = {dual, 2}}) == "target1");
+  CHECK(nan_found(covariance_targeted{}, {.covariance = {bad + 4, 2}, .target = {two, 2}}, kept) == "covariance0");
+  CHECK(nan_found(min_norm{}, {.gram = {bad + 2, 2, 2}}, {.weight = {w, 2}}) == "gram1");
+  average[1] = std::numeric_limits<double>::quiet_NaN();
+  CHECK(nan_found(covariance_targeted{}, {.covariance = {m, 2}, .target = {two, 2}}, kept) == "average1");
+  average[1] = -7;
+  refused("prefer: bad parameter: step is 0", adaptive_entropy{.step = 0.0}, {}, {});
+  refused("prefer: bad parameter: least is -1", adaptive_entropy{.least = -1.0}, {}, {});
+  refused("prefer: bad parameter: most is 0.5, expected at least `least`", adaptive_entropy{.least = 0.75, .most = 0.5},
+          {}, {});
+  refused("prefer: missing input: gram", min_norm{}, {}, {.weight = {w, 2}});
+  refused("prefer: unused input: gram", saturation_aware{}, {.moments = {m, 2, 3}, .gram = {m, 2, 2}},
+          {.weight = {w, 2}});
+  refused("prefer: bad extent: gram", min_norm{}, {.gram = {m, 2, 3}}, {.weight = {w, 2}});
+  refused("prefer: overlap: weight", min_norm{}, {.gram = {w, 1, 1}}, {.weight = {w, 1}});
+  refused("prefer: bad parameter: tolerance is -1", min_norm{.tolerance = -1.0}, {}, {});
+  refused("prefer: bad parameter: iterations is -1", min_norm{.iterations = -1}, {}, {});
+  covers("min_norm", "bad-argument");
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 
   std::vector<double> slots(12, -7);
@@ -270,6 +371,10 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
                  {.slots = ring, .cursor = {&narrow, 1}, .moments = {to, 2, 3}});
   window_refused("prefer: overlap: moments", {m, 2, 3},
                  {.slots = ring, .cursor = {&cursor, 1}, .moments = {slots.data() + 3, 2, 3}});
+  const cpu strict{.content = content::all};
+  const moment_window<space::host> whole{.slots = ring, .cursor = {&cursor, 1}, .moments = {to, 2, 3}};
+  CHECK(window_moments(strict, {bad, 2, 3}, whole).code == errc::not_a_number);
+  CHECK((cursor == 4 && slots[0] == -7 && to[0] == 0));
   covers("window_moments", "bad-argument");
 
   double ideal[2] = {-7, -7};
@@ -283,5 +388,7 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
   best_refused("prefer: bad extent: ideal is 1", {m, 3, 2}, {}, {ideal, 1});
   best_refused("prefer: bad element type: mask", {m, 3, 2}, {m, 3}, {ideal, 2});
   best_refused("prefer: overlap: ideal", {ideal, 1, 2}, {}, {ideal, 2});
+  CHECK(best_rewards(strict, {bad, 3, 2}, {}, {ideal, 2}).index == 2);
+  CHECK(ideal[0] == -7);
   covers("best_rewards", "bad-argument");
 }

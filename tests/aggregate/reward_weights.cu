@@ -55,6 +55,35 @@ void check_steps_on_cuda() {
 }
 
 template <class S>
+void check_min_norm_on_cuda() {
+  stream s;
+  const prefer::cuda exec{s.handle};
+  for (const std::int64_t k : {2, 5, 20}) {
+    gram_case<S> c(k, 1), other(k, 2);
+    device<S> gram(c.gram), weight(c.weight);
+    const prefer::weight_inputs<on> in{.gram = prefer::view<const S, 2, on>(gram.data(), k, k, k + 1, 1)};
+    const auto call = [&] {
+      prefer::check(prefer::adapt_weights(exec, prefer::min_norm{}, in, {.weight = weight.view()}));
+    };
+    const cudaGraphExec_t graph = capture(s.handle, [&] { enqueues_only("min_norm", 1, call); });
+    for (int again = 0; again < 2; ++again) {
+      REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+      s.wait();
+      weight.fetch();
+      CHECK(c.worst() < 1e-11);
+      CHECK(c.weight.intact());
+      for (std::int64_t i = 0; i < k * (k + 1); ++i) c.gram.at(i) = other.gram.at(i);
+      gram.send();
+    }
+    cudaGraphExecDestroy(graph);
+    CHECK(std::string(prefer::adapt_weights(exec, prefer::min_norm{}, {}, {.weight = weight.view()}).argument) ==
+          "gram");
+  }
+  covers<S>("min_norm", "sizes");
+  for (const char* tag : {"allocation", "capture", "bad-argument"}) covers("min_norm", tag);
+}
+
+template <class S>
 void check_best_on_cuda() {
   stream s;
   const prefer::cuda exec{s.handle};
@@ -79,11 +108,14 @@ void check_best_on_cuda() {
     const prefer::view<const S, 2, on> matrix(rewards.data(), n, k);
     const auto call = [&] { prefer::check(prefer::best_rewards(exec, matrix, selected.read(), best.view())); };
     const cudaGraphExec_t graph = capture(s.handle, [&] { enqueues_only("best_rewards", 1, call); });
-    REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
-    s.wait();
+    for (const double more : {0.0, 1.0}) {  // the second time with a better one
+      if (more > 0) r.set(1, expected[1] = 6), rewards.send();
+      REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
+      s.wait();
+      best.fetch();
+      for (std::int64_t j = 0; j < k; ++j) CHECK(ideal.get(j) == expected[j]);
+    }
     cudaGraphExecDestroy(graph);
-    best.fetch();
-    for (std::int64_t j = 0; j < k; ++j) CHECK(ideal.get(j) == expected[j]);
     CHECK(ideal.intact());
     CHECK(std::string(prefer::best_rewards(exec, matrix, {}, {}).argument) == "ideal");
   }
@@ -98,6 +130,11 @@ TEST_CASE("adaptive weights on CUDA are their definitions, replayed step by step
   SUBCASE("float") { check_steps_on_cuda<float>(); }
   SUBCASE("half") { check_steps_on_cuda<prefer::half>(); }
   SUBCASE("bfloat16") { check_steps_on_cuda<prefer::bfloat16>(); }
+}
+
+TEST_CASE("weights of least norm on CUDA are optimal: numbers of rewards, types, captured") {
+  check_min_norm_on_cuda<double>(), check_min_norm_on_cuda<float>();
+  check_min_norm_on_cuda<prefer::half>(), check_min_norm_on_cuda<prefer::bfloat16>();
 }
 
 TEST_CASE("the best rewards so far on CUDA: masks, NaN, types, captured") {

@@ -53,6 +53,16 @@ inline std::vector<long double> covariance_by_definition(weight_step& s) {
   return w;
 }
 
+inline std::vector<long double> entropy_by_definition(weight_step& s) {
+  std::vector<long double> w;
+  for (std::size_t k = 0; k < s.mean.size(); ++k) {
+    const bool low = s.count[k] > 0 && s.mean[k] <= s.target[k];
+    if (s.count[k] > 0) s.dual[k] = std::min(0.5L, std::max(0.125L, s.dual[k] + (low ? 0.25L : -0.25L)));
+    w.push_back(low ? s.dual[k] : 0);
+  }
+  return w;
+}
+
 template <class Exec>
 struct weight_entry {
   using inputs = prefer::weight_inputs<Exec::memory>;
@@ -84,7 +94,8 @@ const std::vector<weight_entry<Exec>>& weight_entries() {
        [](weight_step& s) { return lagrangian_by_definition(s, 0, false); }},
       {"lagrangian", lagrangian{.rate = 0.25, .most = 1.5, .primary = -1, .costs = true},
        [](weight_step& s) { return lagrangian_by_definition(s, 99, true); }},
-      {"covariance_targeted", covariance_targeted{.rate = 0.5, .smoothing = 0.125}, covariance_by_definition}};
+      {"covariance_targeted", covariance_targeted{.rate = 0.5, .smoothing = 0.125}, covariance_by_definition},
+      {"adaptive_entropy", adaptive_entropy{.step = 0.25, .least = 0.125, .most = 0.5}, entropy_by_definition}};
   return all;
 }
 
@@ -132,6 +143,40 @@ struct weight_case {
     return worst;
   }
   bool intact() { return weight.intact() && dual.intact() && average.intact(); }
+};
+
+// Inner products of K random vectors of K - 1 numbers (so that there is a common one of norm 0, or nearly, for some),
+// or of K numbers, and how far weights are from least norm: by what their optimality says, in long double.
+template <class S>
+struct gram_case {
+  std::int64_t rewards;
+  buffer<S> gram, weight;
+
+  gram_case(std::int64_t k, std::uint64_t seed) : rewards(k), gram(k * (k + 1)), weight(k, 2) {
+    noise random(seed);
+    std::vector<double> a(static_cast<std::size_t>(k * k));
+    for (double& x : a) x = std::floor(random.uniform(-8, 12)) / 8;
+    for (std::int64_t i = 0; i < k; ++i)
+      for (std::int64_t j = 0; j < k; ++j) {
+        double sum = 0;
+        for (std::int64_t m = 0; m < k; ++m)
+          sum += a[static_cast<std::size_t>(i * k + m)] * a[static_cast<std::size_t>(j * k + m)];
+        gram.set(i * (k + 1) + j, sum / static_cast<double>(k));
+      }
+  }
+  double worst() {
+    long double sum = 0, own = 0, least = HUGE_VALL, size = 0, lowest = 0;
+    for (std::int64_t i = 0; i < rewards; ++i) {
+      long double served = 0;
+      for (std::int64_t j = 0; j < rewards; ++j) served += gram.get(i * (rewards + 1) + j) * weight.get(j);
+      least = std::min(least, served), own += weight.get(i) * served, sum += weight.get(i);
+      size = std::max(size, static_cast<long double>(gram.get(i * (rewards + 1) + i)));
+      lowest = std::min(lowest, static_cast<long double>(weight.get(i)));
+    }
+    const long double rounding = std::ldexp(1.0L, 1 - storage<S>::digits);  // of each weight, relative
+    return static_cast<double>(
+        std::max({(own - least) / std::max(size, 1e-30L) - 4 * rounding, std::fabs(sum - 1) - rounding, -lowest}));
+  }
 };
 
 // A window of moments, batch after batch.

@@ -83,5 +83,9 @@ TEST_CASE("evaluate_to_go on CUDA: a launch and the count of the mask, captured;
   d.s.wait();
   d.grad.fetch();
   CHECK((c.grad.get(good) != -7 && c.grad.get(left) == -7 && c.grad.get(right) == -7));
-  for (const char* tag : {"allocation", "capture", "bad-argument"}) covers("evaluate_to_go", tag);
+  check_refused("evaluate_to_go",
+                prefer::evaluate_to_go(prefer::cuda{.stream = d.s.handle, .workspace = d.memory.get()}, c.loss(),
+                                       {.policy = d.policy.read()}, {.grad_policy = d.grad.view()}),
+                "offsets");
+  for (const char* tag : {"allocation", "capture"}) covers("evaluate_to_go", tag);
 }

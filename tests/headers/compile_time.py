@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """compile_time.py COMPILER INCLUDE [NVCC]: processor seconds of including each loss header, and what CI allows.
 
+A .cuh that only includes its .hpp, which is measured itself, and headers of core is as fast as any other with the same headers of
+core: the first of them is measured. Headers that sort on the device bring CUB with them and have a limit of their own.
 Processor time of the compiler, so that other work on the machine matters little; best of three where the first is too slow.
-Headers that sort on the device bring CUB with them and have a limit of their own.
 """
-import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -42,18 +42,27 @@ def limit_of(header):
     return 8.0 if "sort_ranked.cuh>" in header.read_text(encoding="utf-8") else 2.0
 
 
+def measured_headers(include, cuda):
+    """The .hpp of each loss; with `cuda` the .cuh too, of those that only include the same the first."""
+    headers = sorted(include.glob("prefer/loss/*.hpp"))
+    seen = set()
+    for header in sorted(include.glob("prefer/loss/*.cuh")) if cuda else []:
+        own = f"#include <{header.relative_to(include).with_suffix('.hpp').as_posix()}>"
+        lines = [line for line in header.read_text(encoding="utf-8").splitlines() if line and not line.startswith(("//", "#pragma once"))]
+        others = frozenset(lines) - {own}
+        if any(not line.startswith("#include <prefer/core/") for line in others) or others not in seen:
+            headers.append(header)
+        seen.add(others)
+    return headers
+
+
 def main(compiler, include, nvcc):
-    headers = [h for h in sorted(include.glob("prefer/loss/*.*")) if h.suffix == ".hpp" or nvcc is not None]
-
-    def measure(header):
-        chosen = nvcc if header.suffix == ".cuh" else compiler
-        return header_seconds(chosen, include, header.relative_to(include), enough=limit_of(header))
-
     slow = 0
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for header, took in zip(headers, pool.map(measure, headers)):
-            print(f"{header.name:24} {took:5.2f} s of {limit_of(header)} s")
-            slow += took > limit_of(header)
+    for header in measured_headers(include, nvcc is not None):
+        chosen = nvcc if header.suffix == ".cuh" else compiler
+        took = header_seconds(chosen, include, header.relative_to(include), enough=limit_of(header))
+        print(f"{header.name:24} {took:5.2f} s of {limit_of(header)} s")
+        slow += took > limit_of(header)
     return slow
 
 

@@ -100,8 +100,11 @@ TEST_CASE("the mixture on CUDA: in place over either input, one launch, captured
   const auto mixed = [&](const prefer::cuda& on) {
     return prefer::mix_logp<float>(on, {.weight = 0.3}, d.inputs(), d.outputs());
   };
-  prefer::check(mixed(exec));
-  s.wait();
+  const auto other_policy = [&] {
+    for (std::int64_t k = 0; k < 17000; ++k) few.policy.set(1, k, few.policy.get(1, k) - static_cast<double>(k % 3));
+    d.policy.send();
+  };
+  check_replay("logp_mixture", s.handle, [&] { prefer::check(mixed(exec)); }, other_policy, {d.logp.all()});
   d.logp.fetch();
   few.check_answer<float>(few.expected());
   const device_workspace little(64);

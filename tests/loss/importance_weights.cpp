@@ -304,11 +304,13 @@ TEST_CASE("importance_weights names what is wrong, and writes nothing") {
           }),
           to);
   refused("prefer: bad extent: offsets is 0, expected at least 1", tis, with([&](in& i) { i.offsets = {o, 0}; }), to);
-  refused("prefer: bad element type: offsets: expected elements of type int32 or int64", tis, with([&](in& i) {
+  refused("prefer: bad element type: offsets is double, expected elements of type int32 or int64", tis,
+          with([&](in& i) {
             i.offsets = {x, 3};
           }),
           to);
-  refused("prefer: bad element type: keep: expected elements of type bool or uint8", tis, good, {.keep = {w, 6}});
+  refused("prefer: bad element type: keep is double, expected elements of type bool or uint8", tis, good,
+          {.keep = {w, 6}});
   refused("prefer: bad extent: length is 3, expected one per response, one less than offsets: 2", tis, good,
           {.length = {w, 3}});
   refused("prefer: overlap: weight: expected memory of its own, not shared with an input", tis, with([&](in& i) {
@@ -327,14 +329,14 @@ TEST_CASE("importance_weights names what is wrong, and writes nothing") {
   refused("prefer: bad parameter: ratio_max is 0.5, expected at least 1", importance_product{tis, carm{0.5}}, good, to);
   refused(
       "prefer: bad offsets: offsets[2] is 2, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       tis, with([&](in& i) {
         i.offsets = {falling, 3};
       }),
       to);
   refused(
       "prefer: bad offsets: offsets[2] is 7, expected no less than the offset before it and no more than the number "
-      "of tokens",
+      "of elements",
       tis, with([&](in& i) {
         i.offsets = {beyond, 3};
       }),

@@ -121,11 +121,18 @@ TEST_CASE("importance weights on CUDA: one launch, nothing allocated, captured a
     CHECK(c.worst(bounded, false) < 1);
   }
   cudaGraphExecDestroy(graph);
-  auto out = d.outputs(false);
-  out.kept.extent[0] = 2;
-  CHECK(std::string(rules()[0].run(exec, d.inputs(false), out).argument) == "kept");
-  for (const rule& r : rules())
-    for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(r.name, tag);
+  const auto other_policy = [&] {
+    for (std::int64_t t = 0; t < c.total; ++t) c.policy.set(t, c.policy.get(t) - 0.25 * static_cast<double>(t % 3));
+    d.policy.send();
+  };
+  for (const rule& r : rules()) {
+    covers(r.name, "allocation");
+    check_replay(r.name, s.handle, [&] { prefer::check(d.run(exec, r)); }, other_policy,
+                 {d.weight.all(), d.keep.all(), d.mean_log_ratio.all(), d.kept.all()});
+    auto out = d.outputs(r.per_response);
+    out.kept.extent[0] = 2;
+    check_refused(r.name, r.run(exec, d.inputs(r.reads_advantage), out), "kept");
+  }
 }
 
 TEST_CASE("offsets that are wrong on CUDA are not followed: reported, NaN, and the other responses as ever") {

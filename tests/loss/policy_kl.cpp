@@ -90,3 +90,25 @@ TEST_CASE("k3 near equal policies: every digit where e^-d - 1 + d has none left,
   for (const double d : {-30.0, 30.0, 700.0}) CHECK(at(policy_kl{}, {.policy = d}).value > 0);
   CHECK(at(policy_kl{}, {.policy = 0}).value == 0);
 }
+
+TEST_CASE("unbiased_policy_kl beyond every ratio: limits, or infinity, and never a difference of infinities") {
+  const double none = -HUGE_VAL;
+  // Ruled out by the policy: e^(reference - old_policy), at rest. (d ratio as it stands: infinity times 0.)
+  const auto gone = at(unbiased_policy_kl{}, {.policy = none, .old_policy = -2, .reference = -3});
+  CHECK((gone.ratio == 0 && gone.d_policy == 0));
+  CHECK(gone.value == doctest::Approx(std::exp(-1.0)).epsilon(1e-15));
+  CHECK(at<float>(unbiased_policy_kl{}, {.policy = -200, .old_policy = -1, .reference = -1}).value == 1);
+  for (const auto& lost : {at(unbiased_policy_kl{}, {.policy = -1, .old_policy = -2, .reference = std::nan("")}),
+                           at(unbiased_policy_kl{}, {.policy = std::nan(""), .old_policy = -2, .reference = -3})})
+    CHECK((std::isnan(lost.value) && std::isnan(lost.d_policy)));
+  // Both exponentials overflow: their difference has no number, the value is beyond all.
+  const auto beyond = at(unbiased_policy_kl{}, {.policy = -1, .old_policy = -752, .reference = 30});
+  CHECK((beyond.value == HUGE_VAL && beyond.d_policy == -HUGE_VAL));
+  CHECK(at<float>(unbiased_policy_kl{}, {.policy = -1, .old_policy = -99, .reference = 29}).value == HUGE_VALF);
+  // On both sides of where one form takes over from the other.
+  for (const double d : {-7.999999, -8.000001, -30.0, -600.0}) {
+    const auto t = at(unbiased_policy_kl{}, {.policy = d, .old_policy = -0.5});
+    const long double exact = std::exp(d + 0.5L) * (std::expm1(-static_cast<long double>(d)) + d);
+    CHECK(std::fabs(t.value - exact) < 1e-15L * exact);
+  }
+}

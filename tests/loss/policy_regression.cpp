@@ -65,6 +65,10 @@ TEST_CASE("flow_rl: no gradient where the flow balances, weights bounded and con
   CHECK(at(flow_rl{}, a).d_policy == 5);
   a.old_policy = a.policy - std::log(8);
   CHECK(at(flow_rl{}, a).d_policy == doctest::Approx(4).epsilon(1e-14));
+  // A response that the policy has ruled out weighs 0, however far its gap.
+  const auto gone =
+      at(flow_rl{}, {.policy = -HUGE_VAL, .old_policy = -2, .advantage = 1, .reference = -3, .length = 2});
+  CHECK((gone.value == 0 && gone.d_policy == 0 && gone.ratio == 0));
   CHECK(refused(flow_rl{.beta = HUGE_VAL}) == "beta");
   CHECK(refused(flow_rl{.weight_max = 0.0}) == "weight_max");
 }

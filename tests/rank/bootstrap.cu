@@ -150,8 +150,11 @@ TEST_CASE("bitwise the same for any number of lanes; another seed differs; outpu
 
 TEST_CASE("with a workspace the bootstrap neither allocates nor synchronises nor copies; a captured one replays") {
   covers("bootstrap", "allocation");
-  const device_games d(random_graph(6, 20, 31));
+  const games g = random_graph(6, 20, 31);
+  games other = g;
+  for (double& w : other.first_wins) w += 2;
   const bradley_terry_bootstrap o{.replicates = 3, .seed = 6};
+  device_games d(g);
   for (const auto& data : {d.matrix(), d.pairs()}) {
     const device_intervals r(6, 3);
     const std::size_t bytes = bootstrap_bradley_terry_workspace(prefer::cuda{nullptr}, o, data);
@@ -167,13 +170,11 @@ TEST_CASE("with a workspace the bootstrap neither allocates nor synchronises nor
         CHECK(ptxrun_calls("bootstrap", api) == 0);
       }
     }
-    const std::vector<double> expected = r.samples.get();
-    cudaGraphExec_t graph = capture(s.handle, [&] { CHECK(r.run(s, o, data, memory.get()).ok()); });
-    const_cast<array<double>&>(r.samples).set(device_intervals::some(18));
-    REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
     s.wait();
-    CHECK(r.samples.get() == expected);
-    cudaGraphExecDestroy(graph);
+    const auto other_wins = [&] { d.first_wins.set(other.first_wins), d.wins.set(other.win_matrix()); };
+    check_replay("bootstrap", s.handle, [&] { CHECK(r.run(s, o, data, memory.get()).ok()); }, other_wins,
+                 {r.lower.all(), r.upper.all(), r.se.all(), r.samples.all()});
+    d.first_wins.set(g.first_wins), d.wins.set(g.win_matrix());
     CHECK(r.run(s, o, data, {memory.memory, bytes - 1}).code == errc::small_workspace);
   }
 }

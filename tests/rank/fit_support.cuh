@@ -32,6 +32,7 @@ class array {
   }
   T* data() const { return static_cast<T*>(data_); }
   std::int64_t size() const { return static_cast<std::int64_t>(size_); }
+  prefer_test::device_bytes all() const { return {data_, size_ * sizeof(T)}; }
 
  private:
   void* data_ = nullptr;

@@ -132,7 +132,7 @@ TEST_CASE("assignments name what is wrong, and write nothing") {
   CHECK(refused({.score = {x, 1, 2, 3}, .rows = {sizes, 2}}, out) ==
         "prefer: bad extent: rows is 2, expected one per matrix: 1");
   CHECK(refused({.score = {sizes, 1, 1, 1}}, out) ==
-        "prefer: bad element type: score: expected elements of type double, float, half or bfloat16");
+        "prefer: bad element type: score is int32, expected elements of type double, float, half or bfloat16");
   CHECK(refused(in, {.column_of = {columns, 1, 3}}) ==
         "prefer: bad extent: column_of is 3, expected as many elements per row as the others, 2");
   CHECK(refused(in, {.grad_score = {to, 1, 3, 2}}) ==

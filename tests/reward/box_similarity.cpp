@@ -73,3 +73,25 @@ TEST_CASE("box similarities name what is wrong, and write nothing") {
   CHECK(refused({.distance_weight = HUGE_VAL}, in, out) ==
         "prefer: bad parameter: distance_weight is inf, expected a finite number");
 }
+
+TEST_CASE("box similarities look for NaN where they are asked to, in every input") {
+  double boxes[2][2][4] = {}, truth[2][1][4] = {}, named[2][2][1] = {}, to[4] = {7, 7, 7, 7};
+  const auto call = [&](prefer::content look) {
+    return box_similarities(cpu{.content = look}, {},
+                            {.predicted = {&boxes[0][0][0], 2, 2, 4},
+                             .target = {&truth[0][0][0], 2, 1, 4},
+                             .class_score = {&named[0][0][0], 2, 2, 1}},
+                            {.score = {to, 2, 2, 1}});
+  };
+  double* const places[] = {&boxes[1][1][2], &truth[1][0][3], &named[1][0][0]};
+  const char* const names[] = {"predicted", "target", "class_score"};
+  for (int k = 0; k < 3; ++k) {
+    *places[k] = not_a_number;
+    const status s = call(content::all);
+    CHECK((s.code == errc::not_a_number && std::string(s.argument) == names[k] && s.index == 1 && to[0] == 7));
+    *places[k] = 0;
+  }
+  boxes[0][1][0] = not_a_number;
+  CHECK(call(content::structure).ok());
+  CHECK((std::isnan(to[1]) && to[0] == 0));
+}

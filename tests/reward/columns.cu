@@ -3,7 +3,9 @@
 #include <prefer/reward/box_product.cuh>
 #include <prefer/reward/count_bonus.cuh>
 #include <prefer/reward/critique.cuh>
+#include <prefer/reward/overlong_penalty.cuh>
 #include <prefer/reward/set_overlap.cuh>
+#include <prefer/reward/set_value.cuh>
 #include <prefer/reward/tolerance.cuh>
 #include <prefer/reward/trust_weight.cuh>
 #include <reward/rewards.hpp>
@@ -16,11 +18,13 @@ TEST_CASE("rewards of columns on CUDA are their definitions: sizes, strides, sto
   each_storage([](auto s) { check_critique<decltype(s), device_side>(); });
   each_storage([](auto s) { check_count_bonus<decltype(s), device_side>(); });
   each_storage([](auto s) { check_trust<decltype(s), device_side>(); });
+  each_storage([](auto s) { check_overlong<decltype(s), device_side>(); });
 }
 
 TEST_CASE("rewards of sets and groups on CUDA are their definitions: gaps, groups, masks, storage types") {
   each_storage([](auto s) { check_sets<decltype(s), device_side>(); });
   each_storage([](auto s) { check_box_products<decltype(s), device_side>(); });
+  each_storage([](auto s) { check_set_values<decltype(s), device_side>(); });
 }
 
 namespace {
@@ -64,6 +68,10 @@ TEST_CASE("rewards on CUDA: one launch, nothing allocated, captured, errors as o
   check_capture("count_bonus", [](const auto& exec, float* a, float* b, float* to) {
     return prefer::count_bonuses(exec, {}, {.intrinsic = {a, n}, .count = {b, n}}, {.reward = {to, n}});
   });
+  check_capture("overlong_penalty", [](const auto& exec, float* a, float* b, float* to) {
+    return prefer::overlong_penalties(exec, {.longest = 3.0, .buffer = 2.0}, {.length = {a, n}, .score = {b, n}},
+                                      {.reward = {to, n}});
+  });
   check_capture("trust_weight", [](const auto& exec, float* a, float*, float* to) {
     return prefer::trust_weights(exec, {}, {.uncertainty = {a, n}}, {.weight = {to, n}});
   });
@@ -72,6 +80,10 @@ TEST_CASE("rewards on CUDA: one launch, nothing allocated, captured, errors as o
   });
   check_capture("box_product", [](const auto& exec, float* a, float*, float* to) {
     return prefer::box_products(exec, {}, {.rewards = {a, n, 1}, .groups = {.size = 8}}, {.reward = {to, n}});
+  });
+  check_capture("set_value", [](const auto& exec, float* a, float* b, float* to) {
+    return prefer::set_values(exec, {.rewards = {a, n, 1}, .weights = {b, 3, 1}, .groups = {.size = 4}},
+                              {.credit = {to, n}});
   });
   check_capture("set_overlap", [](const auto& exec, float* a, float* b, float* to) {
     const auto *const x = reinterpret_cast<const std::uint8_t*>(a), *const y = reinterpret_cast<const std::uint8_t*>(b);

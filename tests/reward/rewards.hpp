@@ -8,7 +8,9 @@
 #include <prefer/reward/count_bonus.hpp>
 #include <prefer/reward/critique.hpp>
 #include <prefer/reward/matched_criteria.hpp>
+#include <prefer/reward/overlong_penalty.hpp>
 #include <prefer/reward/set_overlap.hpp>
+#include <prefer/reward/set_value.hpp>
 #include <prefer/reward/tolerance.hpp>
 #include <prefer/reward/trust_weight.hpp>
 #include <support/side.hpp>
@@ -123,6 +125,25 @@ void check_count_bonus() {
 }
 
 template <class S, class Side>
+void check_overlong() {
+  for (const long double room : {0.0L, 4.0L, 8.0L})
+    for (const bool scored : {false, true})
+      check_columns<S, Side>(
+          "overlong_penalty", [](noise& r, int k) { return k == 0 ? std::floor(r.uniform(0, 15)) : r.uniform(-1, 1); },
+          [&](const auto& exec, const auto& c, const auto& reward) {
+            prefer::overlong_inputs<Side::memory> in{.length = c[0]};
+            if (scored) in.score = c[1];
+            const prefer::overlong_penalty rule{.longest = 10.0, .buffer = static_cast<double>(room), .factor = 0.75};
+            return prefer::overlong_penalties(exec, rule, in, {.reward = reward});
+          },
+          [&](const auto& x) {
+            const long double over = x[0] - (10 - room);
+            const long double lost = x[0] > 10 ? 1 : over <= 0 || room == 0 ? 0 : over / room;
+            return (scored ? x[1] : 0) - 0.75L * lost;
+          });
+}
+
+template <class S, class Side>
 void check_trust() {
   check_columns<S, Side>(
       "trust_weight", [](noise& r, int) { return r.uniform(0, 20); },
@@ -198,6 +219,56 @@ void check_sets() {
           CHECK((reward.intact() && overlap.intact()));
         }
   covers<S>("set_overlap", "sizes");
+}
+
+// The value of a set by its definition, and what it loses without each sample.
+template <class S, class Side>
+void check_set_values() {
+  for (const auto& sizes : group_shapes())
+    for (const bool masked : {false, true})
+      for (const std::int64_t vectors : {1, 5}) {
+        const std::int64_t k = 3, row = k + 1;
+        ragged_groups groups(sizes);
+        const std::int64_t n = groups.samples;
+        buffer<S> rewards(n * row), weights(vectors * k), value(groups.count()), credit(n, 2);
+        buffer<bool> mask(n);
+        noise random(8);
+        for (std::int64_t i = 0; i < n; ++i) {
+          mask.at(i) = !masked || random.uniform(0, 1) < 0.7;
+          for (std::int64_t j = 0; j < row; ++j)
+            rewards.set(i * row + j, mask.at(i) && j < k ? std::floor(random.uniform(-8, 8)) / 8 : not_a_number);
+        }
+        for (std::int64_t j = 0; j < vectors * k; ++j) weights.set(j, std::floor(random.uniform(0, 9)) / 8);
+        Side side;
+        prefer::set_value_inputs<Side::memory> in{.rewards = side.read(rewards, n, k, row),
+                                                  .weights = side.read(weights, vectors, k, k),
+                                                  .groups = {.offsets = side.read(groups.offsets)}};
+        if (masked) in.mask = side.read(mask);
+        prefer::check(prefer::set_values(side.exec, in, {.value = side.write(value), .credit = side.write(credit)}));
+        side.done();
+        const auto worth = [&](std::int64_t b, std::int64_t without) {
+          long double sum = 0;
+          for (std::int64_t s = 0; s < vectors; ++s) {
+            long double most = -HUGE_VALL;
+            for (std::int64_t i = groups.begin(b); i < groups.end(b); ++i) {
+              long double x = 0;
+              for (std::int64_t j = 0; j < k; ++j) x += weights.get(s * k + j) * rewards.get(i * row + j);
+              if (mask.at(i) && i != without) most = std::max(most, x);
+            }
+            sum += most > -HUGE_VALL ? most : 0;
+          }
+          return sum / static_cast<long double>(vectors);
+        };
+        for (std::int64_t b = 0; b < groups.count(); ++b) {
+          const long double all = worth(b, -1);
+          CHECK(is_near<S>(value.get(b), all));
+          const std::int64_t few = std::min(groups.end(b), groups.begin(b) + 70);
+          for (std::int64_t i = groups.begin(b); i < few; ++i)
+            CHECK(is_near<S>(credit.get(i), mask.at(i) ? all - worth(b, i) : 0));
+        }
+        CHECK((value.intact() && credit.intact()));
+      }
+  covers<S>("set_value", "sizes");
 }
 
 template <class S, class Side>

@@ -56,7 +56,7 @@ TEST_CASE("set rewards name what is wrong, and write nothing") {
   CHECK(refused({}, {.found = {flags, 3, 2}, .truth = {flags, 3, 1}}, {{to, 3}}) ==
         "prefer: bad extent: truth is 1, expected as many elements per row as the others, 2");
   CHECK(refused({}, {.found = {x, 3, 1}, .truth = {flags, 3, 1}}, {{to, 3}}) ==
-        "prefer: bad element type: found: expected elements of type bool or uint8");
+        "prefer: bad element type: found is double, expected elements of type bool or uint8");
   CHECK(refused({}, {.found = {flags, 3, 2}, .truth = {flags, 3, 2}, .judge = {x, 2}}, {{to, 3}}) ==
         "prefer: bad extent: judge is 2, expected the number of items, 3");
   CHECK(refused({}, {.found = {flags, 3, 2}, .truth = {flags, 3, 2}, .judge = {to, 3}}, {{to, 3}}) ==

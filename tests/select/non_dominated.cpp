@@ -101,20 +101,23 @@ TEST_CASE("every size from 0 to 70 and every number of objectives from 1 to 8: t
 
 TEST_CASE("sets of points that are large enough for every algorithm, by each of them") {
   noise random(2);
-  for (const points kind : all_points)
+  for (const points kind : all_points) {
+    if (prefer_test::sanitized && kind != points::uniform && kind != points::sphere && kind != points::grid) continue;
     for (const auto& [n, k] : {std::pair{700, 2}, std::pair{2500, 3}, std::pair{1200, 4}, std::pair{700, 7}})
       for (const pareto_algorithm method : all_methods) {
         pareto_case c = draw(kind, n, k, random);
         stored<float> memory(c);
         check_call({}, c, options_of(c, method), memory.in(c), {0, n});
       }
+  }
 }
 
 TEST_CASE("a sweep over many samples that tie: in the set, dominated, strictly dominated, repeated") {
   noise random(3);
+  constexpr std::int64_t n = prefer_test::sanitized ? 1500 : 4000;
   for (const dominance d : {dominance::pareto, dominance::strict})
     for (const duplicates twins : {duplicates::keep, duplicates::first, duplicates::drop}) {
-      pareto_case c{.n = 4000, .k = 3, .rewards = make_points(points::layers, 4000, 3, random)};
+      pareto_case c{.n = n, .k = 3, .rewards = make_points(points::layers, n, 3, random)};
       c.dominance = d, c.duplicates = twins;
       stored<double> memory(c);
       check_call({}, c, options_of(c), memory.in(c), {0, c.n});
@@ -306,7 +309,7 @@ TEST_CASE("independent rewards: on average E_K(N) samples stay, E_1 = 1, E_K(N) 
 
 TEST_CASE("a million samples: nothing in the set is dominated, and everything else is; any threads") {
   noise random(9);
-  constexpr std::int64_t n = 1000000;
+  constexpr std::int64_t n = prefer_test::sanitized ? 100000 : 1000000;
   thread_pool pool(2);
   for (const int k : {2, 3, 4}) {
     std::vector<float> x(static_cast<std::size_t>(n * k));
@@ -349,7 +352,7 @@ TEST_CASE("a million samples: nothing in the set is dominated, and everything el
 TEST_CASE("the same set for any threads, on large groups as well; no allocation with a workspace") {
   noise random(10);
   for (const auto& [kind, k] : {std::pair{points::anti_correlated, 5}, std::pair{points::grid, 6}}) {
-    constexpr std::int64_t n = 70000;
+    constexpr std::int64_t n = prefer_test::sanitized ? 20000 : 70000;
     std::vector<double> x = make_points(kind, n, k, random);
     if (kind == points::anti_correlated)  // of which a part is far behind
       for (std::size_t i = 0; i < x.size() * 9 / 10; ++i) x[i] -= 0.2;

@@ -137,6 +137,7 @@ TEST_CASE("larger sets, whose fronts are trees of several levels") {
   noise random(3);
   for (const points kind : all_points)
     for (const auto& [n, k] : {std::pair{400, 2}, std::pair{1100, 3}, std::pair{700, 5}, std::pair{300, 40}}) {
+      if (prefer_test::sanitized && kind != points::uniform && kind != points::sphere && kind != points::grid) continue;
       // Peeling a chain by its definition takes n^3 steps.
       pareto_case c = draw_ranked(kind, kind == points::chain || kind == points::collinear ? 200 : n, k, random);
       stored<float> memory(c);
@@ -383,7 +384,7 @@ TEST_CASE("the same ranks for any threads; no allocation with a workspace of lin
 
 TEST_CASE("threads that work together within a large group find the ranks of one, copies and ties or not") {
   noise random(15);
-  constexpr std::int64_t n = 9000;  // batches of 1024
+  constexpr std::int64_t n = prefer_test::sanitized ? 3000 : 9000;  // batches of 1024
   thread_pool pool(3);
   for (const points kind : {points::uniform, points::anti_correlated, points::grid, points::equal, points::chain})
     for (const dominance d : {dominance::pareto, dominance::strict})

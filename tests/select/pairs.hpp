@@ -45,8 +45,7 @@ void check_curation() {
     CHECK((confidence.intact() && examples.intact() && needs_judge.intact() && consistent.intact()));
     for (std::int64_t i = 0; i < n; ++i) {
       const double d = chosen.get(i) - rejected.get(i), p = 1 / (1 + std::exp(-d));
-      CHECK((std::isnan(d) ? std::isnan(confidence.get(i))
-                           : rounded_right<S>(confidence.get(i), p) || std::fabs(confidence.get(i) - p) < 4e-16));
+      CHECK((std::isnan(d) ? std::isnan(confidence.get(i)) : rounded_right<S>(confidence.get(i), p, 4e-16)));
       CHECK(examples.at(i) == (d > 0 ? std::max(1, static_cast<int>(std::ceil(8 / (1 + std::exp(d))))) : 8));
       CHECK((needs_judge.at(i) != 0) == !(d > 0));
       CHECK(consistent.at(i) == (gold_chosen.get(i) > gold_rejected.get(i) && (d > 0 || judge.at(i) != 0)));
@@ -120,8 +119,8 @@ void check_consequence() {
       const auto d = static_cast<double>(mean - rejected.get(i * row));
       const auto e = static_cast<double>(std::sqrt(square));
       CHECK((mask.at(i) == (d > 0)));
-      CHECK((rounded_right<S>(difference.get(i), d) || std::fabs(difference.get(i) - d) < 1e-15));
-      CHECK((rounded_right<S>(error.get(i), e) || std::fabs(error.get(i) - e) < 1e-15));
+      CHECK(rounded_right<S>(difference.get(i), d, 1e-15));
+      CHECK(rounded_right<S>(error.get(i), e, 1e-15));
     }
   }
   covers<S>("validate_by_consequence", "sizes");
@@ -231,7 +230,7 @@ void check_margins() {
         if (const long double d = there(i) ? factors.get(i * row + l) - sum / count : 0.0L; d != 0) square += d * d;
       const double exact = count > 0 ? static_cast<double>(2 * std::sqrt(square / count)) : 0;
       // Running means of up to 700 numbers below 10.
-      CHECK((rounded_right<S>(margins.get(l), exact) || std::fabs(margins.get(l) - exact) < 1e-13));
+      CHECK(rounded_right<S>(margins.get(l), exact, 1e-13));
       if (l == 2) CHECK(margins.get(l) == 0);
     }
   }
@@ -259,9 +258,7 @@ void check_queries() {
         nats -= (p[m] * std::log(p[m]) + (1 - p[m]) * std::log(1 - p[m])) / models;
       }
       for (const double x : p) square += (x - average) * (x - average) / models;
-      const auto right = [](double got, double exact) {
-        return rounded_right<S>(got, exact) || std::fabs(got - exact) < 1e-14;
-      };
+      const auto right = [](double got, double exact) { return rounded_right<S>(got, exact, 1e-14); };
       CHECK(right(mean.get(i), average));
       CHECK(right(off.get(i), std::sqrt(square)));
       CHECK(right(entropy.get(i), nats));

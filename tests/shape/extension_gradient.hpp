@@ -101,10 +101,7 @@ void check_extension_gradient(const Metric& metric, bool at_samples) {
                                           out));
     side.done();
     CHECK((value.intact() && constant.intact()));
-    // Sums of a few terms of at most 3, with what rounding to S leaves; differences are good to 1e-9.
-    const auto near = [](double got, double wanted, double scale) {
-      return std::fabs(got - wanted) <= 1e-7 * scale + std::ldexp(std::fabs(wanted), -storage<S>::digits) + 0x1p-25;
-    };
+    const double sums = 1e-13, differences = 1e-9;  // what terms of at most 3 leave
     long double by_constant = 0;
     std::vector<double> by_value(static_cast<std::size_t>(n));
     for (std::int64_t i = 0; i < m; ++i)
@@ -115,18 +112,18 @@ void check_extension_gradient(const Metric& metric, bool at_samples) {
         const auto x = at_samples ? c.samples.row(i) : c.queries.row(i);
         by_constant += (which == 0 ? 1 : -1) * c.from(i, which) * apart(metric, x, c.samples.row(j));
       }
-    CHECK(near(constant.at(0), static_cast<double>(by_constant), 1));
+    CHECK(std::fabs(constant.at(0) - static_cast<double>(by_constant)) <= sums);
     bool right = true;
     for (std::int64_t j = 0; j < n; ++j) {
-      right = right && near(value.get(j), by_value[static_cast<std::size_t>(j)], 1);
+      right = right && rounded_right<S>(value.get(j), by_value[static_cast<std::size_t>(j)], sums);
       for (std::int64_t d = 0; d < width; ++d)
-        right = right && near(point.get(j * row + d), c.slope(metric, j, false, d), 10);
+        right = right && rounded_right<S>(point.get(j * row + d), c.slope(metric, j, false, d), differences);
       for (std::int64_t d = width; d < row && j + 1 < n; ++d)
         right = right && std::memcmp(&point.at(j * row + d), &point.at(-1), sizeof(S)) == 0;  // between rows
     }
     for (std::int64_t i = 0; i < m && !at_samples; ++i)
       for (std::int64_t d = 0; d < width; ++d)
-        right = right && near(query.get(i * row + d), c.slope(metric, i, true, d), 10);
+        right = right && rounded_right<S>(query.get(i * row + d), c.slope(metric, i, true, d), differences);
     CHECK(right);
   }
   covers<S>("extension_gradient", "sizes");

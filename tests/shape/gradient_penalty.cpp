@@ -207,11 +207,16 @@ TEST_CASE(
 TEST_CASE(
     "differences at the points give the penalty's gradient by the parameters, to rounding for a quadratic model") {
   const toy model{1.25, -0.75};
-  double g[8], plus[8], minus[8], coefficient[4];
+  double g[8], plus[8], minus[8], coefficient[4], norm[4], losses[4];
   for (int i = 0; i < 4; ++i) model.by_input(places + 2 * i, g + 2 * i);
   for (const penalty_case& c : penalty_cases()) {
     check(penalty_differences<double>(cpu{}, c.norm, c.penalty, 0.125, {.gradient = {g, 4, 2}, .x = {places, 4, 2}},
-                                      {{plus, 4, 2}, {minus, 4, 2}, {coefficient, 4}}));
+                                      {{plus, 4, 2}, {minus, 4, 2}, {coefficient, 4}, {norm, 4}, {losses, 4}}));
+    for (int i = 0; i < 4; ++i) {
+      const long double squares = prefer_test::square(g[2 * i]) + prefer_test::square(g[2 * i + 1]);
+      CHECK(norm[i] == doctest::Approx(static_cast<double>(c.norm_of(squares))).epsilon(1e-15));
+      CHECK(losses[i] == doctest::Approx(static_cast<double>(c.value(squares))).epsilon(1e-13));
+    }
     std::array<double, 2> by{};
     for (int i = 0; i < 4; ++i)
       for (std::size_t k = 0; k < 2; ++k)
@@ -305,6 +310,13 @@ TEST_CASE("what is wrong is named, and nothing is written") {
   named(differences(1.0, [](auto&, auto& out) { out.plus.extent[1] = 9; }), errc::bad_extent, "plus");
   named(differences(1.0, [](auto&, auto& out) { out.minus = out.plus; }), errc::overlap, "minus");
   named(differences(1.0, [](auto&, auto& out) { out.coefficient.extent[0] = 5; }), errc::bad_extent, "coefficient");
+  named(differences(1.0,
+                    [](auto&, auto& out) {
+                      out.norm = out.coefficient;
+                      out.norm.extent[0] = 5;
+                    }),
+        errc::bad_extent, "norm");
+  named(differences(1.0, [](auto&, auto& out) { out.losses = out.coefficient; }), errc::overlap, "losses");
   named(differences(1.0, [](auto&, auto& out) { out = {}; }), errc::missing_output, "outputs");
   const float fine[] = {1, 1}, holed[] = {1, std::nanf("")};
   float to[2] = {7, 7};

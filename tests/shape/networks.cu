@@ -38,21 +38,17 @@ prefer::view<S, 2, space::device> device_write(device<S>& d, layer<S>& l) {
   return {d.data(), l.m, l.n, l.stride, std::int64_t{1}};
 }
 
-// Only enqueues, can be captured, and is refused less workspace than it asks for.
-template <class Call>
-void check_enqueued(const char* name, stream& s, int launches, std::size_t bytes, const Call& call) {
+// Only enqueues, sees what `change` did when it is replayed, and is refused less workspace than it asks for.
+template <class Call, class Change>
+void check_enqueued(const char* name, stream& s, int launches, std::size_t bytes, const Call& call,
+                    const Change& change, const std::vector<device_bytes>& written) {
   const device_workspace memory(bytes);
   const auto run = [&] { prefer::check(call(cuda{.stream = s.handle, .workspace = memory.get()})); };
   enqueues_only(name, launches, run);
-  const cudaGraphExec_t graph = capture(s.handle, run);
-  REQUIRE(cudaGraphLaunch(graph, s.handle) == cudaSuccess);
-  s.wait();
-  cudaGraphExecDestroy(graph);
-  if (bytes > 0) {
-    const prefer::workspace less = {memory.get().data, 16};
-    CHECK(refused_argument(call(cuda{.stream = s.handle, .workspace = less})) == "exec.workspace.bytes");
-  }
-  for (const char* tag : {"allocation", "capture", "bad-argument"}) covers(name, tag);
+  check_replay(name, s.handle, run, change, written);
+  const prefer::workspace less = {memory.get().data, 16};
+  if (bytes > 0) check_refused(name, call(cuda{.stream = s.handle, .workspace = less}), "exec.workspace.bytes");
+  covers(name, "allocation");
 }
 
 }  // namespace
@@ -113,6 +109,10 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
   device<double> norm(sigma), above(bound);
   device<std::int32_t> places(index.of);
   const cuda plain{s.handle};
+  const auto other_weights = [&] {
+    for (std::int64_t k = 0; k < w.of.size(); ++k) w.of.set(k, -0.75 * w.of.get(k) + 0.125);
+    weight.send();
+  };
   const prefer::spectral_norm o{.iterations = 2, .gram_doublings = 2};
   const prefer::spectral_norm_inputs<space::device> in{.weight = device_read(weight, w)};
   const prefer::spectral_norm_outputs<space::device> out{.sigma = norm.view(),
@@ -122,18 +122,21 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
                                                          .normalized = device_write(to, unit)};
   // begin, two products and steps for the start; per iteration four, less the last one's two; sums, squares, end, map
   check_enqueued("spectral_norm", s, 1 + 2 + 4 + 2 + 2 + 4 + 1 + 1, prefer::spectral_norm_workspace(plain, o, in, out),
-                 [&](const cuda& exec) { return prefer::find_spectral_norm(exec, o, in, out); });
+                 [&](const cuda& exec) { return prefer::find_spectral_norm(exec, o, in, out); }, other_weights,
+                 {norm.all(), above.all(), u.all(), v.all(), to.all()});
   const prefer::spectral_gradient_inputs<space::device> back{device_read(weight, w), device_read(upstream, g), u.read(),
                                                              v.read(), norm.read()};
   const prefer::spectral_gradient_outputs<space::device> by{device_write(to, unit)};
   check_enqueued("spectral_norm", s, 2, prefer::propagate_spectral_norm_workspace(plain, back, by),
-                 [&](const cuda& exec) { return prefer::propagate_spectral_norm(exec, back, by); });
+                 [&](const cuda& exec) { return prefer::propagate_spectral_norm(exec, back, by); }, other_weights,
+                 {to.all()});
   to.fetch();
   CHECK(std::isfinite(unit.get(39, 69)));
   const prefer::aol_inputs<space::device> aol_in{device_read(weight, w), device_read(upstream, g)};
   const prefer::aol_outputs<space::device> aol_out{.scale = v.view(), .grad_weight = device_write(to, unit)};
   check_enqueued("aol", s, 5, prefer::aol_workspace(plain, aol_in, aol_out),
-                 [&](const cuda& exec) { return prefer::rescale_aol(exec, aol_in, aol_out); });
+                 [&](const cuda& exec) { return prefer::rescale_aol(exec, aol_in, aol_out); }, other_weights,
+                 {v.all(), to.all()});
   for (const auto along : {prefer::norm_projection::line::rows, prefer::norm_projection::line::columns}) {
     const bool rows = along == prefer::norm_projection::line::rows;
     const prefer::norm_projection_inputs<space::device> from{device_read(weight, w)};
@@ -141,14 +144,24 @@ TEST_CASE("on CUDA the calls on layers only enqueue, and can be captured and rep
     check_enqueued(
         "norm_projection", s, rows ? 1 : 3,
         prefer::project_norms_workspace<float>(plain, {.along = along}, from, projected),
-        [&](const cuda& exec) { return prefer::project_norms<float>(exec, {.along = along}, from, projected); });
+        [&](const cuda& exec) { return prefer::project_norms<float>(exec, {.along = along}, from, projected); },
+        other_weights, {to.all()});
   }
-  check_enqueued("group_sort", s, 1, 0, [&](const cuda& exec) {
-    return prefer::sort_groups(exec, {}, {device_read(weight, w)},
-                               {device_write(to, unit), device_write(places, index)});
-  });
-  check_enqueued("norm_product", s, 1, 0,
-                 [&](const cuda& exec) { return prefer::multiply_norms(exec, {v.read()}, {.bound = above.view()}); });
+  check_enqueued("group_sort", s, 1, 0,
+                 [&](const cuda& exec) {
+                   return prefer::sort_groups(exec, {}, {device_read(weight, w)},
+                                              {device_write(to, unit), device_write(places, index)});
+                 },
+                 other_weights, {to.all(), places.all()});
+  check_refused("group_sort",
+                prefer::sort_groups(plain, {.size = 3}, {device_read(weight, w)}, {device_write(to, unit)}), "x");
+  for (std::int64_t i = 0; i < right.size(); ++i) right.set(i, 0.5 + 0.01 * static_cast<double>(i));
+  v.send();
+  check_enqueued(
+      "norm_product", s, 1, 0,
+      [&](const cuda& exec) { return prefer::multiply_norms(exec, {v.read()}, {.bound = above.view()}); },
+      [&] { right.set(3, 2), v.send(); }, {above.all()});
+  check_refused("norm_product", prefer::multiply_norms(plain, {v.read()}, {}), "outputs");
 }
 
 TEST_CASE("on CUDA bad content is reported: indices outside of their group, negative norms") {

@@ -72,15 +72,13 @@ layer<S> make_layer(std::int64_t m, std::int64_t n, std::uint64_t seed, double o
 // What arithmetic for a storage type rounds to, and that type itself.
 struct precision {
   double unit;  // of the arithmetic
-  int digits;
+  int digits, least_exponent;
 
   template <class S>
   static constexpr precision of() {
-    return {std::is_same_v<S, double> ? 0x1p-52 : 0x1p-23, storage<S>::digits};
+    return {std::is_same_v<S, double> ? 0x1p-52 : 0x1p-23, storage<S>::digits, storage<S>::least_exponent};
   }
-  double stored(double x) const {
-    return std::ldexp(std::fabs(x), -digits) + (digits < 20 ? 0x1p-25 : 0);
-  }  // half a unit
+  double stored(double x) const { return rounding_of(x, digits, least_exponent); }
 };
 
 // The largest of |got - exact| / allowed; infinite if one of them is NaN.

@@ -114,5 +114,25 @@ TEST_CASE("nothing is allocated, and what is wrong is named") {
   norm.set(1, 2);
   CHECK(run([](auto&, auto&) {}).ok());
   CHECK(bound.at(0) >= 6);
-  for (const char* tag : {"threads", "allocation", "bad-argument"}) covers("norm_product", tag);
+  for (const char* tag : {"allocation", "bad-argument"}) covers("norm_product", tag);
+}
+
+TEST_CASE("products have the same bits for every number of threads and at every level") {
+  const auto bits = [](cpu exec) {
+    buffer<float> norm(1001, 2), grad(1001, 3);
+    buffer<double> totals(2);
+    noise random(9);
+    fill_uniform(norm, random, 0.9, 1.1);
+    prefer::check(multiply_norms(exec, {norm.read()}, {{&totals.at(0), 1}, {&totals.at(1), 1}, grad.view()}));
+    std::vector<double> all = grad.values();
+    for (double x : totals.values()) all.push_back(x);
+    return all;
+  };
+  const std::vector<double> expected = bits({});
+  for (int threads : {1, 2, 3, 8}) {
+    prefer::thread_pool pool(threads);
+    CHECK(bits({.pool = pool}) == expected);
+  }
+  for (prefer::isa level : levels()) CHECK(bits({.isa = level}) == expected);
+  covers("norm_product", "threads");
 }

@@ -27,7 +27,7 @@ void check_norm_product() {
     CHECK(std::fabs(log_bound.at(0) - static_cast<double>(std::log(product))) <= 1e-13);
     for (std::int64_t i = 0; i < n; ++i) {
       const auto by = static_cast<double>(product / norm.get(i));
-      CHECK(std::fabs(grad.get(i) - by) <= 1e-13 * by + std::ldexp(by, -storage<S>::digits) + 0x1p-25);
+      CHECK(rounded_right<S>(grad.get(i), by, 1e-13 * by));
     }
   }
   covers<S>("norm_product", "sizes");

@@ -83,13 +83,15 @@ TEST_CASE("on CUDA the tools on pairs only enqueue, and can be captured and repl
   };
   const auto check_one = [&](const char* name, int launches, const auto& call, auto& result) {
     enqueues_only(name, launches, call);
-    const cudaGraphExec_t graph = capture(side.on.handle, call);
     side.on.wait();
-    REQUIRE(cudaGraphLaunch(graph, side.on.handle) == cudaSuccess);
-    side.on.wait();
+    covers(name, "allocation");
+    const auto other_samples = [&] {
+      for (std::int64_t i = 0; i < n; ++i)
+        c.set(i, 1, 0.5 - 2 * c.get(i, 1)), c.value.set(i, 1.5 * c.value.get(i) + 0.125);
+      points.send(), values.send();
+    };
+    check_replay(name, side.on.handle, call, other_samples, {result.all()});
     result.fetch();
-    cudaGraphExecDestroy(graph);
-    covers(name, "allocation"), covers(name, "capture"), covers(name, "bad-argument");
   };
   check_one("lipschitz_constant", 3, find, found);
   CHECK(constant.at(0) > 0);
@@ -117,6 +119,13 @@ TEST_CASE("on CUDA the tools on pairs only enqueue, and can be captured and repl
   CHECK((list.at(0) > 0 && constant.at(0) > 0));
   CHECK(std::isfinite(value.at(n - 1)));
   const prefer::cuda less{.stream = side.on.handle, .workspace = {memory.data, memory.count - 1}};
-  CHECK(refused_argument(prefer::find_lipschitz_constant(less, {}, metric, in, out)) == "exec.workspace.bytes");
-  CHECK(refused_argument(prefer::extend(lent, {.constant = -1.0}, metric, {.samples = in}, {})) == "constant");
+  const prefer::cuda little{.stream = side.on.handle, .workspace = {more.data, more.count - 1}};
+  check_refused("lipschitz_constant", prefer::find_lipschitz_constant(less, {}, metric, in, out),
+                "exec.workspace.bytes");
+  check_refused("lipschitz_extension", prefer::extend(lent, {.constant = -1.0}, metric, {.samples = in}, {}),
+                "constant");
+  check_refused("nearest_neighbors", prefer::find_nearest_neighbors(little, metric, near, index),
+                "exec.workspace.bytes");
+  check_refused("neighbor_lipschitz_constant",
+                prefer::find_neighbor_lipschitz_constant(lent, {}, metric, {.samples = in}, out), "neighbor");
 }

@@ -110,7 +110,7 @@ void check_constant(const Metric& metric, double tolerance) {
         if (j != i && c.counts(j)) steepest = std::max(steepest, slope(i, j));
       most = std::max(most, steepest);
       const double got = local.get(i), wanted = static_cast<double>(std::max(steepest, 0.0L));
-      CHECK(std::fabs(got - wanted) <= (pair_error<S> + std::ldexp(1.0, -storage<S>::digits)) * wanted + 0x1p-25);
+      CHECK(std::fabs(got - wanted) <= pair_error<S> * wanted + rounding_of<S>(wanted));
       CHECK((partner.at(i) >= 0) == (steepest >= 0));
       if (partner.at(i) >= 0) CHECK(slope(i, partner.at(i)) >= steepest * (1 - pair_error<S>));
     }
@@ -212,8 +212,7 @@ void check_listed_slopes(const Metric& metric, sample_case<S>& c, buffer<std::in
     }
     most = std::max(most, steepest);
     const double wanted = static_cast<double>(std::max(steepest, 0.0L));
-    CHECK(std::fabs(local.get(i) - wanted) <=
-          (pair_error<S> + std::ldexp(1.0, -storage<S>::digits)) * wanted + 0x1p-25);
+    CHECK(std::fabs(local.get(i) - wanted) <= pair_error<S> * wanted + rounding_of<S>(wanted));
     CHECK(listed == (steepest >= 0));
     CHECK((partner.at(i) >= 0) == listed);
     if (listed) CHECK(slope(i, partner.at(i)) >= steepest * (1 - pair_error<S>));
@@ -268,7 +267,7 @@ void check_neighbors(const Metric& metric, bool elsewhere) {
         // Distances of S that rounding cannot tell apart may change places.
         const double wanted = static_cast<double>(near[static_cast<std::size_t>(e)].first);
         right = right && j >= 0 && j < n && (elsewhere || j != i) &&
-                std::fabs(got - wanted) <= (pair_error<S> + std::ldexp(1.0, -storage<S>::digits)) * wanted + 0x1p-25 &&
+                std::fabs(got - wanted) <= pair_error<S> * wanted + rounding_of<S>(wanted) &&
                 std::fabs(static_cast<double>(apart(metric, x, c.row(j))) - wanted) <= pair_error<S> * wanted;
         for (std::int64_t b = 0; b < e; ++b) right = right && index.at(i * k + b) != j;
       }

@@ -4,6 +4,10 @@
 
 #include <prefer/core/element.hpp>
 
+#include <doctest/doctest.h>
+
+#include <string>
+
 namespace prefer_test {
 
 // Remembers that a case of `tag` ran for an algorithm, on this program's backend, in a storage type. When the program
@@ -22,6 +26,15 @@ static void covers(const char* algorithm, const char* tag) {
     record(algorithm, backend, "any", tag);
   else
     record(algorithm, backend, prefer::name_of(prefer::element_of<S>()), tag);
+}
+
+// A call that must be refused, naming its argument: the one way to claim "bad-argument" that holds what it claims.
+template <class Status>
+static void check_refused(const char* algorithm, const Status& s, const std::string& argument) {
+  INFO(std::string(algorithm));
+  CHECK(!s.ok());
+  CHECK(std::string(s.ok() ? "" : s.argument) == argument);
+  covers(algorithm, "bad-argument");
 }
 
 }  // namespace prefer_test

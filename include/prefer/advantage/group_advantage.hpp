@@ -104,12 +104,8 @@ template <space S>
 group_arguments make_group_arguments(const advantage_inputs<S>& in, const advantage_outputs<S>& out) {
   group_arguments a;
   a.groups = in.offsets.extent[0] - 1;
-  a.scores.begin = in.offsets.data;
-  a.scores.end = static_cast<const char*>(in.offsets.data) + in.offsets.stride[0] * size_of(in.offsets.type);
-  a.scores.begin_stride = a.scores.end_stride = in.offsets.stride[0];
-  a.scores.begin_type = a.scores.end_type = in.offsets.type;
+  a.scores = segments_of(in.offsets, in.score.extent[0]);
   a.scores.mask = place_of(in.mask);
-  a.scores.tokens = in.score.extent[0];
   a.score = place_of(in.score);
   a.exclude_nan = in.exclude_nan;
   a.batch = static_cast<const double*>(in.batch.data);
@@ -153,13 +149,18 @@ template <class Exec, class Rule>
 status group_advantages(const Exec& exec, const Rule& rule,
                         const std::type_identity_t<advantage_inputs<Exec::memory>>& in,
                         const std::type_identity_t<advantage_outputs<Exec::memory>>& out) {
-  if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_groups(in, out, detail::learns_batch<Rule>); !s.ok()) return s;
-  if (!out.advantage.given() && !out.mean.given() && !out.std.given() && !out.count.given())
-    return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  const group_arguments a = detail::make_group_arguments(in, out);
-  if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
-  return group_map(exec, rule, a);
+  static_assert(detail::advantage_rule<Rule>,
+                "prefer: group_advantages takes a rule that makes a function of the moments of a group: see "
+                "advantage/rules.hpp; ranks and baselines have calls of their own");
+  if constexpr (detail::advantage_rule<Rule>) {  // else the sentence above is enough
+    if (const status s = rule.check(); !s.ok()) return s;
+    if (const status s = detail::check_groups(in, out, detail::learns_batch<Rule>); !s.ok()) return s;
+    if (!out.advantage.given() && !out.mean.given() && !out.std.given() && !out.count.given())
+      return require::fail(errc::missing_output, "outputs", "at least one output to write");
+    const group_arguments a = detail::make_group_arguments(in, out);
+    if (const status s = detail::check_group_content(exec, a); !s.ok()) return s;
+    return group_map(exec, rule, a);
+  }
 }
 
 // What `rule`, one that learns of the batch, wants to know of it: the moments (number, mean, sum of squared deviations)

@@ -57,6 +57,7 @@ struct centred_ranks {
 // Adv-GRPO (arXiv 2511.20256, released code): its mode "best" is {.best = 1, .worst = 0}, "dpo" is {.first = true}; in
 // groups of equal scores these give 1 to all, and 1 and -1 to the second and the first.
 struct best_worst {
+  static constexpr bool ends_only = true;
   scalar best = 1.0, worst = -1.0;
   bool first = false;
 
@@ -148,6 +149,13 @@ struct compare_work {
   }
 };
 
+// Whether a rule looks at best() and worst() only, and at `equal` and `before` of those.
+template <class Rule>
+inline constexpr bool looks_at_ends = false;
+template <class Rule>
+requires requires { Rule::ends_only; }
+inline constexpr bool looks_at_ends<Rule> = Rule::ends_only;
+
 // What one thread does on the CPU: short groups are compared, longer ones sorted, in memory of its own up to 1024
 // scores and in `room`, if there is one, beyond.
 template <class Rule>
@@ -156,6 +164,7 @@ class place_thread {
   place_thread(const place_work<Rule>& work, isa level, ranked* room) : work_(work), level_(level), room_(room) {}
 
   void run(const group_range& g) {
+    if (looks_at_ends<Rule> && g.count > few) return find_ends(g);
     if (g.count <= compare_work::most) return compare(g);
     if (g.count <= sorted_here) return sort(g, some_);
     if (room_ != nullptr) return sort(g, room_ + g.first);
@@ -164,7 +173,7 @@ class place_thread {
   }
 
  private:
-  static constexpr int sorted_here = 1024;
+  static constexpr int few = 16, sorted_here = 1024;  // a few are compared by lanes as fast as their ends are found
   const place_work<Rule>& work_;
   isa level_;
   ranked* room_;
@@ -193,6 +202,50 @@ class place_thread {
                        ? math::detail::not_a_number<double>()
                        : work_.rule(score_place{w_.count, whole(w_.below[i]), whole(w_.equal[i]), whole(w_.before[i])});
     store_strided(work_.out, g.first, n, y, nullptr, false, level_);
+  }
+
+  // Pieces of a group: f(x) takes the place of each selected score x, 0 that of the others, and each(first, n, those).
+  template <class F, class Each>
+  void each_piece(const group_range& g, F f, Each each) const {
+    const place_keys& k = work_.keys;
+    double x[compare_work::most];
+    for (std::int64_t first = 0; first < g.count; first += compare_work::most) {
+      const int n = static_cast<int>(smaller(compare_work::most, g.count - first));
+      load_strided(k.score, g.first + first, n, x, level_);
+      for (int i = 0; i < n; ++i) {
+        const bool taken = selects(k.mask, g.first + first + i) && !(k.exclude_nan && math::is_nan(x[i]));
+        x[i] = taken ? f(x[i]) : 0;
+      }
+      each(g.first + first, n, x);
+    }
+  }
+
+  // For rules of the best and the worst: two looks at the scores, no order of the others.
+  void find_ends(const group_range& g) {
+    double least = 0, most = 0;
+    std::int64_t count = 0, low = 0, high = 0;
+    bool spoiled = false;
+    each_piece(
+        g,
+        [&](double x) {
+          ++count, spoiled = spoiled || math::is_nan(x);
+          const bool lower = low == 0 || x < least, higher = high == 0 || x > most;
+          low = lower ? 1 : low + (x == least), least = lower ? x : least;
+          high = higher ? 1 : high + (x == most), most = higher ? x : most;
+          return x;
+        },
+        [](std::int64_t, int, const double*) {});
+    std::int64_t worst = 0, best = 0;
+    each_piece(
+        g,
+        [&](double x) {
+          if (spoiled) return math::detail::not_a_number<double>();
+          if (x == most) return work_.rule(score_place{count, count - high, high, best++});
+          return work_.rule(x == least ? score_place{count, 0, low, worst++} : score_place{count, low, 1, 0});
+        },
+        [&](std::int64_t first, int n, const double* y) {
+          store_strided(work_.out, first, n, y, nullptr, false, level_);
+        });
   }
 
   void sort(const group_range& g, ranked* some) {
@@ -249,8 +302,9 @@ inline std::size_t rank_advantages_workspace(std::int64_t scores) {
 // score of each group. Comparisons only: the same bits on either backend and for any threads. A NaN makes its group
 // NaN, or is left out; scores of no group are not touched. CPU: groups of up to 64 scores are compared pair by pair,
 // longer ones sorted; those of more than 1024 need a workspace of rank_advantages_workspace(N) bytes for that, and are
-// compared in O(length^2) without one. CUDA: one launch that compares pair by pair, O(length^2) per group, which is for
-// groups of up to a few thousand. Errors as in group_advantages.
+// compared in O(length^2) without one. Rules with `static constexpr bool ends_only = true` (best_worst) are spared
+// both. CUDA: one launch that compares pair by pair, O(length^2) per group, which is for groups of up to a few
+// thousand. Errors as in group_advantages.
 //
 //   rank_advantages(cpu{.pool = pool}, centred_ranks{}, {.score = {x, N}, .offsets = {o, n + 1}}, {.advantage = {a,
 //   N}});
@@ -258,6 +312,9 @@ template <class Exec, class Rule>
 status rank_advantages(const Exec& exec, const Rule& rule,
                        const std::type_identity_t<rank_advantage_inputs<Exec::memory>>& in,
                        const std::type_identity_t<rank_advantage_outputs<Exec::memory>>& out) {
+  static_assert(std::is_invocable_r_v<double, const Rule&, score_place>,
+                "prefer: rank_advantages takes a rule that makes a number of a score_place; other advantages are "
+                "group_advantages'");
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
   advantage_inputs<S> groups;

@@ -13,18 +13,21 @@ namespace detail {
 
 template <class Rule>
 static __global__ void __launch_bounds__(most_rewards)
-    reward_columns_kernel(const Rule rule, const aggregate_arguments a, reward_columns* columns) {
+    reward_columns_kernel(const Rule rule, const aggregate_arguments a, reward_columns* columns,
+                          content_report* report) {
   const int k = static_cast<int>(threadIdx.x);
   if (k < a.rewards) columns->set(rule, a, k);
   __syncthreads();
-  if (k == 0) columns->add_up(a.rewards);
+  if (k != 0) return;
+  const int bad = columns->add_up<Rule>(a.rewards);
+  if (bad >= 0) report_content(report, errc::bad_label, bad);
 }
 
 template <class Rule, class F>
 status with_columns(const cuda& exec, const Rule& rule, const aggregate_arguments& a, F f) {
   return with_scratch(exec, sizeof(reward_columns), [&](char* memory, const cuda& rest) -> status {
     auto* const columns = reinterpret_cast<reward_columns*>(memory);
-    reward_columns_kernel<<<1, most_rewards, 0, exec.stream.stream>>>(rule, a, columns);
+    reward_columns_kernel<<<1, most_rewards, 0, exec.stream.stream>>>(rule, a, columns, exec.report);
     if (const status s = launch_status("reward_advantages"); !s.ok()) return s;
     return f(static_cast<const reward_columns*>(columns), rest);
   });

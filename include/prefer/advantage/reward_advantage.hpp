@@ -64,7 +64,7 @@ template <class Rule, class F>
 status with_columns(const cpu& exec, const Rule& rule, const aggregate_arguments& a, F f) {
   reward_columns columns;
   for (int k = 0; k < a.rewards; ++k) columns.set(rule, a, k);
-  columns.add_up(a.rewards);
+  columns.add_up<Rule>(a.rewards);
   return f(&columns, exec);
 }
 
@@ -113,12 +113,17 @@ status check_reward_advantages(const reward_advantage_inputs<S>& in, const rewar
 // after the first time), and once more for each batch that has to be learnt first. If `aggregation` learns of the
 // batch, the moments of the rewards are found by this call, unless they are given (reward_moments, merged over
 // processes, say); those take in NaN unless these are excluded. Returns the first thing that is wrong, as the two calls
-// do; rewards are not searched for NaN. Nothing is allocated on the CPU; on CUDA one launch more than group_advantages,
-// and those of reward_moments, and reward_advantages_workspace bytes.
+// do, with content::all NaN in selected rewards too, unless samples with NaN are excluded. Nothing is allocated on the
+// CPU; on CUDA one launch more than group_advantages, and those of reward_moments, and reward_advantages_workspace
+// bytes.
 template <class Exec, class Aggregation, class Rule>
 status reward_advantages(const Exec& exec, const Aggregation& aggregation, const Rule& rule,
                          const std::type_identity_t<reward_advantage_inputs<Exec::memory>>& in,
                          const std::type_identity_t<reward_advantage_outputs<Exec::memory>>& out) {
+  static_assert(
+      detail::aggregation_rule<Aggregation>,
+      "prefer: reward_advantages takes an aggregation with learns_batch, check(), prepare(statistics, k) and a "
+      "call operator on a row of rewards: see aggregate/rules.hpp");
   static_assert(!detail::learns_ideal<Aggregation>,
                 "prefer: a rule that wants ideal values goes through aggregate(), whose result group_advantages takes");
   constexpr space S = Exec::memory;
@@ -138,6 +143,14 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
   a.reward = detail::place_of(in.rewards);
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.known = static_cast<const moments*>(in.moments.data);
+  if (const status s = first_error(
+          in.exclude_nan ? status{}
+                         : detail::check_numbers(exec, "rewards", a.reward, detail::place_of(in.mask), a.n, a.rewards),
+          detail::check_weight_signs<Aggregation>(exec, a.weight, a.rewards),
+          detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
+          detail::check_numbers(exec, "moments", detail::place_of(in.moments), {}, a.rewards, 3));
+      !s.ok())
+    return s;
   const auto map = [&](const Exec& rest) -> status {
     return with_columns(rest, aggregation, a, [&](const detail::reward_columns* columns, const Exec& inner) -> status {
       return group_map(inner, rule, groups, detail::aggregated_scores<Aggregation>{aggregation, a, columns});

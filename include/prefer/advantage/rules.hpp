@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/cpu/transpose.hpp>
 #include <prefer/backend/group_map.hpp>
 #include <prefer/core/scalar.hpp>
 
@@ -26,10 +27,15 @@ struct basic_line {
     return V(scale) * i.deviation + V(shift);
   }
   // As functions of one group each.
-  PREFER_HD void spread(basic_line<double>* to) const {
-    double a[detail::groups_at_once], b[detail::groups_at_once];
-    scale.store(a), shift.store(b);
-    for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {a[i], b[i]};
+  void spread(basic_line<double>* to) const {
+    P a = scale, b = shift;
+    detail::interleave(a, b);
+    a.store(&to[0].scale), b.store(&to[detail::groups_at_once / 2].scale);
+  }
+  // Of one group: for all elements of a lane.
+  template <class V>
+  basic_line<V> repeated() const {
+    return {detail::repeated<V>(&scale), detail::repeated<V>(&shift)};
   }
 };
 using advantage_line = basic_line<double>;
@@ -133,6 +139,22 @@ struct lite_ppo {
   }
 };
 
+// (x - m) / p with p the share of the scores of the batch whose group is not all equal: groups that teach nothing do
+// not make the step of the others smaller, as if only those had been drawn. 0 where p is 0. A group that is NaN counts
+// as one that teaches. Source: GPG (arXiv 2504.02546), its "accurate gradient estimation" B / (B - M), from memory;
+// verl's estimator of that name divides by the share of scores that are not 0 instead.
+struct gpg {
+  constexpr status check() const { return {}; }
+  template <class V>
+  PREFER_HD basic_moments<V> contribution(const basic_moments<V>& group) const {
+    return {group.count, math::select(group.squares == V(0), V(0), V(1)), V(0)};
+  }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>&, const moments& batch) const {
+    return {V(batch.mean == 0 ? 0 : 1 / batch.mean), V(0)};
+  }
+};
+
 // The advantages A of a rule that learns of its group only and answers with a line, normalised once more over the
 // batch: (A - mean A) / (deviation of A + epsilon). batch_whitened{dr_grpo{}} is REINFORCE++ with the group's baseline
 // (arXiv 2501.03262); batch_whitened{grpo{}} is GDPO of one reward (arXiv 2601.05242).
@@ -190,7 +212,7 @@ struct clipped {
       return math::select(x > most, most, math::select(x < least, least, x));
     }
     template <class To>
-    PREFER_HD void spread(To* to) const {
+    void spread(To* to) const {
       decltype(to->inner) one[detail::groups_at_once];
       inner.spread(one);
       for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {one[i], limit};

@@ -11,11 +11,15 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 template <class Rule>
-static __global__ void __launch_bounds__(cuda_threads) aggregate_kernel(const Rule rule, const aggregate_arguments a) {
+static __global__ void __launch_bounds__(cuda_threads)
+    aggregate_kernel(const Rule rule, const aggregate_arguments a, content_report* report) {
   __shared__ reward_columns columns;
   for (int k = static_cast<int>(threadIdx.x); k < a.rewards; k += cuda_threads) columns.set(rule, a, k);
   __syncthreads();
-  if (threadIdx.x == 0) columns.add_up(a.rewards);
+  if (threadIdx.x == 0) {
+    const int bad = columns.add_up<Rule>(a.rewards);
+    if (bad >= 0 && blockIdx.x == 0) report_content(report, errc::bad_label, bad);
+  }
   __syncthreads();
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * cuda_threads;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * cuda_threads + threadIdx.x; i < a.n; i += step) {
@@ -26,10 +30,11 @@ static __global__ void __launch_bounds__(cuda_threads) aggregate_kernel(const Ru
     const reward_row<double, decltype(at)> row{columns, at, a.rewards};
     const double value = selected ? rule(row) : 0;
     write_item(a.out, i, true, value, false);
-    const double up = read_item<double>(a.upstream, i);
-    for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
-      store_element(a.gradient.data, a.gradient.type, i * a.gradient.row_stride + k * a.gradient.stride,
-                    selected ? up * rule.slope(row, k, value) : 0, false);
+    [[maybe_unused]] const double up = read_item<double>(a.upstream, i);
+    if constexpr (has_slope<Rule, reward_row<double, decltype(at)>>)
+      for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
+        store_element(a.gradient.data, a.gradient.type, i * a.gradient.row_stride + k * a.gradient.stride,
+                      selected ? up * rule.slope(row, k, value) : 0, false);
   }
 }
 
@@ -37,7 +42,7 @@ template <class Rule>
 status run_aggregate(const cuda& exec, const Rule& rule, const aggregate_arguments& a) {
   if (a.n == 0) return {};
   const auto blocks = static_cast<unsigned>(cuda_blocks(a.n));
-  aggregate_kernel<Rule><<<blocks, cuda_threads, 0, exec.stream.stream>>>(rule, a);
+  aggregate_kernel<Rule><<<blocks, cuda_threads, 0, exec.stream.stream>>>(rule, a, exec.report);
   return launch_status("aggregate");
 }
 

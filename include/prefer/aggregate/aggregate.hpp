@@ -8,6 +8,7 @@
 #include <prefer/backend/cpu/columns.hpp>
 #include <prefer/backend/cpu/strided.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
+#include <prefer/core/call_checks.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -66,9 +67,20 @@ struct reward_columns {
     weight[k] = read_item<double>(a.weight, k);
     state[k] = rule.prepare({a.rewards, a.known, a.ideal.data == nullptr ? 0 : read_item<double>(a.ideal, k)}, k);
   }
-  PREFER_HD void add_up(int count) {
+  // Also finds the first weight that the rule does not take, or -1: it makes all of them NaN, and all that comes of
+  // them.
+  template <class Rule>
+  PREFER_HD int add_up(int count) {
+    int bad = -1;
     weights = 0;
-    for (int k = 0; k < count; ++k) weights += weight[k];
+    for (int k = 0; k < count; ++k) {
+      weights += weight[k];
+      if (!takes_negative_weights<Rule> && weight[k] < 0 && bad < 0) bad = k;
+    }
+    if (bad < 0) return bad;
+    weights = math::detail::not_a_number<double>();
+    for (int k = 0; k < count; ++k) weight[k] = weights;
+    return bad;
   }
 };
 
@@ -95,6 +107,20 @@ struct aggregate_job {
   std::int64_t first, last, tiles;
 };
 
+// Whether a rule has a derivative on such rows.
+template <class Rule, class Row>
+concept has_slope = requires(const Rule& rule, const Row& row, const typename Row::value& x) {
+  rule.slope(row, 0, x);
+};
+using plain_row = reward_row<double, double (*)(int)>;
+template <class Rule>
+concept aggregation_rule = requires(const Rule& rule, const plain_row& row, const reward_statistics& all) {
+  bool(Rule::learns_batch);
+  rule.check();
+  rule.prepare(all, 0);
+  rule(row);
+};
+
 template <class Rule>
 struct aggregate_work {
   template <class Level>
@@ -115,8 +141,9 @@ struct aggregate_work {
         const reward_row<V, decltype(at)> row{*job.columns, at, a.rewards};
         const V value = (*job.rule)(row);
         value.store(y + g);
-        for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
-          (V::load(up + g) * job.rule->slope(row, k, value)).store(slope[k] + g);
+        if constexpr (has_slope<Rule, reward_row<V, decltype(at)>>)
+          for (int k = 0; a.gradient.data != nullptr && k < a.rewards; ++k)
+            (V::load(up + g) * job.rule->slope(row, k, value)).store(slope[k] + g);
       }
       for (int i = 0; a.mask.data != nullptr && i < count; ++i) {
         if (selects(a.mask, first + i)) continue;
@@ -142,12 +169,26 @@ status run_aggregate(const cpu& exec, const Rule& rule, const aggregate_argument
   if (const status s = resolve_isa(exec, level); !s.ok()) return s;
   reward_columns columns;
   for (int k = 0; k < a.rewards; ++k) columns.set(rule, a, k);
-  columns.add_up(a.rewards);
+  columns.add_up<Rule>(a.rewards);
   const std::int64_t tiles = (a.n + reward_tile - 1) / reward_tile;
   for_blocks(exec, tiles, a.n * a.rewards, [&](std::int64_t first, std::int64_t last) {
     aggregate_job<Rule> job{&rule, &a, &columns, first, last, tiles};
     run_at<aggregate_work<Rule>>(level, job);
   });
+  return {};
+}
+
+// Weights are looked at as labels are, where the rule takes only some.
+template <class Rule>
+status check_weight_signs(const cpu& exec, const source& weight, int rewards) {
+  if (takes_negative_weights<Rule> || exec.content == content::none) return {};
+  for (int k = 0; k < rewards; ++k)
+    if (const double x = read_item<double>(weight, k); x < 0)
+      return require::fail(errc::bad_label, "weight", "0 or above, for this rule", x, 0, k);
+  return {};
+}
+template <class Rule>
+status check_weight_signs(const cuda&, const source&, int) {
   return {};
 }
 
@@ -167,11 +208,9 @@ status check_rewards(const input_view<2, S>& reward) {
   if (!reward.given()) return require::fail(errc::missing_input, "rewards", "one row of rewards per sample");
   const std::int64_t n = reward.extent[0], k = reward.extent[1];
   if (n < 0) return require::fail(errc::bad_extent, "rewards", "at least", static_cast<double>(n), 0);
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "rewards",
-                         k < 1 ? "rewards per sample, at least" : "rewards per sample, at most", static_cast<double>(k),
-                         k < 1 ? 1 : most_rewards);
-  return require::matrix("rewards", reward, n, k);
+  return first_error(
+      require::one_to("rewards", k, most_rewards, "rewards per sample, at least", "rewards per sample, at most"),
+      require::matrix("rewards", reward, n, k));
 }
 
 // The same of an argument of another name, which may be left out.
@@ -198,18 +237,14 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
   if (!out.aggregate.given() && !out.grad_rewards.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   using require::holds;
-  const auto optional = [](const char* name, const auto& v, std::int64_t extent, const char* whose, holds what) {
-    return v.given() ? require::vector(name, v, extent, whose, what) : status{};
-  };
   static constexpr const char* per_sample = "one per sample:";
-  if (const status s =
-          first_error(optional("weight", in.weight, k, "one per reward:", holds::numbers),
-                      optional("mask", in.mask, n, per_sample, holds::flags),
-                      in.moments.given() ? check_moment_rows(in.moments, k) : status{},
-                      optional("ideal", in.ideal, k, "one per reward:", holds::numbers),
-                      optional("upstream", in.upstream, n, per_sample, holds::numbers),
-                      optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
-                      out.grad_rewards.given() ? require::matrix("grad_rewards", out.grad_rewards, n, k) : status{});
+  if (const status s = first_error(check_optional("weight", in.weight, k, "one per reward:", holds::numbers),
+                                   check_optional("mask", in.mask, n, per_sample, holds::flags),
+                                   in.moments.given() ? check_moment_rows(in.moments, k) : status{},
+                                   check_optional("ideal", in.ideal, k, "one per reward:", holds::numbers),
+                                   check_optional("upstream", in.upstream, n, per_sample, holds::numbers),
+                                   check_optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
+                                   check_optional("grad_rewards", out.grad_rewards, n, k, holds::numbers));
       !s.ok())
     return s;
   require::footprints<6, 2> all;
@@ -228,7 +263,8 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 // The aggregate of each of N samples' K rewards, and the gradient by each reward times `upstream`; what is not given is
 // not computed. Arithmetic is in double whatever the elements are; each sample is a function of its own row alone, so
 // that nothing depends on threads or grids. No allocation, no workspace; one launch on CUDA. Returns the first thing
-// that is wrong (shapes, types, parameters, overlap; with content::all NaN); then nothing has been written.
+// that is wrong (shapes, types, parameters, overlap; on the CPU a negative weight where the rule takes none, with
+// content::all NaN); then nothing has been written. On CUDA such a weight makes all outputs NaN and is reported.
 //
 //   aggregate(cpu{}, log_tamed{}, {.rewards = {r, N, K}, .moments = {m, K, 3}}, {.aggregate = {a, N}});
 //
@@ -236,7 +272,12 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 template <class Exec, class Rule>
 status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<aggregate_inputs<Exec::memory>>& in,
                  const std::type_identity_t<aggregate_outputs<Exec::memory>>& out) {
+  static_assert(detail::aggregation_rule<Rule>,
+                "prefer: aggregate takes a rule with learns_batch, check(), prepare(statistics, k) and a call operator "
+                "on a row of rewards: see aggregate/rules.hpp");
   if (const status s = rule.check(); !s.ok()) return s;
+  if (out.grad_rewards.given() && !detail::has_slope<Rule, detail::plain_row>)
+    return require::fail(errc::unavailable_output, "grad_rewards", "to be left out, since this rule has no slope");
   if (const status s = detail::check_aggregate(in, out, Rule::learns_batch, detail::learns_ideal<Rule>); !s.ok())
     return s;
   if constexpr (requires { rule.check_rewards(in.rewards.extent[1]); })
@@ -250,7 +291,8 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
   a.known = static_cast<const moments*>(in.moments.data);
   a.out = detail::place_of(out.aggregate);
   a.gradient = detail::place_of(out.grad_rewards);
-  if (const status s = first_error(detail::check_numbers(exec, "rewards", a.reward, a.mask, a.n, a.rewards),
+  if (const status s = first_error(detail::check_weight_signs<Rule>(exec, a.weight, a.rewards),
+                                   detail::check_numbers(exec, "rewards", a.reward, a.mask, a.n, a.rewards),
                                    detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
                                    detail::check_numbers(exec, "ideal", a.ideal, {}, a.rewards),
                                    detail::check_numbers(exec, "upstream", a.upstream, a.mask, a.n));

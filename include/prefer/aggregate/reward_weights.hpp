@@ -25,6 +25,7 @@ struct weight_inputs {
   input_view<2, S> moments = {};     // [K, 3] doubles: reward_moments of the batch, or of a window
   input_view<1, S> covariance = {};  // K: of each reward with what the update weighs samples by
   input_view<1, S> target = {};      // K
+  input_view<2, S> gram = {};        // [K, K]: inner products of what the rewards ask for; symmetric
 };
 template <space S>
 struct weight_outputs {
@@ -38,6 +39,7 @@ inline namespace PREFER_ABI {
 // The arguments of a rule for adapt_weights, and what all rules have to say. A rule is a value with
 //
 //   static constexpr bool reads_moments, reads_covariance, reads_target, keeps_dual, keeps_average;
+//   static constexpr bool reads_gram;                                  // may be left out: false
 //   constexpr status check() const;
 //   constexpr status check_rewards(std::int64_t count) const;          // may be left out
 //   PREFER_HD double operator()(const weight_state& s, int k) const;   // the weight of reward k; updates its own state
@@ -46,9 +48,13 @@ struct weight_state {
   const moments* of = nullptr;
   source covariances, targets;
   sink duals, averages;
+  row_source products;
 
   PREFER_HD double covariance(int k) const { return detail::read_item<double>(covariances, k); }
   PREFER_HD double target(int k) const { return detail::read_item<double>(targets, k); }
+  PREFER_HD double gram(int k, int l) const {
+    return detail::load_element<double>(products.data, products.type, k * products.row_stride + l * products.stride);
+  }
   PREFER_HD static double at(const sink& s, int k) {
     return detail::load_element<double>(s.data, s.type, k * s.stride);
   }
@@ -146,7 +152,98 @@ struct covariance_targeted {
   }
 };
 
+// The coefficient of an entropy bonus that holds the entropy up: dual_k <- dual_k + step where M_k <= target_k, less
+// step where M_k is above, held between `least` and `most`; the weight is dual_k where M_k <= target_k, else 0. Here a
+// "reward" is the entropy of the policy at a token, M_k its mean over the tokens of a step (over all processes, by
+// merge_processes), in nats, and the loss that follows has -weight times the mean entropy. Duals begin at the
+// coefficient to begin with. A mean that is NaN, or of no tokens, keeps the dual and has weight 0. Errors: step must be
+// finite and above 0, 0 <= least <= most, finite. Source: TRL (GRPO with use_adaptive_entropy), read in code that was
+// taken from it; its target is 0.2; after Skywork-OR1 (arXiv 2505.22312).
+struct adaptive_entropy {
+  static constexpr bool reads_moments = true, reads_covariance = false, reads_target = true;
+  static constexpr bool keeps_dual = true, keeps_average = false;
+  scalar step = 0.005;
+  scalar least = 0.0;
+  scalar most = 1.0;
+
+  constexpr status check() const {
+    return first_error(require::positive(step, "step"), require::not_negative(least, "least"),
+                       require::not_negative(most, "most"),
+                       require::that(least.by_pointer() || most.by_pointer() || least.value64 <= most.value64, "most",
+                                     most.value64, "at least `least`"));
+  }
+  PREFER_HD double operator()(const weight_state& s, int k) const {
+    const double above = s.of[k].mean - s.target(k), low = least.as<double>(), high = most.as<double>();
+    if (s.of[k].count <= 0 || math::is_nan(above)) return 0;
+    double dual = weight_state::at(s.duals, k) + (above > 0 ? -step.as<double>() : step.as<double>());
+    dual = dual < low ? low : dual > high ? high : dual;
+    weight_state::set(s.duals, k, dual);
+    return above > 0 ? 0 : dual;
+  }
+};
+
+// The weights of the smallest update that still serves every reward: w on the simplex with the least w' G w, where G
+// (`gram`) has the inner products of the K updates that the rewards alone ask for (gradients, or advantages: their
+// covariances within groups). No reward's update is then less aligned with the common one than that with itself,
+//
+//   (G w)_k >= w' G w,  equal where w_k > 0
+//
+// so that a small step loses at none of them, and w' G w = 0 says that nothing serves all. Two rewards: w_1 = (G_22 -
+// G_12) / (G_11 + G_22 - 2 G_12), held between 0 and 1. Advantages that were divided by their deviations have G_kk = 1
+// alike, and two of them weights of 1/2 each, whatever their correlation. Found from equal weights by moving weight
+// from the reward that is served best to the one that is served worst, until they differ by `tolerance` of the largest
+// G_kk at most, or for `iterations` moves; of equal ones the first. A NaN in G makes all weights NaN. Errors: tolerance
+// finite and not negative, iterations not negative. O(K iterations) per reward. Source: Desideri 2012 (MGDA), from
+// memory, as CTWA's repository lists it (arXiv 2602.06869); the moves are sequential minimal optimisation's.
+struct min_norm {
+  static constexpr bool reads_moments = false, reads_covariance = false, reads_target = false, reads_gram = true;
+  static constexpr bool keeps_dual = false, keeps_average = false;
+  scalar tolerance = 1e-12;
+  int iterations = 10000;
+
+  constexpr status check() const {
+    return first_error(require::not_negative(tolerance, "tolerance"),
+                       require::that(iterations >= 0, "iterations", static_cast<double>(iterations), "not negative"));
+  }
+  PREFER_HD double operator()(const weight_state& s, int k) const {
+    double w[detail::most_rewards], served[detail::most_rewards], size = 0, sum = 0;
+    for (int l = 0; l < s.count; ++l) {
+      w[l] = 1.0 / s.count, served[l] = 0;
+      for (int m = 0; m < s.count; ++m) served[l] += s.gram(l, m) / s.count;
+      size = s.gram(l, l) > size ? s.gram(l, l) : size, sum += served[l];
+    }
+    if (math::is_nan(sum)) return sum;
+    const double apart = tolerance.as<double>() * size;
+    for (int i = 0; i < iterations && move(s, w, served, apart); ++i) {
+    }
+    return w[k];
+  }
+
+ private:
+  // Whether there was something to move.
+  PREFER_HD static bool move(const weight_state& s, double* w, double* served, double apart) {
+    int worst = 0, best = -1;
+    for (int l = 0; l < s.count; ++l) {
+      if (served[l] < served[worst]) worst = l;
+      if (w[l] > 0 && (best < 0 || served[l] > served[best])) best = l;
+    }
+    const double gain = served[best] - served[worst];
+    if (!(gain > apart)) return false;
+    const double bend = s.gram(worst, worst) + s.gram(best, best) - 2 * s.gram(worst, best);
+    const double step = bend * w[best] > gain ? gain / bend : w[best];
+    w[worst] += step, w[best] -= step;
+    for (int l = 0; l < s.count; ++l) served[l] += step * (s.gram(l, worst) - s.gram(l, best));
+    return true;
+  }
+};
+
 namespace detail {
+
+template <class Rule>
+inline constexpr bool reads_gram = false;
+template <class Rule>
+requires requires { Rule::reads_gram; }
+inline constexpr bool reads_gram<Rule> = Rule::reads_gram;
 
 template <class Rule>
 struct weight_work {
@@ -204,6 +301,8 @@ inline status run_best_rewards(const cpu& exec, const aggregate_arguments& a, co
   return {};
 }
 
+inline source readable(const sink& s) { return {s.data, s.stride, s.type}; }
+
 inline status weight_needs(const char* name, bool given, bool needed, const char* what) {
   if (given == needed) return {};
   return needed ? require::fail(errc::missing_input, name, what)
@@ -214,28 +313,30 @@ template <class Rule, space S>
 status check_weights(const weight_inputs<S>& in, const weight_outputs<S>& out) {
   if (!out.weight.given()) return require::fail(errc::missing_output, "weight", "one number per reward");
   const std::int64_t k = out.weight.extent[0];
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "weight", k < 1 ? "rewards, at least" : "rewards, at most",
-                         static_cast<double>(k), k < 1 ? 1 : most_rewards);
+  if (const status s = require::one_to("weight", k, most_rewards, "rewards, at least", "rewards, at most"); !s.ok())
+    return s;
   if (const status s = first_error(
           weight_needs("moments", in.moments.given(), Rule::reads_moments, "three numbers per reward"),
           weight_needs("covariance", in.covariance.given(), Rule::reads_covariance, "one per reward"),
           weight_needs("target", in.target.given(), Rule::reads_target, "one per reward"),
+          weight_needs("gram", in.gram.given(), reads_gram<Rule>, "K rows of K inner products"),
           weight_needs("dual", out.dual.given(), Rule::keeps_dual, "one per reward, which is updated"),
           weight_needs("average", out.average.given(), Rule::keeps_average, "one per reward, which is updated"));
       !s.ok())
     return s;
   const auto optional = [&](const char* name, const auto& v, require::holds what) {
-    return v.given() ? require::vector(name, v, k, "one per reward:", what) : status{};
+    return check_optional(name, v, k, "one per reward:", what);
   };
   if (const status s = first_error(
           optional("weight", out.weight, require::holds::numbers), check_reward_moments("moments", in.moments, k),
           optional("covariance", in.covariance, require::holds::numbers),
           optional("target", in.target, require::holds::numbers), optional("dual", out.dual, require::holds::totals),
-          optional("average", out.average, require::holds::totals));
+          optional("average", out.average, require::holds::totals),
+          in.gram.given() ? require::matrix("gram", in.gram, k, k, require::holds::numbers) : status{});
       !s.ok())
     return s;
-  require::footprints<3, 3> all;
+  require::footprints<4, 3> all;
+  if (in.gram.given()) all.read(require::footprint_of("gram", in.gram));
   all.read("moments", in.moments), all.read("covariance", in.covariance), all.read("target", in.target);
   all.write("weight", out.weight), all.write("dual", out.dual), all.write("average", out.average);
   return all.check();
@@ -248,9 +349,8 @@ status check_window(const input_view<2, S>& batch, const moment_window<S>& windo
   if (!window.cursor.given()) return require::fail(errc::missing_output, "cursor", "one int64");
   if (!window.moments.given()) return require::fail(errc::missing_output, "moments", "three doubles per reward");
   const std::int64_t k = batch.extent[0], batches = window.slots.extent[0];
-  if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "batch", k < 1 ? "rewards, at least" : "rewards, at most",
-                         static_cast<double>(k), k < 1 ? 1 : most_rewards);
+  if (const status s = require::one_to("batch", k, most_rewards, "rewards, at least", "rewards, at most"); !s.ok())
+    return s;
   if (batches < 1) return require::fail(errc::bad_extent, "slots", "at least", static_cast<double>(batches), 1);
   if (window.slots.type != element::f64) return require::fail(errc::bad_element, "slots", "elements of type double");
   if (window.cursor.type != element::i64) return require::fail(errc::bad_element, "cursor", "an element of type int64");
@@ -281,6 +381,8 @@ template <class Exec>
 status window_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& batch,
                       const std::type_identity_t<moment_window<Exec::memory>>& window) {
   if (const status s = detail::check_window(batch, window); !s.ok()) return s;
+  if (const status s = detail::check_numbers(exec, "batch", detail::place_of(batch), {}, batch.extent[0], 3); !s.ok())
+    return s;
   const detail::moment_ring_work work{static_cast<const double*>(batch.data),
                                       static_cast<double*>(window.slots.data),
                                       static_cast<std::int64_t*>(window.cursor.data),
@@ -291,8 +393,9 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
 }
 
 // The best of each of K rewards so far: ideal_k <- max(ideal_k, the selected rewards k of N samples), as `tchebycheff`
-// takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over. The same for any order of
-// batches, threads and ranks (max). On the CPU threads share the rewards; on CUDA a block takes one, in one launch.
+// takes it. Begin with -infinity, or with what is known to be reachable. NaN are passed over (with content::all on the
+// CPU they are an error). The same for any order of batches, threads and ranks (max). On the CPU threads share the
+// rewards; on CUDA a block takes one, in one launch.
 //
 //   best_rewards(exec, {r, N, K}, {}, {ideal, K});           // or {mask, N}
 template <class Exec>
@@ -314,12 +417,14 @@ status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, E
   detail::aggregate_arguments a;
   a.n = n, a.rewards = static_cast<int>(k);
   a.reward = detail::place_of(rewards), a.mask = detail::place_of(mask);
+  if (const status s = detail::check_numbers(exec, "rewards", a.reward, a.mask, n, k); !s.ok()) return s;
   return run_best_rewards(exec, a, detail::place_of(ideal));
 }
 
-// Weights of K rewards, 1 <= K <= 64, by a rule: saturation_aware, lagrangian, covariance_targeted, or one of their
-// shape; updates what the rule keeps. One launch on CUDA, no workspace. Returns the first thing that is wrong (shapes,
-// types, parameters, overlap, what the rule needs or does not use); then nothing has been written.
+// Weights of K rewards, 1 <= K <= 64, by a rule: saturation_aware, lagrangian, covariance_targeted, adaptive_entropy,
+// min_norm, or one of their shape; updates what the rule keeps. One launch on CUDA, no workspace. Returns the first
+// thing that is wrong (shapes, types, parameters, overlap, what the rule needs or does not use; with content::all NaN,
+// in what is kept too); then nothing has been written.
 //
 //   adapt_weights(exec, lagrangian{}, {.moments = {m, K, 3}, .target = {t, K}}, {.weight = {w, K}, .dual = {d, K}});
 template <class Exec, class Rule>
@@ -335,7 +440,17 @@ status adapt_weights(const Exec& exec, const Rule& rule, const std::type_identit
                            detail::place_of(in.covariance),
                            detail::place_of(in.target),
                            detail::place_of(out.dual),
-                           detail::place_of(out.average)};
+                           detail::place_of(out.average),
+                           detail::place_of(in.gram)};
+  if (const status s =
+          first_error(detail::check_numbers(exec, "moments", detail::place_of(in.moments), {}, rewards, 3),
+                      detail::check_numbers(exec, "covariance", state.covariances, {}, rewards),
+                      detail::check_numbers(exec, "target", state.targets, {}, rewards),
+                      detail::check_numbers(exec, "dual", detail::readable(state.duals), {}, rewards),
+                      detail::check_numbers(exec, "average", detail::readable(state.averages), {}, rewards),
+                      detail::check_numbers(exec, "gram", detail::place_of(in.gram), {}, rewards, rewards));
+      !s.ok())
+    return s;
   return for_rewards(exec, rewards, detail::weight_work<Rule>{rule, state, detail::place_of(out.weight)});
 }
 

@@ -14,12 +14,14 @@
 //   struct rule {
 //     static constexpr bool learns_batch;   // whether it wants the moments of each reward over the batch
 //     static constexpr bool learns_ideal;   // whether it wants an ideal value of each reward; may be left out
+//     static constexpr bool takes_negative_weights;   // may be left out: true
 //     constexpr status check() const;
 //     constexpr status check_rewards(std::int64_t k) const;   // may be left out: what depends on the number of rewards
 //     // One number per reward, found once per call, which the functions below read as r.state(k).
 //     PREFER_HD double prepare(const reward_statistics& all, int k) const;
 //     template <class Row> PREFER_HD auto operator()(const Row& r) const;                              // the aggregate
-//     template <class Row, class V> PREFER_HD V slope(const Row& r, int k, const V& aggregate) const;  // by r[k]
+//     // By r[k]; may be left out, and no gradient is to be had then.
+//     template <class Row, class V> PREFER_HD V slope(const Row& r, int k, const V& aggregate) const;
 //   };
 //
 // A row r has r.count() rewards r[k] (numbers or lanes), weights r.weight(k), and their sum r.weights(). The weights
@@ -43,6 +45,12 @@ inline constexpr bool learns_ideal = false;
 template <class Rule>
 requires requires { Rule::learns_ideal; }
 inline constexpr bool learns_ideal<Rule> = Rule::learns_ideal;
+
+template <class Rule>
+inline constexpr bool takes_negative_weights = true;
+template <class Rule>
+requires requires { Rule::takes_negative_weights; }
+inline constexpr bool takes_negative_weights<Rule> = Rule::takes_negative_weights;
 
 // Sum over rewards of weight * f(k).
 template <class Row, class F>
@@ -112,6 +120,7 @@ template <class Rule>
 struct held {
   static constexpr bool learns_batch = Rule::learns_batch;
   static constexpr bool learns_ideal = detail::learns_ideal<Rule>;
+  static constexpr bool takes_negative_weights = detail::takes_negative_weights<Rule>;
   Rule rule = {};
   scalar limit = 5.0;
 
@@ -126,9 +135,10 @@ struct held {
     return math::select(x > most, most, math::select(x < least, least, x));
   }
   template <class Row, class V>
-  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
-    return math::select(math::abs(aggregate) >= V(limit.as<double>()), V(0), rule.slope(r, k, aggregate));
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const requires requires {
+    rule.slope(r, k, aggregate);
   }
+  { return math::select(math::abs(aggregate) >= V(limit.as<double>()), V(0), rule.slope(r, k, aggregate)); }
 };
 
 // Log-tamed aggregation: sum_k w_k t_k with t_k = log(1 + r_k) for the rewards that vary too much, r_k for the others.
@@ -231,6 +241,7 @@ constexpr held<log_tamed> log_tamed::released() { return {.rule = {.epsilon = 1e
 // risk-sensitive (entropic) aggregation; RVPO (arXiv 2605.05750) applies it to normalised rewards.
 struct soft_min {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   scalar beta = 1.0;
 
   constexpr status check() const { return require::positive(beta, "beta"); }
@@ -251,6 +262,7 @@ struct soft_min {
 // w_k / sum w * aggregate / r_k (NaN at 0). Weights must not be negative.
 struct geometric_mean {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   constexpr status check() const { return {}; }
   PREFER_HD double prepare(const reward_statistics&, int) const { return 0; }
   template <class Row>
@@ -268,6 +280,7 @@ struct geometric_mean {
 // w_k / sum w * (aggregate / r_k)^2 (NaN at 0). Weights must not be negative.
 struct harmonic_mean {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   constexpr status check() const { return {}; }
   PREFER_HD double prepare(const reward_statistics&, int) const { return 0; }
   template <class Row>
@@ -293,6 +306,7 @@ struct harmonic_mean {
 // takes it token by token: here it is of whole samples.
 struct tchebycheff {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   static constexpr bool learns_ideal = true;
   scalar mix = 0.0;
 
@@ -335,6 +349,7 @@ struct tchebycheff {
 // reward: here.
 struct smooth_tchebycheff {
   static constexpr bool learns_batch = false;
+  static constexpr bool takes_negative_weights = false;
   static constexpr bool learns_ideal = true;
   scalar temperature = 0.1;
 

@@ -106,6 +106,8 @@ requires(answers<Rule, V> || answers_of_batch<Rule, V>) PREFER_HD
     return rule(group);
 }
 template <class Rule>
+concept advantage_rule = answers<Rule, double> || answers_of_batch<Rule, double>;
+template <class Rule>
 using function_of_rule = decltype(function_of(std::declval<const Rule&>(), moments{}, moments{}));
 
 // Scores in memory.

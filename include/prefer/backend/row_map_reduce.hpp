@@ -3,7 +3,7 @@
 #pragma once
 
 #include <prefer/backend/item.hpp>
-#include <prefer/backend/map_reduce.hpp>
+#include <prefer/backend/place_of.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -53,17 +53,6 @@
 // * Terms are computed in T, summed in T inside a tile of a row and in double beyond; the body runs in double.
 namespace prefer {
 
-struct row_source {
-  const void* data = nullptr;
-  std::int64_t row_stride = 0, stride = 0;
-  element type = element::none;
-};
-struct row_sink {
-  void* data = nullptr;
-  std::int64_t row_stride = 0, stride = 0;
-  element type = element::none;
-};
-
 template <class Score, class Body, int Sides>
 struct row_arguments {
   map_reduce_arguments_of<Body> items;
@@ -85,17 +74,6 @@ struct row_arguments {
 
 inline namespace PREFER_ABI {
 namespace detail {
-
-// Where a vector or a matrix of a call lies, as primitives take it; nowhere if it is not given.
-template <int Rank, bool Mutable, space S>
-auto place_of(const erased_view<Mutable, Rank, S>& v) {
-  using one = std::conditional_t<Mutable, sink, source>;
-  using row = std::conditional_t<Mutable, row_sink, row_source>;
-  if constexpr (Rank == 1)
-    return v.given() ? one{v.data, v.stride[0], v.type} : one{};
-  else
-    return v.given() ? row{v.data, v.stride[0], v.stride[1], v.type} : row{};
-}
 
 // The row of an item: itself, what the index says, or -1 if that is wrong.
 PREFER_HD std::int64_t listed_row(const source& index, std::int64_t rows, std::int64_t item) {

@@ -48,6 +48,18 @@ struct segment_source {
   std::int64_t tokens = 0;
 };
 
+// The segments between n + 1 offsets, one after the other.
+template <class Offsets>
+segment_source segments_of(const Offsets& offsets, std::int64_t tokens) {
+  segment_source s;
+  s.begin = offsets.data;
+  s.end = static_cast<const char*>(offsets.data) + offsets.stride[0] * size_of(offsets.type);
+  s.begin_stride = s.end_stride = offsets.stride[0];
+  s.begin_type = s.end_type = offsets.type;
+  s.tokens = tokens;
+  return s;
+}
+
 // Weights by position, on top of a segment's own: discount^k for the k-th token (from 0), times `tail` from where the
 // shortest segment of the item has ended.
 struct position_weights {

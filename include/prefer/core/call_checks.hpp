@@ -12,9 +12,14 @@ inline namespace PREFER_ABI {
 namespace detail {
 
 template <bool Mutable, space S>
-status check_vector(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose,
-                    require::holds what) {
+status check_optional(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose,
+                      require::holds what) {
   return v.given() ? require::vector(name, v, n, whose, what) : status{};
+}
+template <bool Mutable, space S>
+status check_optional(const char* name, const erased_view<Mutable, 2, S>& v, std::int64_t rows, std::int64_t columns,
+                      require::holds what) {
+  return v.given() ? require::matrix(name, v, rows, columns, what) : status{};
 }
 
 // The vectors and matrices of a call one after the other: the first error, and whether an output lies over anything
@@ -26,24 +31,24 @@ struct call_checks {
 
   template <space S>
   void read(const char* name, const input_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
-    if (first.ok()) first = check_vector(name, v, n, whose, what);
+    if (first.ok()) first = check_optional(name, v, n, whose, what);
     if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
   }
   template <space S>
   void read(const char* name, const input_view<2, S>& v, std::int64_t rows, std::int64_t columns,
             require::holds what = require::holds::numbers) {
-    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns, what);
+    if (first.ok()) first = check_optional(name, v, rows, columns, what);
     if (first.ok() && v.given()) all.read(require::footprint_of(name, v));
   }
   template <space S>
   void write(const char* name, const output_view<1, S>& v, std::int64_t n, const char* whose, require::holds what) {
-    if (first.ok()) first = check_vector(name, v, n, whose, what);
+    if (first.ok()) first = check_optional(name, v, n, whose, what);
     if (first.ok() && v.given()) all.write(require::footprint_of(name, v));
   }
   template <space S>
   void write(const char* name, const output_view<2, S>& v, std::int64_t rows, std::int64_t columns,
              require::holds what) {
-    if (first.ok() && v.given()) first = require::matrix(name, v, rows, columns, what);
+    if (first.ok()) first = check_optional(name, v, rows, columns, what);
     if (first.ok() && v.given()) all.write(require::footprint_of(name, v));
   }
   status check() const { return first.ok() ? all.check() : first; }

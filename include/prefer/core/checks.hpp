@@ -26,20 +26,16 @@ constexpr status fail(errc code, const char* argument, const char* expected, dou
 enum class holds { numbers, totals, flags, indices };
 
 constexpr status element_type(const char* name, element type, holds what) {
+  const auto wants = [&](const char* expected) {
+    return fail(errc::bad_element, name, expected, static_cast<double>(type));
+  };
   switch (what) {
     case holds::numbers:
-      if (!is_floating(type)) return fail(errc::bad_element, name, "elements of type double, float, half or bfloat16");
-      break;
+      return is_floating(type) ? status{} : wants("elements of type double, float, half or bfloat16");
     case holds::totals:
-      if (type != element::f64 && type != element::f32)
-        return fail(errc::bad_element, name, "elements of type double or float");
-      break;
-    case holds::flags:
-      if (!is_flag(type)) return fail(errc::bad_element, name, "elements of type bool or uint8");
-      break;
-    case holds::indices:
-      if (!is_index(type)) return fail(errc::bad_element, name, "elements of type int32 or int64");
-      break;
+      return type == element::f64 || type == element::f32 ? status{} : wants("elements of type double or float");
+    case holds::flags: return is_flag(type) ? status{} : wants("elements of type bool or uint8");
+    case holds::indices: return is_index(type) ? status{} : wants("elements of type int32 or int64");
   }
   return {};
 }
@@ -101,7 +97,14 @@ constexpr status batch(const char* name, const erased_view<Mutable, 3, S>& v, co
     if (Mutable && !empty && r > 0) least += (expected[r] - 1) * v.stride[r];
   }
   return v.data == nullptr && !empty ? fail(errc::null_data, name, "a pointer to its elements, but it is null")
-                                           : status{};
+                                     : status{};
+}
+
+// An extent from 1 to `most`. What is counted comes with its limit: "rewards, at least" and "rewards, at most".
+constexpr status one_to(const char* name, std::int64_t n, std::int64_t most, const char* at_least,
+                        const char* at_most) {
+  if (n < 1) return fail(errc::bad_extent, name, at_least, static_cast<double>(n), 1);
+  return n > most ? fail(errc::bad_extent, name, at_most, static_cast<double>(n), static_cast<double>(most)) : status{};
 }
 
 // The bytes that a vector touches, for the overlap test.

@@ -17,14 +17,27 @@ struct bfloat16;
 
 namespace prefer {
 
-// Storage of an IEEE binary16 number. No arithmetic: kernels convert on load and on store.
+// Storage of an IEEE binary16 number. No arithmetic: kernels convert on load and on store, to_half and to_float do by
+// hand.
 struct half {
   std::uint16_t bits;
+
+  half() = default;
+  PREFER_HD constexpr half(std::uint16_t storage) : bits(storage) {}
+  template <class Number>
+  requires std::is_floating_point_v<Number> half(Number)
+  = delete;  // to_half(number), which rounds
 };
 
 // Storage of a bfloat16 number (the upper half of a binary32).
 struct bfloat16 {
   std::uint16_t bits;
+
+  bfloat16() = default;
+  PREFER_HD constexpr bfloat16(std::uint16_t storage) : bits(storage) {}
+  template <class Number>
+  requires std::is_floating_point_v<Number> bfloat16(Number)
+  = delete;  // to_bfloat16(number), which rounds
 };
 
 // The closed list of element types that a view may refer to.

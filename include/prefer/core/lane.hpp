@@ -132,7 +132,8 @@ PREFER_HD void settle([[maybe_unused]] Bits& b) {
 }
 
 #if !defined(__CUDACC__) && !defined(__clang__) && defined(__x86_64__)
-// g++ takes the square root of a vector apart, so that it is told the instruction.
+// g++ takes the square root of a vector apart, so that it is told the instruction (in both dialects: {AT&T|Intel},
+// since with -masm=intel the same operands mean the reverse).
 template <class T, class Level>
 PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename native<T, Level>::number& root) {
 #if defined(__AVX__)
@@ -141,13 +142,13 @@ PREFER_HD void vector_root(const typename native<T, Level>::number& x, typename 
   constexpr bool legacy = std::is_same_v<Level, level::base>;
 #endif
   if constexpr (sizeof(T) == 4 && legacy)
-    __asm__("sqrtps %1, %0" : "=x"(root) : "x"(x));
+    __asm__("sqrtps {%1, %0|%0, %1}" : "=x"(root) : "x"(x));
   else if constexpr (sizeof(T) == 4)
-    __asm__("vsqrtps %1, %0" : "=v"(root) : "v"(x));
+    __asm__("vsqrtps {%1, %0|%0, %1}" : "=v"(root) : "v"(x));
   else if constexpr (legacy)
-    __asm__("sqrtpd %1, %0" : "=x"(root) : "x"(x));
+    __asm__("sqrtpd {%1, %0|%0, %1}" : "=x"(root) : "x"(x));
   else
-    __asm__("vsqrtpd %1, %0" : "=v"(root) : "v"(x));
+    __asm__("vsqrtpd {%1, %0|%0, %1}" : "=v"(root) : "v"(x));
 }
 #endif
 
@@ -168,9 +169,9 @@ PREFER_HD void fuse(Number& x, const Number& y, const Number& z) {
   x = x * y - z;
 #else
   if constexpr (sizeof(T) == 4)
-    __asm__("vfmsub213ps %2, %1, %0" : "+v"(x) : "v"(y), "vm"(z));
+    __asm__("vfmsub213ps {%2, %1, %0|%0, %1, %2}" : "+v"(x) : "v"(y), "vm"(z));
   else
-    __asm__("vfmsub213pd %2, %1, %0" : "+v"(x) : "v"(y), "vm"(z));
+    __asm__("vfmsub213pd {%2, %1, %0|%0, %1, %2}" : "+v"(x) : "v"(y), "vm"(z));
 #endif
 }
 #endif

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/core/config.hpp>
+#include <prefer/core/element.hpp>
 
 #include <cstdint>
 #include <cstdio>
@@ -114,6 +115,13 @@ inline message_text message(const status& s) {
     case errc::cuda_failure:
       std::snprintf(m.text, sizeof m.text, "prefer: %s: %s returned error %d", name_of(s.code), s.argument,
                     static_cast<int>(s.native));
+      break;
+    case errc::bad_element:
+      if (s.got != 0)
+        std::snprintf(m.text, sizeof m.text, "prefer: %s: %s is %s, expected %s", name_of(s.code), s.argument,
+                      name_of(static_cast<element>(static_cast<int>(s.got))), s.expected);
+      else
+        std::snprintf(m.text, sizeof m.text, "prefer: %s: %s: expected %s", name_of(s.code), s.argument, s.expected);
       break;
     case errc::bad_memory:
       if (s.got != 0) {

@@ -112,10 +112,9 @@ class candidate_call {
   status check_candidates() const {
     const auto& c = in_.candidates;
     if (!c.given()) return require::fail(errc::missing_input, "candidates", "a matrix of tokens, one row per row");
-    if (c.extent[1] < 1 || c.extent[1] > most_candidates)
-      return require::fail(errc::bad_extent, "candidates", c.extent[1] < 1 ? "per row at least" : "per row at most",
-                           static_cast<double>(c.extent[1]), c.extent[1] < 1 ? 1 : most_candidates);
-    return require::matrix("candidates", c, items_, c.extent[1], require::holds::indices);
+    return first_error(
+        require::one_to("candidates", c.extent[1], most_candidates, "per row at least", "per row at most"),
+        require::matrix("candidates", c, items_, c.extent[1], require::holds::indices));
   }
 
   status check_answers() const {

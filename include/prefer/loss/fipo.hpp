@@ -164,17 +164,29 @@ struct influence_job {
 
 // A response passes through tiles from its end to its beginning: sums one after the other, weights by lanes.
 struct influence_work {
+  static constexpr int eight = 8;  // the width of a lane of double
+
   struct tile {
     importance_tile tokens;
     alignas(64) double future[tile_items];
 
-    // Returns the sum at the tile's first token.
-    double add_up(const influence& rule, double behind) {
-      for (int t = tokens.count; t-- > 0;) {
-        behind = rule.added(tokens.x[t]) + rule.decay * behind;
-        future[t] = tokens.keep[t] != 0 ? behind : 0;
+    // The sums at all tokens, from `behind`, the sum behind the last; returns that at the first. Eights of tokens, from
+    // the end, are added up on their own, so that only one sum of each has to wait for the eight behind it.
+    template <class V>
+    inline __attribute__((always_inline)) double add_up(const influence& rule, const V& power, double behind) {
+      const int rest = tokens.count % eight;  // at the beginning
+      for (int b = rest; b < tokens.count; b += eight) {
+        double sum = 0;
+        for (int t = b + eight; t-- > b;) future[t] = sum = rule.added(tokens.x[t]) + rule.decay * sum;
       }
-      for (int t = tokens.count; t % 8 != 0; ++t) future[t] = 0;
+      for (int b = tokens.count - eight; b >= 0; b -= eight) {
+        (V::load(future + b) + power * V(behind)).store(future + b);
+        behind = future[b];
+      }
+      for (int t = rest; t-- > 0;) future[t] = behind = rule.added(tokens.x[t]) + rule.decay * behind;
+      for (int t = tokens.count; t % eight != 0; ++t) future[t] = 0;
+      for (int g = 0; g < tokens.count; g += eight)
+        select(V::mask::load(tokens.keep + g), V::load(future + g), V(0)).store(future + g);
       return behind;
     }
   };
@@ -184,6 +196,10 @@ struct influence_work {
     using V = lane<double, Level>;
     const influence_arguments& a = *job.arguments;
     const influence rule = *job.rule;
+    static_assert(V::width == eight);
+    double powers[eight];  // of the decay, by how far a token of an eight is from the one behind it
+    for (int k = eight; k-- > 0;) powers[k] = rule.decay * (k + 1 < eight ? powers[k + 1] : 1);
+    const V power = V::load(powers);
     tile t;
     for (std::int64_t i = job.first; i < job.last; ++i) {
       const token_range range = range_of(a.tokens.tokens, i);
@@ -191,8 +207,8 @@ struct influence_work {
       double behind = 0;
       for (std::int64_t end = range.end; end > range.begin; end -= tile_items) {
         const std::int64_t first = end - smaller(tile_items, end - range.begin);
-        t.tokens.load(a.tokens, first, end, isa_of<Level>);
-        behind = t.add_up(rule, behind);
+        t.tokens.load<V>(a.tokens, first, end, isa_of<Level>);
+        behind = t.add_up(rule, power, behind);
         if (a.future.data != nullptr)
           store_strided(a.future, first, t.tokens.count, t.future, nullptr, false, isa_of<Level>);
         for (int g = 0; g < t.tokens.count; g += V::width) {

@@ -130,12 +130,8 @@ template <space S>
 importance_arguments make_importance_arguments(const importance_inputs<S>& in, const importance_outputs<S>& out) {
   importance_arguments a;
   a.n = in.offsets.extent[0] - 1;
-  a.tokens.begin = in.offsets.data;
-  a.tokens.end = static_cast<const char*>(in.offsets.data) + in.offsets.stride[0] * size_of(in.offsets.type);
-  a.tokens.begin_stride = a.tokens.end_stride = in.offsets.stride[0];
-  a.tokens.begin_type = a.tokens.end_type = in.offsets.type;
+  a.tokens = segments_of(in.offsets, importance_tokens(in, out));
   a.tokens.mask = place_of(in.mask);
-  a.tokens.tokens = importance_tokens(in, out);
   a.policy = place_of(in.policy), a.sampler = place_of(in.sampler), a.advantage = place_of(in.advantage);
   a.weight = place_of(out.weight), a.keep = place_of(out.keep);
   a.response_weight = place_of(out.response_weight), a.mean_log_ratio = place_of(out.mean_log_ratio);
@@ -180,15 +176,38 @@ struct importance_tile {
   alignas(64) std::uint8_t keep[tile_items];
   int count = 0;
 
-  void load(const importance_arguments& a, std::int64_t first, std::int64_t end, isa level) {
+  template <class V>
+  inline __attribute__((always_inline)) void load(const importance_arguments& a, std::int64_t first, std::int64_t end,
+                                                  isa level) {
     count = static_cast<int>(smaller(tile_items, end - first));
+    const int whole = (count + 7) / 8 * 8;
     const bool ratios = a.policy.data != nullptr;
     if (ratios) load_strided(a.policy, first, count, x, level), load_strided(a.sampler, first, count, other, level);
-    for (int i = 0; i < (count + 7) / 8 * 8; ++i) {
+    if (ratios && a.tokens.mask.data == nullptr) {
+      for (int i = count; i < whole; ++i) x[i] = other[i] = 0;
+      if (all_log_ratios<V>()) {
+        for (int i = 0; i < whole; ++i) keep[i] = i < count;
+        return;
+      }
+    }
+    for (int i = 0; i < whole; ++i) {
       bool selected = i < count && selects(a.tokens.mask, first + i);
       x[i] = ratios && selected ? log_ratio_of(x[i], other[i], selected) : 0;
       keep[i] = selected;
     }
+  }
+  // Where none of them is NaN: x of all tokens, by lanes. Else nothing has happened.
+  template <class V>
+  inline __attribute__((always_inline)) bool all_log_ratios() {
+    V spoilt(0);
+    for (int g = 0; g < count; g += V::width) spoilt += math::nan_of(V::load(x + g) - V::load(other + g));
+    if (math::is_nan(spoilt.sum())) return false;
+    const V most(importance_limit);
+    for (int g = 0; g < count; g += V::width) {
+      const V apart = V::load(x + g) - V::load(other + g);
+      math::select(apart < -most, -most, math::select(apart > most, most, apart)).store(x + g);
+    }
+    return true;
   }
   void store(const importance_arguments& a, std::int64_t first, isa level) const {
     if (a.weight.data != nullptr) store_strided(a.weight, first, count, x, nullptr, false, level);
@@ -265,7 +284,7 @@ struct importance_work {
       const token_range range = range_of(a.tokens, i);
       sums<V> all;
       for (std::int64_t first = range.begin; first < range.end; first += tile_items) {
-        t.load(a, first, range.end, isa_of<Level>);
+        t.template load<V>(a, first, range.end, isa_of<Level>);
         all.add(*job.learner, t);
       }
       importance_response r = all.response();
@@ -274,7 +293,7 @@ struct importance_work {
       const V share(token_share(a, r));
       double kept = 0;
       for (std::int64_t first = range.begin; each && first < range.end; first += tile_items) {
-        if (range.size() > tile_items) t.load(a, first, range.end, isa_of<Level>);
+        if (range.size() > tile_items) t.template load<V>(a, first, range.end, isa_of<Level>);
         kept += weigh(f, share, t);
         t.store(a, first, isa_of<Level>);
       }

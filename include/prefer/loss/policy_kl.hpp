@@ -51,8 +51,8 @@ struct policy_kl {
 //   d = policy - reference,  ratio = e^(policy - old_policy)
 //   value = ratio (e^-d - 1 + d),   d value / d policy = ratio d
 //
-// Output ratio.
-// Source: DeepSeek-V3.2 (section 3.1, from memory); the derivative: derived here.
+// An action that the policy has ruled out (ratio 0) has the limits: value e^(reference - old_policy), derivative 0.
+// Output ratio. Source: DeepSeek-V3.2 (section 3.1, from memory); the derivative: derived here.
 struct unbiased_policy_kl {
   constexpr status check() const { return {}; }
 
@@ -61,11 +61,13 @@ struct unbiased_policy_kl {
     const V d = a.policy - a.reference;
     action_term<V> t;
     t.ratio = math::exp(a.policy - a.old_policy);
-    // Far below the reference e^-d has no number where ratio e^-d has one.
-    const V near = math::share(math::expm1_minus(-d), t.ratio);
-    const V far = math::exp(a.reference - a.old_policy) + math::share(t.ratio, d - V(1));
+    // Far below the reference e^-d has no number where ratio e^-d has one; nor is the rest a difference of infinities.
+    const V k3 = math::expm1_minus(-d), near = math::share(k3, t.ratio);
+    const V inverse = V(1) / (k3 + (V(1) - d));  // e^d
+    const V far = math::exp(a.reference - a.old_policy) * (V(1) + math::share(inverse, d - V(1)));
     t.value = math::select(d < V(-8), far, near);
-    t.d_policy = math::share(d, t.ratio);
+    const V least(-1e38f);  // of d, since infinity times a ratio of 0 is NaN
+    t.d_policy = math::share(math::select(d < least, least, d), t.ratio);
     return t;
   }
 };

@@ -61,8 +61,9 @@ struct a_star_po {
 //
 // On responses, with sums of log-probabilities; column[0] is log Z of the prompt, which a network learns: its
 // derivative is length times that by policy. A is the reward, normalised within its group in the released code. A
-// response of length 0 counts as one of length 1. Output ratio. Errors: beta must be finite, weight_max finite and
-// above 0. Source: arXiv 2509.15207, read in released code (verl recipe).
+// response of length 0 counts as one of length 1, one of weight 0 for nothing, however far its gap. Output ratio.
+// Errors: beta must be finite, weight_max finite and above 0. Source: arXiv 2509.15207, read in released code (verl
+// recipe).
 struct flow_rl {
   scalar beta = 15.0;
   scalar weight_max = 10.0;
@@ -78,8 +79,8 @@ struct flow_rl {
     action_term<V> t;
     t.ratio = math::exp(math::detach(a.policy - a.old_policy));
     const V weight = math::select(t.ratio > weight_max.as<V>(), weight_max.as<V>(), t.ratio);
-    t.value = weight * (gap * gap);
-    t.d_policy = weight * (gap + gap) / length;
+    t.value = math::share(weight, gap * gap);
+    t.d_policy = math::share(weight, gap + gap) / length;
     return t;
   }
 };

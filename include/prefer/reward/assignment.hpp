@@ -112,7 +112,7 @@ struct assignment_call {
   matrix_sizes sizes;
   matrix_batch score, gradient;
   source upstream;
-  sink_rows column_of, row_of;
+  row_sink column_of, row_of;
   sink reward;
 
   PREFER_HD bool usable(std::int64_t b, std::int64_t i, std::int64_t j) const {
@@ -236,8 +236,8 @@ status make_assignment(const assignment& rule, const assignment_inputs<S>& in, c
     return s;
   call.rule = rule;
   call.score = batch_of(in.score), call.gradient = batch_of(out.grad_score);
-  call.upstream = source_of(in.upstream), call.upstream.neutral = 1;
-  call.column_of = sink_of(out.column_of), call.row_of = sink_of(out.row_of), call.reward = sink_of(out.reward);
+  call.upstream = place_of(in.upstream), call.upstream.neutral = 1;
+  call.column_of = place_of(out.column_of), call.row_of = place_of(out.row_of), call.reward = place_of(out.reward);
   require::footprints<4, 4> all;
   all.read("score", in.score), all.read("rows", in.rows), all.read("columns", in.columns);
   all.read("upstream", in.upstream);

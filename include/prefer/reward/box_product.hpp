@@ -87,17 +87,17 @@ status make_box_product(const box_product& rule, const box_product_inputs<S>& in
   if (!out.given()) return require::fail(errc::missing_output, "reward", "one number per sample");
   const std::int64_t n = in.rewards.extent[0], k = in.rewards.extent[1];
   if (const status s = make_groups(in.groups, "rewards", n, t); !s.ok()) return s;
-  if (k < 1 || k > most_box_rewards)
-    return require::fail(errc::bad_extent, "rewards",
-                         k < 1 ? "rewards per sample, at least" : "rewards per sample, at most", static_cast<double>(k),
-                         k < 1 ? 1 : most_box_rewards);
+  if (const status s = require::one_to("rewards", k, most_box_rewards, "rewards per sample, at least",
+                                       "rewards per sample, at most");
+      !s.ok())
+    return s;
   call_checks<4, 1> call;
   call.read("rewards", in.rewards, n, k);
   call.read("weight", in.weight, k, "one per reward:", holds::numbers);
   call.read("mask", in.mask, n, "the number of samples,", holds::flags);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   call.write("reward", out, n, "the number of samples,", holds::numbers);
-  w = {rule, place_of(in.rewards), static_cast<int>(k), source_of(in.weight), source_of(in.mask), sink_of(out)};
+  w = {rule, place_of(in.rewards), static_cast<int>(k), place_of(in.weight), place_of(in.mask), place_of(out)};
   w.weight.neutral = 1;
   return call.check();
 }

@@ -19,7 +19,8 @@ namespace prefer {
 //
 // Boxes are (x0, y0, x1, y1); one with x1 < x0 or y1 < y0 has no area. A ratio of areas that are both 0 is 0 (proposed
 // here). The distance is in the units of the coordinates: pixels drown the other terms, as in the released code. No
-// gradient. Errors: weights finite; shapes, element types, memory that overlaps. O(B n m); one launch, no workspace.
+// gradient. Errors: weights finite; shapes, element types, memory that overlaps, with content::all NaN (in boxes beyond
+// a problem's number too, which are not known here). O(B n m); one launch, no workspace.
 // Source: Vision-R1 (arXiv 2503.18013), released code: all three weights 1.
 struct box_similarity {
   scalar giou_weight = 1.0;
@@ -134,6 +135,12 @@ status box_similarities(const Exec& exec, const box_similarity& rule,
   std::int64_t elements = 0;
   detail::box_work work;
   if (const status s = detail::make_boxes(rule, in, out, work, elements); !s.ok()) return s;
+  const std::int64_t b = in.predicted.extent[0], n = work.rows, m = work.columns;
+  if (const status s = first_error(detail::check_numbers(exec, "predicted", work.predicted, {b, n, 4}),
+                                   detail::check_numbers(exec, "target", work.target, {b, m, 4}),
+                                   detail::check_numbers(exec, "class_score", work.class_score, {b, n, m}));
+      !s.ok())
+    return s;
   return for_groups(exec, detail::pieces_of(elements), work);
 }
 

@@ -131,7 +131,7 @@ status make_matched(const matched_criteria& rule, const matched_inputs<S>& in, c
       !s.ok())
     return s;
   w.rule = rule, w.quality = batch_of(in.quality), w.column_of = place_of(in.column_of);
-  w.precision = sink_of(out.precision), w.recall = sink_of(out.recall), w.reward = sink_of(out.reward);
+  w.precision = place_of(out.precision), w.recall = place_of(out.recall), w.reward = place_of(out.reward);
   require::footprints<4, 3> all;
   all.read("quality", in.quality), all.read("column_of", in.column_of), all.read("rows", in.rows);
   all.read("columns", in.columns);

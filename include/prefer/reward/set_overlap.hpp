@@ -4,10 +4,10 @@
 
 #include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/core/scalar.hpp>
-#include <prefer/select/detail/outputs.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -106,7 +106,8 @@ status make_overlap(const set_overlap& rule, const set_inputs<S>& in, const set_
                                    check_optional("overlap", out.overlap, n, items, holds::numbers));
       !s.ok())
     return s;
-  w = {rule, place_of(in.found), place_of(in.truth), m, source_of(in.judge), sink_of(out.reward), sink_of(out.overlap)};
+  w = {
+      rule, place_of(in.found), place_of(in.truth), m, place_of(in.judge), place_of(out.reward), place_of(out.overlap)};
   require::footprints<3, 2> all;
   all.read("found", in.found), all.read("truth", in.truth), all.read("judge", in.judge);
   all.write("reward", out.reward), all.write("overlap", out.overlap);

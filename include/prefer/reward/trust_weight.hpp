@@ -4,11 +4,11 @@
 
 #include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/core/scalar.hpp>
 #include <prefer/reward/detail/columns.hpp>
-#include <prefer/select/detail/outputs.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -110,7 +110,7 @@ status make_uncertainty(const uncertainty_inputs<S>& in, const uncertainty_outpu
   require::footprints<2, 1> all;
   all.read("features", in.features), all.read("whitening", in.whitening), all.write("uncertainty", out.uncertainty);
   w = {place_of(in.features), in.whitening.given() ? place_of(in.whitening) : row_source{}, d, r,
-       sink_of(out.uncertainty)};
+       place_of(out.uncertainty)};
   return first_error(
       require::matrix("features", in.features, n, d),
       in.whitening.given() ? require::matrix("whitening", in.whitening, r, d) : status{},

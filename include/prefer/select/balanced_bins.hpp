@@ -143,9 +143,9 @@ status make_bins(const balanced_bins& options, const bin_inputs<S>& in, const bi
   call.write("indices", out.indices, bins * options.per_bin, "`bins` times `per_bin` per group,", holds::indices);
   call.write("count", out.count, bins, "`bins` per group,", holds::indices);
   call.write("bin", out.bin, n, "the number of samples,", holds::indices);
-  w.order.score = source_of(in.score), w.order.mask = source_of(in.mask);
+  w.order.score = place_of(in.score), w.order.mask = place_of(in.mask);
   w.options = options;
-  w.indices = sink_of(out.indices), w.count = sink_of(out.count), w.bin = sink_of(out.bin);
+  w.indices = place_of(out.indices), w.count = place_of(out.count), w.bin = place_of(out.bin);
   return call.check();
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/select/detail/outputs.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/select/detail/present_rows.hpp>
 #include <prefer/select/detail/sort_entries.hpp>
 #include <prefer/select/objectives.hpp>
@@ -73,7 +73,7 @@ status make_crowding_call(const crowding& options, const crowding_inputs<S>& in,
   if (in.samples.violation.given())
     return require::fail(errc::unused_input, "violation", "to be left out: distances are between objectives");
   call.table.stepped = false;
-  call.rank = source_of(in.rank), call.distance = sink_of(out.distance);
+  call.rank = place_of(in.rank), call.distance = place_of(out.distance);
   if (!out.distance.given()) return require::fail(errc::missing_output, "distance", "the output to write");
   if (const status s = first_error(
           check_optional("rank", in.rank, call.table.samples, "the number of samples,", holds::indices),

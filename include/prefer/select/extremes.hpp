@@ -180,13 +180,13 @@ status make_extremes(const extreme_pairs& options, const extreme_inputs<S>& in, 
   call.write("rejected", out.rejected, t.groups, per_group, holds::indices);
   call.write("mask", out.mask, t.groups, per_group, holds::flags);
   call.write("difference", out.difference, t.groups, per_group, holds::numbers);
-  w = {{source_of(in.score), source_of(in.mask), false, false, 0.0, source_of(in.second)},
-       source_of(in.second),
+  w = {{place_of(in.score), place_of(in.mask), false, false, 0.0, place_of(in.second)},
+       place_of(in.second),
        options,
-       sink_of(out.chosen),
-       sink_of(out.rejected),
-       sink_of(out.mask),
-       sink_of(out.difference)};
+       place_of(out.chosen),
+       place_of(out.rejected),
+       place_of(out.mask),
+       place_of(out.difference)};
   return call.check();
 }
 
@@ -204,9 +204,9 @@ status make_branches(const select_branches& options, const branch_inputs<S>& in,
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   call.write("advantage", out.advantage, n, per_sample, holds::numbers);
   if (const status s = out.advantage.given() ? status{} : some_selection(out.selected); !s.ok()) return s;
-  w.order.score = source_of(in.score), w.order.mask = source_of(in.mask);
+  w.order.score = place_of(in.score), w.order.mask = place_of(in.mask);
   w.options = options;
-  w.advantage = sink_of(out.advantage);
+  w.advantage = place_of(out.advantage);
   return make_selection_sinks(out.selected, t, call, w.to);
 }
 

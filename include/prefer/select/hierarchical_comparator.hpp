@@ -150,8 +150,8 @@ status make_margins(const spread_margins& options, const margin_inputs<S>& in, c
   call.read("mask", in.mask, n, "the number of samples,", holds::flags);
   call.write("margins", out.margins, l, "the number of factors,", holds::numbers);
   t.samples = n * l, t.size = n, t.groups = l;
-  w.factors = place_of(in.factors), w.mask = source_of(in.mask), w.samples = n;
-  w.scale = options.scale, w.margins = sink_of(out.margins);
+  w.factors = place_of(in.factors), w.mask = place_of(in.mask), w.samples = n;
+  w.scale = options.scale, w.margins = place_of(out.margins);
   return call.check();
 }
 
@@ -181,13 +181,13 @@ status make_hierarchy(const hierarchy_inputs<S>& in, const hierarchy_outputs<S>&
   w = {place_of(in.factors),
        n,
        l,
-       source_of(in.margins),
-       source_of(in.signs),
-       source_of(in.first),
-       source_of(in.second),
-       sink_of(out.label),
-       sink_of(out.decided),
-       sink_of(out.level)};
+       place_of(in.margins),
+       place_of(in.signs),
+       place_of(in.first),
+       place_of(in.second),
+       place_of(out.label),
+       place_of(out.decided),
+       place_of(out.level)};
   return call.check();
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/call_checks.hpp>
 #include <prefer/select/hypervolume.hpp>
 
 #include <cstddef>
@@ -66,7 +67,7 @@ status make_contribution_call(const hypervolume_contribution& o, const hypervolu
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   const objective_table& t = c.table.points;
   const auto vector = [](const char* name, const auto& v, std::int64_t n, const char* whose, require::holds what) {
-    return v.given() ? require::vector(name, v, n, whose, what) : status{};
+    return check_optional(name, v, n, whose, what);
   };
   using require::holds;
   if (const status s =

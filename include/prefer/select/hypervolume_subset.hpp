@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/call_checks.hpp>
 #include <prefer/select/hypervolume_contributions.hpp>
 
 #include <algorithm>
@@ -62,7 +63,7 @@ status make_subset_call(const hypervolume_subset& o, const hypervolume_inputs<S>
   using require::holds;
   const std::int64_t groups = c.table.points.groups;
   const auto matrix = [&](const char* name, const auto& v, holds what) {
-    return v.given() ? require::matrix(name, v, groups, o.size, what) : status{};
+    return check_optional(name, v, groups, o.size, what);
   };
   if (const status s = first_error(matrix("indices", out.indices, holds::indices),
                                    matrix("gain", out.gain, holds::numbers));

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/select/detail/outputs.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/select/detail/present_rows.hpp>
 #include <prefer/select/objectives.hpp>
 
@@ -100,7 +100,7 @@ status make_knee_call(const knee_point& options, const knee_point_inputs<S>& in,
   call.table.stepped = false;
   if (!out.index.given() && !out.distance.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  call.rank = source_of(in.rank), call.index = sink_of(out.index), call.distance = sink_of(out.distance);
+  call.rank = place_of(in.rank), call.index = place_of(out.index), call.distance = place_of(out.distance);
   if (const status s = first_error(
           check_optional("rank", in.rank, call.table.samples, "the number of samples,", holds::indices),
           check_optional("index", out.index, call.table.groups, "the number of groups,", holds::indices),

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/place_of.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/host_scratch.hpp>
 #include <prefer/select/detail/front_group.hpp>
 #include <prefer/select/objectives.hpp>
@@ -52,7 +54,7 @@ status make_front_sinks(const objective_table& t, const non_dominated_outputs<S>
   if (!out.mask.given() && !out.count.given() && !out.indices.given() && !out.index_offsets.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   const auto vector = [](const char* name, const auto& v, std::int64_t n, const char* whose, holds what) {
-    return v.given() ? require::vector(name, v, n, whose, what) : status{};
+    return check_optional(name, v, n, whose, what);
   };
   if (const status s = first_error(
           vector("mask", out.mask, t.samples, "the number of samples,", holds::flags),
@@ -61,9 +63,8 @@ status make_front_sinks(const objective_table& t, const non_dominated_outputs<S>
           vector("index_offsets", out.index_offsets, t.groups + 1, "one more than there are groups,", holds::indices));
       !s.ok())
     return s;
-  const auto sink_of = [](const auto& v) { return v.given() ? sink{v.data, v.stride[0], v.type} : sink{}; };
-  sinks.mask = sink_of(out.mask), sinks.count = sink_of(out.count);
-  sinks.indices = sink_of(out.indices), sinks.index_offsets = sink_of(out.index_offsets);
+  sinks.mask = place_of(out.mask), sinks.count = place_of(out.count);
+  sinks.indices = place_of(out.indices), sinks.index_offsets = place_of(out.index_offsets);
   sinks.capacity = out.indices.given() ? out.indices.extent[0] : 0;
   return {};
 }

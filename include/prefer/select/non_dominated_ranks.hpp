@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/host_scratch.hpp>
-#include <prefer/select/detail/outputs.hpp>
 #include <prefer/select/detail/rank_search.hpp>
 #include <prefer/select/objectives.hpp>
 
@@ -60,7 +60,7 @@ status make_rank_sinks(const objective_table& t, const non_dominated_ranks_outpu
   using require::holds;
   if (!out.rank.given() && !out.fronts.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  sinks = {sink_of(out.rank), sink_of(out.fronts)};
+  sinks = {place_of(out.rank), place_of(out.fronts)};
   return first_error(check_optional("rank", out.rank, t.samples, "the number of samples,", holds::indices),
                      check_optional("fronts", out.fronts, t.groups, "the number of groups,", holds::indices));
 }

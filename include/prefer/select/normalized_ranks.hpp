@@ -61,8 +61,8 @@ status make_score_ranks(const normalized_rank_inputs<S>& in, const normalized_ra
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   call.write("normalized", out.normalized, n, per_sample, holds::numbers);
   call.write("rank", out.rank, n, per_sample, holds::numbers);
-  c.order.score = source_of(in.score), c.order.mask = source_of(in.mask), c.order.smallest = true;
-  c.normalized = sink_of(out.normalized), c.rank = sink_of(out.rank);
+  c.order.score = place_of(in.score), c.order.mask = place_of(in.mask), c.order.smallest = true;
+  c.normalized = place_of(out.normalized), c.rank = place_of(out.rank);
   return call.check();
 }
 

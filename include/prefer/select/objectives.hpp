@@ -4,6 +4,8 @@
 
 #include <prefer/backend/convert.hpp>
 #include <prefer/backend/map_reduce.hpp>
+#include <prefer/backend/place_of.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
 #include <prefer/core/math.hpp>
@@ -202,10 +204,10 @@ PREFER_HD bool excludes(const objective_table& t, const group_rows& g, std::int6
 }
 
 inline status check_objectives(const objectives& o, const char* rewards, std::int64_t count) {
-  if (count < 1 || count > objectives::most)
-    return require::fail(errc::bad_extent, rewards,
-                         count < 1 ? "objectives per sample: at least" : "objectives per sample: at most",
-                         static_cast<double>(count), static_cast<double>(count < 1 ? 1 : objectives::most));
+  if (const status s = require::one_to(rewards, count, objectives::most, "objectives per sample: at least",
+                                       "objectives per sample: at most");
+      !s.ok())
+    return s;
   const auto length = [&](const char* name, const auto& list) {
     if (list.given() && list.count != count)
       return require::fail(errc::bad_extent, name, "one per objective,", static_cast<double>(list.count),
@@ -290,16 +292,13 @@ status make_objective_table(const objectives& o, const objective_samples<S>& in,
   t.per_group = flat.given() ? flat.extent[0] : grouped.extent[1];
   t.samples = flat.given() ? flat.extent[0] : grouped.extent[0] * grouped.extent[1];
   const auto per_sample = [&](const char* name, const input_view<1, S>& v, require::holds what) {
-    return v.given() ? require::vector(name, v, t.samples, "the number of samples,", what) : status{};
+    return check_optional(name, v, t.samples, "the number of samples,", what);
   };
   if (const status s = first_error(per_sample("violation", in.violation, require::holds::numbers),
                                    per_sample("mask", in.mask, require::holds::flags));
       !s.ok())
     return s;
-  const auto source_of = [](const input_view<1, S>& v) {
-    return v.given() ? source{v.data, v.stride[0], v.type} : source{};
-  };
-  t.offsets = source_of(in.offsets), t.violation = source_of(in.violation), t.mask = source_of(in.mask);
+  t.offsets = place_of(in.offsets), t.violation = place_of(in.violation), t.mask = place_of(in.mask);
   t.dominance = o.dominance, t.duplicates = o.duplicates, t.nan = o.nan;
   for (int k = 0; k < t.count; ++k) {
     if (o.directions.given() && o.directions.data[k] == direction::minimize)

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/outputs.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/scalar.hpp>
-#include <prefer/select/detail/outputs.hpp>
 #include <prefer/select/selection.hpp>
 
 #include <cmath>
@@ -215,9 +215,9 @@ status make_curation(const curate_pairs& options, const curation_inputs<S>& in, 
   call.write("examples", out.examples, n, per_pair, holds::indices);
   call.write("needs_judge", out.needs_judge, n, per_pair, holds::flags);
   call.write("consistent", out.consistent, n, per_pair, holds::flags);
-  w = {source_of(in.chosen),     source_of(in.rejected), source_of(in.gold_chosen), source_of(in.gold_rejected),
-       source_of(in.judge),      options.most_examples,  sink_of(out.confidence),   sink_of(out.examples),
-       sink_of(out.needs_judge), sink_of(out.consistent)};
+  w = {place_of(in.chosen),       place_of(in.rejected),   place_of(in.gold_chosen), place_of(in.gold_rejected),
+       place_of(in.judge),        options.most_examples,   place_of(out.confidence), place_of(out.examples),
+       place_of(out.needs_judge), place_of(out.consistent)};
   return call.check();
 }
 
@@ -237,9 +237,9 @@ status make_consistency(const consistency_filter& options, const consistency_inp
   call.read("mask", in.mask, n, per_pair, holds::flags);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   call.write("accuracy", out.accuracy, t.groups, "the number of groups,", holds::numbers);
-  w.predicted = source_of(in.predicted), w.label = source_of(in.label), w.mask = source_of(in.mask);
+  w.predicted = place_of(in.predicted), w.label = place_of(in.label), w.mask = place_of(in.mask);
   w.least = options.accuracy;
-  w.accuracy = sink_of(out.accuracy);
+  w.accuracy = place_of(out.accuracy);
   return make_selection_sinks(out.selected, t, call, w.to);
 }
 
@@ -262,8 +262,8 @@ status make_vote(const vote_inputs<S>& in, const vote_outputs<S>& out, std::int6
   call.write("majority", out.majority, n, per_pair, holds::flags);
   call.write("decided", out.decided, n, per_pair, holds::flags);
   call.write("share", out.share, n, per_pair, holds::numbers);
-  w = {place_of(in.votes),   place_of(in.mask), judges, sink_of(out.label), sink_of(out.majority),
-       sink_of(out.decided), sink_of(out.share)};
+  w = {place_of(in.votes),    place_of(in.mask),  judges, place_of(out.label), place_of(out.majority),
+       place_of(out.decided), place_of(out.share)};
   return call.check();
 }
 
@@ -286,8 +286,8 @@ status make_consequence(const consequence_inputs<S>& in, const consequence_outpu
   call.write("mask", out.mask, n, "the number of pairs,", holds::flags);
   call.write("difference", out.difference, n, "the number of pairs,", holds::numbers);
   call.write("standard_error", out.standard_error, n, "the number of pairs,", holds::numbers);
-  w = {place_of(in.chosen),     place_of(in.rejected),      r, q, sink_of(out.mask),
-       sink_of(out.difference), sink_of(out.standard_error)};
+  w = {place_of(in.chosen),      place_of(in.rejected),       r, q, place_of(out.mask),
+       place_of(out.difference), place_of(out.standard_error)};
   return call.check();
 }
 

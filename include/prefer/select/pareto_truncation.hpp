@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/host_scratch.hpp>
-#include <prefer/select/detail/outputs.hpp>
 #include <prefer/select/detail/present_rows.hpp>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ struct truncation_call {
   std::int64_t budget = 0, samples = 0, groups = 0, group_size = 0;
   source rank, distance, offsets;
   sink mask, count;
-  sink_rows indices;
+  row_sink indices;
 
   // The samples of a group; an end before the begin says that the offsets are bad (CUDA).
   struct range {
@@ -123,8 +123,8 @@ status make_truncation_call(const pareto_truncation& options, const pareto_trunc
                            static_cast<double>(options.group_size));
     call.groups = n / options.group_size, call.group_size = options.group_size;
   }
-  call.rank = source_of(in.rank), call.distance = source_of(in.distance), call.offsets = source_of(in.offsets);
-  call.mask = sink_of(out.mask), call.count = sink_of(out.count), call.indices = sink_of(out.indices);
+  call.rank = place_of(in.rank), call.distance = place_of(in.distance), call.offsets = place_of(in.offsets);
+  call.mask = place_of(out.mask), call.count = place_of(out.count), call.indices = place_of(out.indices);
   return first_error(check_optional("mask", out.mask, n, "the number of samples,", holds::flags),
                      check_optional("count", out.count, call.groups, "the number of groups,", holds::indices),
                      check_optional("indices", out.indices, call.groups, options.budget, holds::indices),

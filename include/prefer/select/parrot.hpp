@@ -111,12 +111,12 @@ status make_parrot(const parrot_inputs<S>& in, const parrot_outputs<S>& out, gro
   call.write("size", out.size, t.groups, "the number of groups,", holds::indices);
   w = {{in.rewards.data, in.rewards.stride[0], in.rewards.stride[1], in.rewards.type},
        k,
-       source_of(in.mask),
-       source_of(in.reward_index),
-       source_of(in.baseline),
-       sink_of(out.advantage),
-       sink_of(out.weight),
-       sink_of(out.size)};
+       place_of(in.mask),
+       place_of(in.reward_index),
+       place_of(in.baseline),
+       place_of(out.advantage),
+       place_of(out.weight),
+       place_of(out.size)};
   return call.check();
 }
 

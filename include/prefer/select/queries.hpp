@@ -198,7 +198,8 @@ status make_query(const query_inputs<S>& in, const query_outputs<S>& out, std::i
   call.write("mean", out.mean, n, "the number of pairs,", holds::numbers);
   call.write("disagreement", out.disagreement, n, "the number of pairs,", holds::numbers);
   call.write("entropy", out.entropy, n, "the number of pairs,", holds::numbers);
-  w = {place_of(in.first), place_of(in.second), m, sink_of(out.mean), sink_of(out.disagreement), sink_of(out.entropy)};
+  w = {place_of(in.first), place_of(in.second),        m,
+       place_of(out.mean), place_of(out.disagreement), place_of(out.entropy)};
   return call.check();
 }
 
@@ -216,7 +217,7 @@ status make_direction(const direction_inputs<S>& in, const direction_outputs<S>&
   call.read("rewards", in.rewards, n, k), call.read("directions", in.directions, t.groups, k);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", require::holds::indices);
   call.write("score", out.score, n, "the number of samples,", require::holds::numbers);
-  w = {place_of(in.rewards), place_of(in.directions), k, sink_of(out.score)};
+  w = {place_of(in.rewards), place_of(in.directions), k, place_of(out.score)};
   return call.check();
 }
 
@@ -243,10 +244,10 @@ status make_centers(const k_center& options, const k_center_inputs<S>& in, const
   call.write("radius", out.radius, t.groups, "the number of groups,", holds::numbers);
   call.write("distance", out.distance, n, per_sample, holds::totals);
   w = {place_of(in.features), d,
-       options.count,         source_of(in.labelled),
-       source_of(in.mask),    sink_of(out.centers),
-       sink_of(out.mask),     sink_of(out.radius),
-       sink_of(out.distance)};
+       options.count,         place_of(in.labelled),
+       place_of(in.mask),     place_of(out.centers),
+       place_of(out.mask),    place_of(out.radius),
+       place_of(out.distance)};
   return call.check();
 }
 

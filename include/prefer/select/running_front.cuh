@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/backend/outputs.hpp>
 #include <prefer/select/detail/device_scan.cuh>
-#include <prefer/select/detail/outputs.hpp>
 #include <prefer/select/non_dominated.cuh>
 #include <prefer/select/running_front.hpp>
 
@@ -30,9 +30,9 @@ struct listed_front_rows {
         objective_stride(in.rewards.stride[1]),
         rows(in.rewards.extent[0]),
         first_id(in.first_id),
-        ids(source_of(in.ids)),
-        violation(source_of(in.violation)),
-        mask(source_of(in.mask)),
+        ids(place_of(in.ids)),
+        violation(place_of(in.violation)),
+        mask(place_of(in.mask)),
         count(how_many) {}
 
   __device__ std::int64_t id(std::int64_t i) const {
@@ -252,7 +252,7 @@ struct device_insertion {
 
 inline status insert_rows(const cuda& exec, const objectives& o, const device_running_front& front,
                           const device_front_samples& in, const source& given) {
-  const listed_front_rows old(front_rows_of(front), source_of(first_rows(front.count, 1))), more(in, given);
+  const listed_front_rows old(front_rows_of(front), place_of(first_rows(front.count, 1))), more(in, given);
   device_insertion work;
   const auto carve = [&](arena& memory) { work.carve(memory, exec, o, front, more.rows); };
   return with_carved(exec, carve, [&] {
@@ -273,9 +273,9 @@ inline status insert_rows(const cuda& exec, const objectives& o, const device_ru
                          front.rewards.stride[0],
                          front.rewards.stride[1],
                          front.rewards.extent[0],
-                         sink_of(front.ids),
-                         sink_of(front.violation),
-                         sink_of(front.count),
+                         place_of(front.ids),
+                         place_of(front.violation),
+                         place_of(front.count),
                          work.state,
                          exec.report};
     return s.ok() ? device_scan(exec, "keep_front_rows", keep, all.capacity, work.totals) : s;
@@ -313,7 +313,7 @@ inline status merge_fronts(const cuda& exec, const objectives& o, const device_r
   if (const status s = first_error(detail::check_front(o, into), detail::check_front(o, from)); !s.ok()) return s;
   const device_front_samples in = detail::front_rows_of(from);
   if (const status s = detail::check_front_samples(into, in); !s.ok()) return s;
-  return detail::insert_rows(exec, o, into, in, detail::source_of(detail::first_rows(from.count, 1)));
+  return detail::insert_rows(exec, o, into, in, detail::place_of(detail::first_rows(from.count, 1)));
 }
 
 }  // namespace PREFER_ABI

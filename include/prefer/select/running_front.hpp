@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/reducer.hpp>
 #include <prefer/select/non_dominated.hpp>
 
@@ -97,7 +98,7 @@ status check_front_samples(const running_front_in<S>& front, const front_samples
   if (in.violation.given() && in.violation.type != front.violation.type)
     return require::fail(errc::bad_element, "violation", "the element type of front.violation");
   const auto per_sample = [&](const char* name, const input_view<1, S>& v, holds what) {
-    return v.given() ? require::vector(name, v, n, "the number of samples,", what) : status{};
+    return check_optional(name, v, n, "the number of samples,", what);
   };
   if (const status s = first_error(per_sample("ids", in.ids, holds::indices),
                                    per_sample("violation", in.violation, holds::numbers),

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prefer/select/detail/outputs.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/select/detail/present_rows.hpp>
 #include <prefer/select/objectives.hpp>
 
@@ -64,7 +64,7 @@ struct pick_call {
   const void *weights = nullptr, *reference = nullptr;
   element weights_type = element::none, reference_type = element::none;
   std::int64_t weights_stride[2] = {}, reference_stride[2] = {};
-  sink_rows index, value;
+  row_sink index, value;
 
   PREFER_HD double weight(std::int64_t m, int k) const {
     if (weights == nullptr) return 1;
@@ -156,7 +156,7 @@ status make_pick_call(const scalarization& options, const scalarized_pick_inputs
   for (int r = 0; r < 2; ++r)
     call.weights_stride[r] = in.weights.stride[r], call.reference_stride[r] = in.reference.stride[r];
   if (in.reference.given() && in.reference.extent[0] == 1) call.reference_stride[0] = 0;
-  call.index = sink_of(out.index), call.value = sink_of(out.value);
+  call.index = place_of(out.index), call.value = place_of(out.value);
   require::footprints<7, 2> all;
   read_samples(in.samples, all);
   all.read("weights", in.weights), all.read("reference", in.reference);

@@ -5,10 +5,10 @@
 #include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/item.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/arena.hpp>
 #include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
-#include <prefer/select/detail/outputs.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -167,8 +167,8 @@ status make_selection_sinks(const selection_outputs<S>& out, const group_table& 
   call.write("count", out.count, t.groups, "the number of groups,", holds::indices);
   call.write("indices", out.indices, room < 0 ? 0 : room, "", holds::indices);
   call.write("index_offsets", out.index_offsets, t.groups + 1, "one more than there are groups,", holds::indices);
-  to.mask = sink_of(out.mask), to.weight = sink_of(out.weight), to.count = sink_of(out.count);
-  to.indices = sink_of(out.indices), to.index_offsets = sink_of(out.index_offsets);
+  to.mask = place_of(out.mask), to.weight = place_of(out.weight), to.count = place_of(out.count);
+  to.indices = place_of(out.indices), to.index_offsets = place_of(out.index_offsets);
   to.capacity = out.indices.given() ? room : 0;
   return call.check();
 }

@@ -84,7 +84,7 @@ status make_top(const select_top& options, const top_inputs<S>& in, const select
   call.read("mask", in.mask, n, "the number of samples,", holds::flags);
   call.read("groups.offsets", in.groups.offsets, t.groups + 1, "", holds::indices);
   if (const status s = some_selection(out); !s.ok()) return s;
-  w.order = {source_of(in.score), source_of(in.mask), options.smallest, options.threshold, options.limit, {}};
+  w.order = {place_of(in.score), place_of(in.mask), options.smallest, options.threshold, options.limit, {}};
   w.options = options;
   return make_selection_sinks(out, t, call, w.to);
 }

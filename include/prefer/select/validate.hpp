@@ -53,8 +53,8 @@ status check_shapes(const top_inputs<S>& in, group_table& t) {
   if (!in.score.given()) return require::fail(errc::missing_input, "score", "one number per sample");
   const std::int64_t n = in.score.extent[0];
   if (const status s = make_groups(in.groups, "score", n, t); !s.ok()) return s;
-  return first_error(check_vector("score", in.score, n, "", holds::numbers),
-                     check_vector("mask", in.mask, n, "the number of samples,", holds::flags));
+  return first_error(check_optional("score", in.score, n, "", holds::numbers),
+                     check_optional("mask", in.mask, n, "the number of samples,", holds::flags));
 }
 
 // The inputs of a hierarchical comparison, whose outputs are nowhere.
@@ -107,7 +107,7 @@ inline status validate_scores(const cpu&, const top_inputs<space::host>& in) {
   if (const status s = detail::check_shapes(in, t); !s.ok()) return s;
   const cpu looking = {.content = content::all};
   return first_error(detail::check_groups(looking, t),
-                     detail::check_numbers(looking, "score", detail::source_of(in.score), detail::source_of(in.mask),
+                     detail::check_numbers(looking, "score", detail::place_of(in.score), detail::place_of(in.mask),
                                            t.samples));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <prefer/backend/check_numbers.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/core/math.hpp>
 #include <prefer/shape/detail/row_length.hpp>
@@ -134,6 +135,8 @@ template <space S>
 struct penalty_difference_outputs {
   output_view<2, S> plus = {}, minus = {};  // [n, D]: where the model is to be evaluated
   output_view<1, S> coefficient = {};       // [n]: what its value at plus less that at minus is multiplied with
+  output_view<1, S> norm = {};              // [n]: |g|, as `norm` has it
+  output_view<1, S> losses = {};            // [n]: weight * penalty, of which the penalty is the mean
 };
 
 inline namespace PREFER_ABI {
@@ -167,13 +170,13 @@ struct difference_points {
   }
 };
 
-// The norm, its slope and the weight in; the points' factor 1 and the coefficient out.
+// The norm, its slope and the weight in; the points' factor 1, the coefficient, the norm and the penalty out.
 struct difference_body {
   gradient_penalty penalty;
   scalar step;
   scalar scale = 1.0;
 
-  static constexpr int inputs = 3, outputs = 2, sums = 1;
+  static constexpr int inputs = 3, outputs = 4, sums = 1;
 
   PREFER_HD difference_body ready(double normalizer) const {
     difference_body b = *this;
@@ -182,8 +185,11 @@ struct difference_body {
   }
   template <class V>
   PREFER_HD void operator()(const V (&in)[inputs], V (&out)[outputs], V (&sum)[sums]) const {
+    const scored_term<V> t = penalty(scored<V>{.score = in[0]});
     out[0] = V(1);
-    out[1] = penalty(scored<V>{.score = in[0]}).d_score * in[1] * in[2] * scale.as<V>() / (V(2) * step.as<V>());
+    out[1] = t.d_score * in[1] * in[2] * scale.as<V>() / (V(2) * step.as<V>());
+    out[2] = in[0];
+    out[3] = in[2] * t.value;
     sum[0] = V(0);
   }
 };
@@ -193,14 +199,14 @@ status check_penalty_differences(const penalty_difference_inputs<S>& in, const p
   const auto& g = in.gradient;
   if (!g.given()) return require::fail(errc::missing_input, "gradient", "one row per sample");
   if (!in.x.given()) return require::fail(errc::missing_input, "x", "the inputs that the gradients were taken at");
-  if (!out.plus.given() && !out.minus.given() && !out.coefficient.given())
+  if (!out.plus.given() && !out.minus.given() && !out.coefficient.given() && !out.norm.given() && !out.losses.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   const std::int64_t n = g.extent[0], d = g.extent[1];
   if (n < 0 || d < 0)
     return require::fail(errc::bad_extent, "gradient", "at least", static_cast<double>(n < 0 ? n : d), 0);
   using require::holds;
   const auto vector = [n](const char* name, const auto& v, holds what) {
-    return v.given() ? require::vector(name, v, n, same_extent, what) : status{};
+    return check_optional(name, v, n, same_extent, what);
   };
   const auto matrix = [n, d](const char* name, const auto& v) {
     return v.given() ? require::matrix(name, v, n, d) : status{};
@@ -208,12 +214,14 @@ status check_penalty_differences(const penalty_difference_inputs<S>& in, const p
   if (const status s =
           first_error(matrix("gradient", g), matrix("x", in.x), vector("weight", in.weight, holds::numbers),
                       vector("mask", in.mask, holds::flags), matrix("plus", out.plus), matrix("minus", out.minus),
-                      vector("coefficient", out.coefficient, holds::numbers));
+                      vector("coefficient", out.coefficient, holds::numbers), vector("norm", out.norm, holds::numbers),
+                      vector("losses", out.losses, holds::numbers));
       !s.ok())
     return s;
-  require::footprints<4, 3> all;
+  require::footprints<4, 5> all;
   all.read("gradient", g), all.read("x", in.x), all.read("weight", in.weight), all.read("mask", in.mask);
   all.write("plus", out.plus), all.write("minus", out.minus), all.write("coefficient", out.coefficient);
+  all.write("norm", out.norm), all.write("losses", out.losses);
   return all.check();
 }
 
@@ -253,6 +261,8 @@ status penalty_differences(const Exec& exec, const gradient_norm& norm, const gr
   a.items.mask = detail::place_of(in.mask);
   a.items.normalizer = in.normalizer;
   a.items.out[1] = detail::place_of(out.coefficient);
+  a.items.out[2] = detail::place_of(out.norm);
+  a.items.out[3] = detail::place_of(out.losses);
   a.elements = in.gradient.extent[1];
   a.computed = 2;
   a.row[0][0] = detail::place_of(in.gradient), a.row[0][1] = detail::place_of(in.x);

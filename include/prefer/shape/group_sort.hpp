@@ -230,7 +230,27 @@ inline status sort_all_groups(const cpu& exec, const group_sort_plan& p) {
   return {};
 }
 
-// Every derivative to where its element came from; a unit that several name gets their sum.
+inline constexpr std::int64_t returned_tile = 1024;  // units that get their derivatives at a time, on the CPU
+
+// Units [column, column + count) of a row, which are whole groups or a part of one, get what is theirs.
+inline void return_to_units(const group_sort_plan& p, std::int64_t row, std::int64_t column, std::int64_t count) {
+  double sum[returned_tile + 1];  // what belongs elsewhere goes to the last: branches would be mispredicted
+  for (std::int64_t i = 0; i < count; ++i) sum[i] = 0;
+  sum[returned_tile] = 0;
+  for (std::int64_t group = column / p.size * p.size; group < column + count; group += p.size) {
+    const std::int64_t from = group < column ? column : group, to = smaller(group + p.size, column + count);
+    for (std::int64_t i = group; i < group + p.size; ++i) {
+      const std::int64_t unit = p.index_at(row, i);
+      sum[unit >= from && unit < to ? unit - column : returned_tile] += p.at(row, i);
+    }
+  }
+  store_strided(sink{static_cast<char*>(p.sorted.data) + row * p.sorted.row_stride * size_of(p.sorted.type),
+                     p.sorted.stride, p.sorted.type},
+                column, static_cast<int>(count), sum, nullptr, false);
+}
+
+// Every derivative to where its element came from; a unit that several name gets their sum, in their order and in
+// double, rounded once.
 template <class Exec>
 status return_to_groups(const Exec&, const group_sort_plan&) {
   static_assert(sizeof(Exec) == 0,
@@ -238,16 +258,15 @@ status return_to_groups(const Exec&, const group_sort_plan&) {
   return {};
 }
 inline status return_to_groups(const cpu& exec, const group_sort_plan& p) {
-  for_blocks(exec, p.groups(), p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t g = begin; g < end; ++g) {
-      const std::int64_t row = p.row_of(g), first = p.first_of(g);
-      for (std::int64_t i = 0; i < p.size; ++i) p.write_value(row, first + i, 0);
-      for (std::int64_t i = 0; i < p.size; ++i) {
-        const std::int64_t to = p.index_at(row, first + i);
-        if (to >= first && to < first + p.size)
-          store_element(p.sorted.data, p.sorted.type, row * p.sorted.row_stride + to * p.sorted.stride,
-                        p.at(row, first + i), true);
-      }
+  // Tiles are whole groups where these are small, and parts of one where it is not.
+  const bool small = p.size <= returned_tile;
+  const std::int64_t span = small ? returned_tile / p.size * p.size : returned_tile;  // of a tile
+  const std::int64_t whole = small ? p.columns : p.size;                              // what is cut into tiles
+  const std::int64_t tiles = (whole + span - 1) / span, wholes = small ? 1 : p.columns / p.size;
+  for_blocks(exec, p.rows * wholes * tiles, p.rows * p.columns, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const std::int64_t inside = t % tiles * span, part = t / tiles;
+      return_to_units(p, part / wholes, part % wholes * whole + inside, smaller(span, whole - inside));
     }
   });
   return {};
@@ -333,8 +352,9 @@ status sort_groups(const Exec& exec, const group_sort& options,
 
 // The derivative of an objective by x from that by `sorted`: each goes to the unit that its element came from. With the
 // index of sort_groups, a permutation, that is all; in any other index, units that nobody names get 0 and those that
-// several name the sum, in their order. An index outside of its group is an error on the CPU (unless content::none); on
-// CUDA it is reported and left out. Nothing is allocated; one launch on CUDA. Errors as sort_groups'.
+// several name the sum, in their order and in double, rounded once. An index outside of its group is an error on the
+// CPU (unless content::none); on CUDA it is reported and left out. Nothing is allocated; one launch on CUDA. Errors as
+// sort_groups'.
 template <class Exec>
 status propagate_group_sort(const Exec& exec, const group_sort& options,
                             const std::type_identity_t<group_sort_gradient_inputs<Exec::memory>>& in,

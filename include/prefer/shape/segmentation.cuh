@@ -28,11 +28,9 @@ static __global__ void __launch_bounds__(cuda_threads)
         for (std::int64_t c = threadIdx.x; c < job.features; c += cuda_threads) {
           const double value = load_element<double>(
               job.feature.data, job.feature.type, (v.first + j - 1) * job.feature.row_stride + c * job.feature.stride);
-          const double before = j - i == 1 ? value : job.mean[row + c];
-          const double away = value - before, after = before + away * share;
-          const double spread = (j - i == 1 ? 0 : job.squares[row + c]) + away * (value - after);
-          job.mean[row + c] = after, job.squares[row + c] = spread;
-          sum += math::sqrt(spread * share);
+          double mean = j - i == 1 ? value : job.mean[row + c], squares = j - i == 1 ? 0 : job.squares[row + c];
+          sum += segmentation_job::join(value, share, mean, squares);
+          job.mean[row + c] = mean, job.squares[row + c] = squares;
         }
         if (j - i < job.least) continue;
         sum = block_sum(sum, shared);

@@ -6,6 +6,7 @@
 #include <prefer/backend/cpu/segmented_map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
 #include <prefer/core/arena.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/math.hpp>
 
@@ -61,6 +62,16 @@ struct segmentation_job {
     return (features + feature_tile - 1) / feature_tile * feature_tile;
   }
   PREFER_HD std::int64_t at(std::int64_t k, std::int64_t place) const { return (k - 1) * (frames + videos) + place; }
+
+  // A value joins a segment that has 1 / share values then: their mean and sum of squared deviations, and the deviation
+  // (Welford). The first finds itself as the mean, and squares of 0.
+  template <class V>
+  static PREFER_HD V join(const V& value, const V& share, V& mean, V& squares) {
+    const V away = value - mean;
+    mean = mean + away * share;
+    squares = squares + away * (value - mean);
+    return math::sqrt(squares * share);
+  }
 
   // Frames [first, first + count), whose suffixes are numbered from `place` on.
   struct video {
@@ -145,7 +156,7 @@ struct segmentation_work {
       }
     }
   }
-  // Adds frame j - 1 to the segment that begins with frame i; answers the mean deviation of its features (Welford).
+  // Adds frame j - 1 to the segment that begins with frame i; answers the mean deviation of its features.
   template <class Level>
   static inline __attribute__((always_inline)) double grow(const segmentation_job& job,
                                                            const segmentation_job::video& v, std::int64_t i,
@@ -166,11 +177,9 @@ struct segmentation_work {
       V sum(0);
       for (int c = 0; c < whole; c += V::width) {
         const V value = V::load(x + c);
-        const V before = j - i == 1 ? value : V::load(mean + c);
-        const V away = value - before, after = before + away * share;
-        const V spread = (j - i == 1 ? V(0) : V::load(squares + c)) + away * (value - after);
-        after.store(mean + c), spread.store(squares + c);
-        sum += sqrt(spread * share);
+        V average = j - i == 1 ? value : V::load(mean + c), spread = j - i == 1 ? V(0) : V::load(squares + c);
+        sum += segmentation_job::join(value, share, average, spread);
+        average.store(mean + c), spread.store(squares + c);
       }
       total += sum.sum();
     }
@@ -195,12 +204,6 @@ inline status run_segmentation(const cpu& exec, const segmentation_job& job) {
   return {};
 }
 
-// A matrix of indices that is written.
-template <space S>
-status check_index_matrix(const char* name, const output_view<2, S>& v, std::int64_t rows, std::int64_t columns) {
-  return v.given() ? require::matrix(name, v, rows, columns, require::holds::indices) : status{};
-}
-
 template <space S>
 status check_segmentation(const step_segmentation& how, const segmentation_inputs<S>& in,
                           const segmentation_outputs<S>& out) {
@@ -213,13 +216,12 @@ status check_segmentation(const step_segmentation& how, const segmentation_input
     return require::fail(errc::bad_extent, "feature", "at least", static_cast<double>(n < 0 ? n : d), n < 0 ? 0 : 1);
   if (videos < 0) return require::fail(errc::bad_extent, "offsets", "at least", static_cast<double>(videos + 1), 1);
   using require::holds;
-  if (const status s = first_error(
-          require::matrix("feature", in.feature, n, d),
-          require::vector("offsets", in.offsets, videos + 1, "one per video and the end:", holds::indices),
-          check_index_matrix("boundary", out.boundary, videos, how.steps + 1),
-          out.step.given() ? require::vector("step", out.step, n, "one per frame:", holds::indices) : status{},
-          out.objective.given() ? require::vector("objective", out.objective, videos, "one per video:", holds::numbers)
-                                : status{});
+  if (const status s =
+          first_error(require::matrix("feature", in.feature, n, d),
+                      require::vector("offsets", in.offsets, videos + 1, "one per video and the end:", holds::indices),
+                      check_optional("boundary", out.boundary, videos, how.steps + 1, holds::indices),
+                      check_optional("step", out.step, n, "one per frame:", holds::indices),
+                      check_optional("objective", out.objective, videos, "one per video:", holds::numbers));
       !s.ok())
     return s;
   require::footprints<2, 3> all;

@@ -22,13 +22,10 @@ static __global__ void __launch_bounds__(cuda_threads) difference_gradient_kerne
                              row * job.action.row_stride + column * job.action.stride);
     };
     T sum = T(0);
-    for (int back = order; back >= 0; --back) {
+    job.each_term<T>(t, [&](int back, T factor) {
       const std::int64_t s = t - back;
-      const double factor = job.factor_of(s);
-      if (factor == 0) continue;
-      sum += static_cast<T>(job.coefficient(back) * factor) *
-             job.distance.difference(at(s), at(s + 1), order == 2 ? at(s + 2) : T(0));
-    }
+      sum += factor * job.distance.difference(at(s), at(s + 1), order == 2 ? at(s + 2) : T(0));
+    });
     store_element(job.out.data, job.out.type, t * job.out.row_stride + column * job.out.stride, sum, job.accumulate);
   }
 }

@@ -5,6 +5,7 @@
 #include <prefer/backend/cpu/for_groups.hpp>
 #include <prefer/backend/cpu/segmented_map_reduce.hpp>
 #include <prefer/core/arena.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/evaluate_rows.hpp>
 #include <prefer/shape/detail/row_length.hpp>
 
@@ -224,6 +225,13 @@ struct difference_gradient {
   PREFER_HD double coefficient(int back) const { return distance.second ? (back == 1 ? -2 : 1) : back == 0 ? -1 : 1; }
   // 0 where none begins, which is so at the end.
   PREFER_HD double factor_of(std::int64_t s) const { return s < 0 ? 0 : factor[s]; }
+  // add(back, f) for the terms of action t, in the order in which they are added: f times the difference t - back. What
+  // the rows of a difference without a factor hold is irrelevant.
+  template <class T, class Add>
+  PREFER_HD void each_term(std::int64_t t, Add add) const {
+    for (int back = order(); back >= 0; --back)
+      if (const double s = factor_of(t - back); s != 0) add(back, static_cast<T>(coefficient(back) * s));
+  }
 };
 
 inline constexpr int gradient_tile = 256;          // columns at a time on the CPU
@@ -273,17 +281,15 @@ struct difference_gradient_work {
       }
       if (t < begin) continue;
       bool any = false;
-      for (int back = order; back >= 0; --back) {
-        const double factor = job.factor_of(t - back);
-        if (factor == 0) continue;  // what its rows hold is irrelevant
-        const V f(static_cast<T>(job.coefficient(back) * factor));
+      job.each_term<T>(t, [&](int back, T factor) PREFER_HD_LAMBDA {
+        const V f(factor);
         const T* d = r.difference[(t - back) % 3];
         for (int k = 0; k < count; k += V::width) {
           const V x = f * V::load(d + k);
           (any ? V::load(r.sum + k) + x : x).store(r.sum + k);
         }
         any = true;
-      }
+      });
       if (!any)
         for (int k = 0; k < count; k += V::width) V(0).store(r.sum + k);
       store_strided(row_at(job.out, t), column, count, r.sum, nullptr, job.accumulate, isa_of<Level>);
@@ -316,18 +322,6 @@ status spread_differences(const cpu& exec, const difference_gradient& job) {
   return {};
 }
 
-// The offsets of n episodes as segments, for their check.
-template <space S>
-segment_source segments_of(const input_view<1, S>& offsets, std::int64_t steps) {
-  segment_source s;
-  s.begin = offsets.data;
-  s.end = static_cast<const char*>(offsets.data) + offsets.stride[0] * size_of(offsets.type);
-  s.begin_stride = s.end_stride = offsets.stride[0];
-  s.begin_type = s.end_type = offsets.type;
-  s.tokens = steps;
-  return s;
-}
-
 template <space S>
 status check_sequences(const action_sequence_inputs<S>& in, const action_sequence_outputs<S>& out) {
   if (!in.action.given()) return require::fail(errc::missing_input, "action", "one row per time step");
@@ -341,7 +335,7 @@ status check_sequences(const action_sequence_inputs<S>& in, const action_sequenc
     return require::fail(errc::bad_extent, "offsets", "at least", static_cast<double>(episodes + 1), 1);
   using require::holds;
   const auto vector = [](const char* name, const auto& v, std::int64_t extent, const char* whose, holds what) {
-    return v.given() ? require::vector(name, v, extent, whose, what) : status{};
+    return check_optional(name, v, extent, whose, what);
   };
   constexpr const char *steps = "one per time step:", *one = "one element:";
   if (const status s = first_error(

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <prefer/backend/cpu/for_groups.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/arena.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/sortable.hpp>
 #include <prefer/shape/detail/column_moments.hpp>
@@ -71,9 +73,6 @@ namespace detail {
 
 PREFER_HD double number_at(const row_source& r, std::int64_t row, std::int64_t column) {
   return load_element<double>(r.data, r.type, row * r.row_stride + column * r.stride);
-}
-PREFER_HD void store_number(const row_sink& r, std::int64_t row, std::int64_t column, double x) {
-  if (r.data != nullptr) store_element(r.data, r.type, row * r.row_stride + column * r.stride, x, false);
 }
 
 // Scores of all features of all steps from the moments, and the key that sorts features by them.
@@ -260,7 +259,7 @@ status check_step_fit(const step_fit_inputs<S>& in, const step_fit_outputs<S>& o
                          static_cast<double>(shape.count), static_cast<double>(d));
   using require::holds;
   const auto numbers = [&](const char* name, const auto& v, std::int64_t columns, holds what = holds::numbers) {
-    return v.given() ? require::matrix(name, v, shape.steps, columns, what) : status{};
+    return check_optional(name, v, shape.steps, columns, what);
   };
   if (const status s =
           first_error(require::matrix("feature", in.feature, n, d),

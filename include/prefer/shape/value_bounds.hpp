@@ -5,6 +5,7 @@
 #include <prefer/backend/check_numbers.hpp>
 #include <prefer/backend/cpu/map_reduce.hpp>
 #include <prefer/backend/row_map_reduce.hpp>
+#include <prefer/core/call_checks.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/math.hpp>
 
@@ -147,7 +148,7 @@ status check_preconditioning(const preconditioning_inputs<S>& in, const precondi
   if (n < 0) return require::fail(errc::bad_extent, "penalty", "at least", static_cast<double>(n), 0);
   using require::holds;
   const auto look = [n](const char* name, const auto& v, holds what) {
-    return v.given() ? require::vector(name, v, n, "one per sample:", what) : status{};
+    return check_optional(name, v, n, "one per sample:", what);
   };
   if (const status s =
           first_error(look("penalty", in.penalty, holds::numbers), look("reward", in.reward, holds::numbers),

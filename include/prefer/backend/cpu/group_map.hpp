@@ -36,23 +36,33 @@ struct group_buffer {
   const float* floats = nullptr;       // the scores, if these are the caller's floats
   const std::uint8_t* keep = nullptr;  // null: all
   int groups = 0, size = -1;           // size of every group; -1 if they differ
+  int most = group_piece;              // no group is longer
   std::int64_t from = 0;               // place of the first score in its group
+  const char *next_in = nullptr, *next_out = nullptr;  // what is read and written after this buffer; null: unknown
+  int in_bytes = 0, out_bytes = 0;                     // of one number there
   int begin[groups_room + 1];          // of group i; the groups behind the last are empty
   double begins[groups_room + 1];      // the same
   alignas(64) double count[groups_room], mean[groups_room], squares[groups_room];
   alignas(64) double own[room] = {}, y[room];
   alignas(64) std::uint8_t flags[room] = {};
 
+  // Fetches what takes the place of scores [first, last) in the next buffer.
+  inline __attribute__((always_inline)) void fetch(int first, int last) const {
+    if (next_in == nullptr) return;
+    const char *in = next_in + first * in_bytes, *out = next_out + first * out_bytes;
+    for (int i = first; i < last; i += 16, in += 16 * in_bytes, out += 16 * out_bytes)
+      __builtin_prefetch(in), __builtin_prefetch(out, 1);
+  }
   // Group i ends where group i + 1 begins: set_begin says where, then this says how many they are.
-  void group_scores(int number, int of_size) {
-    groups = number, size = of_size;
+  void group_scores(int number, int of_size, int at_most = group_piece) {
+    groups = number, size = of_size, most = at_most;
     for (int i = number + 1; i <= number + 2 * groups_at_once; ++i) set_begin(i, begin[number]);
   }
   void set_begin(int i, int at) { begin[i] = at, begins[i] = at; }
   void group_alike(int number, int of_size) {
     if (groups == number && size == of_size) return;
     for (int i = 0; i <= number; ++i) set_begin(i, i * of_size);
-    group_scores(number, of_size);
+    group_scores(number, of_size, of_size);
   }
 };
 
@@ -69,44 +79,54 @@ struct moments_work {
     group_buffer& b;
     const V index;
 
-    inline __attribute__((always_inline)) V scores(int at) const {
-      return b.floats != nullptr ? V::load(b.floats + at) : V::load(b.x + at);
-    }
     // One group along lanes: the sum of f(scores) of those that are its own and selected. Whole lanes of a group
     // without a mask are not masked: comparing costs more than adding.
-    template <class F>
-    inline __attribute__((always_inline)) double sum_along(int begin, int count, const F& f) const {
+    template <bool Masked, class Number, class F>
+    inline __attribute__((always_inline)) double sum_along(const Number* x, const std::uint8_t* keep, int begin,
+                                                           int count, const F& f) const {
       V part[4] = {};
       int g = 0;
       const auto kept = [&](int at) PREFER_HD_LAMBDA {
-        V v = f(scores(begin + at)).settled();
-        if (b.keep != nullptr) v = select(mask::load(b.keep + begin + at), v, V(0));
-        return v;
+        const V v = f(V::load(x + at)).settled();
+        if constexpr (Masked)
+          return select(mask::load(keep + at), v, V(0));
+        else
+          return v;
       };
-      for (; g + 4 * V::width <= count; g += 4 * V::width)
+      for (; g + 4 * V::width <= count; g += 4 * V::width) {
+        b.fetch(begin + g, begin + g + 4 * V::width);
         unrolled<4>([&](auto k) PREFER_HD_LAMBDA { part[k] += kept(g + k * V::width); });
+      }
       for (; g < count; g += V::width) part[0] += select(index < V(static_cast<double>(count - g)), kept(g), V(0));
       return ((part[0] + part[1]) + (part[2] + part[3])).sum();
     }
-    inline __attribute__((always_inline)) void along(int i) const {
-      const int begin = b.begin[i], count = b.begin[i + 1] - begin;
+    template <bool Masked, class Number>
+    inline __attribute__((always_inline)) void along(int i, const Number* x) const {
+      const int count = b.begin[i + 1] - b.begin[i];
+      const std::uint8_t* keep = nullptr;
       int first = 0, kept = count;
-      if (b.keep != nullptr) {
-        kept = 0;
+      if constexpr (Masked) {
+        keep = b.keep + b.begin[i], kept = 0;
         for (int k = count; k-- > 0;)
-          if (b.keep[begin + k] != 0) ++kept, first = k;
+          if (keep[k] != 0) ++kept, first = k;
       }
       b.count[i] = kept, b.mean[i] = 0, b.squares[i] = 0;
       if (kept == 0) return;
-      const double origin = b.floats != nullptr ? b.floats[begin + first] : b.x[begin + first];
+      const double origin = x[first];
       const V pivot(origin);
-      const double apart = sum_along(begin, count, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
+      const double apart =
+          sum_along<Masked>(x, keep, b.begin[i], count, [&](const V& v) PREFER_HD_LAMBDA { return v - pivot; }) / kept;
       const V centre(apart);
       b.mean[i] = origin + apart;
-      b.squares[i] = sum_along(begin, count, [&](const V& v) PREFER_HD_LAMBDA {
+      b.squares[i] = sum_along<Masked>(x, keep, b.begin[i], count, [&](const V& v) PREFER_HD_LAMBDA {
         const V d = (v - pivot) - centre;
         return d * d;
       });
+    }
+    template <class Number>
+    inline __attribute__((always_inline)) void along(int i, const Number* x) const {
+      x += b.begin[i];
+      b.keep != nullptr ? along<true>(i, x) : along<false>(i, x);
     }
 
     // The order of all sums across lanes: eight by eight.
@@ -119,95 +139,88 @@ struct moments_work {
     }
 
     // Eight groups, one per element; column j has the scores number j of all of them, then their distances from the
-    // first, and `chosen` a 1 for each that there is and that is selected. Adding a 0 for what is not there changes
-    // nothing.
+    // first.
     struct columns {
-      V x[short_group], chosen[short_group];
-      int largest;
-
-      template <bool Guarded>
-      inline __attribute__((always_inline)) V squares(const V& apart) const {
-        V all(0);
-        for (int j = 0; j < largest; j += 8) {
-          V s[8];
-          unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
-            const V of_mean = x[j + k] - apart;
-            s[k] = (of_mean * of_mean).settled();
-            if constexpr (Guarded) s[k] = select(chosen[j + k] > V(0), s[k], V(0));
-          });
-          all += tree<8>(s);
-        }
-        return all;
-      }
+      V x[short_group];
+      V chosen[short_group];  // 1 for what is selected, else 0
     };
+    // What can be missing from eight groups: nothing, what is behind the end of the shorter ones, or what is not
+    // selected too. Adding a 0 for it changes nothing.
+    enum class missing { none, behind, masked };
+
+    // f(j, there) for every eighth column; there(k, x) is x, or 0 where column j + k is missing.
+    template <missing M, class F>
+    static inline __attribute__((always_inline)) void by_eights(const columns& c, int largest, V size, const F& f) {
+      for (int j = 0; j < largest; j += 8) {
+        f(j, [&](auto k, const V& x) PREFER_HD_LAMBDA {
+          if constexpr (M == missing::none)
+            return x;
+          else if constexpr (M == missing::behind)
+            return select(V(static_cast<double>(k)) < size, x, V(0));
+          else
+            return select(c.chosen[j + k] > V(0), x, V(0));
+        });
+        if constexpr (M == missing::behind) size -= V(8);
+      }
+    }
     inline __attribute__((always_inline)) void store(int i, const V& kept, const V& mean, const V& squares) const {
-      const mask any = kept > V(0);
       kept.store(b.count + i);
-      select(any, mean, V(0)).store(b.mean + i);
-      select(any, squares, V(0)).store(b.squares + i);
+      select(kept > V(0), mean, V(0)).store(b.mean + i);  // squares of nothing are 0
+      squares.store(b.squares + i);
     }
     // Columns j to j + 7 of groups i to i + 7.
     inline __attribute__((always_inline)) void load_columns(int i, int j, V (&column)[8]) const {
-      if (b.floats != nullptr)
+      if (b.floats != nullptr) {
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + b.begin[i + k] + j); });
+      }
       else
         unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + b.begin[i + k] + j); });
       transpose(column);
     }
-    // Groups of one size, a multiple of eight; those behind the last have none.
-    inline __attribute__((always_inline)) void even(int i) const {
-      columns c;
-      c.largest = b.size;
-      V first(0), all(0);
-      for (int j = 0; j < c.largest; j += 8) {
-        V column[8];
-        load_columns(i, j, column);
-        if (j == 0) first = column[0];
-        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = column[k] = (column[k] - first).settled(); });
-        all += tree<8>(column);
-      }
-      const V size = V::load(b.begins + i + 1) - V::load(b.begins + i), apart = all / size;
-      store(i, size, first + apart, c.template squares<false>(apart));
-    }
-    // The `count` groups from number i on; what stands behind their moments is overwritten.
+    // The `count` groups from number i on, and something for the others of eight, which come later.
+    template <missing M>
     inline __attribute__((always_inline)) void eight(int i, int count, int largest) const {
       columns c;
-      c.x[0] = V(0), c.largest = largest;
+      b.fetch(b.begin[i], b.begin[i + count]);
       const V size = V::load(b.begins + i + 1) - V::load(b.begins + i);
-      V kept = select(index < V(static_cast<double>(count)), size, V(0));
-      for (int j = 0; j < largest; j += 8) {
-        V column[8];
-        load_columns(i, j, column);
-        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
-          c.x[j + k] = column[k];
-          c.chosen[j + k] = select(V(static_cast<double>(j + k)) < kept, V(1), V(0));
-        });
-      }
-      V first = c.x[0], all(0);
-      if (b.keep != nullptr) kept = choose(i, c, first);
-      for (int j = 0; j < largest; j += 8) {
+      V kept = size, first(0), all(0), squares(0);
+      if constexpr (M == missing::masked) kept = choose(i, largest, size, c, first);
+      by_eights<M>(c, largest, size, [&](int j, const auto& there) PREFER_HD_LAMBDA {
         V d[8];
-        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
-          d[k] = select(c.chosen[j + k] > V(0), (c.x[j + k] - first).settled(), V(0));
-          c.x[j + k] = d[k];
-        });
+        if constexpr (M == missing::masked) {
+          unrolled<8>([&](auto k) PREFER_HD_LAMBDA { d[k] = c.x[j + k]; });
+        } else {
+          load_columns(i, j, d);
+          if (j == 0) first = d[0];
+        }
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA { c.x[j + k] = d[k] = there(k, (d[k] - first).settled()); });
         all += tree<8>(d);
-      }
+      });
       const V apart = all / kept;
-      store(i, kept, first + apart, c.template squares<true>(apart));
+      by_eights<M>(c, largest, size, [&](int j, const auto& there) PREFER_HD_LAMBDA {
+        V s[8];
+        unrolled<8>([&](auto k) PREFER_HD_LAMBDA {
+          const V of_mean = c.x[j + k] - apart;
+          s[k] = there(k, (of_mean * of_mean).settled());
+        });
+        squares += tree<8>(s);
+      });
+      store(i, kept, first + apart, squares);
     }
-    // Leaves only what is selected: the first score of each group, and how many there are.
-    inline __attribute__((always_inline)) V choose(int i, columns& c, V& pivot) const {
+    // How many scores of each group are selected, which, and the first of them; the columns.
+    inline __attribute__((always_inline)) V choose(int i, int largest, const V& size, columns& c, V& first) const {
       V kept(0);
-      for (int j = (c.largest + 7) / 8 * 8 - 8; j >= 0; j -= 8) {
-        V row[8];
+      for (int j = (largest + 7) / 8 * 8 - 8; j >= 0; j -= 8) {
+        V row[8], x[8];
         unrolled<8>([&](auto k)
                         PREFER_HD_LAMBDA { row[k] = select(mask::load(b.keep + b.begin[i + k] + j), V(1), V(0)); });
         transpose(row);
+        load_columns(i, j, x);
+        const V left = size - V(static_cast<double>(j));
         for (int k = 8; k-- > 0;) {
-          V& chosen = c.chosen[j + k];
-          chosen = chosen * row[k], kept += chosen;
-          pivot = select(chosen > V(0), c.x[j + k], pivot);
+          const V chosen = select(V(static_cast<double>(k)) < left, row[k], V(0));
+          c.x[j + k] = x[k], c.chosen[j + k] = chosen, kept += chosen;
+          first = select(chosen > V(0), x[k], first);
         }
       }
       return kept;
@@ -233,8 +246,10 @@ struct moments_work {
       constexpr int sets = 8 / Size;
       for (int i = 0; i < b.groups; i += groups_at_once * sets) {
         V column[8], mean[sets], squares[sets];
-        if (b.floats != nullptr)
+        b.fetch(i * Size, i * Size + 64);
+        if (b.floats != nullptr) {
           unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.floats + i * Size + 8 * k); });
+        }
         else
           unrolled<8>([&](auto k) PREFER_HD_LAMBDA { column[k] = V::load(b.x + i * Size + 8 * k); });
         transpose(column);
@@ -252,20 +267,21 @@ struct moments_work {
       if (b.keep == nullptr) {
         if (b.size == 4) return all_of_few<4>();
         if (b.size == 8) return all_of_few<8>();
-        for (int i = 0; b.size > 0 && b.size <= short_group && b.size % 8 == 0; i += groups_at_once) {
-          if (i >= b.groups) return;
-          even(i);
+        if (b.size > 0 && b.size <= short_group && b.size % 8 == 0) {
+          for (int i = 0; i < b.groups; i += groups_at_once) eight<missing::none>(i, groups_at_once, b.size);
+          return;
         }
       }
       for (int i = 0; i < b.groups;) {
         int count = groups_at_once, largest = b.size;
         if (b.size < 0 || b.size > short_group) count = short_ones(i, largest);
-        if (count == 0) {
-          along(i++);
-        } else {
-          eight(i, count, largest);
-          i += count;
-        }
+        if (count == 0)
+          b.floats != nullptr ? along(i, b.floats) : along(i, b.x);
+        else if (b.keep == nullptr)
+          eight<missing::behind>(i, count, largest);
+        else
+          eight<missing::masked>(i, count, largest);
+        i += count == 0 ? 1 : count;
       }
     }
     // How many groups from number i on are short, up to eight, and the largest size of these.
@@ -285,6 +301,20 @@ struct moments_work {
     stage<Level>{*w.buffer, lane<double, Level>::index()}.run();
   }
 };
+
+// Whether there are NaN among the first numbers of a buffer. By integers, in groups of known length, which compilers
+// make vectors of at -O2; what is behind the numbers is overwritten.
+inline bool has_nan(double* x, int count) {
+  std::fill(x + count, x + count + conversion_width, 0.0);
+  std::uint64_t above[conversion_width] = {}, any = 0;
+  for (int i = 0; i < count; i += conversion_width) {
+    std::uint64_t bits[conversion_width];
+    std::memcpy(bits, x + i, sizeof(bits));
+    for (int k = 0; k < conversion_width; ++k) above[k] |= 0x7ff0000000000000u - (bits[k] & 0x7fffffffffffffffu);
+  }
+  for (const std::uint64_t a : above) any |= a;
+  return any >> 63 != 0;
+}
 
 // The standard deviations of the groups in a buffer.
 struct deviations_of_groups {
@@ -375,8 +405,8 @@ struct contribution_work {
   }
 };
 
-// The answers for all scores in a buffer, in order: from doubles to doubles, or from the caller's floats to the
-// caller's floats. Whole lanes, behind the end of a group too, where the next one will be; nothing behind the last one.
+// The answers for all scores in a buffer, in order: from doubles to doubles, or from the caller's floats to floats.
+// Whole lanes, behind the end of a group too, where the next one will be; nothing behind the last one.
 template <class Function>
 struct group_map_work {
   group_buffer* buffer;
@@ -394,46 +424,92 @@ struct group_map_work {
   static inline __attribute__((always_inline)) void groups(group_map_work& w, const Number* x, Number* to) {
     using V = lane<double, Level>;
     const group_buffer& b = *w.buffer;
-    const int last_whole = b.begin[b.groups] - V::width;
-    const auto store = [&](const V& answer, int at) PREFER_HD_LAMBDA {
-      if (at <= last_whole)
-        answer.store(to + at);
-      else
-        store_some(answer, to + at, V::width - (at - last_whole));
-    };
-    if constexpr (std::is_same_v<Number, float>) {
-      if (b.size == 8 && b.from == 0 && b.keep == nullptr) {
-        for (int i = 0; i < b.groups; ++i)
-          answer<V>(w.functions[i], V::load(x + 8 * i), b.mean[i], 0).store(to + 8 * i);
-        return;
-      }
-      if (b.size == 4 && b.from == 0 && b.keep == nullptr) {
-        const auto first = V::index() < V(4);
-        for (int i = 0; i < b.groups; i += 2) {
-          const int next = i + 1 < b.groups ? i + 1 : i;
-          store(select(first, answer<V>(w.functions[i], V::load(x + 4 * i), b.mean[i], 0),
-                       answer<V>(w.functions[next], V::load(x + 4 * i), b.mean[next], -4)),
-                4 * i);
-        }
-        return;
-      }
+    int i = 0;
+    if (b.keep == nullptr) {
+      if (b.size == 4 && b.from == 0)
+        i = pairs_of_four<V>(w, x, to);
+      else if (b.size == 8 && b.from == 0)
+        for (; i < b.groups; ++i)
+          answer<V>(ready<V>(w.functions[i]), V::load(x + 8 * i), repeated<V>(b.mean + i), V(0)).store(to + 8 * i);
+      i = with_room<V>(w, i, x, to);
     }
-    for (int i = 0; i < b.groups; ++i) {
-      const Function f = w.functions[i];
-      const double mean = b.mean[i];
-      const int begin = b.begin[i], end = b.begin[i + 1];
-      const auto place = static_cast<double>(b.from);
-      for (int at = begin; at < end; at += V::width) {
-        V found = answer<V>(f, V::load(x + at), mean, place + (at - begin));
-        if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
-        store(found, at);
+    for (; i < b.groups; ++i) one<V>(w, i, x, to);
+  }
+  // Both of them for all scores of the lane.
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) int pairs_of_four(group_map_work& w, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const auto front = V::index() < V(4);
+    int i = 0;
+    for (; i + 1 < b.groups; i += 2) {
+      const V score = V::load(x + 4 * i);
+      select(front, answer<V>(ready<V>(w.functions[i]), score, repeated<V>(b.mean + i), V(0)),
+             answer<V>(ready<V>(w.functions[i + 1]), score, repeated<V>(b.mean + i + 1), V(-4)))
+          .store(to + 4 * i);
+    }
+    return i;
+  }
+  // The numbers that every group takes lanes for, if the longest takes one or two, else 0: a loop that ends now here,
+  // now there is guessed wrong too often.
+  template <class V>
+  static inline __attribute__((always_inline)) int lanes_alike(const group_buffer& b) {
+    return b.most <= V::width ? V::width : b.most <= 2 * V::width ? 2 * V::width : 0;
+  }
+  // Groups from number i on whose lanes end before the buffer does, without a mask: how far these go.
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) int with_room(group_map_work& w, int i, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const int alike = lanes_alike<V>(b);
+    int last = b.groups;
+    const auto lanes_end = [&](int group) PREFER_HD_LAMBDA {
+      const int size = b.begin[group + 1] - b.begin[group], all = (size + V::width - 1) / V::width * V::width;
+      return b.begin[group] + (alike > 0 ? alike : size == 0 ? V::width : all);
+    };
+    while (last > i && lanes_end(last - 1) > b.begin[b.groups]) --last;
+    for (; i < last; ++i) {
+      const auto f = ready<V>(w.functions[i]);
+      const V mean = repeated<V>(b.mean + i);
+      const int begin = b.begin[i], end = alike > 0 ? begin + alike : b.begin[i + 1];
+      int at = begin;
+      const auto map = [&](int here) PREFER_HD_LAMBDA {
+        answer<V>(f, V::load(x + here), mean, V(static_cast<double>(b.from) + (here - begin))).store(to + here);
+      };
+      for (; at + 4 * V::width <= end; at += 4 * V::width) {
+        b.fetch(at, at + 4 * V::width);
+        unrolled<4>([&](auto k) PREFER_HD_LAMBDA { map(at + k * V::width); });
       }
+      for (; at < end; at += V::width) map(at);
+    }
+    return i;
+  }
+  template <class V, class Number>
+  static inline __attribute__((always_inline)) void one(group_map_work& w, int i, const Number* x, Number* to) {
+    const group_buffer& b = *w.buffer;
+    const auto f = ready<V>(w.functions[i]);
+    const V mean = repeated<V>(b.mean + i);
+    const int alike = lanes_alike<V>(b), last = b.begin[b.groups];
+    const int begin = b.begin[i], end = alike > 0 ? begin + alike : b.begin[i + 1];
+    for (int at = begin; at < end; at += V::width) {
+      V found = answer<V>(f, V::load(x + at), mean, V(static_cast<double>(b.from) + (at - begin)));
+      if (b.keep != nullptr) found = select(V::mask::load(b.keep + at), found, V(0));
+      if (at + V::width <= last)
+        found.store(to + at);
+      else
+        store_some(found, to + at, last - at);
     }
   }
-  // Of the scores in places place, place + 1, ... of one group.
+  // A function for whole lanes.
   template <class V>
-  static inline __attribute__((always_inline)) V answer(const Function& f, const V& score, double mean, double place) {
-    return f(group_item<V>{score, score - V(mean), V::index() + V(place)}).settled();
+  static inline __attribute__((always_inline)) auto ready(const Function& f) {
+    if constexpr (requires { f.template repeated<V>(); })
+      return f.template repeated<V>();
+    else
+      return f;
+  }
+  // Of the scores in places place, place + 1, ... of one group.
+  template <class V, class F>
+  static inline __attribute__((always_inline)) V answer(const F& f, const V& score, const V& mean, const V& place) {
+    return f(group_item<V>{score, score - mean, V::index() + place}).settled();
   }
   template <class V, class To>
   static inline __attribute__((always_inline)) void store_some(const V& answer, To* to, int count) {
@@ -479,7 +555,8 @@ struct group_job {
 template <class Function>
 class group_thread {
  public:
-  explicit group_thread(const group_job<Function>& job) : job_(job), a_(*job.arguments) {}
+  explicit group_thread(const group_job<Function>& job)
+      : job_(job), a_(*job.arguments) {}
 
   // Groups [g, end) but for those that threads share. Either maps them or adds up their contributions.
   // False if there are any.
@@ -489,8 +566,13 @@ class group_thread {
       const int fit = neighbours(g, end);
       if (fit > 0) {
         load(first_, b_.begin[fit]);
-        find_moments(g);
-        contributed != nullptr ? job_.contribute(job_, b_, *contributed) : map(g, batch);
+        if (contributed != nullptr) {
+          fetch_behind(first_, b_.begin[fit], false);
+          find_moments(g);
+          job_.contribute(job_, b_, *contributed);
+        } else {
+          map(g, batch);
+        }
       } else if (const token_range r = range_of(a_.scores, g); r.size() < shared_group) {
         hold(r);
         const moments m = whole(g, r);
@@ -517,7 +599,8 @@ class group_thread {
 
   moments part(const token_range& r, std::int64_t parts, std::int64_t k) {
     moments m;
-    each_piece(r, part_begin(r, parts, k), part_begin(r, parts, k + 1), [&](std::int64_t, int) {
+    each_piece(r, part_begin(r, parts, k), part_begin(r, parts, k + 1), [&](std::int64_t first, int count) {
+      fetch_behind(first, count, false);
       moments_work w{&b_};
       run_at<moments_work>(job_.level, w);
       m = merge(m, moments{b_.count[0], b_.mean[0], b_.squares[0]});
@@ -530,6 +613,7 @@ class group_thread {
     job_.answer(job_, b_, batch, functions());
     each_piece(r, begin, end, [&](std::int64_t first, int count) {
       b_.mean[0] = m.mean;
+      fetch_behind(first, count, true);
       answer(first, count);
     });
   }
@@ -578,14 +662,16 @@ class group_thread {
       b_.group_alike(fit, static_cast<int>(size));
       return fit;
     }
-    int fit = 0;
+    int fit = 0, bits = 0;  // of all sizes less one, and so of none above
     b_.set_begin(0, 0);
     for (; fit < most; ++fit) {
       const std::int64_t behind = p[(fit + 1) * stride] - first_;
       if (behind > group_piece) break;
-      b_.set_begin(fit + 1, static_cast<int>(behind));
+      const int end = static_cast<int>(behind), of_this = end - b_.begin[fit];
+      b_.set_begin(fit + 1, end);
+      bits |= of_this - (of_this > 0);
     }
-    b_.group_scores(fit, -1);
+    b_.group_scores(fit, -1, bits + 1);
     return fit;
   }
   // In groups of known length, which compilers make vectors of at -O2.
@@ -618,6 +704,19 @@ class group_thread {
     return !job_.computed && !a_.exclude_nan && s.stride == 1 && (mask.data == nullptr || mask.stride == 1) &&
            (floats || s.type == element::f64) && first + count + group_buffer::overrun <= a_.scores.tokens;
   }
+  // The first stage that passes the scores of this buffer, which begins with number `first`, fetches meanwhile what
+  // the next one will read, and where it will write.
+  void fetch_behind(std::int64_t first, int count, bool out) {
+    b_.next_in = nullptr;
+    if (job_.computed || a_.score.stride != 1) return;
+    const auto behind = [&](const void* data, int bytes) {
+      return static_cast<const char*>(data) + (first + count) * bytes;
+    };
+    b_.in_bytes = b_.out_bytes = size_of(a_.score.type);
+    b_.next_in = b_.next_out = behind(a_.score.data, b_.in_bytes);
+    if (!out || a_.out.data == nullptr || a_.out.stride != 1) return;
+    b_.out_bytes = size_of(a_.out.type), b_.next_out = behind(a_.out.data, b_.out_bytes);
+  }
   void load(std::int64_t first, int count) {
     b_.keep = nullptr, b_.floats = nullptr, b_.x = b_.own;
     if (stay(first, count)) {
@@ -630,12 +729,24 @@ class group_thread {
     }
     load_scores(first, count);
     if (a_.scores.mask.data == nullptr && !a_.exclude_nan) return;
-    for (int i = 0; i < count; ++i) {
-      b_.flags[i] = selects(a_.scores.mask, first + i) && !(a_.exclude_nan && math::is_nan(b_.own[i]));
-      b_.own[i] = b_.flags[i] != 0 ? b_.own[i] : 0;
-    }
-    for (int i = count; i < count + 8; ++i) b_.flags[i] = 0;
+    const bool nan = a_.exclude_nan && has_nan(b_.own, count);
+    if (a_.scores.mask.data == nullptr && !nan) return;
     b_.keep = b_.flags;
+    select_flagged(first, count);
+    for (int i = 0; i < count; ++i) {
+      if (nan && math::is_nan(b_.own[i])) b_.flags[i] = 0;
+      if (b_.flags[i] == 0) b_.own[i] = 0;
+    }
+    std::memset(b_.flags + count, 0, groups_at_once);
+  }
+  void select_flagged(std::int64_t first, int count) {
+    const source& mask = a_.scores.mask;
+    if (mask.data == nullptr)
+      std::memset(b_.flags, 1, static_cast<std::size_t>(count));
+    else if (mask.stride == 1)
+      std::memcpy(b_.flags, static_cast<const std::uint8_t*>(mask.data) + first, static_cast<std::size_t>(count));
+    else
+      for (int i = 0; i < count; ++i) b_.flags[i] = selects(mask, first + i);
   }
   void find_moments(std::int64_t g) {
     if (a_.known == nullptr) {
@@ -648,6 +759,9 @@ class group_thread {
     }
   }
   void map(std::int64_t g, const moments& batch) {
+    fetch_behind(first_, b_.begin[b_.groups], true);
+    find_moments(g);
+    b_.next_in = nullptr;
     write_groups(g);
     if (a_.out.data == nullptr) return;
     job_.answer(job_, b_, batch, functions());
@@ -662,6 +776,7 @@ class group_thread {
     run_at<deviations_of_groups>(job_.level, w);
     store_strided(a_.std, g, b_.groups, std, nullptr, false, job_.level);
   }
+  // The answers for the buffer, which has the scores from number `first` on.
   void answer(std::int64_t first, int count) {
     const sink& out = a_.out;
     const bool doubles = directly(element::f64);

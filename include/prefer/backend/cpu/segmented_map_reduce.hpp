@@ -336,11 +336,11 @@ inline status check_offsets(const segment_source& s, std::int64_t n, const char*
   for (std::int64_t i = 0; i < n; ++i) {
     const token_range range = range_of(s, i);
     if (range.begin < 0 || range.begin > s.tokens)
-      return require::fail(errc::bad_offsets, name, "from 0 to the number of tokens", static_cast<double>(range.begin),
-                           0, i);
+      return require::fail(errc::bad_offsets, name, "from 0 to the number of elements",
+                           static_cast<double>(range.begin), 0, i);
     if (range.end < range.begin || range.end > s.tokens)
       return require::fail(errc::bad_offsets, name,
-                           "no less than the offset before it and no more than the number of tokens",
+                           "no less than the offset before it and no more than the number of elements",
                            static_cast<double>(range.end), 0, i + 1);
   }
   return {};

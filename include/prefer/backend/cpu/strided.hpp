@@ -68,15 +68,21 @@ struct narrow_work {
 
   template <class Level>
   static inline __attribute__((always_inline)) void run(narrow_work& w) {
-    for (int i = 0; i < w.count; i += conversion_width) {
-      if constexpr (std::is_same_v<T, float>) {
-        lane<float, Level>::load(w.from + i).store(w.to + i);
-      } else if constexpr (std::is_same_v<S, float>) {
-        narrow_doubles<Level>(w.from + i, w.to + i);
-      } else {
-        alignas(64) float x[conversion_width];
-        narrow_doubles<Level>(w.from + i, x);
-        lane<float, Level>::load(x).store(w.to + i);
+    if constexpr (std::is_same_v<T, double> && sizeof(S) == 2) {
+      // A processor waits for stores that it loads again with another width: so many are stored first.
+      constexpr int tile = 16 * conversion_width;
+      alignas(64) float x[tile];
+      for (int first = 0; first < w.count; first += tile) {
+        const int count = w.count - first < tile ? w.count - first : tile;
+        for (int i = 0; i < count; i += conversion_width) narrow_doubles<Level>(w.from + first + i, x + i);
+        for (int i = 0; i < count; i += conversion_width) lane<float, Level>::load(x + i).store(w.to + first + i);
+      }
+    } else {
+      for (int i = 0; i < w.count; i += conversion_width) {
+        if constexpr (std::is_same_v<T, float>)
+          lane<float, Level>::load(w.from + i).store(w.to + i);
+        else
+          narrow_doubles<Level>(w.from + i, w.to + i);
       }
     }
   }

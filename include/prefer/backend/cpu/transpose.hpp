@@ -102,6 +102,22 @@ inline __attribute__((always_inline)) void interleave(lane<double, Level>& a, la
 #endif
 }
 
+// A number in memory as all elements of a lane. g++ adds it to 0 and moves the sum from register to register where
+// lanes are made from numbers; an instruction that reads memory does it alone.
+template <class V>
+inline __attribute__((always_inline)) V repeated(const double* p) {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__CUDACC__)
+  if constexpr (V::count <= 2) {
+    V r;
+    typename V::number x;
+    __asm__("vbroadcastsd %1, %0" : "=v"(x) : "m"(*p));
+    unrolled<V::count>([&](auto i) PREFER_HD_LAMBDA { r.v[i] = x; });
+    return r;
+  }
+#endif
+  return V(*p);
+}
+
 }  // namespace detail
 }  // namespace PREFER_ABI
 }  // namespace prefer

@@ -4,9 +4,10 @@
 
 #include <prefer/backend/convert.hpp>
 #include <prefer/backend/item.hpp>
+#include <prefer/backend/outputs.hpp>
 #include <prefer/core/checks.hpp>
 #include <prefer/core/execution.hpp>
-#include <prefer/select/detail/outputs.hpp>
+#include <prefer/core/math.hpp>
 
 #include <cstdint>
 
@@ -58,7 +59,7 @@ status make_sizes(const char* name, const std::int64_t (&shape)[3], const input_
                   const input_view<1, S>& columns, matrix_sizes& sizes) {
   for (const std::int64_t x : shape)
     if (x < 0) return require::fail(errc::bad_extent, name, "at least", static_cast<double>(x), 0);
-  sizes = {shape[0], shape[1], shape[2], source_of(rows), source_of(columns)};
+  sizes = {shape[0], shape[1], shape[2], place_of(rows), place_of(columns)};
   constexpr const char* per_matrix = "one per matrix:";
   return first_error(check_optional("rows", rows, shape[0], per_matrix, require::holds::indices),
                      check_optional("columns", columns, shape[0], per_matrix, require::holds::indices));
@@ -84,6 +85,18 @@ status check_batch(const char* name, const erased_view<Mutable, 3, S>& v, const 
   if (const status s = require::element_type(name, v.type, require::holds::numbers); !s.ok()) return s;
   return require::batch(name, v, shape);
 }
+
+// With content::all: no NaN in any of the matrices.
+inline status check_numbers(const cpu& exec, const char* name, const matrix_batch& m, const std::int64_t (&shape)[3]) {
+  if (exec.content != content::all || m.data == nullptr) return {};
+  for (std::int64_t b = 0; b < shape[0]; ++b)
+    for (std::int64_t i = 0; i < shape[1]; ++i)
+      for (std::int64_t j = 0; j < shape[2]; ++j)
+        if (math::is_nan(m.at(b, i, j)))
+          return require::fail(errc::not_a_number, name, "numbers, but in this problem one is NaN", 0, 0, b);
+  return {};
+}
+inline status check_numbers(const cuda&, const char*, const matrix_batch&, const std::int64_t (&)[3]) { return {}; }
 
 }  // namespace detail
 }  // namespace PREFER_ABI

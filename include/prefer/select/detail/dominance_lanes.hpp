@@ -67,9 +67,9 @@ struct key_lanes {
     each<V::count>([&](int i) PREFER_HD_LAMBDA {
       bits part;
       if constexpr (sizeof(T) == 4)
-        __asm__("%vmovmskps %1, %0" : "=r"(part) : "x"(m.v[i]));
+        __asm__("%vmovmskps {%1, %0|%0, %1}" : "=r"(part) : "x"(m.v[i]));
       else
-        __asm__("%vmovmskpd %1, %0" : "=r"(part) : "x"(m.v[i]));
+        __asm__("%vmovmskpd {%1, %0|%0, %1}" : "=r"(part) : "x"(m.v[i]));
       r |= part << i * per;
     });
     return r;

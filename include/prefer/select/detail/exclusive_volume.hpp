@@ -41,11 +41,11 @@ PREFER_HD unsigned bits_less(const lane<double, Level>& a, const lane<double, Le
     unsigned some;
     if constexpr (count == 1) {
       unsigned char byte;
-      __asm__("vcmppd $1, %2, %1, %0" : "=Yk"(byte) : "v"(a.v[i]), "v"(b.v[i]));
+      __asm__("vcmppd {$1, %2, %1, %0|%0, %1, %2, 1}" : "=Yk"(byte) : "v"(a.v[i]), "v"(b.v[i]));
       some = byte;
     } else {
       const auto less = a.v[i] < b.v[i];
-      __asm__("%vmovmskpd %1, %0" : "=r"(some) : "x"(less));
+      __asm__("%vmovmskpd {%1, %0|%0, %1}" : "=r"(some) : "x"(less));
     }
     all |= some << i * each_has;
   });

@@ -14,6 +14,18 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
+// What both backends do with a value, in two passes around a pivot, and what they end with.
+struct pivoted_moments {
+  static PREFER_HD double part(double x, double pivot) { return x - pivot; }
+  static PREFER_HD double square(double x, double pivot, double apart) {
+    const double d = part(x, pivot) - apart;
+    return d * d;
+  }
+  static PREFER_HD moments of(double count, double pivot, double apart, double squares) {
+    return count == 0 ? moments{} : moments{count, pivot + apart, squares};
+  }
+};
+
 // The values of column c in rows labelled k, in two passes around the first of them: equal values have squares of 0.
 // One item per label and column, the columns of a label next to each other.
 struct column_moments {
@@ -34,15 +46,12 @@ struct column_moments {
       if (!counts(i, k)) continue;
       const double v = value(i, c);
       if (count == 0) pivot = v;
-      count += 1, sum += v - pivot;
+      count += 1, sum += pivoted_moments::part(v, pivot);
     }
-    if (count == 0) return {};
-    const double apart = sum / count;
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const double d = counts(i, k) ? (value(i, c) - pivot) - apart : 0;
-      squares += d * d;
-    }
-    return {count, pivot + apart, squares};
+    const double apart = count == 0 ? 0 : sum / count;
+    for (std::int64_t i = 0; i < rows; ++i)
+      if (counts(i, k)) squares += pivoted_moments::square(value(i, c), pivot, apart);
+    return pivoted_moments::of(count, pivot, apart, squares);
   }
   template <class Team>
   PREFER_HD void operator()(const Team& team, const group_range& g) const {
@@ -77,20 +86,17 @@ struct column_moment_tiles {
     each_row(k, column, count, [&] {
       for (int c = 0; c < count && n == 0; ++c) pivot[c] = x[c];
       for (int first = 0; first < count; first += group)
-        for (int c = first; c < first + group; ++c) sum[c] += x[c] - pivot[c];
+        for (int c = first; c < first + group; ++c) sum[c] += pivoted_moments::part(x[c], pivot[c]);
       ++n;
     });
     const auto number = static_cast<double>(n);
     for (int c = 0; c < width; ++c) sum[c] = n == 0 ? 0 : sum[c] / number;
     each_row(k, column, count, [&] {
       for (int first = 0; first < count; first += group)
-        for (int c = first; c < first + group; ++c) {
-          const double d = (x[c] - pivot[c]) - sum[c];
-          squares[c] += d * d;
-        }
+        for (int c = first; c < first + group; ++c) squares[c] += pivoted_moments::square(x[c], pivot[c], sum[c]);
     });
     for (int c = 0; c < count; ++c)
-      job.to[k * job.columns + column + c] = n == 0 ? moments{} : moments{number, pivot[c] + sum[c], squares[c]};
+      job.to[k * job.columns + column + c] = pivoted_moments::of(number, pivot[c], sum[c], squares[c]);
   }
 };
 

@@ -120,7 +120,7 @@ struct layer_checks {
   template <bool Mutable, space S>
   void vector(const char* name, const erased_view<Mutable, 1, S>& v, std::int64_t n, const char* whose,
               require::holds what = require::holds::numbers) {
-    if (first.ok()) first = check_vector(name, v, n, whose, what);
+    if (first.ok()) first = check_optional(name, v, n, whose, what);
   }
   template <bool Mutable, space S>
   void number(const char* name, const erased_view<Mutable, 1, S>& v, require::holds what = require::holds::totals) {

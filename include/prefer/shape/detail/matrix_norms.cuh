@@ -15,9 +15,8 @@ static __global__ void __launch_bounds__(cuda_threads) row_norm_kernel(const nor
   if (i >= s.rows) return;
   double sum = 0, squares = 0;
   for (std::int64_t c = threadIdx.x % 32; c < s.columns; c += 32) {
-    const double x =
-        math::abs(load_element<double>(s.matrix.data, s.matrix.type, i * s.matrix.row_stride + c * s.matrix.stride));
-    sum += x, squares += x * x;
+    const double x = load_element<double>(s.matrix.data, s.matrix.type, i * s.matrix.row_stride + c * s.matrix.stride);
+    s.add(x, sum, squares);
   }
   for (int step = 16; step > 0; step /= 2)
     sum += __shfl_xor_sync(0xffffffffu, sum, step), squares += __shfl_xor_sync(0xffffffffu, squares, step);
@@ -33,7 +32,7 @@ static __global__ void __launch_bounds__(cuda_threads) column_norm_kernel(const 
     for (std::int64_t i = p * piece; i < smaller(p * piece + piece, s.rows); ++i) {
       const double x =
           load_element<double>(s.matrix.data, s.matrix.type, i * s.matrix.row_stride + j * s.matrix.stride);
-      sum += s.squared_columns ? x * x : math::abs(x);
+      sum += s.of_column(x);
       if (s.products != nullptr)
         product += x * load_element<double>(s.other.data, s.other.type, i * s.other.row_stride + j * s.other.stride);
     }

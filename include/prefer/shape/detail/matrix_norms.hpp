@@ -24,6 +24,19 @@ struct norm_sums {
   double* partial = nullptr;      // [pieces, columns]
   double* products = nullptr;     // [pieces, columns]
 
+  // Adds an entry to the sums of its row, and answers what it adds to that of its column.
+  template <class V>
+  PREFER_HD V add(const V& x, V& sum, V& squares) const {
+    const V size = math::abs(x), square = x * x;
+    sum += size, squares += square;
+    return squared_columns ? square : size;
+  }
+  template <class V>
+  PREFER_HD V of_column(const V& x) const {
+    V sum(0), squares(0);
+    return add(x, sum, squares);
+  }
+
   template <class Memory>
   void carve_rows(Memory& memory) {
     row_sum = memory.template take<double>(rows);
@@ -75,13 +88,12 @@ struct norm_sum_work {
       load(s.matrix, i, first, count, t.x, isa_of<Level>);
       for (int c = count; c < padded; ++c) t.x[c] = 0;
       for (int c = 0; c < padded; c += V::width) {
-        const V entry = math::abs(V::load(t.x + c)), square = entry * entry;
-        sum += entry, squares += square;
+        const V more = s.add(V::load(t.x + c), sum, squares);
         if (c >= whole) continue;
         double* const to = columns + first + c;
-        (V::load(to) + (s.squared_columns ? square : entry)).store(to);
+        (V::load(to) + more).store(to);
       }
-      for (int c = whole; c < count; ++c) columns[first + c] += s.squared_columns ? t.x[c] * t.x[c] : math::abs(t.x[c]);
+      for (int c = whole; c < count; ++c) columns[first + c] += s.of_column(t.x[c]);
       if (products == nullptr) continue;
       load(s.other, i, first, count, t.y, isa_of<Level>);
       for (int c = 0; c < count; ++c) products[first + c] += t.x[c] * t.y[c];
