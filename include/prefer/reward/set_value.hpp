@@ -125,7 +125,7 @@ status make_set_value(const set_value_inputs<S>& in, const set_value_outputs<S>&
   call.write("value", out.value, t.groups, "the number of groups,", holds::numbers);
   call.write("credit", out.credit, n, "the number of samples,", holds::numbers);
   w = {place_of(in.rewards), place_of(in.weights), static_cast<int>(k), static_cast<int>(vectors),
-       source_of(in.mask),   sink_of(out.value),   sink_of(out.credit)};
+       place_of(in.mask),   place_of(out.value),   place_of(out.credit)};
   return call.check();
 }
 
