@@ -100,6 +100,68 @@ TEST_CASE("adaptive advantages are their definitions: sizes, rewards, masks, tok
   SUBCASE("bfloat16, one reward, masked") { check_sizes<bfloat16>(1, 2, true, false); }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_adaptive {
+  int rule;
+  long double parameter;
+  bool flag;
+  long double reward[24], weight[3], advantage[8], size;
+};
+constexpr golden_adaptive golden_adaptives[] = {
+#include <golden_adaptive.inc>
+};
+
+call_type golden_call(const golden_adaptive& g) {
+  const scalar p = static_cast<double>(g.parameter);
+  const auto by = [](const auto& rule) -> call_type {
+    return [rule](const cpu& exec, const auto& in, const auto& out) {
+      return decoupled_advantages(exec, rule, in, out);
+    };
+  };
+  switch (g.rule) {
+    case 0: return by(gdpo{});
+    case 1: return by(dvao{});
+    case 2: return by(rvpo{.beta = p});
+    case 3: return by(dara{.most = p, .symmetric = g.flag});
+    case 4: return by(gd2po{.agreement = p, .hard = g.flag});
+    case 5: return by(gd2po{.agreement = p, .hard = g.flag, .after_whitening = true});
+    default: return by(corr_grpo{.least = p});
+  }
+}
+
+template <class S>
+void check_golden(const golden_adaptive& g) {
+  const std::int64_t offsets[] = {0, 4, 5, 5, 8};
+  prefer_test::buffer<S> r(24), a(8);
+  double w[3];
+  for (std::int64_t i = 0; i < 24; ++i) r.set(i, static_cast<double>(g.reward[i]));
+  for (std::size_t k = 0; k < 3; ++k) w[k] = static_cast<double>(g.weight[k]);
+  memory scratch(4, 8, 3);
+  check(golden_call(g)(cpu{.workspace = scratch.get()},
+                       {.reward = view<const S, 2>(r.data(), 8, 3, 3, 1), .offsets = {offsets, 5}, .weight = {w, 3}},
+                       {.advantage = a.view()}));
+  for (std::int64_t i = 0; i < 8; ++i) {
+    const long double exact = g.advantage[i], rounding = std::ldexp(std::fabs(exact), -prefer_test::storage<S>::digits);
+    const long double least = exact == 0 ? 0 : std::ldexp(1.0L, prefer_test::storage<S>::least_exponent);
+    CHECK(std::fabs(a.get(i) - exact) <= 4e-15L * g.size + rounding + least);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("adaptive advantages at 50 digits: conflicts, rare rewards, steep and flat, storage types") {
+  for (const golden_adaptive& g : golden_adaptives) {
+    CAPTURE(g.rule);
+    CAPTURE(static_cast<double>(g.parameter));
+    CAPTURE(g.flag);
+    CAPTURE(static_cast<double>(g.reward[3]));
+    CAPTURE(static_cast<double>(g.weight[1]));
+    check_golden<double>(g), check_golden<float>(g), check_golden<half>(g), check_golden<bfloat16>(g);
+  }
+}
+
 TEST_CASE("adaptive advantages: NaN are left out of their reward alone, or reach their group") {
   adaptive_case<double> c({4, 300, 7, 64}, 3, 0);
   for (const std::int64_t at : {0, 10, 40, 100}) c.reward.set(at * 7, missing);

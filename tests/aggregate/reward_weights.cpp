@@ -60,6 +60,30 @@ void check_steps() {
     }
 }
 
+// Rows of tests/golden/scores.py.
+struct golden_saturation {
+  bool sample;
+  long double reward[12], weight[3];
+};
+constexpr golden_saturation golden_saturations[] = {
+#include <golden_saturation.inc>
+};
+
+template <class S>
+void check_saturation(const golden_saturation& g) {
+  prefer_test::buffer<S> r(12), w(3);
+  double m[9];
+  const std::int64_t offsets[] = {0, 4};
+  for (std::int64_t i = 0; i < 12; ++i) r.set(i, static_cast<double>(g.reward[i]));
+  check(reward_moments(cpu{}, view<const S, 2>(r.data(), 4, 3, 3, 1), {.offsets = {offsets, 2}}, {m, 3, 3}));
+  const saturation_aware rule{.std = g.sample ? deviation::sample : deviation::population};
+  check(adapt_weights(cpu{}, rule, {.moments = {m, 3, 3}}, {.weight = w.view()}));
+  for (std::int64_t k = 0; k < 3; ++k) {
+    const long double rounding = std::ldexp(1.0L, -prefer_test::storage<S>::digits) + 1e-15L;
+    CHECK(std::fabs(w.get(k) - g.weight[k]) <= rounding * g.weight[k]);
+  }
+}
+
 template <class S>
 void check_best() {
   for (const std::int64_t n : {0, 1, 9, 3000}) {
@@ -96,6 +120,11 @@ void check_best() {
 }
 
 }  // namespace
+
+TEST_CASE("saturation-aware weights at 50 digits, in every storage type") {
+  for (const golden_saturation& g : golden_saturations)
+    check_saturation<double>(g), check_saturation<float>(g), check_saturation<half>(g), check_saturation<bfloat16>(g);
+}
 
 TEST_CASE("adaptive weights are their definitions, step by step: numbers of rewards, strides, types, empty batches") {
   SUBCASE("double") { check_steps<double>(); }

@@ -54,8 +54,9 @@ PREFER_HD auto weighted(const Row& r, F f) {
 }
 
 // -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is
-// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0. Where
-// the least reward has next to no weight that sum is nearly -1, and is taken without the -1 instead.
+// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0, even if
+// it is infinite. Where the least reward has next to no weight that sum is nearly -1, and is taken without the -1
+// instead.
 template <class Row, class Present>
 PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   using V = typename Row::value;
@@ -71,8 +72,11 @@ PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   }
   const auto sum = [&](auto f) PREFER_HD_LAMBDA {
     V all(0);
-    for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0) all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * (r[k] - least)), V(0));
+    for (int k = 0; k < r.count(); ++k) {
+      if (r.weight(k) == 0) continue;
+      const V above = math::select(r[k] == least, V(0), r[k] - least);
+      all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * above), V(0));
+    }
     return all / weights;
   };
   const V missing = sum([](const V& x) PREFER_HD_LAMBDA { return math::expm1(x); });
@@ -178,6 +182,7 @@ struct log_tamed {
   template <class Row, class V>
   PREFER_HD V slope(const Row& r, int k, const V&) const {
     const V w(r.weight(k));
+    if (r.weight(k) == 0) return V(0);
     return r.state(k) != 0 ? math::select(valid(r[k]), w / (V(1) + size(r[k])), nothing<V>()) : w;
   }
 
@@ -201,13 +206,14 @@ struct log_tamed {
   }
   PREFER_HD double limit(const reward_statistics& all) const {
     if (above == threshold::value) return value.as<double>();
-    double sum = 0;
-    for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]);
-    if (math::is_nan(sum)) return sum;  // the order of the others says nothing then
+    for (int k = 0; k < all.count; ++k)
+      if (const double h = variation(all.of[k]); math::is_nan(h)) return h;  // the order of the others says nothing then
     if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
-    // Coefficients that are all equal are not above their mean, however it is rounded.
-    const double mean = sum / all.count, most = ordered(all, all.count - 1);
-    return ordered(all, 0) == most ? most : mean;
+    // By how much they are above the least: those that equal it are not above the mean, however it is rounded.
+    const double least = ordered(all, 0);
+    double sum = 0;
+    for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]) - least;
+    return least + sum / all.count;
   }
   // The nth smallest coefficient, from 0.
   PREFER_HD double ordered(const reward_statistics& all, int n) const {
@@ -314,7 +320,7 @@ struct tchebycheff {
     return mix.is_zero() ? least : least + V(mix.as<double>()) * sum;
   }
   template <class Row, class V>
-  PREFER_HD V slope(const Row& r, int k, const V&) const {
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
     if (r.weight(k) == 0) return V(0);
     const V own = detail::lead(r, k), w(r.weight(k));
     V worst(1);
@@ -323,7 +329,7 @@ struct tchebycheff {
       const V other = detail::lead(r, j);
       worst = j < k ? math::select(other <= own, V(0), worst) : math::select(other < own, V(0), worst);
     }
-    return w * (worst + V(mix.as<double>()));
+    return w * (worst + V(mix.as<double>())) + math::nan_of(aggregate);
   }
 };
 
