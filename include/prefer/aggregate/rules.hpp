@@ -144,6 +144,9 @@ struct held {
 // paper() goes on to normalise by group: `grpo` of the result. released() is what the code does: an epsilon of 1e-6,
 // and the result, held between -5 and 5, is the advantage itself.
 //
+// "Above" is by more than 1e-12 of the threshold, so that it is not roundings that decide where coefficients are equal
+// (of copies on other scales, of flags that are set equally often), nor how a batch lies on processes.
+//
 // What follows: one reward, or rewards of equal h, are never tamed by their mean. A reward of negative mean has a
 // negative h and is not tamed; one of mean 0 has an h of 0: coefficients of variation are for positive rewards. log(1 +
 // r) has no value for r at or below -1: NaN, as the paper has it; `symmetric` takes sign(r) log(1 + |r|) instead, the
@@ -173,7 +176,8 @@ struct log_tamed {
   }
   // 1: tamed.
   PREFER_HD double prepare(const reward_statistics& all, int k) const {
-    return variation(all.of[k]) > limit(all) ? 1 : 0;
+    const double most = limit(all);
+    return variation(all.of[k]) - most > 1e-12 * ::fabs(most) ? 1 : 0;
   }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
@@ -206,14 +210,11 @@ struct log_tamed {
   }
   PREFER_HD double limit(const reward_statistics& all) const {
     if (above == threshold::value) return value.as<double>();
-    for (int k = 0; k < all.count; ++k)
-      if (const double h = variation(all.of[k]); math::is_nan(h)) return h;  // the order of the others says nothing then
-    if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
-    // By how much they are above the least: those that equal it are not above the mean, however it is rounded.
-    const double least = ordered(all, 0);
     double sum = 0;
-    for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]) - least;
-    return least + sum / all.count;
+    for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]);
+    if (math::is_nan(sum)) return sum;  // the order of the others says nothing then
+    if (above == threshold::mean) return sum / all.count;
+    return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
   }
   // The nth smallest coefficient, from 0.
   PREFER_HD double ordered(const reward_statistics& all, int n) const {
