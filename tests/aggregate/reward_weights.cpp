@@ -175,6 +175,15 @@ TEST_CASE("adaptive weights: what they are for") {
   CHECK((w[0] == 1 && w[1] == doctest::Approx(std::exp(0.005)) && w[2] == doctest::Approx(std::exp(0.02))));
 }
 
+TEST_CASE("a covariance that is NaN changes neither average nor dual") {
+  double w[2], dual[2] = {0.5, 0}, average[2] = {0.25, 0};
+  const double covariance[2] = {missing, 1}, target[2] = {1, 0};
+  check(adapt_weights(cpu{}, covariance_targeted{}, {.covariance = {covariance, 2}, .target = {target, 2}},
+                      {.weight = {w, 2}, .dual = {dual, 2}, .average = {average, 2}}));
+  CHECK((w[0] == std::exp(0.5) && dual[0] == 0.5 && average[0] == 0.25));
+  CHECK((w[1] == 1 && dual[1] == 0 && average[1] == doctest::Approx(0.1)));
+}
+
 TEST_CASE("a window of moments holds the last batches, and its bits depend on nothing else") {
   for (const std::int64_t width : {1, 2, 5}) {
     window_case c(width, 3);
@@ -214,6 +223,11 @@ TEST_CASE("a window of moments holds the last batches, and its bits depend on no
   push(there, 90), push(there, 91);
   for (const std::uint64_t seed : {7u, 8u, 9u}) push(here, seed), push(there, seed);
   CHECK(here.moments.bytes() == there.moments.bytes());
+  window_case negative(3, 2);  // a cursor that nobody should have set stays within the ring
+  negative.cursor.at(0) = -5;
+  for (const std::uint64_t seed : {7u, 8u, 9u}) push(negative, seed);
+  CHECK(here.moments.bytes() == negative.moments.bytes());
+  CHECK((negative.slots.intact() && negative.cursor.at(0) == -2));
   for (const char* tag : {"golden", "identity", "threads"}) covers("window_moments", tag);
 }
 
