@@ -62,12 +62,12 @@ void add(const std::string& name, bench::place where, const shape& of, const Cal
 template <class Rule>
 void sweep(const char* name, const Rule& rule, bench::place where, const shape& of) {
   add(std::string(name) + "/one", where, of, [=](const prefer::cpu& exec, batch& b) {
-    return prefer::reward_advantages(exec, rule, prefer::grpo{}, {.reward = b.reward(), .offsets = b.begin()},
+    return prefer::reward_advantages(exec, rule, prefer::grpo{}, {.rewards = b.reward(), .offsets = b.begin()},
                                      {.advantage = b.advantage()});
   });
   add(std::string(name) + "/steps", where, of, [=](const prefer::cpu& exec, batch& b) {
     double known[3 * prefer::detail::most_rewards];
-    prefer::aggregate_inputs<prefer::space::host> in{.reward = b.reward()};
+    prefer::aggregate_inputs<prefer::space::host> in{.rewards = b.reward()};
     if (Rule::learns_batch) {
       prefer::check(prefer::reward_moments(exec, b.reward(), {.offsets = b.begin()}, {known, b.of.rewards, 3}));
       in.moments = {known, b.of.rewards, 3};
@@ -86,7 +86,7 @@ void sweep_decoupled(const char* name, const Rule& rule, bench::place where, con
     if (b.memory.size() < bytes) b.memory.resize(bytes);
     prefer::cpu with = exec;
     with.workspace = {b.memory.data(), bytes};
-    return prefer::decoupled_advantages(with, rule, {.reward = b.reward(), .offsets = b.begin()},
+    return prefer::decoupled_advantages(with, rule, {.rewards = b.reward(), .offsets = b.begin()},
                                         {.advantage = b.advantage()});
   });
 }

@@ -44,7 +44,7 @@ void sweep(const char* name, const Rule& rule) {
         [=](benchmark::State& state) {
           measure(state, {level, 1}, [&](const prefer::cpu& exec, float* r, float* to) {
             static const prefer::moments known[rewards] = {{8, 1, 1}, {8, 1, 2}, {8, 1, 3}, {8, 1, 4}};
-            prefer::aggregate_inputs<prefer::space::host> in{.reward = {r, samples, rewards}};
+            prefer::aggregate_inputs<prefer::space::host> in{.rewards = {r, samples, rewards}};
             static const double ideal[rewards] = {1, 2, 1, 2};
             if (Rule::learns_batch) in.moments = {&known[0].count, rewards, 3};
             if (prefer::detail::learns_ideal<Rule>) in.ideal = {ideal, rewards};
@@ -63,7 +63,7 @@ auto decoupled_by(const Rule& rule) {
                                       sizeof(double));
     prefer::cpu with = exec;
     with.workspace = {memory.data(), memory.size() * sizeof(double)};
-    return prefer::decoupled_advantages(with, rule, {.reward = {r, samples, rewards}, .offsets = groups_of_eight()},
+    return prefer::decoupled_advantages(with, rule, {.rewards = {r, samples, rewards}, .offsets = groups_of_eight()},
                                         {.advantage = {to, samples}});
   };
 }
@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
     prefer::cpu with = exec;
     with.workspace = {memory.data(), memory.size() * sizeof(double)};
     return prefer::group_covariances(
-        with, {}, {.reward = {r, samples, rewards}, .score = {to, samples}, .offsets = groups_of_eight()},
+        with, {}, {.rewards = {r, samples, rewards}, .score = {to, samples}, .offsets = groups_of_eight()},
         {.covariance = {found, rewards}});
   });
   each_level("best_rewards", [](const prefer::cpu& exec, float* r, float*) {

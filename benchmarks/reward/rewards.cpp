@@ -53,7 +53,7 @@ void add_criteria(const std::string& name, const Rule& rule) {
           bench::arrays<float> a(5, samples, bench::spacing::odd);
           for (std::int64_t i = 0; i < 4 * samples; ++i) a[0][i] = static_cast<float>(i % 13 + 1) / 16;
           bench::beside_probe(state, {level, 1}, a, 4, 1, samples, 4 * samples, 0, [&](const prefer::cpu& exec) {
-            return prefer::aggregate(exec, rule, {.reward = {a[0], samples, 4}}, {.aggregate = {a[4], samples}});
+            return prefer::aggregate(exec, rule, {.rewards = {a[0], samples, 4}}, {.aggregate = {a[4], samples}});
           });
         })
         ->Iterations(1)

@@ -41,7 +41,7 @@
 #include <prefer/loss/policy_regression.hpp>
 #include <prefer/loss/ppo.hpp>
 #include <prefer/loss/r_dpo.hpp>
-#include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/binary_cross_entropy.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/loss/robust_dpo.hpp>
 #include <prefer/loss/sapo.hpp>
@@ -111,9 +111,10 @@ void each_loss(F f) {
   f("reward_hinge", prefer::reward_hinge{});
   f("reward_linear", prefer::reward_linear{});
   f("adversarial_hinge", prefer::adversarial_hinge{});
-  f("rare_positive", prefer::rare_positive{});
+  f("binary_cross_entropy", prefer::binary_cross_entropy{});
   f("iql_value", prefer::iql_value{});
-  f("iql_q", prefer::iql_q{});
+  f("temporal_difference", prefer::temporal_difference{});
+  f("value_temporal_difference", prefer::value_temporal_difference{});
   f("iql_policy", prefer::iql_policy{});
   f("ppo", prefer::ppo{});
   f("gspo", prefer::gspo{});

@@ -5,8 +5,8 @@
 #include "pendulum.hpp"
 
 #include <prefer/interop/eigen.hpp>
-#include <prefer/loss/iql.hpp>
-#include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/temporal_difference.hpp>
+#include <prefer/loss/binary_cross_entropy.hpp>
 #include <prefer/loss/reward_feedback.hpp>
 #include <prefer/shape/gradient_penalty.hpp>
 #include <prefer/shape/penalty_samples.hpp>
@@ -115,7 +115,7 @@ class imitator {
     const MatrixXf logit = discriminator_.forward(x);
     constexpr float policy = 0;
     prefer::check(
-        prefer::evaluate<float>(prefer::cpu{}, prefer::rare_positive{},
+        prefer::evaluate<float>(prefer::cpu{}, prefer::binary_cross_entropy{},
                                 {.score = only_row(logit), .label = {&policy, x.cols(), 0}, .normalizer = 1.0}, out));
   }
 
@@ -148,7 +148,7 @@ class imitator {
     if (constrained) add_penalty(penalty_points(policy, expert), x, by_logit);
     const MatrixXf logit = discriminator_.forward(x);
     prefer::check(prefer::evaluate<float>(
-        prefer::cpu{}, prefer::rare_positive{},
+        prefer::cpu{}, prefer::binary_cross_entropy{},
         {.score = prefer::as_vector(logit.row(0).head(seen)), .label = only_row(label), .normalizer = double{batch}},
         {.grad_score = prefer::as_vector(by_logit.row(0).head(seen))}));
     discriminator_.learn(by_logit, how_.discriminator_rate);
@@ -191,7 +191,7 @@ class imitator {
       const MatrixXf value = critic.forward(x);
       MatrixXf by_value(1, batch);
       prefer::check(prefer::evaluate<float>(
-          prefer::cpu{}, prefer::iql_q{.discount = discount},
+          prefer::cpu{}, prefer::temporal_difference{.discount = discount},
           {.action_value = only_row(value), .reward = only_row(earned), .next_value = only_row(next_value)},
           {.grad_action_value = only_row(by_value)}));
       critic.learn(by_value, rate);

@@ -121,9 +121,9 @@ template <class Aggregation>
 column scores(const batch& b, const Aggregation& aggregation) {
   column score(static_cast<std::size_t>(b.size()));
   std::array<double, 3 * rewards> moments;
-  prefer::aggregate_inputs<prefer::space::host> in{.reward = {b.reward.data(), b.size(), rewards}};
+  prefer::aggregate_inputs<prefer::space::host> in{.rewards = {b.reward.data(), b.size(), rewards}};
   if constexpr (Aggregation::learns_batch) {
-    prefer::check(prefer::reward_moments(prefer::cpu{}, in.reward, {.offsets = {b.offsets.data(), b.groups() + 1}},
+    prefer::check(prefer::reward_moments(prefer::cpu{}, in.rewards, {.offsets = {b.offsets.data(), b.groups() + 1}},
                                          {moments.data(), rewards, 3}));
     in.moments = {moments.data(), rewards, 3};
   }
@@ -151,7 +151,7 @@ rule decoupled(const std::string& name, const prefer::decoupled<>& how) {
             std::vector<char> memory(prefer::decoupled_advantages_workspace(b.groups(), b.size()));
             prefer::check(prefer::decoupled_advantages(
                 prefer::cpu{.workspace = {memory.data(), memory.size()}}, how,
-                {.reward = {b.reward.data(), b.size(), rewards}, .offsets = {b.offsets.data(), b.groups() + 1}},
+                {.rewards = {b.reward.data(), b.size(), rewards}, .offsets = {b.offsets.data(), b.groups() + 1}},
                 {.advantage = {result.data(), b.size()}}));
             return result;
           }};
@@ -169,7 +169,7 @@ std::vector<rule> every_aggregation(const std::string& name, const Advantage& ad
 // The rules that are compared in all worlds.
 std::vector<rule> main_rules() {
   std::vector<rule> all = every_aggregation("GRPO", prefer::grpo{});
-  all.push_back(decoupled("MO-GRPO", {.rule = {.epsilon = 0.0}, .whiten = false}));
+  all.push_back(decoupled("MO-GRPO", {.rule = {.epsilon = 0.0}, .whiten = {.on = false}}));
   all.push_back(decoupled("GDPO", {}));
   return all;
 }

@@ -46,6 +46,7 @@
 #include <prefer/loss/aot.cuh>
 #include <prefer/loss/apo.cuh>
 #include <prefer/loss/bco.cuh>
+#include <prefer/loss/binary_cross_entropy.cuh>
 #include <prefer/loss/bradley_terry.cuh>
 #include <prefer/loss/combine.cuh>
 #include <prefer/loss/cosine.cuh>
@@ -88,7 +89,6 @@
 #include <prefer/loss/ppo.cuh>
 #include <prefer/loss/preference_strength.cuh>
 #include <prefer/loss/r_dpo.cuh>
-#include <prefer/loss/rare_positive.cuh>
 #include <prefer/loss/rebel.cuh>
 #include <prefer/loss/regret.cuh>
 #include <prefer/loss/reinforce.cuh>
@@ -102,6 +102,7 @@
 #include <prefer/loss/slic.cuh>
 #include <prefer/loss/sppo.cuh>
 #include <prefer/loss/tdpo.cuh>
+#include <prefer/loss/temporal_difference.cuh>
 #include <prefer/loss/unpaired.cuh>
 #include <prefer/loss/wpo.cuh>
 #include <prefer/mdp/bellman.cuh>

@@ -53,6 +53,7 @@
 #include <prefer/loss/aot.hpp>
 #include <prefer/loss/apo.hpp>
 #include <prefer/loss/bco.hpp>
+#include <prefer/loss/binary_cross_entropy.hpp>
 #include <prefer/loss/bradley_terry.hpp>
 #include <prefer/loss/combine.hpp>
 #include <prefer/loss/cosine.hpp>
@@ -95,7 +96,6 @@
 #include <prefer/loss/ppo.hpp>
 #include <prefer/loss/preference_strength.hpp>
 #include <prefer/loss/r_dpo.hpp>
-#include <prefer/loss/rare_positive.hpp>
 #include <prefer/loss/rebel.hpp>
 #include <prefer/loss/regret.hpp>
 #include <prefer/loss/reinforce.hpp>
@@ -109,6 +109,7 @@
 #include <prefer/loss/slic.hpp>
 #include <prefer/loss/sppo.hpp>
 #include <prefer/loss/tdpo.hpp>
+#include <prefer/loss/temporal_difference.hpp>
 #include <prefer/loss/unpaired.hpp>
 #include <prefer/loss/wpo.hpp>
 #include <prefer/mdp/bellman.hpp>

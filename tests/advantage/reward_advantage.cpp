@@ -23,7 +23,7 @@ namespace {
 template <class S>
 reward_advantage_inputs<space::host> inputs_of(reward_case<S>& c) {
   const auto in = c.groups.inputs();
-  return {.reward = {c.reward.data(), c.groups.total, reward_count},
+  return {.rewards = {c.reward.data(), c.groups.total, reward_count},
           .offsets = in.offsets,
           .weight = {c.weight.data(), reward_count},
           .mask = in.mask,
@@ -71,9 +71,9 @@ TEST_CASE("one call has the bits of the calls that it stands for, for any thread
   std::vector<double> scores(static_cast<std::size_t>(n)), known(3 * reward_count);
   const auto in = inputs_of(c);
   auto steps = c.groups.inputs();
-  check(reward_moments(cpu{}, in.reward, {.offsets = in.offsets}, {known.data(), reward_count, 3}));
+  check(reward_moments(cpu{}, in.rewards, {.offsets = in.offsets}, {known.data(), reward_count, 3}));
   check(aggregate(cpu{}, log_tamed{},
-                  {.reward = in.reward, .weight = in.weight, .moments = {known.data(), reward_count, 3}},
+                  {.rewards = in.rewards, .weight = in.weight, .moments = {known.data(), reward_count, 3}},
                   {.aggregate = {scores.data(), n}}));
   steps.score = {scores.data(), n};
   check(group_advantages(cpu{}, lite_ppo{}, steps, c.groups.outputs()));
@@ -108,7 +108,7 @@ TEST_CASE("one call has the bits of the calls that it stands for, for any thread
     for (std::int64_t k = 0; k < reward_count; ++k)
       columns[static_cast<std::size_t>(k * n + i)] = c.reward.data()[i * reward_count + k];
   auto turned = in;
-  turned.reward = view<const float, 2>(columns.data(), n, reward_count, 1, n);
+  turned.rewards = view<const float, 2>(columns.data(), n, reward_count, 1, n);
   check(reward_advantages(cpu{}, log_tamed{}, lite_ppo{}, turned, outputs));
   CHECK(c.groups.advantage.bytes() == expected);
   const std::vector<double> ones(reward_count, 1.0);
@@ -158,27 +158,27 @@ TEST_CASE("reward_advantages names what is wrong, and writes nothing") {
     for (const double v : a) CHECK(v == -7);
   };
   const reward_advantage_outputs<space::host> to{.advantage = {a, 3}};
-  refused("prefer: missing input: reward: expected one row of rewards per sample", weighted_sum{}, grpo{},
+  refused("prefer: missing input: rewards: expected one row of rewards per sample", weighted_sum{}, grpo{},
           {.offsets = {o, 2}}, to);
   refused("prefer: missing input: offsets: expected where each group begins, and the end", weighted_sum{}, grpo{},
-          {.reward = {r, 3, 2}}, to);
+          {.rewards = {r, 3, 2}}, to);
   refused("prefer: missing output: outputs: expected at least one output to write", weighted_sum{}, grpo{},
-          {.reward = {r, 3, 2}, .offsets = {o, 2}}, {});
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}}, {});
   refused("prefer: bad extent: weight is 3, expected one per reward: 2", weighted_sum{}, grpo{},
-          {.reward = {r, 3, 2}, .offsets = {o, 2}, .weight = {r, 3}}, to);
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}, .weight = {r, 3}}, to);
   refused("prefer: unused input: moments: expected to be left out, since this rule does not read it", weighted_sum{},
-          grpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .moments = {r, 2, 3}}, to);
+          grpo{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .moments = {r, 2, 3}}, to);
   refused("prefer: unused input: batch: expected to be left out, since this call does not read it", weighted_sum{},
-          grpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 3}}, to);
+          grpo{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 3}}, to);
   refused("prefer: bad parameter: beta is 0, expected a finite number above 0", soft_min{.beta = 0.0}, grpo{},
-          {.reward = {r, 3, 2}, .offsets = {o, 2}}, to);
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}}, to);
   refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above", weighted_sum{},
-          grpo{.epsilon = -1.0}, {.reward = {r, 3, 2}, .offsets = {o, 2}}, to);
+          grpo{.epsilon = -1.0}, {.rewards = {r, 3, 2}, .offsets = {o, 2}}, to);
   refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", weighted_sum{}, grpo{},
-          {.reward = {r, 3, 2}, .offsets = {o, 2}}, {.advantage = {r + 2, 3}});
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}}, {.advantage = {r + 2, 3}});
   double m[6] = {};
   refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", log_tamed{}, lite_ppo{},
-          {.reward = {r, 3, 2}, .offsets = {o, 2}, .moments = {m, 2, 3}}, {.advantage = {m + 2, 3}});
-  CHECK(reward_advantages(cpu{}, weighted_sum{}, grpo{}, {.reward = {r, 3, 2}, .offsets = {beyond, 2}}, to).code ==
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}, .moments = {m, 2, 3}}, {.advantage = {m + 2, 3}});
+  CHECK(reward_advantages(cpu{}, weighted_sum{}, grpo{}, {.rewards = {r, 3, 2}, .offsets = {beyond, 2}}, to).code ==
         errc::bad_offsets);
 }

@@ -34,7 +34,7 @@ struct device_rewards {
         weight(c.weight) {}
   prefer::reward_advantage_inputs<prefer::space::device> inputs() {
     prefer::reward_advantage_inputs<prefer::space::device> in{
-        .reward = {reward.data(), host.groups.total, reward_count},
+        .rewards = {reward.data(), host.groups.total, reward_count},
         .offsets = offsets.read(),
         .weight = {weight.data, reward_count}};
     if (host.groups.masked) in.mask = mask.read();

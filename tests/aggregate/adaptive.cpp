@@ -61,7 +61,7 @@ std::vector<double> advantages_by(const call_type& call, const std::vector<doubl
   const auto groups = static_cast<std::int64_t>(o.size());
   std::vector<double> a(static_cast<std::size_t>(n));
   memory scratch(groups - 1, n, rewards);
-  decoupled_inputs<space::host> in{.reward = {r.data(), n, rewards}, .offsets = {o.data(), groups}};
+  decoupled_inputs<space::host> in{.rewards = {r.data(), n, rewards}, .offsets = {o.data(), groups}};
   if (!weight.empty()) in.weight = {weight.data(), rewards};
   check(call(cpu{.workspace = scratch.get()}, in, {.advantage = {a.data(), n}}));
   return a;
@@ -140,7 +140,7 @@ void check_golden(const golden_adaptive& g) {
   for (std::size_t k = 0; k < 3; ++k) w[k] = static_cast<double>(g.weight[k]);
   memory scratch(4, 8, 3);
   check(golden_call(g)(cpu{.workspace = scratch.get()},
-                       {.reward = view<const S, 2>(r.data(), 8, 3, 3, 1), .offsets = {offsets, 5}, .weight = {w, 3}},
+                       {.rewards = view<const S, 2>(r.data(), 8, 3, 3, 1), .offsets = {offsets, 5}, .weight = {w, 3}},
                        {.advantage = a.view()}));
   for (std::int64_t i = 0; i < 8; ++i) {
     const long double exact = g.advantage[i], rounding = std::ldexp(std::fabs(exact), -prefer_test::storage<S>::digits);
@@ -186,18 +186,18 @@ TEST_CASE("adaptive advantages: identities") {
   const whitening off{.on = false};
   // DARA where every reward varies everywhere is GDPO, to the bit; the soft minimum of little risk is GDPO's mean, of
   // much the minimum.
-  const gdpo same{.epsilon = 1e-6, .white = dara{}.white};
+  const gdpo same{.epsilon = 1e-6, .whiten = dara{}.whiten};
   CHECK(advantages(dara{}, r, 3, 8) == advantages(same, r, 3, 8));
   CHECK(advantages(dara{.symmetric = true}, r, 3, 8) == advantages(same, r, 3, 8));
-  const auto z = advantages(gdpo{.white = off}, r, 3, 8, {1.0 / 3, 1.0 / 3, 1.0 / 3});
-  const auto risky = advantages(rvpo{.beta = 1e-9, .white = off}, r, 3, 8);
-  const auto first = advantages(gdpo{.white = off}, r, 3, 8, {1, 0, 0});
-  const auto second = advantages(gdpo{.white = off}, r, 3, 8, {0, 1, 0});
-  const auto third = advantages(gdpo{.white = off}, r, 3, 8, {0, 0, 1});
-  const auto wary = advantages(rvpo{.beta = 1e4, .white = off}, r, 3, 8);
+  const auto z = advantages(gdpo{.whiten = off}, r, 3, 8, {1.0 / 3, 1.0 / 3, 1.0 / 3});
+  const auto risky = advantages(rvpo{.beta = 1e-9, .whiten = off}, r, 3, 8);
+  const auto first = advantages(gdpo{.whiten = off}, r, 3, 8, {1, 0, 0});
+  const auto second = advantages(gdpo{.whiten = off}, r, 3, 8, {0, 1, 0});
+  const auto third = advantages(gdpo{.whiten = off}, r, 3, 8, {0, 0, 1});
+  const auto wary = advantages(rvpo{.beta = 1e4, .whiten = off}, r, 3, 8);
   // DVAO: the order of the weighted sum, a mean square of at most 1.
   const auto dvao_of = advantages(dvao{}, r, 3, 8, {0.5, 0.25, 0.25});
-  const auto sum_of = advantages(decoupled<dr_grpo>{.whiten = false}, r, 3, 8, {0.5, 0.25, 0.25});
+  const auto sum_of = advantages(decoupled<dr_grpo>{.whiten = {.on = false}}, r, 3, 8, {0.5, 0.25, 0.25});
   for (std::size_t g = 0; g < 240; g += 8) {
     double squares = 0;
     for (std::size_t i = g; i < g + 8; ++i) {
@@ -210,9 +210,9 @@ TEST_CASE("adaptive advantages: identities") {
   }
   // One reward: DVAO is GRPO with the population's deviation, CorrGRPO only centres, GD2PO drops nothing.
   const std::vector<double> single = random_rewards(40, {3});
-  const auto grpo_of =
-      advantages(decoupled<>{.rule = {.epsilon = 0.0, .std = deviation::population}, .whiten = false}, single, 1, 5);
-  const auto centred = advantages(decoupled<dr_grpo>{.whiten = false}, single, 1, 5);
+  const auto grpo_of = advantages(
+      decoupled<>{.rule = {.epsilon = 0.0, .std = deviation::population}, .whiten = {.on = false}}, single, 1, 5);
+  const auto centred = advantages(decoupled<dr_grpo>{.whiten = {.on = false}}, single, 1, 5);
   const auto dvao_one = advantages(dvao{}, single, 1, 5);
   const auto corr_one = advantages(corr_grpo{.epsilon = 0.0}, single, 1, 5);
   for (std::size_t i = 0; i < 40; ++i) {
@@ -246,9 +246,9 @@ TEST_CASE("adaptive advantages: groups in which nothing varies get exactly 0, wh
 TEST_CASE("adaptive advantages: what cancels or does not vary is 0 without any epsilon too") {
   const whitening bare{.epsilon = 0.0};
   const std::vector<double> still(12, 0.7), opposed = {1, -2, 3, -6, 5, -10, 7, -14};
-  for (const auto& a : {advantages(gdpo{.epsilon = 0.0, .white = bare}, still, 2, 3),
-                        advantages(rvpo{.epsilon = 0.0, .white = bare}, still, 2, 3),
-                        advantages(gd2po{.epsilon = 0.0, .white = bare}, still, 2, 3),
+  for (const auto& a : {advantages(gdpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
+                        advantages(rvpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
+                        advantages(gd2po{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
                         advantages(dvao{.epsilon = 0.0}, still, 2, 3),
                         advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, still, 2, 3),
                         advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, opposed, 2, 2)})
@@ -257,7 +257,7 @@ TEST_CASE("adaptive advantages: what cancels or does not vary is 0 without any e
   double r[2] = {}, active[6] = {7, 7, 7, 7, 7, 7};
   const std::int64_t none[] = {0};
   memory scratch(0, 0, 2);
-  check(decoupled_advantages(cpu{.workspace = scratch.get()}, dara{}, {.reward = {r, 0, 2}, .offsets = {none, 1}},
+  check(decoupled_advantages(cpu{.workspace = scratch.get()}, dara{}, {.rewards = {r, 0, 2}, .offsets = {none, 1}},
                              {.found_active = {active, 2, 3}}));
   for (const double x : active) CHECK(x == 0);
 }
@@ -268,8 +268,8 @@ TEST_CASE("adaptive advantages of up to 64 rewards: the weighted sum of those of
     const std::vector<double> r = random_rewards(200, scales);
     std::vector<double> w;
     for (std::int64_t k = 0; k < rewards; ++k) w.push_back(0.1 * static_cast<double>(k % 7));
-    const decoupled<> plain{.rule = {.epsilon = 1e-4}, .whiten = false};
-    const auto a = advantages(gdpo{.white = {.on = false}}, r, rewards, 8, w), b = advantages(plain, r, rewards, 8, w);
+    const decoupled<> plain{.rule = {.epsilon = 1e-4}, .whiten = {.on = false}};
+    const auto a = advantages(gdpo{.whiten = {.on = false}}, r, rewards, 8, w), b = advantages(plain, r, rewards, 8, w);
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::fabs(a[i] - b[i]) < 1e-13);
   }
 }
@@ -312,7 +312,7 @@ TEST_CASE("adaptive advantages: what the rules are for") {
   std::vector<double> r;
   for (int g = 0; g < 4; ++g)
     for (int i = 0; i < 4; ++i) r.push_back(i < 2 ? 1 : 0), r.push_back(g == 0 && i % 2 == 0 ? 1 : 0);
-  const auto a = advantages(dara{.epsilon = 0.0, .std = deviation::population, .white = {.on = false}}, r, 2, 4);
+  const auto a = advantages(dara{.epsilon = 0.0, .std = deviation::population, .whiten = {.on = false}}, r, 2, 4);
   CHECK(a[0] == doctest::Approx(3));
   CHECK(a[3] == doctest::Approx(-2));
   CHECK(a[2] == doctest::Approx(1));  // -1 + 2
@@ -322,7 +322,7 @@ TEST_CASE("adaptive advantages: what the rules are for") {
     for (int i = 0; i < 2; ++i) {
       rare.push_back(i), rare.push_back(g == 0 ? i : 0), rare.push_back(0.7);
     }
-  const dara plain{.most = 5.0, .epsilon = 0.0, .std = deviation::population, .white = {.on = false}};
+  const dara plain{.most = 5.0, .epsilon = 0.0, .std = deviation::population, .whiten = {.on = false}};
   const auto b = advantages(plain, rare, 3, 2);
   CHECK((b[0] == -2 && b[1] == 6));
   CHECK(advantages(plain, rare, 3, 2, {0, 1, 1})[1] == 1);
@@ -335,7 +335,7 @@ TEST_CASE("adaptive advantages: what the rules are for") {
          penalised[1] == doctest::Approx(-1.0 / 3)));  // (1/2 - 1/4) / (1/2 + 1/4)
   // GD2PO: of samples with (good, bad) rewards nothing is left, and the others know that half of the group is gone.
   const std::vector<double> mixed = {1, 1, 0, 0, 1, 0, 0, 1};
-  const gd2po raw{.hard = true, .epsilon = 0.0, .std = deviation::population, .white = {.on = false}};
+  const gd2po raw{.hard = true, .epsilon = 0.0, .std = deviation::population, .whiten = {.on = false}};
   const auto kept = advantages(raw, mixed, 2, 4);
   CHECK((kept[0] == doctest::Approx(1) && kept[1] == doctest::Approx(-1) && kept[2] == 0 && kept[3] == 0));
   // Half the weight for the second: mixed samples are (1, -1/2), a third in agreement, less as the slack says.
@@ -399,7 +399,7 @@ TEST_CASE("decoupled advantages of a batch on several processes are those of one
   memory scratch(20, 80, 2);
   const cpu exec{.workspace = scratch.get()};
   const auto inputs_of = [&](const part& p, bool counted) {
-    decoupled_inputs<space::host> in{.reward = {rare.data(), 80, 2}, .offsets = {o.data() + p.first, p.groups + 1}};
+    decoupled_inputs<space::host> in{.rewards = {rare.data(), 80, 2}, .offsets = {o.data() + p.first, p.groups + 1}};
     if (counted) in.tokens = {tokens.data(), 80};
     return in;
   };
@@ -453,33 +453,33 @@ TEST_CASE("adaptive advantages name what is wrong, and write nothing") {
     CHECK(std::string(message(decoupled_advantages(on, rule, i, {.advantage = {a, 3}})).c_str()).find(text) == 0);
     for (const double v : a) CHECK(v == -7);
   };
-  const in good{.reward = {r, 3, 2}, .offsets = {o, 2}};
-  const in counted{.reward = {r, 3, 2}, .offsets = {o, 2}, .tokens = {tokens, 3}};
+  const in good{.rewards = {r, 3, 2}, .offsets = {o, 2}};
+  const in counted{.rewards = {r, 3, 2}, .offsets = {o, 2}, .tokens = {tokens, 3}};
   refused("prefer: unused input: tokens: expected to be left out, since this call does not whiten", dvao{}, counted,
           exec);
   refused("prefer: unused input: tokens", corr_grpo{}, counted, exec);
   refused("prefer: unused input: tokens", decoupled<>{}, counted, exec);
   refused("prefer: bad extent: tokens is 2, expected one per score: 3", gdpo{},
-          {.reward = {r, 3, 2}, .offsets = {o, 2}, .tokens = {tokens, 2}}, exec);
-  const in known{.reward = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 3}};
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}, .tokens = {tokens, 2}}, exec);
+  const in known{.rewards = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 3}};
   refused("prefer: unused input: batch: expected to be left out, since this call does not whiten", dvao{}, known, exec);
-  refused("prefer: unused input: batch", decoupled<>{.whiten = false}, known, exec);
-  refused("prefer: unused input: active", gdpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .active = {r, 2, 3}}, exec);
-  refused("prefer: bad extent: batch is 2", gdpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 2}}, exec);
-  refused("prefer: bad extent: active is 1", dara{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .active = {r, 1, 3}},
+  refused("prefer: unused input: batch", decoupled<>{.whiten = {.on = false}}, known, exec);
+  refused("prefer: unused input: active", gdpo{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .active = {r, 2, 3}}, exec);
+  refused("prefer: bad extent: batch is 2", gdpo{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .batch = {r, 2}}, exec);
+  refused("prefer: bad extent: active is 1", dara{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .active = {r, 1, 3}},
           exec);
-  refused("prefer: bad offsets: offsets[1] is 4", rvpo{}, {.reward = {r, 3, 2}, .offsets = {beyond, 2}}, exec);
+  refused("prefer: bad offsets: offsets[1] is 4", rvpo{}, {.rewards = {r, 3, 2}, .offsets = {beyond, 2}}, exec);
   refused("prefer: workspace too small: exec.workspace.bytes is 0", dara{}, good, cpu{});
-  refused("prefer: overlap: advantage", gdpo{}, {.reward = {r, 3, 2}, .offsets = {o, 2}, .tokens = {a, 3}}, exec);
+  refused("prefer: overlap: advantage", gdpo{}, {.rewards = {r, 3, 2}, .offsets = {o, 2}, .tokens = {a, 3}}, exec);
   refused("prefer: bad parameter: epsilon is -1", gdpo{.epsilon = -1.0}, good, exec);
-  refused("prefer: bad parameter: epsilon is -1", gdpo{.white = {.epsilon = -1.0}}, good, exec);
+  refused("prefer: bad parameter: epsilon is -1", gdpo{.whiten = {.epsilon = -1.0}}, good, exec);
   refused("prefer: bad parameter: epsilon is -1", dvao{.epsilon = -1.0}, good, exec);
   refused("prefer: bad parameter: beta is 0", rvpo{.beta = 0.0}, good, exec);
   refused("prefer: bad parameter: most is 0", dara{.most = 0.0}, good, exec);
   refused("prefer: bad parameter: agreement is -1", gd2po{.agreement = -1.0}, good, exec);
   refused("prefer: bad parameter: least is -1", corr_grpo{.least = -1.0}, good, exec);
   const double holes[6] = {1, 2, 3, missing, 5, 6};
-  refused("prefer: not a number", gdpo{}, {.reward = {holes, 3, 2}, .offsets = {o, 2}},
+  refused("prefer: not a number", gdpo{}, {.rewards = {holes, 3, 2}, .offsets = {o, 2}},
           {.content = content::all, .workspace = scratch.get()});
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");
 }

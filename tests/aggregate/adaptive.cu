@@ -37,7 +37,7 @@ struct device_adaptive {
 
   prefer::decoupled_inputs<on> inputs(bool whitens) {
     prefer::decoupled_inputs<on> in;
-    in.reward = prefer::view<const S, 2, on>(reward.data(), host.total, host.rewards, host.row, 1);
+    in.rewards = prefer::view<const S, 2, on>(reward.data(), host.total, host.rewards, host.row, 1);
     in.offsets = offsets.read(), in.weight = weight.read();
     if (host.masked) in.mask = mask.read();
     if (host.by_tokens && whitens) in.tokens = tokens.read();

@@ -61,11 +61,11 @@ double one_by(const run_type& run, const std::vector<double>& r, const std::vect
   double value = 0;
   const auto k = static_cast<std::int64_t>(r.size());
   std::vector<double> grad(r.size());
-  aggregate_inputs<space::host> in{.reward = {r.data(), 1, k}};
+  aggregate_inputs<space::host> in{.rewards = {r.data(), 1, k}};
   if (!w.empty()) in.weight = {w.data(), k};
   if (!m.empty()) in.moments = {&m[0].count, k, 3};
   if (!ideal.empty()) in.ideal = {ideal.data(), k};
-  check(run(cpu{}, in, {.aggregate = {&value, 1}, .grad_reward = {grad.data(), 1, k}}));
+  check(run(cpu{}, in, {.aggregate = {&value, 1}, .grad_rewards = {grad.data(), 1, k}}));
   if (slope != nullptr) *slope = grad;
   return value;
 }
@@ -145,9 +145,9 @@ void check_taming(const golden_taming& g) {
                        .value = static_cast<double>(g.value),
                        .epsilon = static_cast<double>(g.epsilon),
                        .symmetric = g.symmetric};
-  const aggregate_inputs<space::host> in{.reward = rows(reward), .weight = {w.data(), 3}, .moments = {known, 3, 3}};
+  const aggregate_inputs<space::host> in{.rewards = rows(reward), .weight = {w.data(), 3}, .moments = {known, 3, 3}};
   const aggregate_outputs<space::host> out{.aggregate = value.view(),
-                                           .grad_reward = view<S, 2>(grad.data(), 4, 3, 3, 1)};
+                                           .grad_rewards = view<S, 2>(grad.data(), 4, 3, 3, 1)};
   if (g.limit == 0)
     check(aggregate(cpu{}, rule, in, out));
   else
@@ -397,7 +397,7 @@ TEST_CASE(
   check(reward_moments(cpu{}, {r.data(), n, 2}, {.offsets = {o, 2}}, {known.data(), 2, 3}));
   const double ideal[] = {1.5, 20};
   const auto correlations = [&](const auto& rule) {
-    aggregate_inputs<space::host> in{.reward = {r.data(), n, 2}};
+    aggregate_inputs<space::host> in{.rewards = {r.data(), n, 2}};
     if (rule.learns_batch) in.moments = {known.data(), 2, 3};
     if (detail::learns_ideal<std::decay_t<decltype(rule)>>) in.ideal = {ideal, 2};
     check(aggregate(cpu{}, rule, in, {.aggregate = {a.data(), n}}));
@@ -461,46 +461,46 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
     for (const double v : a) CHECK(v == -7);
   };
   const out to{.aggregate = {a, 3}};
-  const in good{.reward = {r, 3, 2}};
-  refused("prefer: missing input: reward: expected one row of rewards per sample", weighted_sum{}, {}, to);
+  const in good{.rewards = {r, 3, 2}};
+  refused("prefer: missing input: rewards: expected one row of rewards per sample", weighted_sum{}, {}, to);
   refused("prefer: missing output: outputs: expected at least one output to write", weighted_sum{}, good, {});
   refused("prefer: missing input: moments: expected three numbers per reward, since this rule reads them", log_tamed{},
           good, to);
   refused("prefer: unused input: moments: expected to be left out, since this rule does not read it", soft_min{},
-          {.reward = {r, 3, 2}, .moments = {m, 2, 3}}, to);
+          {.rewards = {r, 3, 2}, .moments = {m, 2, 3}}, to);
   refused("prefer: unused input: upstream: expected to be left out, since no gradient is asked for", soft_min{},
-          {.reward = {r, 3, 2}, .upstream = {r, 3}}, to);
+          {.rewards = {r, 3, 2}, .upstream = {r, 3}}, to);
   refused("prefer: missing input: ideal: expected one number per reward, since this rule reads them", tchebycheff{},
           good, to);
-  refused("prefer: unused input: ideal", soft_min{}, {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
+  refused("prefer: unused input: ideal", soft_min{}, {.rewards = {r, 3, 2}, .ideal = {r, 2}}, to);
   refused("prefer: bad extent: ideal is 3, expected one per reward: 2", tchebycheff{},
-          {.reward = {r, 3, 2}, .ideal = {r, 3}}, to);
-  refused("prefer: bad parameter: mix is -1", tchebycheff{.mix = -1.0}, {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
+          {.rewards = {r, 3, 2}, .ideal = {r, 3}}, to);
+  refused("prefer: bad parameter: mix is -1", tchebycheff{.mix = -1.0}, {.rewards = {r, 3, 2}, .ideal = {r, 2}}, to);
   refused("prefer: bad parameter: temperature is 0", smooth_tchebycheff{.temperature = 0.0},
-          {.reward = {r, 3, 2}, .ideal = {r, 2}}, to);
+          {.rewards = {r, 3, 2}, .ideal = {r, 2}}, to);
   refused("prefer: bad parameter: limit is 0", held<weighted_sum>{.limit = 0.0}, good, to);
   refused("prefer: bad extent: weight is 3, expected one per reward: 2", weighted_sum{},
-          {.reward = {r, 3, 2}, .weight = {r, 3}}, to);
-  refused("prefer: bad extent: reward is 0, expected rewards per sample, at least 1", weighted_sum{},
-          {.reward = {r, 3, 0}}, to);
-  refused("prefer: bad extent: reward is 65, expected rewards per sample, at most 64", weighted_sum{},
-          {.reward = {r, 3, 65}}, to);
+          {.rewards = {r, 3, 2}, .weight = {r, 3}}, to);
+  refused("prefer: bad extent: rewards is 0, expected rewards per sample, at least 1", weighted_sum{},
+          {.rewards = {r, 3, 0}}, to);
+  refused("prefer: bad extent: rewards is 65, expected rewards per sample, at most 64", weighted_sum{},
+          {.rewards = {r, 3, 65}}, to);
   refused("prefer: bad extent: aggregate is 2, expected one per sample: 3", weighted_sum{}, good,
           {.aggregate = {a, 2}});
   refused("prefer: bad stride: moments is 4, expected three doubles per reward without gaps: a row stride of 3",
-          log_tamed{}, {.reward = {r, 3, 2}, .moments = {m, 2, 3, 4, 1}}, to);
+          log_tamed{}, {.rewards = {r, 3, 2}, .moments = {m, 2, 3, 4, 1}}, to);
   refused("prefer: bad parameter: beta is 0, expected a finite number above 0", soft_min{.beta = 0.0}, good, to);
   refused("prefer: bad parameter: epsilon is -1, expected a finite number, 0 or above", log_tamed{.epsilon = -1.0},
           good, to);
   refused("prefer: overlap: aggregate: expected memory of its own, not shared with an input", weighted_sum{},
-          {.reward = {r, 3, 2}, .weight = {a, 2}}, to);
-  refused("prefer: overlap: grad_reward: expected memory of its own, not shared with another output", weighted_sum{},
-          good, {.aggregate = {g, 3}, .grad_reward = {g, 3, 2}});
+          {.rewards = {r, 3, 2}, .weight = {a, 2}}, to);
+  refused("prefer: overlap: grad_rewards: expected memory of its own, not shared with another output", weighted_sum{},
+          good, {.aggregate = {g, 3}, .grad_rewards = {g, 3, 2}});
   const auto moments_refused = [&](const char* argument, const input_view<2, space::host>& reward,
                                    const advantage_inputs<space::host>& groups, const output_view<2, space::host>& of) {
     CHECK(std::string(reward_moments(cpu{}, reward, groups, of).argument) == argument);
   };
-  moments_refused("reward", {}, {.offsets = {o, 2}}, {found, 2, 3});
+  moments_refused("rewards", {}, {.offsets = {o, 2}}, {found, 2, 3});
   moments_refused("offsets", {r, 3, 2}, {}, {found, 2, 3});
   moments_refused("score", {r, 3, 2}, {.score = {r, 3}, .offsets = {o, 2}}, {found, 2, 3});
   moments_refused("moments", {r, 3, 2}, {.offsets = {o, 2}}, {});
@@ -513,14 +513,14 @@ TEST_CASE("aggregate names what is wrong, and writes nothing") {
   const bool first[] = {true, false, false};
   const auto looked = [&](const in& i) {
     double w[3], slopes[6];
-    const status s = aggregate(strict, weighted_sum{}, i, {.aggregate = {w, 3}, .grad_reward = {slopes, 3, 2}});
+    const status s = aggregate(strict, weighted_sum{}, i, {.aggregate = {w, 3}, .grad_rewards = {slopes, 3, 2}});
     return std::string(s.argument) + (s.ok() ? "" : std::to_string(s.index));
   };
-  CHECK(looked({.reward = {holes, 3, 2}}) == "reward1");
-  CHECK(looked({.reward = {holes, 3, 2}, .mask = {first, 3}}) == "");
-  CHECK(looked({.reward = {r, 3, 2}, .weight = {holes + 2, 2}}) == "weight1");
-  CHECK(looked({.reward = {r, 3, 2}, .upstream = {holes + 1, 3}}) == "upstream2");
-  CHECK(aggregate(strict, tchebycheff{}, {.reward = {r, 3, 2}, .ideal = {holes + 2, 2}}, to).code ==
+  CHECK(looked({.rewards = {holes, 3, 2}}) == "rewards1");
+  CHECK(looked({.rewards = {holes, 3, 2}, .mask = {first, 3}}) == "");
+  CHECK(looked({.rewards = {r, 3, 2}, .weight = {holes + 2, 2}}) == "weight1");
+  CHECK(looked({.rewards = {r, 3, 2}, .upstream = {holes + 1, 3}}) == "upstream2");
+  CHECK(aggregate(strict, tchebycheff{}, {.rewards = {r, 3, 2}, .ideal = {holes + 2, 2}}, to).code ==
         errc::not_a_number);
   for (const double v : found) CHECK(v == 0);
   for (const auto& rule : every_rule) covers(rule.name, "bad-argument");

@@ -44,14 +44,14 @@ struct device_rewards {
   }
   prefer::aggregate_inputs<on> inputs(bool learns, bool idealistic = false) {
     prefer::aggregate_inputs<on> in;
-    in.reward = matrix<const S>(reward.data()), in.weight = weight.read(), in.upstream = upstream.read();
+    in.rewards = matrix<const S>(reward.data()), in.weight = weight.read(), in.upstream = upstream.read();
     if (host.masked) in.mask = mask.read();
     if (learns) in.moments = prefer::view<const double, 2, on>(moments.data(), host.rewards, 3);
     if (idealistic) in.ideal = ideal.read();
     return in;
   }
   prefer::aggregate_outputs<on> outputs() {
-    return {.aggregate = aggregate.view(), .grad_reward = matrix(grad.data())};
+    return {.aggregate = aggregate.view(), .grad_rewards = matrix(grad.data())};
   }
   prefer::status find_moments(const prefer::cuda& exec) {
     prefer::advantage_inputs<on> groups{.offsets = offsets.read()};

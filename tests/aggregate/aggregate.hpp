@@ -170,7 +170,7 @@ struct reward_case {
 
   prefer::aggregate_inputs<prefer::space::host> inputs(bool learns, bool idealistic = false) {
     prefer::aggregate_inputs<prefer::space::host> in;
-    in.reward = prefer::view<const S, 2>(reward.data(), n, rewards, row, 1);
+    in.rewards = prefer::view<const S, 2>(reward.data(), n, rewards, row, 1);
     in.weight = weight.read();
     if (masked) in.mask = mask.read();
     if (learns) in.moments = prefer::view<const double, 2>(moments.data(), rewards, 3);
@@ -184,7 +184,7 @@ struct reward_case {
     return g;
   }
   prefer::aggregate_outputs<prefer::space::host> outputs() {
-    return {.aggregate = aggregate.view(), .grad_reward = prefer::view<S, 2>(grad.data(), n, rewards, row, 1)};
+    return {.aggregate = aggregate.view(), .grad_rewards = prefer::view<S, 2>(grad.data(), n, rewards, row, 1)};
   }
 
   // How far aggregates and gradients are from a definition and its central differences, beyond the rounding of S.

@@ -50,9 +50,9 @@ double one(const Rule& rule, std::vector<double> r, std::vector<double> w = {}, 
   double value = 0;
   const auto k = static_cast<std::int64_t>(r.size());
   std::vector<double> grad(r.size());
-  aggregate_inputs<space::host> in{.reward = {r.data(), 1, k}};
+  aggregate_inputs<space::host> in{.rewards = {r.data(), 1, k}};
   if (!w.empty()) in.weight = {w.data(), k};
-  check(aggregate(cpu{}, rule, in, {.aggregate = {&value, 1}, .grad_reward = {grad.data(), 1, k}}));
+  check(aggregate(cpu{}, rule, in, {.aggregate = {&value, 1}, .grad_rewards = {grad.data(), 1, k}}));
   if (slope != nullptr) *slope = grad;
   return value;
 }
@@ -170,7 +170,7 @@ TEST_CASE("rules for criteria name what is wrong, and write nothing") {
   const double r[6] = {1, 2, 3, 4, 5, 6};
   double a = -7;
   const auto refused = [&](const char* text, const auto& rule) {
-    CHECK(std::string(message(aggregate(cpu{}, rule, {.reward = {r, 1, 6}}, {.aggregate = {&a, 1}})).c_str()) == text);
+    CHECK(std::string(message(aggregate(cpu{}, rule, {.rewards = {r, 1, 6}}, {.aggregate = {&a, 1}})).c_str()) == text);
     CHECK(a == -7);
   };
   refused("prefer: bad parameter: passes is 0, expected 1 or more", min_geometric{.passes = 0});

@@ -24,7 +24,7 @@ void each_device_rule(F f) {
 template <class S>
 prefer::aggregate_inputs<prefer::space::device> inputs_on(device_side& side, reward_case<S>& c) {
   prefer::aggregate_inputs<prefer::space::device> in;
-  in.reward = side.read(c.reward, c.n, c.rewards, c.row);
+  in.rewards = side.read(c.reward, c.n, c.rewards, c.row);
   in.weight = side.read(c.weight), in.upstream = side.read(c.upstream);
   if (c.masked) in.mask = side.read(c.mask);
   return in;
@@ -33,7 +33,7 @@ template <class S>
 prefer::aggregate_outputs<prefer::space::device> outputs_on(device_side& side, reward_case<S>& c) {
   S* const grad = side.write(c.grad).data;
   return {.aggregate = side.write(c.aggregate),
-          .grad_reward = prefer::view<S, 2, prefer::space::device>(grad, c.n, c.rewards, c.row, 1)};
+          .grad_rewards = prefer::view<S, 2, prefer::space::device>(grad, c.n, c.rewards, c.row, 1)};
 }
 
 template <class S>
@@ -75,7 +75,7 @@ TEST_CASE("rules for criteria on CUDA: one launch, nothing allocated, captured, 
     const cudaGraphExec_t graph =
         capture(side.on.handle, [&] { prefer::check(prefer::aggregate(side.exec, rule, in, out)); });
     for (std::int64_t i = 0; i < c.n; ++i) c.reward.set(i * c.row, c.reward.get(i * c.row) + 1 / 256.0);
-    REQUIRE(cudaMemcpy(const_cast<void*>(in.reward.data), c.reward.data(),
+    REQUIRE(cudaMemcpy(const_cast<void*>(in.rewards.data), c.reward.data(),
                        static_cast<std::size_t>(c.n * c.row) * sizeof(float), cudaMemcpyHostToDevice) == cudaSuccess);
     REQUIRE(cudaGraphLaunch(graph, side.on.handle) == cudaSuccess);
     side.done();

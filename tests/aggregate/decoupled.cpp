@@ -18,7 +18,7 @@ using prefer_test::decoupled_case;
 
 namespace {
 
-const decoupled<> gdpo, mo_grpo{.rule = {.epsilon = 0.0, .std = deviation::population}, .whiten = false};
+const decoupled<> gdpo, mo_grpo{.rule = {.epsilon = 0.0, .std = deviation::population}, .whiten = {.on = false}};
 
 struct memory {
   std::vector<char> bytes;
@@ -66,12 +66,12 @@ TEST_CASE("decoupled advantages of a group that threads share, of a rule with a 
     status check() const { return {}; }
     PREFER_HD advantage_line operator()(const moments& group) const { return {1, group.mean}; }
   };
-  decoupled_inputs<space::host> in{.reward = {r, 4, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}};
-  check(decoupled_advantages(exec, decoupled<scores>{.whiten = false}, in, {.advantage = {a, 4}}));
+  decoupled_inputs<space::host> in{.rewards = {r, 4, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}};
+  check(decoupled_advantages(exec, decoupled<scores>{.whiten = {.on = false}}, in, {.advantage = {a, 4}}));
   CHECK((a[0] == doctest::Approx(6) && a[1] == doctest::Approx(9) && a[2] == doctest::Approx(6) && a[3] == 10.5));
   const double batch[] = {4, 1, 12};  // mean 1, sample deviation 2
   in.batch = {batch, 3};
-  const decoupled<scores> white{.epsilon = 0.0};
+  const decoupled<scores> white{.whiten = {.epsilon = 0.0}};
   check(decoupled_advantages(exec, white, in, {.advantage = {a, 4}, .found_batch = {found, 3}}));
   CHECK((a[0] == doctest::Approx(2.5) && a[3] == doctest::Approx(4.75)));
   CHECK((found[0] == 4 && found[1] == doctest::Approx(7.875)));
@@ -84,10 +84,10 @@ TEST_CASE("decoupled advantages: identities") {
   double one[6], rule[6], two[6];
   memory scratch(2, 6);
   const cpu exec{.workspace = scratch.get()};
-  check(decoupled_advantages(exec, mo_grpo, {.reward = {x, 6, 1}, .offsets = {offsets, 3}}, {.advantage = {one, 6}}));
+  check(decoupled_advantages(exec, mo_grpo, {.rewards = {x, 6, 1}, .offsets = {offsets, 3}}, {.advantage = {one, 6}}));
   check(group_advantages(exec, mo_grpo.rule, {.score = {x, 6}, .offsets = {offsets, 3}}, {.advantage = {rule, 6}}));
   const double weight[] = {1, 0};
-  check(decoupled_advantages(exec, mo_grpo, {.reward = {scaled, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
+  check(decoupled_advantages(exec, mo_grpo, {.rewards = {scaled, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
                              {.advantage = {two, 6}}));
   for (int i = 0; i < 6; ++i) CHECK((one[i] == rule[i] && two[i] == rule[i]));
   CHECK((one[4] == 0 && one[5] == 0));
@@ -95,9 +95,9 @@ TEST_CASE("decoupled advantages: identities") {
   double holed[12];
   for (int i = 0; i < 12; ++i) holed[i] = i % 2 == 1 && i < 8 ? std::numeric_limits<double>::quiet_NaN() : scaled[i];
   for (const auto& form : {mo_grpo, gdpo}) {
-    check(decoupled_advantages(exec, form, {.reward = {scaled, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
+    check(decoupled_advantages(exec, form, {.rewards = {scaled, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
                                {.advantage = {one, 6}}));
-    check(decoupled_advantages(exec, form, {.reward = {holed, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
+    check(decoupled_advantages(exec, form, {.rewards = {holed, 6, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}},
                                {.advantage = {two, 6}}));
     for (int i = 0; i < 6; ++i) CHECK(two[i] == one[i]);
   }
@@ -113,7 +113,7 @@ TEST_CASE("decoupled advantages of independent rewards correlate with each alike
   const std::int64_t offsets[] = {0, n};
   memory scratch(1, n);
   check(decoupled_advantages(cpu{.workspace = scratch.get()}, mo_grpo,
-                             {.reward = {r.data(), n, 3}, .offsets = {offsets, 2}}, {.advantage = {a.data(), n}}));
+                             {.rewards = {r.data(), n, 3}, .offsets = {offsets, 2}}, {.advantage = {a.data(), n}}));
   for (std::size_t k = 0; k < 3; ++k) {
     double xy = 0, xx = 0, yy = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
@@ -157,16 +157,16 @@ TEST_CASE("decoupled_advantages names what is wrong, and writes nothing") {
     for (const double v : a) CHECK(v == -7);
   };
   const out to{.advantage = {a, 3}};
-  const in good{.reward = {r, 3, 2}, .offsets = {o, 2}};
-  refused("prefer: missing input: reward", {}, to, exec, gdpo);
-  refused("prefer: missing input: offsets", {.reward = {r, 3, 2}}, to, exec, gdpo);
+  const in good{.rewards = {r, 3, 2}, .offsets = {o, 2}};
+  refused("prefer: missing input: rewards", {}, to, exec, gdpo);
+  refused("prefer: missing input: offsets", {.rewards = {r, 3, 2}}, to, exec, gdpo);
   refused("prefer: missing output: advantage", good, {}, exec, gdpo);
   refused("prefer: bad extent: weight is 3, expected one per reward: 2",
-          {.reward = {r, 3, 2}, .offsets = {o, 2}, .weight = {r, 3}}, to, exec, gdpo);
-  refused("prefer: bad offsets: offsets[1] is 4", {.reward = {r, 3, 2}, .offsets = {beyond, 2}}, to, exec, gdpo);
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}, .weight = {r, 3}}, to, exec, gdpo);
+  refused("prefer: bad offsets: offsets[1] is 4", {.rewards = {r, 3, 2}, .offsets = {beyond, 2}}, to, exec, gdpo);
   refused("prefer: workspace too small: exec.workspace.bytes is 0", good, to, cpu{}, gdpo);
-  refused("prefer: overlap: advantage", {.reward = {r, 3, 2}, .offsets = {o, 2}, .weight = {a, 2}}, to, exec, gdpo);
-  refused("prefer: bad parameter: epsilon is -1", good, to, exec, decoupled<>{.epsilon = -1.0});
+  refused("prefer: overlap: advantage", {.rewards = {r, 3, 2}, .offsets = {o, 2}, .weight = {a, 2}}, to, exec, gdpo);
+  refused("prefer: bad parameter: epsilon is -1", good, to, exec, decoupled<>{.whiten = {.epsilon = -1.0}});
   refused("prefer: bad parameter: epsilon is -2", good, to, exec, decoupled<>{.rule = {.epsilon = -2.0}});
   covers("decoupled", "bad-argument");
 }
@@ -205,10 +205,10 @@ TEST_CASE("decoupled advantages have the same bits whether groups are held toget
   std::vector<char> bytes(decoupled_advantages_workspace(7, 12300));
   const cpu exec{.workspace = {bytes.data(), bytes.size()}};
   std::vector<double> whole(12300), alone(12300);
-  check(decoupled_advantages(exec, mo_grpo, {.reward = {x.data(), 12300, 2}, .offsets = {offsets.data(), 8}},
+  check(decoupled_advantages(exec, mo_grpo, {.rewards = {x.data(), 12300, 2}, .offsets = {offsets.data(), 8}},
                              {.advantage = {whole.data(), 12300}}));
   for (std::size_t g = 0; g < 7; ++g)
-    check(decoupled_advantages(exec, mo_grpo, {.reward = {x.data(), 12300, 2}, .offsets = {offsets.data() + g, 2}},
+    check(decoupled_advantages(exec, mo_grpo, {.rewards = {x.data(), 12300, 2}, .offsets = {offsets.data() + g, 2}},
                                {.advantage = {alone.data(), 12300}}));
   CHECK(whole == alone);
 }

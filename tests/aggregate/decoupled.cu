@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto on = prefer::space::device;
 const prefer::decoupled<> gdpo,
-    mo_grpo{.rule = {.epsilon = 0.0, .std = prefer::deviation::population}, .whiten = false};
+    mo_grpo{.rule = {.epsilon = 0.0, .std = prefer::deviation::population}, .whiten = {.on = false}};
 
 // A case and its mirror on the device.
 template <class S>
@@ -32,7 +32,7 @@ struct device_decoupled {
 
   prefer::decoupled_inputs<on> inputs() {
     prefer::decoupled_inputs<on> in;
-    in.reward = prefer::view<const S, 2, on>(reward.data(), host.total, host.rewards, host.row, 1);
+    in.rewards = prefer::view<const S, 2, on>(reward.data(), host.total, host.rewards, host.row, 1);
     in.offsets = offsets.read(), in.weight = weight.read();
     if (host.masked) in.mask = mask.read();
     in.exclude_nan = host.exclude_nan;

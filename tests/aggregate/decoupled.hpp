@@ -57,7 +57,7 @@ struct decoupled_case : group_case<S> {
   }
   prefer::decoupled_inputs<prefer::space::host> inputs() {
     prefer::decoupled_inputs<prefer::space::host> in;
-    in.reward = prefer::view<const S, 2>(reward.data(), base::total, rewards, row, 1);
+    in.rewards = prefer::view<const S, 2>(reward.data(), base::total, rewards, row, 1);
     in.offsets = base::offsets.read(), in.weight = weight.read();
     if (base::masked) in.mask = base::mask.read();
     in.exclude_nan = base::exclude_nan;

@@ -59,15 +59,16 @@ TEST_CASE("covariances: of a score with itself, turned round, shifted, constant;
   double c[3];
   memory scratch(2, 5, 3);
   const cpu exec{.workspace = scratch.get()};
-  const covariance_inputs<space::host> in{.reward = {r, 5, 3}, .score = {w, 5}, .offsets = {o, 3}};
+  const covariance_inputs<space::host> in{.rewards = {r, 5, 3}, .score = {w, 5}, .offsets = {o, 3}};
   check(group_covariances(exec, {}, in, {.covariance = {c, 3}}));
   CHECK((c[0] == doctest::Approx(7.0 / 3) && c[1] == -c[0] && c[2] == 0));  // 14 / 3, and 0 in the second group
   check(group_covariances(exec, {.correlation = true}, in, {.covariance = {c, 3}}));
   CHECK((c[0] == doctest::Approx(0.5) && c[1] == -c[0] && c[2] == 0));
-  check(group_covariances(exec, {}, {.reward = {r, 5, 3}, .score = {w, 5}, .offsets = {o, 1}}, {.covariance = {c, 3}}));
+  check(
+      group_covariances(exec, {}, {.rewards = {r, 5, 3}, .score = {w, 5}, .offsets = {o, 1}}, {.covariance = {c, 3}}));
   for (const double x : c) CHECK(std::isnan(x));
   const double holed[] = {1, missing, 6, 3, 3};
-  check(group_covariances(exec, {}, {.reward = {r, 5, 3}, .score = {holed, 5}, .offsets = {o, 3}},
+  check(group_covariances(exec, {}, {.rewards = {r, 5, 3}, .score = {holed, 5}, .offsets = {o, 3}},
                           {.covariance = {c, 3}}));
   CHECK(std::isnan(c[0]));
   covers("group_covariance", "identity");
@@ -103,21 +104,21 @@ TEST_CASE("group_covariances names what is wrong, and writes nothing") {
     CHECK((to[0] == -7 && to[1] == -7));
   };
   const covariance_outputs<space::host> out{.covariance = {to, 2}};
-  const in good{.reward = {r, 3, 2}, .score = {r, 3}, .offsets = {o, 2}};
-  refused("prefer: missing input: reward", {}, out, exec);
-  refused("prefer: missing input: score", {.reward = {r, 3, 2}, .offsets = {o, 2}}, out, exec);
-  refused("prefer: missing input: offsets", {.reward = {r, 3, 2}, .score = {r, 3}}, out, exec);
+  const in good{.rewards = {r, 3, 2}, .score = {r, 3}, .offsets = {o, 2}};
+  refused("prefer: missing input: rewards", {}, out, exec);
+  refused("prefer: missing input: score", {.rewards = {r, 3, 2}, .offsets = {o, 2}}, out, exec);
+  refused("prefer: missing input: offsets", {.rewards = {r, 3, 2}, .score = {r, 3}}, out, exec);
   refused("prefer: missing output: covariance", good, {}, exec);
-  refused("prefer: bad extent: reward is 3", {.reward = {r, 3, 2}, .score = {r, 2}, .offsets = {o, 2}}, out, exec);
+  refused("prefer: bad extent: rewards is 3", {.rewards = {r, 3, 2}, .score = {r, 2}, .offsets = {o, 2}}, out, exec);
   refused("prefer: bad extent: covariance is 1, expected one per reward: 2", good, {.covariance = {to, 1}}, exec);
-  refused("prefer: bad offsets: offsets[1] is 4", {.reward = {r, 3, 2}, .score = {r, 3}, .offsets = {beyond, 2}}, out,
+  refused("prefer: bad offsets: offsets[1] is 4", {.rewards = {r, 3, 2}, .score = {r, 3}, .offsets = {beyond, 2}}, out,
           exec);
   refused("prefer: workspace too small: exec.workspace.bytes is 0", good, out, cpu{});
-  refused("prefer: overlap: covariance", {.reward = {r, 3, 2}, .score = {to, 3, 0}, .offsets = {o, 2}}, out, exec);
+  refused("prefer: overlap: covariance", {.rewards = {r, 3, 2}, .score = {to, 3, 0}, .offsets = {o, 2}}, out, exec);
   const double holed[] = {1, 2, 3, std::nan(""), 5, 6};
   cpu strict = exec;
   strict.content = content::all;
-  refused("prefer: not a number: reward[1]", {.reward = {holed, 3, 2}, .score = {r, 3}, .offsets = {o, 2}}, out,
+  refused("prefer: not a number: rewards[1]", {.rewards = {holed, 3, 2}, .score = {r, 3}, .offsets = {o, 2}}, out,
           strict);
   covers("group_covariance", "bad-argument");
 }

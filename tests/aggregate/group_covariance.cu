@@ -27,7 +27,7 @@ void check_on_cuda(std::int64_t rewards, std::int64_t gap) {
   const device_workspace memory(prefer::group_covariances_workspace(c.n, c.total, rewards)), small(1024);
   const prefer::cuda exec{.stream = s.handle, .workspace = memory.get()};
   prefer::covariance_inputs<on> in;
-  in.reward = prefer::view<const S, 2, on>(reward.data(), c.total, rewards, c.row, 1);
+  in.rewards = prefer::view<const S, 2, on>(reward.data(), c.total, rewards, c.row, 1);
   in.score = score.read(), in.offsets = offsets.read(), in.mask = mask.read();
   const prefer::covariance_outputs<on> out{.covariance = covariance.view()};
   for (const prefer::group_covariance& form : {prefer::group_covariance{}, {.correlation = true}}) {
@@ -45,9 +45,9 @@ void check_on_cuda(std::int64_t rewards, std::int64_t gap) {
     }
     cudaGraphExecDestroy(graph);
   }
-  in.reward.extent[0] = 3;
-  CHECK(std::string(prefer::group_covariances(exec, {}, in, out).argument) == "reward");
-  in.reward.extent[0] = c.total;
+  in.rewards.extent[0] = 3;
+  CHECK(std::string(prefer::group_covariances(exec, {}, in, out).argument) == "rewards");
+  in.rewards.extent[0] = c.total;
   CHECK(prefer::group_covariances(prefer::cuda{.stream = s.handle, .workspace = small.get()}, {}, in, out).code ==
         prefer::errc::small_workspace);
   covers<S>("group_covariance", "sizes");

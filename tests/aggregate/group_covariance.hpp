@@ -23,7 +23,7 @@ struct covariance_case : decoupled_case<S> {
   }
   prefer::covariance_inputs<prefer::space::host> inputs() {
     prefer::covariance_inputs<prefer::space::host> in;
-    in.reward = prefer::view<const S, 2>(base::reward.data(), base::total, base::rewards, base::row, 1);
+    in.rewards = prefer::view<const S, 2>(base::reward.data(), base::total, base::rewards, base::row, 1);
     in.score = base::score.read(), in.offsets = base::offsets.read();
     if (base::masked) in.mask = base::mask.read();
     return in;

@@ -241,8 +241,8 @@ TEST_CASE("log-tamed over a running window: one calm batch does not tame what va
     check(reward_moments(cpu{}, {r, 4, 2}, {.offsets = {o, 2}}, {batch, 2, 3}));
     check(window_moments(cpu{}, {batch, 2, 3},
                          {.slots = {slots.data(), 2, 2, 3}, .cursor = {&cursor, 1}, .moments = {all.data(), 2, 3}}));
-    check(
-        aggregate(cpu{}, log_tamed{}, {.reward = {r, 4, 2}, .moments = {all.data(), 2, 3}}, {.aggregate = {score, 4}}));
+    check(aggregate(cpu{}, log_tamed{}, {.rewards = {r, 4, 2}, .moments = {all.data(), 2, 3}},
+                    {.aggregate = {score, 4}}));
     return score[1];
   };
   CHECK(tame(wild) == doctest::Approx(1.1 + std::log(41.0)));
@@ -321,7 +321,7 @@ TEST_CASE("adaptive weights, windows and ideals name what is wrong, and write no
     CHECK(std::string(message(best_rewards(cpu{}, r, mask, best)).c_str()).find(text) == 0);
     CHECK(ideal[0] == -7);
   };
-  best_refused("prefer: missing input: reward", {}, {}, {ideal, 2});
+  best_refused("prefer: missing input: rewards", {}, {}, {ideal, 2});
   best_refused("prefer: missing output: ideal", {m, 3, 2}, {}, {});
   best_refused("prefer: bad extent: ideal is 1", {m, 3, 2}, {}, {ideal, 1});
   best_refused("prefer: bad element type: mask", {m, 3, 2}, {m, 3}, {ideal, 2});

@@ -413,9 +413,12 @@ TABLES = {
     "iql_value": lambda: rows(
         lambda i, tau: (tau if i.q > i.v else 1 - tau) * (i.q - i.v) ** 2, [(0.75,), (0.125,)], STEPS, kind="transition",
         beside=lambda i, tau: (i.q - i.v, mpf(0))),
-    "iql_q": lambda: rows(
+    "temporal_difference": lambda: rows(
         lambda i, d: (i.reward + d * (1 - i.terminal) * i.ahead - i.q) ** 2, [(0.9375,), (1,), (0,)], STEPS, kind="transition",
         beside=lambda i, d: (i.reward + d * (1 - i.terminal) * i.ahead - i.q, mpf(0))),
+    "value_temporal_difference": lambda: rows(
+        lambda i, d: (i.reward + d * (1 - i.terminal) * i.ahead - i.v) ** 2, [(0.9375,), (1,), (0,)], STEPS, kind="transition",
+        beside=lambda i, d: (i.reward + d * (1 - i.terminal) * i.ahead - i.v, mpf(0))),
     "iql_policy": lambda: rows(
         lambda i, b, most: -min(exp(b * (i.q - i.v)), most) * i.policy, [(3, 100), (0.125, 4), (0, 2)], STEPS, kind="transition",
         beside=lambda i, b, most: (mpf(0), min(exp(b * (i.q - i.v)), most))),
@@ -492,7 +495,7 @@ TABLES = {
     "reward_linear": lambda: rows(lambda i, a, b: b + a * i.s, [(-1, 0), (0.375, -2)], SCORED, kind="scored"),
     "adversarial_hinge": lambda: rows(
         lambda i, m: i.label * max(0, m - i.s) + (1 - i.label) * max(0, m + i.s), [(1,), (0.375,), (40,)], SCORED, kind="scored"),
-    "rare_positive": lambda: rows(
+    "binary_cross_entropy": lambda: rows(
         lambda i, w, shift: w * i.label * softplus(-i.s - shift) + (1 - i.label) * softplus(i.s + shift),
         [(1, 0), (EIGHTH, 0), (4, 2.5)], SCORED, kind="scored", beside=lambda i, w, shift: (sigmoid(i.s),),
         slope_terms=lambda i, w, shift: w * i.label * sigmoid(-i.s - shift) + (1 - i.label) * sigmoid(i.s + shift)),

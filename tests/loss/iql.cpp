@@ -27,7 +27,6 @@ transition_term<V> at(const Loss& loss, const transition<V>& step) {
 TEST_CASE("iql_value: golden values, and what every loss promises") {
   prefer_test::loss_tests<prefer_test::iql_value_cases>();
 }
-TEST_CASE("iql_q: golden values, and what every loss promises") { prefer_test::loss_tests<prefer_test::iql_q_cases>(); }
 TEST_CASE("iql_policy: golden values, and what every loss promises") {
   prefer_test::loss_tests<prefer_test::iql_policy_cases>();
 }
@@ -52,20 +51,6 @@ TEST_CASE(
   CHECK(refused(iql_value{.tau = 0.0}) == "tau");
   CHECK(refused(iql_value{.tau = 1.0}) == "tau");
   CHECK(refused(iql_value{.tau = not_a_number}) == "tau");
-}
-
-TEST_CASE("the action value: a terminal step looks at its reward alone, whatever the next value is") {
-  covers("iql_q", "identity");
-  const iql_q loss{.discount = 0.5};
-  const auto inner = at(loss, {.action_value = 1, .reward = 2, .next_value = 4});
-  CHECK((inner.residual == 3 && inner.value == 9 && inner.d_action_value == -6 && inner.d_next_value == 3));
-  for (double next : {not_a_number, HUGE_VAL, -HUGE_VAL, 1e300}) {
-    const auto last = at(loss, {.action_value = 1, .reward = 2, .next_value = next, .terminal = 1});
-    CHECK((last.residual == 1 && last.value == 1 && last.d_action_value == -2 && last.d_next_value == 0));
-  }
-  CHECK(refused(iql_q{.discount = 1.5}) == "discount");
-  CHECK(refused(iql_q{.discount = -0.1}) == "discount");
-  CHECK(at(iql_q{.discount = 1.0}, {.next_value = 2}).residual == 2);
 }
 
 TEST_CASE("the policy's weight: one on average actions, bounded above, zero below, and never NaN for a number") {

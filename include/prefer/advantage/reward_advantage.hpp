@@ -14,7 +14,7 @@ namespace prefer {
 // N samples with K rewards each, 1 <= K <= 64, in n groups.
 template <space S>
 struct reward_advantage_inputs {
-  input_view<2, S> reward = {};   // [N, K]
+  input_view<2, S> rewards = {};  // [N, K]
   input_view<1, S> offsets = {};  // n + 1; int32 or int64
   input_view<1, S> weight = {};   // K; 1 if not given
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the sample out of its group
@@ -78,15 +78,15 @@ advantage_inputs<S> groups_of(const reward_advantage_inputs<S>& in) {
 template <space S>
 status check_reward_advantages(const reward_advantage_inputs<S>& in, const reward_advantage_outputs<S>& out,
                                bool learns_rewards, bool learns_batch) {
-  if (const status s = check_rewards(in.reward); !s.ok()) return s;
+  if (const status s = check_rewards(in.rewards); !s.ok()) return s;
   if (in.moments.given() && !learns_rewards)
     return require::fail(errc::unused_input, "moments", "to be left out, since this rule does not read it");
   if (!out.advantage.given() && !out.mean.given() && !out.std.given() && !out.count.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
-  const std::int64_t n = in.reward.extent[0], k = in.reward.extent[1];
+  const std::int64_t n = in.rewards.extent[0], k = in.rewards.extent[1];
   advantage_inputs<S> groups = groups_of(in);
-  groups.score.data = in.reward.data, groups.score.type = in.reward.type;
-  groups.score.extent[0] = n, groups.score.stride[0] = in.reward.stride[0];
+  groups.score.data = in.rewards.data, groups.score.type = in.rewards.type;
+  groups.score.extent[0] = n, groups.score.stride[0] = in.rewards.stride[0];
   if (const status s = first_error(
           check_groups(groups, advantage_outputs<S>{out.advantage, out.mean, out.std, out.count}, learns_batch),
           in.weight.given() ? require::vector("weight", in.weight, k, "one per reward:", require::holds::numbers)
@@ -95,7 +95,7 @@ status check_reward_advantages(const reward_advantage_inputs<S>& in, const rewar
       !s.ok())
     return s;
   require::footprints<3, 4> all;
-  all.read("reward", in.reward), all.read("weight", in.weight), all.read("moments", in.moments);
+  all.read("rewards", in.rewards), all.read("weight", in.weight), all.read("moments", in.moments);
   all.write("advantage", out.advantage), all.write("mean", out.mean), all.write("std", out.std);
   all.write("count", out.count);
   return all.check();
@@ -105,7 +105,7 @@ status check_reward_advantages(const reward_advantage_inputs<S>& in, const rewar
 
 // `rule` of the aggregates that `aggregation` (a rule of aggregate/rules.hpp) makes of N samples' K rewards:
 //
-//   reward_advantages(cpu{.pool = pool}, log_tamed{}, grpo{}, {.reward = {r, N, K}, .offsets = {o, n + 1}},
+//   reward_advantages(cpu{.pool = pool}, log_tamed{}, grpo{}, {.rewards = {r, N, K}, .offsets = {o, n + 1}},
 //                     {.advantage = {a, N}});
 //
 // The same bits as `aggregate` into doubles followed by group_advantages, but the aggregates are found where they are
@@ -126,16 +126,16 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
   if (const status s = detail::check_reward_advantages(in, out, Aggregation::learns_batch, detail::learns_batch<Rule>);
       !s.ok())
     return s;
-  if constexpr (requires { aggregation.check_rewards(in.reward.extent[1]); })
-    if (const status s = aggregation.check_rewards(in.reward.extent[1]); !s.ok()) return s;
+  if constexpr (requires { aggregation.check_rewards(in.rewards.extent[1]); })
+    if (const status s = aggregation.check_rewards(in.rewards.extent[1]); !s.ok()) return s;
   const advantage_inputs<S> samples = detail::groups_of(in);
   group_arguments groups =
       detail::make_group_arguments(samples, advantage_outputs<S>{out.advantage, out.mean, out.std, out.count});
-  groups.scores.tokens = in.reward.extent[0];
+  groups.scores.tokens = in.rewards.extent[0];
   if (const status s = detail::check_group_content(exec, groups); !s.ok()) return s;
   detail::aggregate_arguments a;
-  a.n = in.reward.extent[0], a.rewards = static_cast<int>(in.reward.extent[1]);
-  a.reward = detail::place_of(in.reward);
+  a.n = in.rewards.extent[0], a.rewards = static_cast<int>(in.rewards.extent[1]);
+  a.reward = detail::place_of(in.rewards);
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.known = static_cast<const moments*>(in.moments.data);
   const auto map = [&](const Exec& rest) -> status {
@@ -147,7 +147,7 @@ status reward_advantages(const Exec& exec, const Aggregation& aggregation, const
   return with_doubles<3 * detail::most_rewards>(exec, [&](double* found, const Exec& rest) -> status {
     advantage_inputs<S> all = samples;
     all.batch = {};
-    if (const status s = reward_moments(rest, in.reward, all, {found, in.reward.extent[1], 3}); !s.ok()) return s;
+    if (const status s = reward_moments(rest, in.rewards, all, {found, in.rewards.extent[1], 3}); !s.ok()) return s;
     a.known = reinterpret_cast<const moments*>(found);
     return map(rest);
   });

@@ -158,6 +158,22 @@ struct batch_whitened {
 template <class Rule>
 batch_whitened(Rule) -> batch_whitened<Rule>;
 
+// How calls of several rewards whiten over the batch: (A - M) / (S + epsilon), or over sqrt(S^2 + epsilon), with mean M
+// and deviation S of the advantages A of the batch; over tokens if their numbers are given. 0 where S is 0.
+struct whitening {
+  bool on = true;
+  scalar epsilon = 1e-4;
+  deviation std = deviation::sample;
+  bool under_root = false;
+
+  constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
+  PREFER_HD double scale(const moments& batch) const {
+    const double variance = batch.variance(std), e = epsilon.as<double>();
+    if (variance == 0) return 0;
+    return 1 / (under_root ? ::sqrt(variance + e) : ::sqrt(variance) + e);
+  }
+};
+
 // The advantages of a rule, held between -limit and limit. NaN stay NaN.
 template <class Rule>
 struct clipped {

@@ -140,14 +140,6 @@ struct constant_factor {
   group_factor factor;
   PREFER_HD advantage_line operator()(const moments& group) const { return {0, factor.of(group)}; }
 };
-struct whitened_values {
-  whitening white;
-  PREFER_HD moments contribution(const moments& group) const { return group; }
-  PREFER_HD advantage_line operator()(const moments& group, const moments& batch) const {
-    const double scale = white.scale(batch);
-    return {scale, scale * (group.mean - batch.mean)};
-  }
-};
 
 // ---- the steps on the CPU
 
@@ -503,28 +495,28 @@ status map_groups(const cpu& exec, const Rule& rule, const adaptive_arguments& a
 
 // The moments of the values that are kept.
 template <class Exec>
-status find_batch(const Exec& exec, const whitening& white, const adaptive_arguments& a, moments* to) {
+status find_batch(const Exec& exec, const whitening& whiten, const adaptive_arguments& a, moments* to) {
   if (a.tokens.data != nullptr)
     return weighted_moments(exec, {a.samples, a.value, a.tokens, a.keep, &to->count, a.parts});
   group_arguments g = scores_of(a, a.value, true);
   g.batch_out = &to->count;
-  return group_map(exec, whitened_values{white}, g);
+  return group_map(exec, whitened_values{whiten}, g);
 }
 
 // Whitens the values, or passes them on, to `to`; what is not kept becomes 0.
 template <class Exec>
-status whiten_values(const Exec& exec, const whitening& white, const adaptive_arguments& a, const sink& to) {
+status whiten_values(const Exec& exec, const whitening& whiten, const adaptive_arguments& a, const sink& to) {
   group_arguments g = scores_of(a, a.value, true);
   g.out = to;
-  if (!white.on) return group_map(exec, pass_on{}, g);
+  if (!whiten.on) return group_map(exec, pass_on{}, g);
   const moments* known = a.known_batch;
   if (a.found_batch != nullptr || (known == nullptr && a.tokens.data != nullptr)) {
     moments* const found = a.found_batch != nullptr ? a.found_batch : a.batch;
-    if (const status s = find_batch(exec, white, a, found); !s.ok()) return s;
+    if (const status s = find_batch(exec, whiten, a, found); !s.ok()) return s;
     if (known == nullptr) known = found;
   }
   if (known != nullptr) g.batch = &known->count;
-  return to.data != nullptr ? group_map(exec, whitened_values{white}, g) : status{};
+  return to.data != nullptr ? group_map(exec, whitened_values{whiten}, g) : status{};
 }
 
 template <class Exec, class Rule>
@@ -565,7 +557,7 @@ inline std::size_t decoupled_advantages_workspace(std::int64_t n, std::int64_t s
 
 // Advantages of N samples with K rewards each by a rule of aggregate/adaptive_rules.hpp, or one of that shape.
 //
-//   decoupled_advantages(cpu{.workspace = w}, rvpo{.beta = 2}, {.reward = {r, N, K}, .offsets = {o, n + 1}},
+//   decoupled_advantages(cpu{.workspace = w}, rvpo{.beta = 2}, {.rewards = {r, N, K}, .offsets = {o, n + 1}},
 //       {.advantage = {a, N}});
 //
 // A NaN reward makes its group NaN, and with whitening the batch; with `exclude_nan` it alone is left out, and a sample
@@ -589,17 +581,17 @@ decoupled_advantages(const Exec& exec, const Rule& rule, const std::type_identit
   const bool whitens = rule.batch().on;
   if (const status s = detail::check_decoupled(in, out, {whitens, whitens, detail::learns_active<Rule>}); !s.ok())
     return s;
-  const std::int64_t n = in.reward.extent[0], rewards = in.reward.extent[1];
+  const std::int64_t n = in.rewards.extent[0], rewards = in.rewards.extent[1];
   detail::adaptive_arguments a;
-  a.reward = detail::place_of(in.reward);
+  a.reward = detail::place_of(in.rewards);
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.tokens = detail::place_of(in.tokens);
   a.samples = n, a.rewards = static_cast<int>(rewards);
   a.leaves_out = detail::drops(rule);
   advantage_inputs<S> groups;
   groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
-  groups.score.data = in.reward.data, groups.score.type = in.reward.type;
-  groups.score.extent[0] = n, groups.score.stride[0] = in.reward.stride[0];
+  groups.score.data = in.rewards.data, groups.score.type = in.rewards.type;
+  groups.score.extent[0] = n, groups.score.stride[0] = in.rewards.stride[0];
   a.groups = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
   for (int k = 0; k < a.rewards; ++k) {
     group_arguments g = a.groups;

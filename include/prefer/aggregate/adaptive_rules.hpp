@@ -37,22 +37,6 @@
 namespace prefer {
 inline namespace PREFER_ABI {
 
-// (A - M) / (S + epsilon), or over sqrt(S^2 + epsilon), with mean M and deviation S of the advantages A of the batch;
-// over tokens if their numbers are given. 0 where S is 0.
-struct whitening {
-  bool on = true;
-  scalar epsilon = 1e-4;
-  deviation std = deviation::sample;
-  bool under_root = false;
-
-  constexpr status check() const { return require::not_negative(epsilon, "epsilon"); }
-  PREFER_HD double scale(const moments& batch) const {
-    const double variance = batch.variance(std), e = epsilon.as<double>();
-    if (variance == 0) return 0;
-    return 1 / (under_root ? ::sqrt(variance + e) : ::sqrt(variance) + e);
-  }
-};
-
 // The rewards of one group, or of a lane of them: number, mean and deviation of each, and the weights.
 template <class V>
 struct basic_group_rewards {
@@ -116,10 +100,10 @@ struct group_factor {
 struct gdpo {
   scalar epsilon = 1e-4;
   deviation std = deviation::sample;
-  whitening white = {};
+  whitening whiten = {};
 
-  constexpr status check() const { return first_error(require::not_negative(epsilon, "epsilon"), white.check()); }
-  whitening batch() const { return white; }
+  constexpr status check() const { return first_error(require::not_negative(epsilon, "epsilon"), whiten.check()); }
+  whitening batch() const { return whiten; }
   template <class V>
   PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
     return g.inverse_std(k, std, epsilon);
@@ -162,12 +146,12 @@ struct rvpo {
   scalar beta = 1.0;
   scalar epsilon = 1e-4;
   deviation std = deviation::sample;
-  whitening white = {};
+  whitening whiten = {};
 
   constexpr status check() const {
-    return first_error(require::positive(beta, "beta"), require::not_negative(epsilon, "epsilon"), white.check());
+    return first_error(require::positive(beta, "beta"), require::not_negative(epsilon, "epsilon"), whiten.check());
   }
-  whitening batch() const { return white; }
+  whitening batch() const { return whiten; }
   template <class V>
   PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
     return g.inverse_std(k, std, epsilon);
@@ -187,12 +171,12 @@ struct dara {
   bool symmetric = false;
   scalar epsilon = 1e-6;
   deviation std = deviation::sample;
-  whitening white = {.epsilon = 1e-8, .under_root = true};
+  whitening whiten = {.epsilon = 1e-8, .under_root = true};
 
   constexpr status check() const {
-    return first_error(require::positive(most, "most"), require::not_negative(epsilon, "epsilon"), white.check());
+    return first_error(require::positive(most, "most"), require::not_negative(epsilon, "epsilon"), whiten.check());
   }
-  whitening batch() const { return white; }
+  whitening batch() const { return whiten; }
   template <class V>
   PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {
     return g.inverse_std(k, std, epsilon);
@@ -228,13 +212,13 @@ struct gd2po {
   scalar slack = 1e-8;
   scalar epsilon = 1e-6;
   deviation std = deviation::sample;
-  whitening white = {.epsilon = 1e-8, .under_root = true};
+  whitening whiten = {.epsilon = 1e-8, .under_root = true};
 
   constexpr status check() const {
     return first_error(require::not_negative(agreement, "agreement"), require::not_negative(slack, "slack"),
-                       require::not_negative(epsilon, "epsilon"), white.check());
+                       require::not_negative(epsilon, "epsilon"), whiten.check());
   }
-  whitening batch() const { return white; }
+  whitening batch() const { return whiten; }
   PREFER_HD group_factor factor() const { return {.drops = true, .after_whitening = after_whitening}; }
   template <class V>
   PREFER_HD V scale(const basic_group_rewards<V>& g, int k) const {

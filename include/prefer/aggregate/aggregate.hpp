@@ -18,7 +18,7 @@ namespace prefer {
 // N samples with K rewards each, 1 <= K <= 64.
 template <space S>
 struct aggregate_inputs {
-  input_view<2, S> reward = {};    // [N, K]
+  input_view<2, S> rewards = {};   // [N, K]
   input_view<1, S> weight = {};    // K; 1 if not given
   input_view<1, S> mask = {};      // N; bool or uint8: zero leaves the sample out
   input_view<2, S> moments = {};   // [K, 3] doubles side by side, for rules that learn of the batch: reward_moments
@@ -28,8 +28,8 @@ struct aggregate_inputs {
 
 template <space S>
 struct aggregate_outputs {
-  output_view<1, S> aggregate = {};    // N; 0 for samples that are left out
-  output_view<2, S> grad_reward = {};  // [N, K]: upstream * derivative of the aggregate
+  output_view<1, S> aggregate = {};     // N; 0 for samples that are left out
+  output_view<2, S> grad_rewards = {};  // [N, K]: upstream * derivative of the aggregate
 };
 
 inline namespace PREFER_ABI {
@@ -164,14 +164,14 @@ status check_moment_rows(const erased_view<Mutable, 2, S>& v, std::int64_t rewar
 
 template <space S>
 status check_rewards(const input_view<2, S>& reward) {
-  if (!reward.given()) return require::fail(errc::missing_input, "reward", "one row of rewards per sample");
+  if (!reward.given()) return require::fail(errc::missing_input, "rewards", "one row of rewards per sample");
   const std::int64_t n = reward.extent[0], k = reward.extent[1];
-  if (n < 0) return require::fail(errc::bad_extent, "reward", "at least", static_cast<double>(n), 0);
+  if (n < 0) return require::fail(errc::bad_extent, "rewards", "at least", static_cast<double>(n), 0);
   if (k < 1 || k > most_rewards)
-    return require::fail(errc::bad_extent, "reward",
+    return require::fail(errc::bad_extent, "rewards",
                          k < 1 ? "rewards per sample, at least" : "rewards per sample, at most", static_cast<double>(k),
                          k < 1 ? 1 : most_rewards);
-  return require::matrix("reward", reward, n, k);
+  return require::matrix("rewards", reward, n, k);
 }
 
 // The same of an argument of another name, which may be left out.
@@ -184,8 +184,8 @@ status check_reward_moments(const char* name, const erased_view<Mutable, 2, S>& 
 
 template <space S>
 status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>& out, bool learns, bool idealistic) {
-  if (const status s = check_rewards(in.reward); !s.ok()) return s;
-  const std::int64_t n = in.reward.extent[0], k = in.reward.extent[1];
+  if (const status s = check_rewards(in.rewards); !s.ok()) return s;
+  const std::int64_t n = in.rewards.extent[0], k = in.rewards.extent[1];
   if (learns != in.moments.given())
     return learns
                ? require::fail(errc::missing_input, "moments", "three numbers per reward, since this rule reads them")
@@ -193,9 +193,9 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
   if (idealistic != in.ideal.given())
     return idealistic ? require::fail(errc::missing_input, "ideal", "one number per reward, since this rule reads them")
                       : require::fail(errc::unused_input, "ideal", "to be left out, since this rule does not read it");
-  if (in.upstream.given() && !out.grad_reward.given())
+  if (in.upstream.given() && !out.grad_rewards.given())
     return require::fail(errc::unused_input, "upstream", "to be left out, since no gradient is asked for");
-  if (!out.aggregate.given() && !out.grad_reward.given())
+  if (!out.aggregate.given() && !out.grad_rewards.given())
     return require::fail(errc::missing_output, "outputs", "at least one output to write");
   using require::holds;
   const auto optional = [](const char* name, const auto& v, std::int64_t extent, const char* whose, holds what) {
@@ -209,17 +209,17 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
                       optional("ideal", in.ideal, k, "one per reward:", holds::numbers),
                       optional("upstream", in.upstream, n, per_sample, holds::numbers),
                       optional("aggregate", out.aggregate, n, per_sample, holds::numbers),
-                      out.grad_reward.given() ? require::matrix("grad_reward", out.grad_reward, n, k) : status{});
+                      out.grad_rewards.given() ? require::matrix("grad_rewards", out.grad_rewards, n, k) : status{});
       !s.ok())
     return s;
   require::footprints<6, 2> all;
   const auto reads = [&](const char* name, const auto& v) {
     if (v.given()) all.read(require::footprint_of(name, v));
   };
-  reads("reward", in.reward), reads("weight", in.weight), reads("mask", in.mask), reads("moments", in.moments);
+  reads("rewards", in.rewards), reads("weight", in.weight), reads("mask", in.mask), reads("moments", in.moments);
   reads("upstream", in.upstream), reads("ideal", in.ideal);
   if (out.aggregate.given()) all.write(require::footprint_of("aggregate", out.aggregate));
-  if (out.grad_reward.given()) all.write(require::footprint_of("grad_reward", out.grad_reward));
+  if (out.grad_rewards.given()) all.write(require::footprint_of("grad_rewards", out.grad_rewards));
   return all.check();
 }
 
@@ -230,7 +230,7 @@ status check_aggregate(const aggregate_inputs<S>& in, const aggregate_outputs<S>
 // that nothing depends on threads or grids. No allocation, no workspace; one launch on CUDA. Returns the first thing
 // that is wrong (shapes, types, parameters, overlap; with content::all NaN); then nothing has been written.
 //
-//   aggregate(cpu{}, log_tamed{}, {.reward = {r, N, K}, .moments = {m, K, 3}}, {.aggregate = {a, N}});
+//   aggregate(cpu{}, log_tamed{}, {.rewards = {r, N, K}, .moments = {m, K, 3}}, {.aggregate = {a, N}});
 //
 // The aggregate is the score of group_advantages.
 template <class Exec, class Rule>
@@ -239,18 +239,18 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
   if (const status s = rule.check(); !s.ok()) return s;
   if (const status s = detail::check_aggregate(in, out, Rule::learns_batch, detail::learns_ideal<Rule>); !s.ok())
     return s;
-  if constexpr (requires { rule.check_rewards(in.reward.extent[1]); })
-    if (const status s = rule.check_rewards(in.reward.extent[1]); !s.ok()) return s;
+  if constexpr (requires { rule.check_rewards(in.rewards.extent[1]); })
+    if (const status s = rule.check_rewards(in.rewards.extent[1]); !s.ok()) return s;
   detail::aggregate_arguments a;
-  a.n = in.reward.extent[0], a.rewards = static_cast<int>(in.reward.extent[1]);
-  a.reward = detail::place_of(in.reward);
+  a.n = in.rewards.extent[0], a.rewards = static_cast<int>(in.rewards.extent[1]);
+  a.reward = detail::place_of(in.rewards);
   a.weight = detail::place_of(in.weight), a.weight.neutral = 1;
   a.mask = detail::place_of(in.mask), a.ideal = detail::place_of(in.ideal);
   a.upstream = detail::place_of(in.upstream), a.upstream.neutral = 1;
   a.known = static_cast<const moments*>(in.moments.data);
   a.out = detail::place_of(out.aggregate);
-  a.gradient = detail::place_of(out.grad_reward);
-  if (const status s = first_error(detail::check_numbers(exec, "reward", a.reward, a.mask, a.n, a.rewards),
+  a.gradient = detail::place_of(out.grad_rewards);
+  if (const status s = first_error(detail::check_numbers(exec, "rewards", a.reward, a.mask, a.n, a.rewards),
                                    detail::check_numbers(exec, "weight", a.weight, {}, a.rewards),
                                    detail::check_numbers(exec, "ideal", a.ideal, {}, a.rewards),
                                    detail::check_numbers(exec, "upstream", a.upstream, a.mask, a.n));
@@ -265,33 +265,33 @@ status aggregate(const Exec& exec, const Rule& rule, const std::type_identity_t<
 // Errors, reports and workspace (CUDA: group_advantages_workspace(n, N)) as in group_advantages; `exclude_nan` leaves
 // out rewards that are NaN. K times the launches of batch_moments.
 template <class Exec>
-status reward_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& reward,
+status reward_moments(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& rewards,
                       const std::type_identity_t<advantage_inputs<Exec::memory>>& groups,
                       const std::type_identity_t<output_view<2, Exec::memory>>& out) {
-  if (const status s = detail::check_rewards(reward); !s.ok()) return s;
+  if (const status s = detail::check_rewards(rewards); !s.ok()) return s;
   if (groups.score.given())
     return require::fail(errc::unused_input, "score", "to be left out, since the rewards are the scores");
   if (!out.given()) return require::fail(errc::missing_output, "moments", "three doubles per reward");
-  const std::int64_t n = reward.extent[0], rewards = reward.extent[1];
-  if (const status s = detail::check_moment_rows(out, rewards); !s.ok()) return s;
+  const std::int64_t n = rewards.extent[0], count = rewards.extent[1];
+  if (const status s = detail::check_moment_rows(out, count); !s.ok()) return s;
   advantage_inputs<Exec::memory> in = groups;
-  in.score.type = reward.type, in.score.data = reward.data;
-  in.score.extent[0] = n, in.score.stride[0] = reward.stride[0];
+  in.score.type = rewards.type, in.score.data = rewards.data;
+  in.score.extent[0] = n, in.score.stride[0] = rewards.stride[0];
   if (const status s = detail::check_groups(in, advantage_outputs<Exec::memory>{}, false); !s.ok()) return s;
   require::footprints<3, 1> all;
-  all.read(require::footprint_of("reward", reward)), all.read(require::footprint_of("offsets", in.offsets));
+  all.read(require::footprint_of("rewards", rewards)), all.read(require::footprint_of("offsets", in.offsets));
   if (in.mask.given()) all.read(require::footprint_of("mask", in.mask));
   all.write(require::footprint_of("moments", out));
   if (const status s = all.check(); !s.ok()) return s;
   const auto arguments_of = [&](std::int64_t k) {
-    in.score.data = static_cast<const char*>(reward.data) + k * reward.stride[1] * size_of(reward.type);
+    in.score.data = static_cast<const char*>(rewards.data) + k * rewards.stride[1] * size_of(rewards.type);
     group_arguments a = detail::make_group_arguments(in, advantage_outputs<Exec::memory>{});
     a.batch_out = static_cast<double*>(out.data) + 3 * k;
     return a;
   };
-  for (std::int64_t k = 0; k < rewards; ++k)
+  for (std::int64_t k = 0; k < count; ++k)
     if (const status s = detail::check_group_content(exec, arguments_of(k)); !s.ok()) return s;
-  for (std::int64_t k = 0; k < rewards; ++k)
+  for (std::int64_t k = 0; k < count; ++k)
     if (const status s = group_map(exec, detail::plain_moments{}, arguments_of(k)); !s.ok()) return s;
   return {};
 }

@@ -17,7 +17,7 @@ namespace prefer {
 // N samples with K rewards each, in n groups.
 template <space S>
 struct decoupled_inputs {
-  input_view<2, S> reward = {};   // [N, K]
+  input_view<2, S> rewards = {};  // [N, K]
   input_view<1, S> offsets = {};  // n + 1; int32 or int64
   input_view<1, S> weight = {};   // K, of any sign; 1 if not given
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the sample out of its group
@@ -37,24 +37,20 @@ struct decoupled_outputs {
 inline namespace PREFER_ABI {
 
 // sum_k w_k A_k, with A_k the advantages that `rule` (one that learns of its group only and answers with a line) makes
-// of reward k; with `whiten` less their mean over the batch, over their standard deviation + epsilon, where that is not
-// 0.
+// of reward k; then whitened over the batch.
 //
-//   decoupled<>{.rule = {.epsilon = 0.0}, .whiten = false}    MO-GRPO (arXiv 2509.22047): each reward has the same
-//                                                             correlation with the advantage if they are independent
-//   decoupled<>{}                                             GDPO (arXiv 2601.05242), over sequences: the constants of
-//                                                             its TRL patch
+//   decoupled<>{.rule = {.epsilon = 0.0}, .whiten = {.on = false}}    MO-GRPO (arXiv 2509.22047): each reward has the
+//                                       same correlation with the advantage if they are independent
+//   decoupled<>{}                       GDPO (arXiv 2601.05242), over sequences: the constants of its TRL patch
 //
 // One reward without whitening is the rule itself. A reward whose scores are all equal in a group adds exactly 0, and
 // one whose weight is 0 is not looked at, whatever it holds.
 template <class Rule = grpo>
 struct decoupled {
   Rule rule = {};
-  bool whiten = true;
-  scalar epsilon = 1e-4;
-  deviation std = deviation::sample;
+  whitening whiten = {};
 
-  constexpr status check() const { return first_error(rule.check(), require::not_negative(epsilon, "epsilon")); }
+  constexpr status check() const { return first_error(rule.check(), whiten.check()); }
 };
 
 namespace detail {
@@ -133,6 +129,20 @@ struct pass_on {
   PREFER_HD unchanged operator()(const moments&) const { return {}; }
 };
 
+// The scores, whitened.
+struct whitened_values {
+  whitening how;
+  template <class V>
+  PREFER_HD basic_moments<V> contribution(const basic_moments<V>& group) const {
+    return group;
+  }
+  template <class V>
+  PREFER_HD basic_line<V> operator()(const basic_moments<V>& group, const moments& batch) const {
+    const double scale = how.scale(batch);
+    return {V(scale), V(scale) * (group.mean - V(batch.mean))};
+  }
+};
+
 // What a call can use.
 struct decoupled_needs {
   bool whitens, tokens, active;
@@ -140,7 +150,7 @@ struct decoupled_needs {
 
 template <space S>
 status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>& out, const decoupled_needs& needs) {
-  if (const status s = check_rewards(in.reward); !s.ok()) return s;
+  if (const status s = check_rewards(in.rewards); !s.ok()) return s;
   if (!out.advantage.given() && !out.found_batch.given() && !out.found_active.given())
     return require::fail(errc::missing_output, "advantage", "one element per sample");
   if (in.tokens.given() && !needs.tokens)
@@ -152,21 +162,21 @@ status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>
     return require::fail(errc::unused_input, in.active.given() ? "active" : "found_active",
                          "to be left out, since this rule does not learn of it");
   advantage_inputs<S> groups;
-  groups.score.data = in.reward.data, groups.score.type = in.reward.type;
-  groups.score.extent[0] = in.reward.extent[0], groups.score.stride[0] = in.reward.stride[0];
+  groups.score.data = in.rewards.data, groups.score.type = in.rewards.type;
+  groups.score.extent[0] = in.rewards.extent[0], groups.score.stride[0] = in.rewards.stride[0];
   groups.offsets = in.offsets, groups.mask = in.mask;
   if (const status s = check_groups(groups, advantage_outputs<S>{.advantage = out.advantage}, false); !s.ok()) return s;
   if (in.weight.given())
     if (const status s =
-            require::vector("weight", in.weight, in.reward.extent[1], "one per reward:", require::holds::numbers);
+            require::vector("weight", in.weight, in.rewards.extent[1], "one per reward:", require::holds::numbers);
         !s.ok())
       return s;
   if (in.tokens.given())
-    if (const status s = require::vector("tokens", in.tokens, in.reward.extent[0], one_per_score,
+    if (const status s = require::vector("tokens", in.tokens, in.rewards.extent[0], one_per_score,
                                          is_index(in.tokens.type) ? require::holds::indices : require::holds::numbers);
         !s.ok())
       return s;
-  const std::int64_t k = in.reward.extent[1];
+  const std::int64_t k = in.rewards.extent[1];
   if (const status s = first_error(in.batch.given() ? check_moments("batch", in.batch) : status{},
                                    check_reward_moments("active", in.active, k),
                                    out.found_batch.given() ? check_moments("found_batch", out.found_batch) : status{},
@@ -174,7 +184,7 @@ status check_decoupled(const decoupled_inputs<S>& in, const decoupled_outputs<S>
       !s.ok())
     return s;
   require::footprints<7, 3> all;
-  all.read(require::footprint_of("reward", in.reward)), all.read(require::footprint_of("offsets", in.offsets));
+  all.read(require::footprint_of("rewards", in.rewards)), all.read(require::footprint_of("offsets", in.offsets));
   all.read("weight", in.weight), all.read("tokens", in.tokens), all.read("mask", in.mask);
   all.read("batch", in.batch), all.read("active", in.active);
   all.write("advantage", out.advantage), all.write("found_batch", out.found_batch);
@@ -204,16 +214,16 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
                 "prefer: decoupled takes a rule that learns of its group only and answers with an advantage_line");
   constexpr space S = Exec::memory;
   if (const status s = rule.check(); !s.ok()) return s;
-  if (const status s = detail::check_decoupled(in, out, {rule.whiten, false, false}); !s.ok()) return s;
-  const std::int64_t n = in.reward.extent[0], rewards = in.reward.extent[1];
+  if (const status s = detail::check_decoupled(in, out, {rule.whiten.on, false, false}); !s.ok()) return s;
+  const std::int64_t n = in.rewards.extent[0], rewards = in.rewards.extent[1];
   return with_scratch(
       exec, static_cast<std::size_t>(n > 0 ? n : 1) * sizeof(double), [&](char* scratch, const Exec& rest) -> status {
         auto* const sums = reinterpret_cast<double*>(scratch);
         advantage_inputs<S> groups;
         groups.offsets = in.offsets, groups.mask = in.mask, groups.exclude_nan = in.exclude_nan;
-        groups.score.type = in.reward.type, groups.score.extent[0] = n, groups.score.stride[0] = in.reward.stride[0];
-        groups.score.data = in.reward.data;
-        const row_source reward = detail::place_of(in.reward);
+        groups.score.type = in.rewards.type, groups.score.extent[0] = n, groups.score.stride[0] = in.rewards.stride[0];
+        groups.score.data = in.rewards.data;
+        const row_source reward = detail::place_of(in.rewards);
         source weight = detail::place_of(in.weight);
         weight.neutral = 1;
         group_arguments each = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = {sums, n}});
@@ -226,16 +236,16 @@ status decoupled_advantages(const Exec& exec, const decoupled<Rule>& rule,
           return s;
         groups.score = {static_cast<const double*>(sums), n};
         group_arguments a = detail::make_group_arguments(groups, advantage_outputs<S>{.advantage = out.advantage});
-        if (!rule.whiten) return group_map(rest, detail::pass_on{}, a);
-        const reinforce_plus_plus white{.epsilon = rule.epsilon, .std = rule.std};
+        if (!rule.whiten.on) return group_map(rest, detail::pass_on{}, a);
+        const detail::whitened_values whitened{rule.whiten};
         a.batch = static_cast<const double*>(in.batch.data);
         if (out.found_batch.given()) {
           group_arguments all = a;
           all.batch = nullptr, all.batch_out = static_cast<double*>(out.found_batch.data);
-          if (const status s = group_map(rest, white, all); !s.ok()) return s;
+          if (const status s = group_map(rest, whitened, all); !s.ok()) return s;
           if (a.batch == nullptr) a.batch = all.batch_out;
         }
-        return out.advantage.given() ? group_map(rest, white, a) : status{};
+        return out.advantage.given() ? group_map(rest, whitened, a) : status{};
       });
 }
 

@@ -19,7 +19,7 @@ namespace prefer {
 // N samples with K rewards each, and one score each, in n groups.
 template <space S>
 struct covariance_inputs {
-  input_view<2, S> reward = {};   // [N, K]
+  input_view<2, S> rewards = {};  // [N, K]
   input_view<1, S> score = {};    // N
   input_view<1, S> offsets = {};  // n + 1; int32 or int64
   input_view<1, S> mask = {};     // N; bool or uint8: zero leaves the sample out
@@ -108,18 +108,18 @@ status run_group_covariances(const Exec& exec, const group_covariance& form, con
 
 template <space S>
 status check_covariances(const covariance_inputs<S>& in, const covariance_outputs<S>& out) {
-  if (const status s = check_rewards(in.reward); !s.ok()) return s;
+  if (const status s = check_rewards(in.rewards); !s.ok()) return s;
   if (!out.covariance.given()) return require::fail(errc::missing_output, "covariance", "one number per reward");
   const advantage_inputs<S> groups{.score = in.score, .offsets = in.offsets, .mask = in.mask};
   if (const status s = check_groups(groups, advantage_outputs<S>{}, false); !s.ok()) return s;
-  const std::int64_t k = in.reward.extent[1];
+  const std::int64_t k = in.rewards.extent[1];
   if (const status s =
-          first_error(require::matrix("reward", in.reward, in.score.extent[0], k),
+          first_error(require::matrix("rewards", in.rewards, in.score.extent[0], k),
                       require::vector("covariance", out.covariance, k, "one per reward:", require::holds::numbers));
       !s.ok())
     return s;
   require::footprints<4, 1> all;
-  all.read("reward", in.reward), all.read("score", in.score), all.read("offsets", in.offsets),
+  all.read("rewards", in.rewards), all.read("score", in.score), all.read("offsets", in.offsets),
       all.read("mask", in.mask);
   all.write("covariance", out.covariance);
   return all.check();
@@ -141,7 +141,7 @@ inline std::size_t group_covariances_workspace(std::int64_t n, std::int64_t samp
 // group_map's.
 //
 //   group_covariances(exec, group_covariance{.correlation = true},
-//       {.reward = {r, N, K}, .score = {w, N}, .offsets = {o, n + 1}}, {.covariance = {c, K}});
+//       {.rewards = {r, N, K}, .score = {w, N}, .offsets = {o, n + 1}}, {.covariance = {c, K}});
 template <class Exec>
 status group_covariances(const Exec& exec, const group_covariance& form,
                          const std::type_identity_t<covariance_inputs<Exec::memory>>& in,
@@ -149,11 +149,11 @@ status group_covariances(const Exec& exec, const group_covariance& form,
   if (const status s = detail::check_covariances(in, out); !s.ok()) return s;
   advantage_inputs<Exec::memory> groups{.score = in.score, .offsets = in.offsets, .mask = in.mask};
   const group_arguments score = detail::make_group_arguments(groups, advantage_outputs<Exec::memory>{});
-  const row_source reward = detail::place_of(in.reward);
-  const auto rewards = static_cast<int>(in.reward.extent[1]);
+  const row_source reward = detail::place_of(in.rewards);
+  const auto rewards = static_cast<int>(in.rewards.extent[1]);
   if (const status s =
           first_error(detail::check_group_content(exec, score),
-                      detail::check_numbers(exec, "reward", reward, score.scores.mask, score.scores.tokens, rewards));
+                      detail::check_numbers(exec, "rewards", reward, score.scores.mask, score.scores.tokens, rewards));
       !s.ok())
     return s;
   const auto doubles = static_cast<std::size_t>(2 * score.scores.tokens + 3 * rewards);

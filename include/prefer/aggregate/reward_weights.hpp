@@ -296,24 +296,24 @@ status window_moments(const Exec& exec, const std::type_identity_t<input_view<2,
 //
 //   best_rewards(exec, {r, N, K}, {}, {ideal, K});           // or {mask, N}
 template <class Exec>
-status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& reward,
+status best_rewards(const Exec& exec, const std::type_identity_t<input_view<2, Exec::memory>>& rewards,
                     const std::type_identity_t<input_view<1, Exec::memory>>& mask,
                     const std::type_identity_t<output_view<1, Exec::memory>>& ideal) {
-  if (const status s = detail::check_rewards(reward); !s.ok()) return s;
+  if (const status s = detail::check_rewards(rewards); !s.ok()) return s;
   if (!ideal.given()) return require::fail(errc::missing_output, "ideal", "one number per reward");
-  const std::int64_t n = reward.extent[0], k = reward.extent[1];
+  const std::int64_t n = rewards.extent[0], k = rewards.extent[1];
   if (const status s = first_error(
           require::vector("ideal", ideal, k, "one per reward:", require::holds::totals),
           mask.given() ? require::vector("mask", mask, n, "one per sample:", require::holds::flags) : status{});
       !s.ok())
     return s;
   require::footprints<2, 1> all;
-  all.read(require::footprint_of("reward", reward)), all.read("mask", mask);
+  all.read(require::footprint_of("rewards", rewards)), all.read("mask", mask);
   all.write(require::footprint_of("ideal", ideal));
   if (const status s = all.check(); !s.ok()) return s;
   detail::aggregate_arguments a;
   a.n = n, a.rewards = static_cast<int>(k);
-  a.reward = detail::place_of(reward), a.mask = detail::place_of(mask);
+  a.reward = detail::place_of(rewards), a.mask = detail::place_of(mask);
   return run_best_rewards(exec, a, detail::place_of(ideal));
 }
 

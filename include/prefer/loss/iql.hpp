@@ -4,6 +4,7 @@
 
 #include <prefer/core/evaluate.hpp>
 #include <prefer/core/transition.hpp>
+#include <prefer/loss/temporal_difference.hpp>
 
 // Implicit Q-learning (IQL): offline reinforcement learning that never asks a critic about an action the data do not
 // have. Three losses over the same steps, one per network: the state value, the action value, the policy. With a
@@ -41,35 +42,9 @@ struct iql_value {
   }
 };
 
-// The action value of IQL: least squares on the value one step ahead.
-//
-//   u = reward + discount (1 - terminal) next_value - action_value,  value = u^2
-//   d value / d action_value = -2 u,  / d reward = 2 u,  / d next_value = 2 discount (1 - terminal) u;  residual: u
-//
-// Where terminal is 1 next_value may hold anything. IQL gives reward and next_value no gradient: do not ask for it.
-// Two critics are two calls. Errors: discount must be from 0 to 1.
-// Source: Kostrikov et al. 2021, arXiv 2110.06169 (eq. 6, from memory).
-struct iql_q {
-  scalar discount = 0.99;
-
-  constexpr status check() const {
-    return require::that(discount.by_pointer() || (discount.value64 >= 0 && discount.value64 <= 1), "discount",
-                         discount.value64, "from 0 to 1");
-  }
-
-  template <class V>
-  PREFER_HD transition_term<V> operator()(const transition<V>& s) const {
-    const V ahead = discount.as<V>() * (V(1) - s.terminal);
-    const V u = (s.reward + math::share(ahead, s.next_value)) - s.action_value;
-    transition_term<V> t;
-    t.value = u * u;
-    t.d_reward = u + u;
-    t.d_action_value = -t.d_reward;
-    t.d_next_value = ahead * t.d_reward;
-    t.residual = u;
-    return t;
-  }
-};
+// The action value of IQL (eq. 6): least squares on the value one step ahead, with V(s') of iql_value's network. It
+// gives reward and next_value no gradient: do not ask for it. Two critics are two calls.
+using iql_q = temporal_difference;
 
 // The policy of IQL: imitation of the data, weighted by how much better than average an action is (advantage-weighted
 // regression).

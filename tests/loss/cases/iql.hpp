@@ -17,16 +17,6 @@ struct iql_value_cases {
   static prefer::iql_value typical() { return {.tau = 0.7}; }
 };
 
-struct iql_q_cases {
-  static constexpr const char* name = "iql_q";
-  static constexpr double roundings = 8;
-  static constexpr transition_row rows[] = {
-#include <golden_iql_q.inc>
-  };
-  static prefer::iql_q make(const long double (&p)[3]) { return {.discount = static_cast<double>(p[0])}; }
-  static prefer::iql_q typical() { return {.discount = 0.99}; }
-};
-
 struct iql_policy_cases {
   static constexpr const char* name = "iql_policy";
   static constexpr double roundings = 8;

@@ -17,8 +17,9 @@ inline double prior_shift(double training_rate, double true_rate) {
   return log_odds(training_rate) - log_odds(true_rate);
 }
 
-// Binary cross-entropy on a logit, for rewards that say how probable a rare event is (that a person marks an answer
-// with "love", say), trained on a sample in which the event is not as rare.
+// Binary cross-entropy on a logit: classifiers, discriminators, reward models of single answers. Labels from 0 to 1.
+// With a class weight or a shift for events that are rare (that a person marks an answer with "love", say), trained on
+// a sample in which they are not as rare.
 //
 //   x = score + shift
 //   value = -positive_weight label log sigmoid(x) - (1 - label) log sigmoid(-x)
@@ -30,7 +31,7 @@ inline double prior_shift(double training_rate, double true_rate) {
 // same end is a class weight: positive_weight = e^-shift, and no shift. Both tails are exact. Errors: positive_weight
 // must be finite and above 0, shift finite.
 // Source: the cross-entropy on up-sampled positives of arXiv 2505.14946 (from summaries); the shift is Bayes' rule.
-struct rare_positive {
+struct binary_cross_entropy {
   scalar positive_weight = 1.0;
   scalar shift = 0.0;
 

@@ -3,4 +3,4 @@
 #pragma once
 
 #include <prefer/core/evaluate.cuh>
-#include <prefer/loss/rare_positive.hpp>
+#include <prefer/loss/binary_cross_entropy.hpp>
