@@ -108,9 +108,10 @@ TEST_CASE("advantages at 50 digits: tiny, huge and nearly equal scores, groups o
     with_golden_rule(g, [&](const auto& rule) {
       CAPTURE(g.rule);
       CAPTURE(static_cast<double>(g.score[0]));
-      CHECK(prefer_test::near_golden_in_all(g.score, g.advantage, g.size, [&](auto score, auto offsets, auto advantage) {
-        check(group_advantages(cpu{}, rule, {.score = score, .offsets = offsets}, {.advantage = advantage}));
-      }));
+      CHECK(
+          prefer_test::near_golden_in_all(g.score, g.advantage, g.size, [&](auto score, auto offsets, auto advantage) {
+            check(group_advantages(cpu{}, rule, {.score = score, .offsets = offsets}, {.advantage = advantage}));
+          }));
     });
 }
 

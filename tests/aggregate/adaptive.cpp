@@ -116,9 +116,8 @@ constexpr golden_adaptive golden_adaptives[] = {
 call_type golden_call(const golden_adaptive& g) {
   const scalar p = static_cast<double>(g.parameter);
   const auto by = [](const auto& rule) -> call_type {
-    return [rule](const cpu& exec, const auto& in, const auto& out) {
-      return decoupled_advantages(exec, rule, in, out);
-    };
+    return
+        [rule](const cpu& exec, const auto& in, const auto& out) { return decoupled_advantages(exec, rule, in, out); };
   };
   switch (g.rule) {
     case 0: return by(gdpo{});
@@ -246,12 +245,12 @@ TEST_CASE("adaptive advantages: groups in which nothing varies get exactly 0, wh
 TEST_CASE("adaptive advantages: what cancels or does not vary is 0 without any epsilon too") {
   const whitening bare{.epsilon = 0.0};
   const std::vector<double> still(12, 0.7), opposed = {1, -2, 3, -6, 5, -10, 7, -14};
-  for (const auto& a : {advantages(gdpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
-                        advantages(rvpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
-                        advantages(gd2po{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
-                        advantages(dvao{.epsilon = 0.0}, still, 2, 3),
-                        advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, still, 2, 3),
-                        advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, opposed, 2, 2)})
+  for (const auto& a :
+       {advantages(gdpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
+        advantages(rvpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
+        advantages(gd2po{.epsilon = 0.0, .whiten = bare}, still, 2, 3), advantages(dvao{.epsilon = 0.0}, still, 2, 3),
+        advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, still, 2, 3),
+        advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, opposed, 2, 2)})
     for (const double x : a) CHECK(x == 0);
   // A batch without groups: no share of anything.
   double r[2] = {}, active[6] = {7, 7, 7, 7, 7, 7};
@@ -349,7 +348,7 @@ TEST_CASE("adaptive advantages: what the rules are for") {
   CHECK((third(0.32, 1e-8) == doctest::Approx(0.5) && third(0.35, 1e-8) == 0));
   CHECK((third(0.3, 0.125) == doctest::Approx(0.5) && third(0.3, 0.25) == 0));
   CHECK((third(0.125, 0.25, 0.75) == 0.25 && third(0.126, 0.25, 0.75) == 0));  // 1/4 of 7/4 + 1/4 is enough
-  CHECK((third(0.5, 0.5) == 0.5 && third(0.5, 0.49) == 0));                    // what is no more than the slack is no conflict
+  CHECK((third(0.5, 0.5) == 0.5 && third(0.5, 0.49) == 0));  // what is no more than the slack is no conflict
   // The largest and the least of all rewards, wherever they are: here the last ones are within the slack.
   gd2po three = raw;
   three.hard = false, three.agreement = 1.0, three.slack = 0.25;

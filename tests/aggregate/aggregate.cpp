@@ -138,8 +138,8 @@ void check_taming(const golden_taming& g) {
   for (buffer<S>* b : {&before, &reward}) {
     if (b == &before && !g.window) continue;
     check(reward_moments(cpu{}, rows(*b), {.offsets = {offsets, 2}}, {batch, 3, 3}));
-    check(
-        window_moments(cpu{}, {batch, 3, 3}, {.slots = {slots, 2, 3, 3}, .cursor = {&cursor, 1}, .moments = {known, 3, 3}}));
+    check(window_moments(cpu{}, {batch, 3, 3},
+                         {.slots = {slots, 2, 3, 3}, .cursor = {&cursor, 1}, .moments = {known, 3, 3}}));
   }
   const log_tamed rule{.above = static_cast<log_tamed::threshold>(g.above),
                        .value = static_cast<double>(g.value),

@@ -91,7 +91,7 @@ TEST_CASE("min-geometric: the first of equal least scores takes the slope, and h
   CHECK(slope[1] == 0);
   CHECK(slope[2] == 0);
   CHECK(2 * slope[0] + 3 * slope[3] == doctest::Approx(value));  // Euler's theorem for degree 1
-  one(min_geometric{}, {2, 2, 2}, {0, 3, 1}, &slope);  // the first that is looked at
+  one(min_geometric{}, {2, 2, 2}, {0, 3, 1}, &slope);            // the first that is looked at
   CHECK(slope == std::vector<double>{0, 1, 0});
   one(min_geometric{.block_begins = 0b11, .floor = 0.5}, {0.5, 4}, {}, &slope);
   CHECK(slope[0] == 0);
