@@ -154,6 +154,22 @@ TEST_CASE("a score that is not finite makes its group NaN and no other") {
     }
 }
 
+TEST_CASE("a score that is left out has an advantage of 0, in a group that is NaN too") {
+  for (const bool exclude : {false, true}) {
+    const double x[4] = {1, HUGE_VAL, not_a_number, 2}, w[4] = {1, 1, 1, 1};
+    const bool mask[4] = {true, true, exclude, true};
+    const std::int64_t offsets[] = {0, 4};
+    for (const auto& rule : rules) {
+      double a[4];
+      baseline_inputs<space::host> in{
+          .score = {x, 4}, .offsets = {offsets, 2}, .mask = {mask, 4}, .exclude_nan = exclude};
+      if (rule.reads_weight) in.weight = {w, 4};
+      check(rule.run(cpu{}, in, {.advantage = {a, 4}}));
+      for (int i = 0; i < 4; ++i) CHECK((i == 2 ? a[i] == 0 : std::isnan(a[i])));
+    }
+  }
+}
+
 TEST_CASE("baselines have the same bits for any threads and in any batch; nothing is allocated") {
   std::vector<std::int64_t> sizes(4000, 5);
   for (const std::int64_t n : {3, 0, 64, 700, 1, 90}) sizes.push_back(n);

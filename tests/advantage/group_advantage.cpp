@@ -89,6 +89,52 @@ TEST_CASE("advantages are their definitions: groups of every size, masks, stride
   SUBCASE("bfloat16, strided") { check_sizes<bfloat16>(2, false); }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_advantage {
+  int rule;
+  long double epsilon;
+  bool sample;
+  long double score[8], advantage[8], size[8];
+};
+constexpr golden_advantage golden_advantages[] = {
+#include <golden_advantages.inc>
+};
+
+template <class F>
+void with_golden_rule(const golden_advantage& g, F f) {
+  const scalar e = static_cast<double>(g.epsilon);
+  const deviation d = g.sample ? deviation::sample : deviation::population;
+  const grpo inner{.epsilon = e, .std = d};
+  switch (g.rule) {
+    case 0: return f(dr_grpo{});
+    case 1: return f(rloo{});
+    case 2: return f(max_rl{.epsilon = e});
+    case 3: return f(inner);
+    case 4: return f(reinforce_plus_plus{.epsilon = e, .std = d});
+    case 5: return f(lite_ppo{.epsilon = e, .std = d});
+    case 6: return f(batch_whitened<grpo>{inner, e, d});
+    case 7: return f(batch_whitened<dr_grpo>{{}, e, d});
+    case 8: return f(batch_whitened<rloo>{{}, e, d});
+    default: return f(clipped<grpo>{inner, 0.75});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("advantages at 50 digits: tiny, huge and nearly equal scores, groups of one and of none, storage types") {
+  for (const golden_advantage& g : golden_advantages)
+    with_golden_rule(g, [&](const auto& rule) {
+      CAPTURE(g.rule);
+      CAPTURE(static_cast<double>(g.score[0]));
+      CHECK(
+          prefer_test::near_golden_in_all(g.score, g.advantage, g.size, [&](auto score, auto offsets, auto advantage) {
+            check(group_advantages(cpu{}, rule, {.score = score, .offsets = offsets}, {.advantage = advantage}));
+          }));
+    });
+}
+
 TEST_CASE("the moments of groups are theirs, also without advantages") {
   group_case<double> c(group_sizes());
   auto out = c.outputs();

@@ -198,6 +198,34 @@ struct group_case {
   }
 };
 
+// Rows of tests/golden/scores.py: eight scores in groups of 4, 1, 0 and 3. Whether run(scores, offsets, advantages)
+// answers with the advantages, but for a few roundings of `size` and the rounding of S; 0 exactly where the size is.
+template <class S, class Run>
+bool near_golden(const long double (&score)[8], const long double (&advantage)[8], const long double (&size)[8],
+                 const Run& run) {
+  constexpr std::int64_t offsets[] = {0, 4, 5, 5, 8};
+  buffer<S> x(8), a(8);
+  for (std::int64_t i = 0; i < 8; ++i) {
+    x.set(i, static_cast<double>(score[i])), a.set(i, static_cast<double>(advantage[i]));
+    if (x.get(i) != score[i] || std::isinf(a.get(i))) return true;  // S cannot hold the row
+  }
+  run(x.read(), prefer::view<const std::int64_t>(offsets, 5), a.view());
+  bool near = a.intact();
+  for (std::int64_t i = 0; i < 8; ++i) {
+    const long double exact = advantage[i], rounding = std::ldexp(std::fabs(exact), -storage<S>::digits);
+    const long double least = exact == 0 ? 0 : std::ldexp(1.0L, storage<S>::least_exponent);
+    near = near && std::fabs(a.get(i) - exact) <= 2e-15L * size[i] + rounding + least;
+  }
+  return near;
+}
+template <class Run>
+bool near_golden_in_all(const long double (&score)[8], const long double (&advantage)[8], const long double (&size)[8],
+                        const Run& run) {
+  using namespace prefer;
+  return near_golden<double>(score, advantage, size, run) && near_golden<float>(score, advantage, size, run) &&
+         near_golden<half>(score, advantage, size, run) && near_golden<bfloat16>(score, advantage, size, run);
+}
+
 // Sizes about every tile of either backend.
 inline std::vector<int> group_sizes() {
   return {0, 1, 2, 7, 8, 9, 16, 0, 4, 64, 255, 256, 257, 1, 512, 513, 1023, 3, 1024, 1025, 2049, 5};

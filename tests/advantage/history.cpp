@@ -67,6 +67,41 @@ TEST_CASE(
   SUBCASE("bfloat16, masked, strided") { check_rounds<bfloat16, bfloat16>(17, 2, true); }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_window {
+  int least;
+  bool sample;
+  long double score[3][8], advantage[8], size[8];
+};
+constexpr golden_window golden_windows[] = {
+#include <golden_history.inc>
+};
+
+}  // namespace
+
+TEST_CASE("advantages by windows of five scores at 50 digits, after three rounds, in every storage type") {
+  for (const golden_window& g : golden_windows)
+    CHECK(
+        prefer_test::near_golden_in_all(g.score[2], g.advantage, g.size, [&](auto score, auto offsets, auto advantage) {
+          double ring[4 * 5] = {}, found[12];
+          std::int64_t pushed[4] = {};
+          for (const auto& round : g.score) {
+            double x[8];
+            for (int i = 0; i < 8; ++i) x[i] = static_cast<double>(round[i]);
+            const input_view<1, space::host> last = score;
+            check(history_moments(
+                cpu{}, history{.least = g.least},
+                {.score = &round == &g.score[2] ? last : input_view<1, space::host>{x, 8}, .offsets = offsets},
+                {.ring = {ring, 4, 5}, .pushed = {pushed, 4}, .moments = {found, 4, 3}}));
+          }
+          const grpo rule{.epsilon = 1e-6, .std = g.sample ? deviation::sample : deviation::population};
+          check(group_advantages(cpu{}, rule, {.score = score, .offsets = offsets, .moments = {found, 4, 3}},
+                                 {.advantage = advantage}));
+        }));
+}
+
 TEST_CASE("windows longer than any tile hold their moments") {
   group_case<double> c({700, 1500, 2500, 5});
   std::vector<double> ring(4 * 3000);

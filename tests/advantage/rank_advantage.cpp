@@ -79,6 +79,31 @@ TEST_CASE("advantages by rank are their definitions: sizes, ties, masks, strides
   SUBCASE("bfloat16, strided") { check_sizes<bfloat16>(2, false); }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_rank {
+  int rule;
+  long double score[8], advantage[8];
+};
+constexpr golden_rank golden_ranks[] = {
+#include <golden_ranks.inc>
+};
+
+}  // namespace
+
+TEST_CASE("advantages by rank at 50 digits, in every storage type: ties, groups of one and of none") {
+  constexpr long double one[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+  for (const golden_rank& g : golden_ranks) {
+    const auto of = [&](const auto& rule) {
+      return prefer_test::near_golden_in_all(g.score, g.advantage, one, [&](auto score, auto offsets, auto advantage) {
+        check(rank_advantages(cpu{}, rule, {.score = score, .offsets = offsets}, {.advantage = advantage}));
+      });
+    };
+    CHECK((g.rule == 0 ? of(centred_ranks{}) : of(best_worst{.first = g.rule == 2})));
+  }
+}
+
 TEST_CASE("ranks of a small group, by hand") {
   CHECK(ranked(centred_ranks{}, {3, 1, 2, 10, 1}) == std::vector<double>{0.5, -0.75, 0, 1, -0.75});
   CHECK(ranked(best_worst{}, {3, 1, 10, 10, 1}) == std::vector<double>{0, -1, 1, 1, -1});

@@ -93,6 +93,31 @@ TEST_CASE("one call has the bits of the calls that it stands for, for any thread
   given.moments = {known.data(), reward_count, 3};
   check(reward_advantages(cpu{}, log_tamed{}, lite_ppo{}, given, outputs));
   CHECK(c.groups.advantage.bytes() == expected);
+  // Given moments are what decides: with those of rewards that do not vary, nothing is tamed.
+  std::vector<double> still = known;
+  for (std::size_t k = 0; k < reward_count; ++k) still[3 * k + 2] = 0;
+  given.moments = {still.data(), reward_count, 3};
+  check(reward_advantages(cpu{}, log_tamed{}, lite_ppo{}, given, outputs));
+  const auto plain = c.groups.advantage.bytes();
+  CHECK(plain != expected);
+  check(reward_advantages(cpu{}, weighted_sum{}, lite_ppo{}, in, outputs));
+  CHECK(c.groups.advantage.bytes() == plain);
+  // Rewards as columns, in a long group too; weights of 1 if there are none.
+  std::vector<float> columns(static_cast<std::size_t>(n * reward_count));
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t k = 0; k < reward_count; ++k)
+      columns[static_cast<std::size_t>(k * n + i)] = c.reward.data()[i * reward_count + k];
+  auto turned = in;
+  turned.rewards = view<const float, 2>(columns.data(), n, reward_count, 1, n);
+  check(reward_advantages(cpu{}, log_tamed{}, lite_ppo{}, turned, outputs));
+  CHECK(c.groups.advantage.bytes() == expected);
+  const std::vector<double> ones(reward_count, 1.0);
+  auto weighed = in, unweighed = in;
+  weighed.weight = {ones.data(), reward_count}, unweighed.weight = {};
+  check(reward_advantages(cpu{}, weighted_sum{}, lite_ppo{}, weighed, {.std = outputs.std}));
+  const auto deviations = c.groups.std.bytes();
+  check(reward_advantages(cpu{}, weighted_sum{}, lite_ppo{}, unweighed, {.std = outputs.std}));
+  CHECK(c.groups.std.bytes() == deviations);
   // The batch of the aggregates may be known while that of the rewards is found.
   double batch[3];
   check(batch_moments(cpu{}, lite_ppo{}, {.score = steps.score, .offsets = steps.offsets}, {batch, 3}));
@@ -151,6 +176,9 @@ TEST_CASE("reward_advantages names what is wrong, and writes nothing") {
           grpo{.epsilon = -1.0}, {.rewards = {r, 3, 2}, .offsets = {o, 2}}, to);
   refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", weighted_sum{}, grpo{},
           {.rewards = {r, 3, 2}, .offsets = {o, 2}}, {.advantage = {r + 2, 3}});
+  double m[6] = {};
+  refused("prefer: overlap: advantage: expected memory of its own, not shared with an input", log_tamed{}, lite_ppo{},
+          {.rewards = {r, 3, 2}, .offsets = {o, 2}, .moments = {m, 2, 3}}, {.advantage = {m + 2, 3}});
   CHECK(reward_advantages(cpu{}, weighted_sum{}, grpo{}, {.rewards = {r, 3, 2}, .offsets = {beyond, 2}}, to).code ==
         errc::bad_offsets);
   // NaN, where they are looked for.

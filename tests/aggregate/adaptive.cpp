@@ -25,7 +25,7 @@ const auto& every_rule = prefer_test::adaptive_entries<cpu>();
 struct memory {
   std::vector<char> bytes;
   memory(std::int64_t n, std::int64_t samples, std::int64_t rewards)
-      : bytes(decoupled_advantages_workspace(n, samples, rewards)) {}
+      : bytes(decoupled_advantages_workspace(n, samples, rewards), '\xff') {}  // what is read unwritten is NaN
   workspace get() { return {bytes.data() + 1, bytes.size() - 1}; }
 };
 
@@ -100,9 +100,70 @@ TEST_CASE("adaptive advantages are their definitions: sizes, rewards, masks, tok
   SUBCASE("bfloat16, one reward, masked") { check_sizes<bfloat16>(1, 2, true, false); }
 }
 
+namespace {
+
+// Rows of tests/golden/scores.py.
+struct golden_adaptive {
+  int rule;
+  long double parameter;
+  bool flag;
+  long double reward[24], weight[3], advantage[8], size;
+};
+constexpr golden_adaptive golden_adaptives[] = {
+#include <golden_adaptive.inc>
+};
+
+call_type golden_call(const golden_adaptive& g) {
+  const scalar p = static_cast<double>(g.parameter);
+  const auto by = [](const auto& rule) -> call_type {
+    return
+        [rule](const cpu& exec, const auto& in, const auto& out) { return decoupled_advantages(exec, rule, in, out); };
+  };
+  switch (g.rule) {
+    case 0: return by(gdpo{});
+    case 1: return by(dvao{});
+    case 2: return by(rvpo{.beta = p});
+    case 3: return by(dara{.most = p, .symmetric = g.flag});
+    case 4: return by(gd2po{.agreement = p, .hard = g.flag});
+    case 5: return by(gd2po{.agreement = p, .hard = g.flag, .after_whitening = true});
+    default: return by(corr_grpo{.least = p});
+  }
+}
+
+template <class S>
+void check_golden(const golden_adaptive& g) {
+  const std::int64_t offsets[] = {0, 4, 5, 5, 8};
+  prefer_test::buffer<S> r(24), a(8);
+  double w[3];
+  for (std::int64_t i = 0; i < 24; ++i) r.set(i, static_cast<double>(g.reward[i]));
+  for (std::size_t k = 0; k < 3; ++k) w[k] = static_cast<double>(g.weight[k]);
+  memory scratch(4, 8, 3);
+  check(golden_call(g)(cpu{.workspace = scratch.get()},
+                       {.rewards = view<const S, 2>(r.data(), 8, 3, 3, 1), .offsets = {offsets, 5}, .weight = {w, 3}},
+                       {.advantage = a.view()}));
+  for (std::int64_t i = 0; i < 8; ++i) {
+    const long double exact = g.advantage[i], rounding = std::ldexp(std::fabs(exact), -prefer_test::storage<S>::digits);
+    const long double least = exact == 0 ? 0 : std::ldexp(1.0L, prefer_test::storage<S>::least_exponent);
+    CHECK(std::fabs(a.get(i) - exact) <= 4e-15L * g.size + rounding + least);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("adaptive advantages at 50 digits: conflicts, rare rewards, steep and flat, storage types") {
+  for (const golden_adaptive& g : golden_adaptives) {
+    CAPTURE(g.rule);
+    CAPTURE(static_cast<double>(g.parameter));
+    CAPTURE(g.flag);
+    CAPTURE(static_cast<double>(g.reward[3]));
+    CAPTURE(static_cast<double>(g.weight[1]));
+    check_golden<double>(g), check_golden<float>(g), check_golden<half>(g), check_golden<bfloat16>(g);
+  }
+}
+
 TEST_CASE("adaptive advantages: NaN are left out of their reward alone, or reach their group") {
   adaptive_case<double> c({4, 300, 7, 64}, 3, 0);
-  for (const std::int64_t at : {0, 10, 40, 100}) c.reward.set(at * 7, missing);
+  for (const std::int64_t at : {0, 2, 10, 40, 100}) c.reward.set(at * 7, missing);
   for (std::int64_t j = 0; j < 3; ++j) c.reward.set(50 * 3 + j, missing);  // nothing left of this sample
   memory scratch(c.n, c.total, 3);
   const cpu exec{.workspace = scratch.get()};
@@ -181,6 +242,37 @@ TEST_CASE("adaptive advantages: groups in which nothing varies get exactly 0, wh
     }
 }
 
+TEST_CASE("adaptive advantages: what cancels or does not vary is 0 without any epsilon too") {
+  const whitening bare{.epsilon = 0.0};
+  const std::vector<double> still(12, 0.7), opposed = {1, -2, 3, -6, 5, -10, 7, -14};
+  for (const auto& a :
+       {advantages(gdpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
+        advantages(rvpo{.epsilon = 0.0, .whiten = bare}, still, 2, 3),
+        advantages(gd2po{.epsilon = 0.0, .whiten = bare}, still, 2, 3), advantages(dvao{.epsilon = 0.0}, still, 2, 3),
+        advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, still, 2, 3),
+        advantages(corr_grpo{.epsilon = 0.0, .least = 0.0}, opposed, 2, 2)})
+    for (const double x : a) CHECK(x == 0);
+  // A batch without groups: no share of anything.
+  double r[2] = {}, active[6] = {7, 7, 7, 7, 7, 7};
+  const std::int64_t none[] = {0};
+  memory scratch(0, 0, 2);
+  check(decoupled_advantages(cpu{.workspace = scratch.get()}, dara{}, {.rewards = {r, 0, 2}, .offsets = {none, 1}},
+                             {.found_active = {active, 2, 3}}));
+  for (const double x : active) CHECK(x == 0);
+}
+
+TEST_CASE("adaptive advantages of up to 64 rewards: the weighted sum of those of one each") {
+  for (const std::int64_t rewards : {9, 21, 22, 24, 64}) {
+    const std::vector<double> scales(static_cast<std::size_t>(rewards), 0.3);
+    const std::vector<double> r = random_rewards(200, scales);
+    std::vector<double> w;
+    for (std::int64_t k = 0; k < rewards; ++k) w.push_back(0.1 * static_cast<double>(k % 7));
+    const decoupled<> plain{.rule = {.epsilon = 1e-4}, .whiten = {.on = false}};
+    const auto a = advantages(gdpo{.whiten = {.on = false}}, r, rewards, 8, w), b = advantages(plain, r, rewards, 8, w);
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::fabs(a[i] - b[i]) < 1e-13);
+  }
+}
+
 TEST_CASE("adaptive advantages: scale and shift of a reward change nothing where rewards are normalised") {
   const std::vector<double> r = random_rewards(160, {1, 1});
   std::vector<double> moved = r;
@@ -246,16 +338,26 @@ TEST_CASE("adaptive advantages: what the rules are for") {
   const auto kept = advantages(raw, mixed, 2, 4);
   CHECK((kept[0] == doctest::Approx(1) && kept[1] == doctest::Approx(-1) && kept[2] == 0 && kept[3] == 0));
   // Half the weight for the second: mixed samples are (1, -1/2), a third in agreement, less as the slack says.
-  const auto third = [&](double agreement, double slack) {
+  const auto third = [&](double agreement, double slack, double second = 0.5) {
     gd2po rule = raw;
     rule.hard = false, rule.agreement = agreement, rule.slack = slack;
-    return advantages(rule, mixed, 2, 4, {1, 0.5})[2];
+    const auto all = advantages(rule, mixed, 2, 4, {1, second});
+    CHECK(all[3] == -all[2]);
+    return all[2];
   };
   CHECK((third(0.32, 1e-8) == doctest::Approx(0.5) && third(0.35, 1e-8) == 0));
   CHECK((third(0.3, 0.125) == doctest::Approx(0.5) && third(0.3, 0.25) == 0));
+  CHECK((third(0.125, 0.25, 0.75) == 0.25 && third(0.126, 0.25, 0.75) == 0));  // 1/4 of 7/4 + 1/4 is enough
+  CHECK((third(0.5, 0.5) == 0.5 && third(0.5, 0.49) == 0));  // what is no more than the slack is no conflict
+  // The largest and the least of all rewards, wherever they are: here the last ones are within the slack.
+  gd2po three = raw;
+  three.hard = false, three.agreement = 1.0, three.slack = 0.25;
+  const auto within = advantages(three, {1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0}, 3, 4, {1, 0.75, 0.125});
+  CHECK((within[0] != 0 && within[2] == 0 && within[3] == 0));
   // DVAO: what hardly varies is not blown up.
   CHECK(advantages(dvao{}, {1, 1 + 1e-10}, 1, 2) == std::vector<double>{0, 0});
   CHECK(advantages(dvao{.epsilon = 0.0}, {1, 1 + 1e-10}, 1, 2)[1] == doctest::Approx(1));
+  CHECK(advantages(dvao{.epsilon = 0.5}, {0, 1}, 1, 2) == std::vector<double>{0, 0});  // a deviation of 1/2
 }
 
 TEST_CASE("adaptive advantages: the same bits for any threads; no allocation") {

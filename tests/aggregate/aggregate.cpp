@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 #include <aggregate/aggregate.hpp>
+#include <prefer/aggregate/reward_weights.hpp>
 #include <prefer/core/thread_pool.hpp>
 #include <support/allocations.hpp>
 #include <support/coverage.hpp>
@@ -14,6 +15,7 @@
 #include <utility>
 
 using namespace prefer;
+using prefer_test::buffer;
 using prefer_test::covers;
 using prefer_test::reward_case;
 
@@ -106,7 +108,58 @@ double by_rule(const golden_aggregate& g, const std::vector<double>& r, const st
   if (g.rule == 1) return one(soft_min{.beta = p}, r, w, {}, slope);
   if (g.rule == 2) return one(geometric_mean{}, r, w, {}, slope);
   if (g.rule == 3) return one(harmonic_mean{}, r, w, {}, slope);
+  if (g.rule == 5) return one(tchebycheff{.mix = p}, r, w, {}, slope, ideal);
   return one(smooth_tchebycheff{.temperature = p}, r, w, {}, slope, ideal);
+}
+
+struct golden_taming {
+  int above;
+  long double value;
+  bool symmetric;
+  long double epsilon, limit;
+  bool window;
+  long double before[12], reward[12], weight[3], aggregate[4], size[4], slope[12];
+};
+constexpr golden_taming golden_tamings[] = {
+#include <golden_tamed.inc>
+};
+
+// As a trainer does it: moments of the batch, or of it and the one before, then the aggregates.
+template <class S>
+void check_taming(const golden_taming& g) {
+  buffer<S> reward(12), before(12), value(4), grad(12);
+  double batch[9], slots[18] = {}, known[9];
+  std::int64_t cursor = 0;
+  const std::int64_t offsets[] = {0, 4};
+  std::vector<double> w(g.weight, g.weight + 3);
+  for (std::int64_t i = 0; i < 12; ++i)
+    reward.set(i, static_cast<double>(g.reward[i])), before.set(i, static_cast<double>(g.before[i]));
+  const auto rows = [](buffer<S>& b) { return view<const S, 2>(b.data(), 4, 3, 3, 1); };
+  for (buffer<S>* b : {&before, &reward}) {
+    if (b == &before && !g.window) continue;
+    check(reward_moments(cpu{}, rows(*b), {.offsets = {offsets, 2}}, {batch, 3, 3}));
+    check(window_moments(cpu{}, {batch, 3, 3},
+                         {.slots = {slots, 2, 3, 3}, .cursor = {&cursor, 1}, .moments = {known, 3, 3}}));
+  }
+  const log_tamed rule{.above = static_cast<log_tamed::threshold>(g.above),
+                       .value = static_cast<double>(g.value),
+                       .epsilon = static_cast<double>(g.epsilon),
+                       .symmetric = g.symmetric};
+  const aggregate_inputs<space::host> in{.rewards = rows(reward), .weight = {w.data(), 3}, .moments = {known, 3, 3}};
+  const aggregate_outputs<space::host> out{.aggregate = value.view(),
+                                           .grad_rewards = view<S, 2>(grad.data(), 4, 3, 3, 1)};
+  if (g.limit == 0)
+    check(aggregate(cpu{}, rule, in, out));
+  else
+    check(aggregate(cpu{}, held<log_tamed>{rule, static_cast<double>(g.limit)}, in, out));
+  const long double rounding = std::ldexp(1.0L, -prefer_test::storage<S>::digits),
+                    least = std::ldexp(1.0L, prefer_test::storage<S>::least_exponent);
+  const auto near = [&](double got, long double exact, long double size) {
+    if (std::isnan(exact)) return std::isnan(got);
+    return std::fabs(got - exact) <= 5e-16L * size + rounding * std::fabs(exact) + (exact == 0 ? 0 : least);
+  };
+  for (std::int64_t i = 0; i < 4; ++i) CHECK(near(value.get(i), g.aggregate[i], g.size[i]));
+  for (std::int64_t i = 0; i < 12; ++i) CHECK(near(grad.get(i), g.slope[i], std::fabs(g.slope[i])));
 }
 
 }  // namespace
@@ -130,6 +183,14 @@ TEST_CASE("aggregates and slopes at 700 digits: far apart, nearly equal, steep a
   }
 }
 
+TEST_CASE("log-tamed aggregates and slopes at 50 digits: thresholds, windows, rewards of any sign, storage types") {
+  for (const golden_taming& g : golden_tamings) {
+    CAPTURE(g.above);
+    CAPTURE(static_cast<double>(g.reward[0]));
+    check_taming<double>(g), check_taming<float>(g), check_taming<half>(g), check_taming<bfloat16>(g);
+  }
+}
+
 TEST_CASE("log-tamed: what is tamed is what varies above the threshold, strictly") {
   const std::vector<double> r = {3, 3, 3};
   const std::vector<moments> m = {of_variation(0.1), of_variation(0.2), of_variation(0.9)};
@@ -147,11 +208,46 @@ TEST_CASE("log-tamed: what is tamed is what varies above the threshold, strictly
   CHECK(one(log_tamed{}, {3}, {}, {of_variation(5)}) == 3);
   CHECK(one(log_tamed{}, {3, 3}, {}, {of_variation(0.1), of_variation(9, -1)}) == doctest::Approx(3 + log4));
   CHECK(one(log_tamed{}, {3, 3}, {}, {of_variation(0.1), {4, 0, 4}}) == doctest::Approx(3 + log4));
+  // One that is above many equal ones by little is above their mean, and they are not; by a few roundings it is not.
+  for (const std::size_t n : {3u, 7u, 64u})
+    for (const double more : {1e-15, 1e-9}) {
+      std::vector<moments> alike(n, of_variation(0.1));
+      alike[n / 2] = of_variation(0.1 * (1 + more));
+      const double expected = 3 * static_cast<double>(n) + (more > 1e-12 ? log4 - 3 : 0);
+      CHECK(one(log_tamed{}, std::vector<double>(n, 3), {}, alike) == doctest::Approx(expected).epsilon(1e-14));
+    }
   // An epsilon in the denominator, as the released code has, decides near the threshold.
   const log_tamed at_one{.above = log_tamed::threshold::value, .value = 0.5},
       code{.above = at_one.above, .value = 0.5, .epsilon = 0.5};
   CHECK(one(at_one, {3}, {}, {of_variation(0.6)}) == doctest::Approx(log4));
   CHECK(one(code, {3}, {}, {of_variation(0.6)}) == 3);
+}
+
+TEST_CASE("log-tamed: rewards that vary alike stay as they are, on any scale, in any order, on any processes") {
+  constexpr std::int64_t n = 90;
+  prefer_test::noise random(9);
+  for (int round = 0; round < 40; ++round) {
+    // A flag, another that is set as often, and copies of the first on other scales.
+    std::vector<double> r;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double x = i % 3 == 0 ? 0.7 : 0.1;
+      for (const double scale : {1.0, 1.0, 3.0, 0.1}) r.push_back(scale * x);
+    }
+    for (std::size_t i = n - 1; i > 0; --i) std::swap(r[4 * i + 1], r[4 * (random.bits() % (i + 1)) + 1]);
+    // Dealt to three processes, one of which may have none.
+    std::vector<moments> all(4);
+    const auto first = static_cast<std::int64_t>(random.bits() % n),
+               second = first + static_cast<std::int64_t>(random.bits() % static_cast<std::uint64_t>(n - first + 1));
+    for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, first}, {first, second}, {second, n}}) {
+      std::vector<moments> part(4);
+      const std::int64_t offsets[] = {0, end - begin};
+      check(reward_moments(cpu{}, {r.data() + 4 * begin, end - begin, 4}, {.offsets = {offsets, 2}},
+                           {&part[0].count, 4, 3}));
+      for (std::size_t k = 0; k < 4; ++k) all[k] = merge(all[k], part[k]);
+    }
+    CHECK(one(log_tamed{}, {3, 3, 3, 3}, {}, all) == 12);
+    CHECK(one(log_tamed{.above = log_tamed::threshold::median}, {3, 3, 3, 3}, {}, all) == 12);
+  }
 }
 
 TEST_CASE("log-tamed: rewards at and below -1 are NaN, or symmetric") {
@@ -169,6 +265,11 @@ TEST_CASE("log-tamed: rewards at and below -1 are NaN, or symmetric") {
     CHECK(slope[0] == doctest::Approx(1 / (1 - r)));
   }
   CHECK(one(symmetric, {2}, {}, m) == one(always, {2}, {}, m));
+  // A reward of weight 0 is not looked at, nor is its slope.
+  for (const double r : {-1.0, -3.0, missing}) {
+    CHECK(one(always, {r, 3}, {0, 1}, {m[0], m[0]}, &slope) == doctest::Approx(std::log(4.0)));
+    CHECK((slope[0] == 0 && slope[1] == 0.25));
+  }
 }
 
 TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward out") {
@@ -187,6 +288,9 @@ TEST_CASE("soft minima and means: limits, vetoes, weights that leave a reward ou
     CHECK(std::fabs(slope[0] + slope[1] - 1) < 1e-12);
   }
   CHECK(std::fabs(one(soft_min{.beta = 1e-7}, {0, 1}, {1e-12, 1}) - 1) < 2e-12);  // small beta cost no digits either
+  CHECK(one(soft_min{}, {1, -HUGE_VAL, 3}) == -HUGE_VAL);
+  CHECK(one(soft_min{}, {HUGE_VAL, HUGE_VAL}) == HUGE_VAL);
+  CHECK(one(soft_min{}, {2, HUGE_VAL}) == doctest::Approx(2 + std::log(2.0)).epsilon(1e-15));
   CHECK(one(geometric_mean{}, {1, 4}) == doctest::Approx(2));
   CHECK(one(harmonic_mean{}, {1, 3}) == doctest::Approx(1.5));
   CHECK(one(geometric_mean{}, {0, 4}) == 0);
@@ -219,8 +323,10 @@ TEST_CASE("Tchebycheff: the worst reward alone counts, the first of equal ones, 
   CHECK(slope == std::vector<double>{2, 0});
   CHECK(one(tchebycheff{.mix = 0.25}, {1, 3}, {2, 2}, {}, &slope, {2, 4}) == 0);  // -2 + (2 + 6) / 4
   CHECK(slope == std::vector<double>{2.5, 0.5});
-  for (const auto& holed : {std::vector<double>{missing, 1, 2}, {1, missing, 2}, {1, 2, missing}})
-    CHECK(std::isnan(one(tchebycheff{}, holed, {}, {}, nullptr, {2, 2, 2})));
+  for (const auto& holed : {std::vector<double>{missing, 1, 2}, {1, missing, 2}, {1, 2, missing}}) {
+    CHECK(std::isnan(one(tchebycheff{}, holed, {}, {}, &slope, {2, 2, 2})));
+    for (const double s : slope) CHECK(std::isnan(s));
+  }
   // Of rewards at their ideals nothing is missing; beyond them there is more to gain.
   CHECK(one(tchebycheff{}, {2, 4}, {}, {}, nullptr, {2, 4}) == 0);
   CHECK(one(tchebycheff{}, {3, 6}, {}, {}, nullptr, {2, 4}) == 1);

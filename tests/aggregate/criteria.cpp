@@ -91,6 +91,8 @@ TEST_CASE("min-geometric: the first of equal least scores takes the slope, and h
   CHECK(slope[1] == 0);
   CHECK(slope[2] == 0);
   CHECK(2 * slope[0] + 3 * slope[3] == doctest::Approx(value));  // Euler's theorem for degree 1
+  one(min_geometric{}, {2, 2, 2}, {0, 3, 1}, &slope);            // the first that is looked at
+  CHECK(slope == std::vector<double>{0, 1, 0});
   one(min_geometric{.block_begins = 0b11, .floor = 0.5}, {0.5, 4}, {}, &slope);
   CHECK(slope[0] == 0);
   CHECK(slope[1] == doctest::Approx(std::sqrt(2.0) / 8));
@@ -131,8 +133,14 @@ TEST_CASE("rubric: saturation, veto, interaction and stretch, alone") {
   CHECK(slope == std::vector<double>{1.5, 2});
   CHECK(one(rubric{.stretch = 2.0, .stretch_above = 0.5}, {0.75}, {}, &slope) == 1.25);
   CHECK(slope[0] == 3);
-  CHECK(one(rubric{.stretch = 2.0, .stretch_above = 0.75}, {0.75}, {}, &slope) == 0.75);
-  CHECK(slope[0] == 1);
+  for (const double s : {0.75, 0.5}) {
+    CHECK(one(rubric{.stretch = 2.0, .stretch_above = 0.75}, {s}, {}, &slope) == s);
+    CHECK(slope[0] == 1);
+  }
+  const double strided[3] = {0.75, -9, 0.25};  // the threshold of each criterion
+  const rubric gates{.critical = 0b11, .thresholds = {strided, 2, 2}, .veto_reward = -1.0};
+  CHECK(one(gates, {0.75, 0.25}) == 1);
+  CHECK(one(gates, {0.75, 0.125}) == -1);
   for (const auto& r : {std::vector<double>{missing, 0.1}, std::vector<double>{0.1, missing}}) {
     CHECK(std::isnan(one(gate, r, {}, &slope)));  // a veto hides no NaN
     CHECK((std::isnan(slope[0]) && std::isnan(slope[1])));

@@ -22,7 +22,8 @@ const decoupled<> gdpo, mo_grpo{.rule = {.epsilon = 0.0, .std = deviation::popul
 
 struct memory {
   std::vector<char> bytes;
-  memory(std::int64_t n, std::int64_t samples) : bytes(decoupled_advantages_workspace(n, samples)) {}
+  // NaN, so that what is read before it is written shows.
+  memory(std::int64_t n, std::int64_t samples) : bytes(decoupled_advantages_workspace(n, samples), '\xff') {}
   workspace get() { return {bytes.data() + 1, bytes.size() - 1}; }
 };
 
@@ -50,6 +51,30 @@ TEST_CASE("decoupled advantages are their definition: sizes, rewards, masks, sto
   SUBCASE("double, with gaps and masked") { check_sizes<double>(4, 1, true); }
   SUBCASE("half, masked") { check_sizes<half>(3, 0, true); }
   SUBCASE("bfloat16") { check_sizes<bfloat16>(1, 2, false); }
+}
+
+TEST_CASE("decoupled advantages of a group that threads share, of a rule with a shift, by a batch that is given") {
+  decoupled_case<float> c({70000, 5}, 3, 0);
+  memory scratch(c.n, c.total);
+  const cpu exec{.workspace = scratch.get()};
+  check(decoupled_advantages(exec, gdpo, c.inputs(), {.advantage = c.advantage.view()}));
+  CHECK(c.worst_advantage(c.expected(true, true, 1e-4L)) < 1);
+  const double r[] = {1, 8, 4, 2, 2, 4, 5, 1}, weight[] = {2, 0.5};
+  const std::int64_t offsets[] = {0, 3, 4};
+  double a[4], found[3];
+  struct scores {  // as they are
+    status check() const { return {}; }
+    PREFER_HD advantage_line operator()(const moments& group) const { return {1, group.mean}; }
+  };
+  decoupled_inputs<space::host> in{.rewards = {r, 4, 2}, .offsets = {offsets, 3}, .weight = {weight, 2}};
+  check(decoupled_advantages(exec, decoupled<scores>{.whiten = {.on = false}}, in, {.advantage = {a, 4}}));
+  CHECK((a[0] == doctest::Approx(6) && a[1] == doctest::Approx(9) && a[2] == doctest::Approx(6) && a[3] == 10.5));
+  const double batch[] = {4, 1, 12};  // mean 1, sample deviation 2
+  in.batch = {batch, 3};
+  const decoupled<scores> white{.whiten = {.epsilon = 0.0}};
+  check(decoupled_advantages(exec, white, in, {.advantage = {a, 4}, .found_batch = {found, 3}}));
+  CHECK((a[0] == doctest::Approx(2.5) && a[3] == doctest::Approx(4.75)));
+  CHECK((found[0] == 4 && found[1] == doctest::Approx(7.875)));
 }
 
 TEST_CASE("decoupled advantages: identities") {

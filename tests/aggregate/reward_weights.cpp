@@ -60,6 +60,30 @@ void check_steps() {
     }
 }
 
+// Rows of tests/golden/scores.py.
+struct golden_saturation {
+  bool sample;
+  long double reward[12], weight[3];
+};
+constexpr golden_saturation golden_saturations[] = {
+#include <golden_saturation.inc>
+};
+
+template <class S>
+void check_saturation(const golden_saturation& g) {
+  prefer_test::buffer<S> r(12), w(3);
+  double m[9];
+  const std::int64_t offsets[] = {0, 4};
+  for (std::int64_t i = 0; i < 12; ++i) r.set(i, static_cast<double>(g.reward[i]));
+  check(reward_moments(cpu{}, view<const S, 2>(r.data(), 4, 3, 3, 1), {.offsets = {offsets, 2}}, {m, 3, 3}));
+  const saturation_aware rule{.std = g.sample ? deviation::sample : deviation::population};
+  check(adapt_weights(cpu{}, rule, {.moments = {m, 3, 3}}, {.weight = w.view()}));
+  for (std::int64_t k = 0; k < 3; ++k) {
+    const long double rounding = std::ldexp(1.0L, -prefer_test::storage<S>::digits) + 1e-15L;
+    CHECK(std::fabs(w.get(k) - g.weight[k]) <= rounding * g.weight[k]);
+  }
+}
+
 template <class S>
 void check_best() {
   for (const std::int64_t n : {0, 1, 9, 3000}) {
@@ -96,6 +120,11 @@ void check_best() {
 }
 
 }  // namespace
+
+TEST_CASE("saturation-aware weights at 50 digits, in every storage type") {
+  for (const golden_saturation& g : golden_saturations)
+    check_saturation<double>(g), check_saturation<float>(g), check_saturation<half>(g), check_saturation<bfloat16>(g);
+}
 
 TEST_CASE("adaptive weights are their definitions, step by step: numbers of rewards, strides, types, empty batches") {
   SUBCASE("double") { check_steps<double>(); }
@@ -220,6 +249,15 @@ TEST_CASE("weights of least norm: two rewards by hand, copies, rewards at odds, 
   CHECK((std::isnan(w[0]) && std::isnan(w[1])));
 }
 
+TEST_CASE("a covariance that is NaN changes neither average nor dual") {
+  double w[2], dual[2] = {0.5, 0}, average[2] = {0.25, 0};
+  const double covariance[2] = {missing, 1}, target[2] = {1, 0};
+  check(adapt_weights(cpu{}, covariance_targeted{}, {.covariance = {covariance, 2}, .target = {target, 2}},
+                      {.weight = {w, 2}, .dual = {dual, 2}, .average = {average, 2}}));
+  CHECK((w[0] == std::exp(0.5) && dual[0] == 0.5 && average[0] == 0.25));
+  CHECK((w[1] == 1 && dual[1] == 0 && average[1] == doctest::Approx(0.1)));
+}
+
 TEST_CASE("a window of moments holds the last batches, and its bits depend on nothing else") {
   for (const std::int64_t width : {1, 2, 5}) {
     window_case c(width, 3);
@@ -259,6 +297,11 @@ TEST_CASE("a window of moments holds the last batches, and its bits depend on no
   push(there, 90), push(there, 91);
   for (const std::uint64_t seed : {7u, 8u, 9u}) push(here, seed), push(there, seed);
   CHECK(here.moments.bytes() == there.moments.bytes());
+  window_case negative(3, 2);  // a cursor that nobody should have set stays within the ring
+  negative.cursor.at(0) = -5;
+  for (const std::uint64_t seed : {7u, 8u, 9u}) push(negative, seed);
+  CHECK(here.moments.bytes() == negative.moments.bytes());
+  CHECK((negative.slots.intact() && negative.cursor.at(0) == -2));
   for (const char* tag : {"golden", "identity", "threads"}) covers("window_moments", tag);
 }
 

@@ -51,6 +51,12 @@ TEST_CASE("a loop stops at the gate, steps back from what got worse, and returns
   CHECK(actions({}, {not_a_number, -3, not_a_number, -4}, &end) == list{go_on, go_on, roll_back, take_best});
   CHECK((end.best == -3 && end.best_round == 2));
   CHECK(actions({.gate = HUGE_VAL}, {1e300, not_a_number}) == list{go_on, roll_back});
+  CHECK(actions({.gate = -HUGE_VAL}, {not_a_number, -HUGE_VAL}) == list{go_on, stop});
+  // A gate that is lowered on the way lets a state pass that is not the best: it is the answer all the same.
+  refine_item item;
+  CHECK(item.step(8, 4, true, 7) == go_on);
+  CHECK(item.step(5, 4, true, 6) == stop);
+  CHECK((item.best == 7 && item.best_round == 1 && item.accepted == 6));
 }
 
 TEST_CASE("the running best never falls, nor does the accepted score where loops step back") {

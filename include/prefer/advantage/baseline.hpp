@@ -71,7 +71,9 @@ struct opo {
 //
 // from the mean (beta to infinity) to the best (beta to 0). A*-PO finds it once, from scores of the reference policy,
 // and trains on A = r - V* of one new sample per prompt (a_star_po): that is `baseline`. Exact in both tails: nothing
-// overflows, and small differences are not lost in a large beta. Errors: beta must be finite and above 0. Source:
+// overflows, and small differences are not lost in a large beta. (Where one of n scores is far above all others, its
+// share of 1 / n carries the roundings of n terms: an error of about 10 n of them, times beta, for n up to 65536.)
+// Errors: beta must be finite and above 0. Source:
 // Brantley et al. 2025 (arXiv 2505.20686), read in released code, where beta is 0.5 of 8 samples.
 struct optimal_value {
   static constexpr bool reads_weight = false, of_best_only = false;

@@ -62,8 +62,9 @@ PREFER_HD auto weighted(const Row& r, F f) {
 }
 
 // -1/beta log(sum_k v_k e^(-beta r_k)), v the weights times `present` (1 or 0), over their sum; 0 if nothing is
-// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0. Where
-// the least reward has next to no weight that sum is nearly -1, and is taken without the -1 instead.
+// present. Small beta cost no digits: all terms of the sum have one sign, and the one of the least reward is 0, even if
+// it is infinite. Where the least reward has next to no weight that sum is nearly -1, and is taken without the -1
+// instead.
 template <class Row, class Present>
 PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   using V = typename Row::value;
@@ -79,8 +80,11 @@ PREFER_HD auto soft_minimum(const Row& r, const scalar& beta, Present present) {
   }
   const auto sum = [&](auto f) PREFER_HD_LAMBDA {
     V all(0);
-    for (int k = 0; k < r.count(); ++k)
-      if (r.weight(k) != 0) all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * (r[k] - least)), V(0));
+    for (int k = 0; k < r.count(); ++k) {
+      if (r.weight(k) == 0) continue;
+      const V above = math::select(r[k] == least, V(0), r[k] - least);
+      all += math::select(present(k) > V(0), V(r.weight(k)) * f(-b * above), V(0));
+    }
     return all / weights;
   };
   const V missing = sum([](const V& x) PREFER_HD_LAMBDA { return math::expm1(x); });
@@ -150,6 +154,9 @@ struct held {
 // paper() goes on to normalise by group: `grpo` of the result. released() is what the code does: an epsilon of 1e-6,
 // and the result, held between -5 and 5, is the advantage itself.
 //
+// "Above" is by more than 1e-12 of the threshold, so that it is not roundings that decide where coefficients are equal
+// (of copies on other scales, of flags that are set equally often), nor how a batch lies on processes.
+//
 // What follows: one reward, or rewards of equal h, are never tamed by their mean. A reward of negative mean has a
 // negative h and is not tamed; one of mean 0 has an h of 0: coefficients of variation are for positive rewards. log(1 +
 // r) has no value for r at or below -1: NaN, as the paper has it; `symmetric` takes sign(r) log(1 + |r|) instead, the
@@ -179,7 +186,8 @@ struct log_tamed {
   }
   // 1: tamed.
   PREFER_HD double prepare(const reward_statistics& all, int k) const {
-    return variation(all.of[k]) > limit(all) ? 1 : 0;
+    const double most = limit(all);
+    return variation(all.of[k]) - most > 1e-12 * ::fabs(most) ? 1 : 0;
   }
   template <class Row>
   PREFER_HD auto operator()(const Row& r) const {
@@ -188,6 +196,7 @@ struct log_tamed {
   template <class Row, class V>
   PREFER_HD V slope(const Row& r, int k, const V&) const {
     const V w(r.weight(k));
+    if (r.weight(k) == 0) return V(0);
     return r.state(k) != 0 ? math::select(valid(r[k]), w / (V(1) + size(r[k])), nothing<V>()) : w;
   }
 
@@ -214,10 +223,8 @@ struct log_tamed {
     double sum = 0;
     for (int k = 0; k < all.count; ++k) sum += variation(all.of[k]);
     if (math::is_nan(sum)) return sum;  // the order of the others says nothing then
-    if (above == threshold::median) return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
-    // Coefficients that are all equal are not above their mean, however it is rounded.
-    const double mean = sum / all.count, most = ordered(all, all.count - 1);
-    return ordered(all, 0) == most ? most : mean;
+    if (above == threshold::mean) return sum / all.count;
+    return (ordered(all, (all.count - 1) / 2) + ordered(all, all.count / 2)) / 2;
   }
   // The nth smallest coefficient, from 0.
   PREFER_HD double ordered(const reward_statistics& all, int n) const {
@@ -328,7 +335,7 @@ struct tchebycheff {
     return mix.is_zero() ? least : least + V(mix.as<double>()) * sum;
   }
   template <class Row, class V>
-  PREFER_HD V slope(const Row& r, int k, const V&) const {
+  PREFER_HD V slope(const Row& r, int k, const V& aggregate) const {
     if (r.weight(k) == 0) return V(0);
     const V own = detail::lead(r, k), w(r.weight(k));
     V worst(1);
@@ -337,7 +344,7 @@ struct tchebycheff {
       const V other = detail::lead(r, j);
       worst = j < k ? math::select(other <= own, V(0), worst) : math::select(other < own, V(0), worst);
     }
-    return w * (worst + V(mix.as<double>()));
+    return w * (worst + V(mix.as<double>())) + math::nan_of(aggregate);
   }
 };
 
