@@ -22,7 +22,8 @@ int main(int count, char** arguments) {
   std::vector<std::uint16_t> halves(numbers.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) halves[i] = static_cast<std::uint16_t>(0x3f00 + i * 7919 % 127);
   std::vector<std::int32_t> begin(static_cast<std::size_t>(groups + 1));
-  for (std::size_t g = 0; g < begin.size(); ++g) begin[g] = static_cast<std::int32_t>(g) * static_cast<std::int32_t>(size);
+  for (std::size_t g = 0; g < begin.size(); ++g)
+    begin[g] = static_cast<std::int32_t>(g) * static_cast<std::int32_t>(size);
   const std::size_t bytes = numbers.size() * (wide ? 4 : 2);
   void *in = nullptr, *out = nullptr;
   std::int32_t* offsets = nullptr;

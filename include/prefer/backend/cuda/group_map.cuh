@@ -7,9 +7,9 @@
 
 #include <cstdint>
 
-// group_map on CUDA (contract: backend/group_map.hpp). A team of threads takes one group, or one piece of a group that is
-// longer than 256 scores: one thread where groups are small on average, else four. A thread holds eight scores, so that
-// those of most groups are read once. Pieces are found without counting them first: the cells of a table stand for
+// group_map on CUDA (contract: backend/group_map.hpp). A team of threads takes one group, or one piece of a group that
+// is longer than 256 scores: one thread where groups are small on average, else four. A thread holds eight scores, so
+// that those of most groups are read once. Pieces are found without counting them first: the cells of a table stand for
 // stretches of 256 scores, in each of which at most one group of more than 256 can begin and at most one other can have
 // the beginning of a later piece.
 namespace prefer {
@@ -136,8 +136,8 @@ static __device__ void store_answers(const sink& s, std::int64_t i, int left, bo
   });
 }
 
-// The scores [begin, end), those of one group or piece, in the threads of a team. Score number i belongs to part i % 8 of
-// a sum, and the parts are added by halves, for any number of threads: the bits depend on the scores alone.
+// The scores [begin, end), those of one group or piece, in the threads of a team. Score number i belongs to part i % 8
+// of a sum, and the parts are added by halves, for any number of threads: the bits depend on the scores alone.
 template <int Threads, class Scores>
 class team_scores {
  public:
@@ -300,8 +300,7 @@ static __global__ void __launch_bounds__(group_threads)
         if (!r.valid) report_content(memory.report, errc::bad_offsets, g);
         if (pass.maps) write_group(a, g, m);
       }
-      if (pass.maps && r.valid && !is_long)
-        own.map(function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin);
+      if (pass.maps && r.valid && !is_long) own.map(function_of(rule, m, batch_of<Rule>(a, memory)), m.mean, r.begin);
     }
     if (memory.count == 0 || pass.learnt || !__syncthreads_or(is_long)) continue;
     if (threadIdx.x == 0) memory.cells[memory.count] = 0;
@@ -435,7 +434,8 @@ status group_map(const cuda& exec, const Rule& rule, const group_arguments& a, c
 
   const bool learns = learns_batch<Rule> && a.batch == nullptr;
   const bool small = a.scores.tokens <= 16 * a.groups;  // on average
-  const unsigned grid = group_grid(a.groups, small ? few_threads : more_threads), piece_grid = group_grid(m.count, more_threads);
+  const unsigned grid = group_grid(a.groups, small ? few_threads : more_threads),
+                 piece_grid = group_grid(m.count, more_threads);
   const auto pass = [&](const group_pass& what) {
     if (small)
       group_kernel<few_threads><<<grid, group_threads, 0, stream>>>(rule, scores, a, m, what);
@@ -443,7 +443,8 @@ status group_map(const cuda& exec, const Rule& rule, const group_arguments& a, c
       group_kernel<more_threads><<<grid, group_threads, 0, stream>>>(rule, scores, a, m, what);
   };
   if (m.count > 0)
-    if (const status s = clear(m.cells, 0xff, (static_cast<std::size_t>(m.count) + 1) * sizeof(*m.cells)); !s.ok()) return s;
+    if (const status s = clear(m.cells, 0xff, (static_cast<std::size_t>(m.count) + 1) * sizeof(*m.cells)); !s.ok())
+      return s;
   if (a.groups == 0 && a.batch_out == nullptr) return {};
   pass({.maps = !learns, .learnt = false});
   if (m.count > 0) {
