@@ -51,12 +51,21 @@ struct device_groups {
   }
 };
 
+// With so many small ones that a group is one thread's; without them it is several threads'.
+std::vector<int> mostly_small(std::vector<int> sizes) {
+  for (int i = 0; i < 900; ++i) sizes.push_back(i * 5 % 9);
+  return sizes;
+}
+
 // The type of a rule that is a call: what a test needs of it.
 template <class S>
-void check_sizes_on_cuda(std::int64_t stride, bool masked) {
+void check_sizes_on_cuda(const std::vector<int>& sizes, std::int64_t stride, bool masked) {
   stream s;
-  group_case<S> c(group_sizes(), 3, stride);
+  group_case<S> c(sizes, 3, stride);
   c.masked = masked;
+  // MaxRL divides by the mean: what two or three scores have in common may be next to nothing.
+  const auto added = static_cast<std::int64_t>(group_sizes().size());
+  for (std::int64_t i = c.offsets.at(added); i < c.total; ++i) c.score.set(i, c.score.get(i) + 2);
   for (std::int64_t i = 0; masked && i < c.total; ++i)
     if (!c.mask.at(i)) c.score.set(i, std::numeric_limits<double>::quiet_NaN());
   device_groups<S> d(c);
@@ -81,10 +90,33 @@ void check_sizes_on_cuda(std::int64_t stride, bool masked) {
 }  // namespace
 
 TEST_CASE("advantages on CUDA are their definitions: sizes, masks, strides, storage types") {
-  SUBCASE("float") { check_sizes_on_cuda<float>(1, false); }
-  SUBCASE("double") { check_sizes_on_cuda<double>(3, true); }
-  SUBCASE("half") { check_sizes_on_cuda<prefer::half>(1, true); }
-  SUBCASE("bfloat16") { check_sizes_on_cuda<prefer::bfloat16>(2, false); }
+  for (const auto& sizes : {group_sizes(), mostly_small(group_sizes())}) {
+    check_sizes_on_cuda<float>(sizes, 1, false);
+    check_sizes_on_cuda<double>(sizes, 3, true);
+    check_sizes_on_cuda<prefer::half>(sizes, 1, true);
+    check_sizes_on_cuda<prefer::bfloat16>(sizes, 2, false);
+  }
+}
+
+TEST_CASE("on CUDA a group has the same bits among small groups and among large ones") {
+  stream s;
+  std::vector<int> sizes = group_sizes();
+  for (int n = 0; n < 40; ++n) sizes.push_back(n);
+  group_case<double> large(sizes), small(mostly_small(sizes));
+  for (const bool masked : {false, true}) {
+    large.masked = small.masked = masked;
+    for (std::int64_t i = 0; i < large.offsets.at(large.n); ++i)
+      small.score.set(i, large.score.get(i)), small.mask.at(i) = large.mask.at(i);
+    device_groups<double> of_large(large), of_small(small);
+    for (auto* d : {&of_large, &of_small}) {
+      prefer::check(prefer::group_advantages(prefer::cuda{s.handle}, prefer::grpo{}, d->inputs(), d->outputs()));
+      d->fetch(s);
+    }
+    for (std::int64_t g = 0; g < large.n; ++g)
+      CHECK((small.mean.get(g) == large.mean.get(g) && small.std.get(g) == large.std.get(g)));
+    for (std::int64_t i = large.offsets.at(0); i < large.offsets.at(large.n); ++i)
+      CHECK(small.advantage.get(i) == large.advantage.get(i));
+  }
 }
 
 TEST_CASE("on CUDA too a group of equal scores has advantages of exactly 0, NaN poison their group or are left out") {

@@ -29,31 +29,32 @@ static __global__ void __launch_bounds__(group_threads)
 // The selected scores of a group enter window w; only the last of them that fit are written, so that no two threads
 // write to one place.
 static __device__ inline void push_group(const history_arguments& a, std::int64_t w, const device_range& r) {
-  const unsigned octet_bits = octet_mask(), below = (1u << (threadIdx.x % 32)) - 1;
+  const unsigned team_bits = team<more_threads>::mask(), below = (1u << (threadIdx.x % 32)) - 1;
   std::int64_t all = 0;
-  for (std::int64_t i = r.begin + octet_lane(); i < r.end; i += octet) all += a.takes(i) ? 1 : 0;
-  for (int step = octet / 2; step > 0; step /= 2) all += __shfl_xor_sync(octet_bits, static_cast<long long>(all), step);
+  for (std::int64_t i = r.begin + team<more_threads>::lane(); i < r.end; i += more_threads) all += a.takes(i) ? 1 : 0;
+  for (int step = more_threads / 2; step > 0; step /= 2)
+    all += __shfl_xor_sync(team_bits, static_cast<long long>(all), step);
   std::int64_t before = 0;
   const std::int64_t pushed = a.pushed_to(w) < 0 ? 0 : a.pushed_to(w);
-  for (std::int64_t base = r.begin; base < r.end; base += octet) {
-    const std::int64_t i = base + octet_lane();
+  for (std::int64_t base = r.begin; base < r.end; base += more_threads) {
+    const std::int64_t i = base + team<more_threads>::lane();
     const bool takes = i < r.end && a.takes(i);
-    const unsigned taken = __ballot_sync(octet_bits, takes) & octet_bits;
+    const unsigned taken = __ballot_sync(team_bits, takes) & team_bits;
     const std::int64_t nth = before + __popc(taken & below);
     if (takes && all - nth <= a.size) a.push(w, (pushed + nth) % a.size, i);
     before += __popc(taken);
   }
-  __syncwarp(octet_bits);
-  if (octet_lane() == 0) a.pushed_to(w) = pushed + all;
-  __syncwarp(octet_bits);
+  __syncwarp(team_bits);
+  if (team<more_threads>::lane() == 0) a.pushed_to(w) = pushed + all;
+  __syncwarp(team_bits);
 }
 
 static __global__ void __launch_bounds__(group_threads)
     push_history_kernel(const history_arguments a, const window_claims claims, content_report* report) {
-  for (std::int64_t g = octet_number(); g < a.groups; g += octet_step()) {
+  for (std::int64_t g = team<more_threads>::number(); g < a.groups; g += team<more_threads>::step()) {
     const device_range r = range_at(a.scores, g);
     const std::int64_t w = a.window_of(g);
-    if (octet_lane() == 0 && (!r.valid || w < 0))
+    if (team<more_threads>::lane() == 0 && (!r.valid || w < 0))
       report_content(report, r.valid ? errc::bad_index : errc::bad_offsets, g);
     if (w < 0 || (claims.first != nullptr && claims.first[w] != static_cast<unsigned long long>(g))) continue;
     if (r.valid) push_group(a, w, r);
@@ -76,12 +77,14 @@ struct ring_scores {
 };
 
 static __global__ void __launch_bounds__(group_threads) window_moments_kernel(const history_arguments a) {
-  for (std::int64_t g = octet_number(); g < a.groups; g += octet_step()) {
+  for (std::int64_t g = team<more_threads>::number(); g < a.groups; g += team<more_threads>::step()) {
     const std::int64_t w = a.window_of(g);
     moments m = no_moments();
+    const group_arguments all;
+    const ring_scores scores{a.ring, w};
     if (w >= 0 && range_at(a.scores, g).valid)
-      m = octet_moments(group_arguments{}, ring_scores{a.ring, w}, 0, a.filled(w));
-    if (octet_lane() == 0) a.answer(g, m);
+      m = team_scores<more_threads, ring_scores>(all, scores, 0, a.filled(w)).find_moments();
+    if (team<more_threads>::lane() == 0) a.answer(g, m);
   }
 }
 
@@ -94,7 +97,7 @@ inline status run_history(const cuda& exec, const history_arguments& a) {
   const cudaStream_t stream = exec.stream.stream;
   if (a.groups == 0) return {};
   const auto run = [&](const window_claims& claims) -> status {
-    const unsigned grid = group_grid(a.groups);
+    const unsigned grid = group_grid(a.groups, more_threads);
     push_history_kernel<<<grid, group_threads, 0, stream>>>(a, claims, exec.report);
     window_moments_kernel<<<grid, group_threads, 0, stream>>>(a);
     return launch_status("history_moments");
@@ -111,7 +114,7 @@ inline status run_history(const cuda& exec, const history_arguments& a) {
             cuda_status(cudaMemsetAsync(scratch + firsts, 0, k * sizeof(unsigned), stream), "cudaMemsetAsync");
         !s.ok())
       return s;
-    claim_windows_kernel<<<group_grid(a.groups), group_threads, 0, stream>>>(a, claims);
+    claim_windows_kernel<<<group_grid(a.groups, more_threads), group_threads, 0, stream>>>(a, claims);
     return run(claims);
   });
 }

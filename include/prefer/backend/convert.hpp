@@ -63,7 +63,7 @@ PREFER_HD void with_elements(const void* data, element type, F f) {
   }
 }
 
-// The same for outputs, which are floating-point.
+// The same for outputs, which are floating-point, and for inputs that are.
 #if defined(__CUDACC__)
 #pragma nv_exec_check_disable
 #endif
@@ -74,6 +74,19 @@ PREFER_HD void with_output(void* data, element type, F f) {
     case element::f32: return f(static_cast<float*>(data));
     case element::f16: return f(static_cast<half*>(data));
     case element::bf16: return f(static_cast<bfloat16*>(data));
+    default: return;
+  }
+}
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+template <class F>
+PREFER_HD void with_numbers(const void* data, element type, F f) {
+  switch (type) {
+    case element::f64: return f(static_cast<const double*>(data));
+    case element::f32: return f(static_cast<const float*>(data));
+    case element::f16: return f(static_cast<const half*>(data));
+    case element::bf16: return f(static_cast<const bfloat16*>(data));
     default: return;
   }
 }

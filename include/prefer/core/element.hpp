@@ -69,7 +69,7 @@ constexpr element element_of() {
     return element::none;
 }
 
-constexpr int size_of(element e) {
+PREFER_HD constexpr int size_of(element e) {
   switch (e) {
     case element::f64:
     case element::i64: return 8;
