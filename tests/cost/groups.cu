@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the prefer authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Advantages of groups of one size, for the cost model: groups GRPO|LITE_PPO FLOAT|BFLOAT16 SCORES SIZE. Read by
+// One call of group_advantages by GRPO, for the cost model: groups SCORES SIZE TYPE. Read by
 // tests/cost/check_groups_cost.py.
 #include <prefer/advantage/group_advantage.cuh>
 
@@ -14,43 +14,37 @@
 #include <vector>
 
 int main(int count, char** arguments) {
-  if (count < 5) return 2;
-  const bool learns = std::string(arguments[1]) == "lite_ppo", wide = std::string(arguments[2]) == "float";
-  const std::int64_t scores = std::atoll(arguments[3]), size = std::atoll(arguments[4]), groups = scores / size;
-  std::vector<float> numbers(static_cast<std::size_t>(scores));
-  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i * 7919 % 1009) / 1009;
-  std::vector<std::uint16_t> halves(numbers.size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) halves[i] = static_cast<std::uint16_t>(0x3f00 + i * 7919 % 127);
-  std::vector<std::int32_t> begin(static_cast<std::size_t>(groups + 1));
-  for (std::size_t g = 0; g < begin.size(); ++g)
-    begin[g] = static_cast<std::int32_t>(g) * static_cast<std::int32_t>(size);
-  const std::size_t bytes = numbers.size() * (wide ? 4 : 2);
+  if (count < 4) return 2;
+  const std::int64_t scores = std::atoll(arguments[1]), size = std::atoll(arguments[2]), groups = scores / size;
+  const prefer::element type = arguments[3] == std::string("float") ? prefer::element::f32 : prefer::element::bf16;
+  std::vector<std::int32_t> offsets;
+  for (std::int64_t g = 0; g <= groups; ++g) offsets.push_back(static_cast<std::int32_t>(g * size));
+  // Any bits do, for what is counted does not depend on the scores; these are numbers in either type.
+  std::vector<std::uint32_t> bits(static_cast<std::size_t>(scores));
+  for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = 0x3f803f80u + static_cast<std::uint32_t>(i * 40503 % 64);
+  std::int32_t* starts = nullptr;
   void *in = nullptr, *out = nullptr;
-  std::int32_t* offsets = nullptr;
   cudaStream_t stream;
-  if (cudaStreamCreate(&stream) != cudaSuccess || cudaMalloc(&in, bytes) != cudaSuccess ||
-      cudaMalloc(&out, bytes) != cudaSuccess || cudaMalloc(&offsets, begin.size() * sizeof *offsets) != cudaSuccess)
+  if (cudaStreamCreate(&stream) != cudaSuccess ||
+      cudaMalloc(&starts, offsets.size() * sizeof(std::int32_t)) != cudaSuccess ||
+      cudaMalloc(&in, bits.size() * 4) != cudaSuccess || cudaMalloc(&out, bits.size() * 4) != cudaSuccess)
     return 1;
-  cudaMemcpy(in, wide ? static_cast<const void*>(numbers.data()) : halves.data(), bytes, cudaMemcpyHostToDevice);
-  cudaMemcpy(offsets, begin.data(), begin.size() * sizeof *offsets, cudaMemcpyHostToDevice);
+  cudaMemcpy(starts, offsets.data(), offsets.size() * sizeof(std::int32_t), cudaMemcpyHostToDevice);
+  cudaMemcpy(in, bits.data(), bits.size() * 4, cudaMemcpyHostToDevice);
   using prefer::space;
-  prefer::advantage_inputs<space::device> inputs{.offsets = {offsets, groups + 1}};
+  prefer::advantage_inputs<space::device> inputs{.offsets = {starts, groups + 1}};
   prefer::advantage_outputs<space::device> outputs;
-  if (wide) {
-    inputs.score = {static_cast<const float*>(in), scores};
-    outputs.advantage = {static_cast<float*>(out), scores};
-  } else {
-    inputs.score = {static_cast<const prefer::bfloat16*>(in), scores};
-    outputs.advantage = {static_cast<prefer::bfloat16*>(out), scores};
-  }
+  inputs.score.data = in, outputs.advantage.data = out;
+  inputs.score.type = outputs.advantage.type = type;
+  inputs.score.extent[0] = outputs.advantage.extent[0] = scores;
+  inputs.score.stride[0] = outputs.advantage.stride[0] = 1;
   prefer::cuda exec{stream};
   exec.workspace.bytes = prefer::group_advantages_workspace(groups, scores);
   if (cudaMalloc(&exec.workspace.data, exec.workspace.bytes) != cudaSuccess) return 1;
   cudaProfilerStart();
-  prefer::check(learns ? prefer::group_advantages(exec, prefer::lite_ppo{}, inputs, outputs)
-                       : prefer::group_advantages(exec, prefer::grpo{}, inputs, outputs));
+  prefer::check(prefer::group_advantages(exec, prefer::grpo{}, inputs, outputs));
   cudaProfilerStop();
   const int failed = cudaStreamSynchronize(stream) != cudaSuccess;
-  cudaFree(in), cudaFree(out), cudaFree(offsets), cudaFree(exec.workspace.data), cudaStreamDestroy(stream);
+  cudaFree(starts), cudaFree(in), cudaFree(out), cudaFree(exec.workspace.data), cudaStreamDestroy(stream);
   return failed;
 }

@@ -259,6 +259,10 @@ static __device__ inline std::int64_t piece_begin(std::int64_t group_begin, std:
 static __device__ inline std::int64_t cell_of(std::int64_t group_begin, std::int64_t piece) {
   return (group_begin + piece * cuda_group_piece) / cuda_group_piece * 2 + (piece == 0 ? 1 : 0);
 }
+// All later pieces, then all first ones: of a long group the teams of a warp have work together.
+static __device__ inline std::int64_t cell_of_team(const group_scratch& m, std::int64_t team) {
+  return team < m.count / 2 ? 2 * team : 2 * (team - m.count / 2) + 1;
+}
 static __device__ inline std::int64_t pieces_of(const device_range& r) {
   return (r.end - r.begin + cuda_group_piece - 1) / cuda_group_piece;
 }
@@ -318,7 +322,8 @@ template <class Scores>
 static __global__ void __launch_bounds__(group_threads)
     piece_kernel(const Scores scores, const group_arguments a, const group_scratch memory) {
   if (!has_pieces(memory)) return;
-  for (std::int64_t cell = team<more_threads>::number(); cell < memory.count; cell += team<more_threads>::step()) {
+  for (std::int64_t k = team<more_threads>::number(); k < memory.count; k += team<more_threads>::step()) {
+    const std::int64_t cell = cell_of_team(memory, k);
     if (memory.cells[cell] == no_group) continue;
     const device_range r = range_at(a.scores, static_cast<std::int64_t>(memory.cells[cell]));
     const std::int64_t begin = piece_begin(r.begin, cell), end = begin + cuda_group_piece;
@@ -391,7 +396,8 @@ template <class Rule, class Scores>
 static __global__ void __launch_bounds__(group_threads)
     piece_answer_kernel(const Rule rule, const Scores scores, const group_arguments a, const group_scratch memory) {
   if (!has_pieces(memory)) return;
-  for (std::int64_t cell = team<more_threads>::number(); cell < memory.count; cell += team<more_threads>::step()) {
+  for (std::int64_t k = team<more_threads>::number(); k < memory.count; k += team<more_threads>::step()) {
+    const std::int64_t cell = cell_of_team(memory, k);
     if (memory.cells[cell] == no_group) continue;
     const auto g = static_cast<std::int64_t>(memory.cells[cell]);
     const device_range r = range_at(a.scores, g);
