@@ -27,14 +27,14 @@ struct basic_line {
     return V(scale) * i.deviation + V(shift);
   }
   // As functions of one group each.
-  void spread(basic_line<double>* to) const {
+  inline __attribute__((always_inline)) void spread(basic_line<double>* to) const {
     P a = scale, b = shift;
     detail::interleave(a, b);
     a.store(&to[0].scale), b.store(&to[detail::groups_at_once / 2].scale);
   }
   // Of one group: for all elements of a lane.
   template <class V>
-  basic_line<V> repeated() const {
+  inline __attribute__((always_inline)) basic_line<V> repeated() const {
     return {detail::repeated<V>(&scale), detail::repeated<V>(&shift)};
   }
 };
@@ -212,7 +212,7 @@ struct clipped {
       return math::select(x > most, most, math::select(x < least, least, x));
     }
     template <class To>
-    void spread(To* to) const {
+    inline __attribute__((always_inline)) void spread(To* to) const {
       decltype(to->inner) one[detail::groups_at_once];
       inner.spread(one);
       for (int i = 0; i < detail::groups_at_once; ++i) to[i] = {one[i], limit};

@@ -110,7 +110,7 @@ inline __attribute__((always_inline)) V repeated(const double* p) {
   if constexpr (V::count <= 2) {
     V r;
     typename V::number x;
-    __asm__("vbroadcastsd %1, %0" : "=v"(x) : "m"(*p));
+    __asm__("vbroadcastsd {%1, %0|%0, %1}" : "=v"(x) : "m"(*p));
     unrolled<V::count>([&](auto i) PREFER_HD_LAMBDA { r.v[i] = x; });
     return r;
   }
