@@ -94,9 +94,9 @@ constexpr const char* wrong_element(int code) {
 template <class Tensor>
 status check_dlpack_type(const Tensor& t, const char* argument) {
   if (t.dtype.lanes != 1)
-    return dlpack_error(errc::bad_element, argument, "one lane per element, but there are several", t.dtype.lanes);
+    return dlpack_error(errc::bad_element, argument, "one lane per element, but there are several");
   if (element_of_dlpack(t.dtype.code, t.dtype.bits) == element::none)
-    return dlpack_error(errc::bad_element, argument, wrong_element(t.dtype.code), t.dtype.bits);
+    return dlpack_error(errc::bad_element, argument, wrong_element(t.dtype.code));
   return {};
 }
 
