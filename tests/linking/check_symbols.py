@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-VOCABULARY = re.compile(r"^(\w+ )?prefer::(erased_view|view|scalar|normalizer|status|error|message|check|name_of|size_of|element_of|require::"
+VOCABULARY = re.compile(r"^([\w:]+ )?prefer::(erased_view|view|scalar|normalizer|status|error|message|check|name_of|size_of|element_of|require::"
                         r"|first_error|is_|task_runner|cpu|cuda|workspace|source|sink|content_report|dpo::check)")
 owners = {}
 objects = sorted(p.as_posix() for p in pathlib.Path(sys.argv[1]).rglob("*.o") if "evaluate" in p.name or p.name == "clang.o")
