@@ -124,6 +124,7 @@ TEST_CASE("token baselines have the same bits at any number of threads and in an
     check(c.call(side));
     CHECK(c.advantage.values() == bits);
   }
+  side.exec.pool = {};
   c.groups.offsets.at(0) = c.groups.offsets.at(1);  // one group fewer
   check(c.call(side));
   CHECK(c.advantage.values() == bits);
