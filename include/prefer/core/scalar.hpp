@@ -8,6 +8,9 @@
 #include <type_traits>
 
 namespace prefer {
+inline namespace PREFER_ABI {
+struct tracer;
+}
 
 // A run-time parameter: a host value, or a pointer in the execution space that is read when the work executes, so that
 // a captured graph sees changes. Both precisions are kept, so that float kernels contain no double arithmetic.
@@ -39,6 +42,8 @@ struct scalar {
   // The parameter as a value type: V(0.1) for a dual number or a lane, 0.1f for float.
   template <class V>
   PREFER_HD V as() const {
+    // Asked on the host what a loss reads, whatever its parameters are: the pointer may be the device's.
+    if constexpr (std::is_same_v<V, tracer>) return V(1);
     if (is_pointer) return pointer64 != nullptr ? V(*pointer64) : V(*pointer32);
     if constexpr (std::is_same_v<typename V_element<V>::type, float>)
       return V(value32);
