@@ -88,6 +88,7 @@ struct token_baseline_case {
       if (mask.at(j)) g += reward.get(j);
     return g;
   }
+  // Sums of up to some hundred numbers of size 1 in double, and a rounding to S.
   bool near(double got, long double exact) {
     return std::fabs(got - exact) <=
            1e-12L + std::ldexp(std::fabs(exact), -storage<S>::digits) + std::ldexp(1.0L, storage<S>::least_exponent);

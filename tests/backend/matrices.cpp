@@ -57,5 +57,4 @@ TEST_CASE("products have the same bits for any number of threads, allocate nothi
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < i; ++j) symmetric = symmetric && gram.at(i * n + j) == gram.at(j * n + i);
   CHECK(symmetric);
-  CHECK(run({.isa = prefer::isa::base}).size() == expected.size());
 }

@@ -52,25 +52,25 @@ def functions_of(path):
 
 
 def all_functions(path):
-    seen, todo, functions = set(), [path], {}
-    while todo:
-        at = todo.pop()
+    seen, pending, functions = set(), [path], {}
+    while pending:
+        at = pending.pop()
         if at in seen:
             continue
         seen.add(at)
         functions = functions_of(at) | functions
-        todo += headers_of(at)
+        pending += headers_of(at)
     return functions
 
 
 def with_what_it_uses(body, functions):
-    seen, text, todo = set(), "", [body]
-    while todo:
-        part = todo.pop()
+    seen, text, pending = set(), "", [body]
+    while pending:
+        part = pending.pop()
         text += part
         for name in set(re.findall(r"\w+", part)) & functions.keys() - seen:
             seen.add(name)
-            todo.append(functions[name])
+            pending.append(functions[name])
     return text
 
 

@@ -30,10 +30,9 @@ static __global__ void __launch_bounds__(group_threads)
 // write to one place.
 static __device__ inline void push_group(const history_arguments& a, std::int64_t w, const device_range& r) {
   const unsigned team_bits = team<more_threads>::mask(), below = (1u << (threadIdx.x % 32)) - 1;
-  std::int64_t all = 0;
-  for (std::int64_t i = r.begin + team<more_threads>::lane(); i < r.end; i += more_threads) all += a.takes(i) ? 1 : 0;
-  for (int step = more_threads / 2; step > 0; step /= 2)
-    all += __shfl_xor_sync(team_bits, static_cast<long long>(all), step);
+  long long mine = 0;
+  for (std::int64_t i = r.begin + team<more_threads>::lane(); i < r.end; i += more_threads) mine += a.takes(i) ? 1 : 0;
+  const std::int64_t all = team<more_threads>::sum(mine);
   std::int64_t before = 0;
   const std::int64_t pushed = a.pushed_to(w) < 0 ? 0 : a.pushed_to(w);
   for (std::int64_t base = r.begin; base < r.end; base += more_threads) {

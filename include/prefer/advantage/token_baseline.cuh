@@ -14,22 +14,12 @@ namespace prefer {
 inline namespace PREFER_ABI {
 namespace detail {
 
-// The sum of what the threads from 0 up to this one have, and of `carry`, which becomes the sum at the last thread.
+// The same from a sum of what came before the block's, which goes on to the end of these.
 static __device__ inline double running_sum(double x, double* shared, double& carry) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  for (int step = 1; step < 32; step *= 2) {
-    const double before = __shfl_up_sync(0xffffffffu, x, static_cast<unsigned>(step));
-    if (lane >= step) x += before;
-  }
-  __syncthreads();
-  if (lane == 31) shared[warp] = x;
-  __syncthreads();
-  double ahead = carry;
-  for (int w = 0; w < segment_threads / 32; ++w) {
-    if (w < warp) ahead += shared[w];
-    carry += shared[w];
-  }
-  return x + ahead;
+  double total;
+  const double at = scan_block(x, shared, total) + carry;
+  carry += total;
+  return at;
 }
 
 struct token_baseline_team {

@@ -5,6 +5,7 @@
 #include <prefer/core/element.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 // Elements of any storage type as numbers of the compute type, and back.
 namespace prefer {
@@ -42,6 +43,10 @@ struct narrow<bfloat16> {
   }
 };
 
+// S, or const S where Data is const.
+template <class Data, class S>
+using like = std::conditional_t<std::is_const_v<Data>, const S, S>;
+
 // Callers on the host pass host functions: nvcc is told not to mind (the pragma).
 
 // Calls f(static_cast<const S*>(data)) with the storage type S that the tag names.
@@ -63,30 +68,17 @@ PREFER_HD void with_elements(const void* data, element type, F f) {
   }
 }
 
-// The same for outputs, which are floating-point, and for inputs that are.
+// The same of what is floating-point, as outputs are: `data` is void* or const void*, and so is what f is called with.
 #if defined(__CUDACC__)
 #pragma nv_exec_check_disable
 #endif
-template <class F>
-PREFER_HD void with_output(void* data, element type, F f) {
+template <class Data, class F>
+PREFER_HD void with_numbers(Data* data, element type, F f) {
   switch (type) {
-    case element::f64: return f(static_cast<double*>(data));
-    case element::f32: return f(static_cast<float*>(data));
-    case element::f16: return f(static_cast<half*>(data));
-    case element::bf16: return f(static_cast<bfloat16*>(data));
-    default: return;
-  }
-}
-#if defined(__CUDACC__)
-#pragma nv_exec_check_disable
-#endif
-template <class F>
-PREFER_HD void with_numbers(const void* data, element type, F f) {
-  switch (type) {
-    case element::f64: return f(static_cast<const double*>(data));
-    case element::f32: return f(static_cast<const float*>(data));
-    case element::f16: return f(static_cast<const half*>(data));
-    case element::bf16: return f(static_cast<const bfloat16*>(data));
+    case element::f64: return f(static_cast<like<Data, double>*>(data));
+    case element::f32: return f(static_cast<like<Data, float>*>(data));
+    case element::f16: return f(static_cast<like<Data, half>*>(data));
+    case element::bf16: return f(static_cast<like<Data, bfloat16>*>(data));
     default: return;
   }
 }
@@ -113,7 +105,7 @@ PREFER_HD void store_index(void* data, element type, std::int64_t at, std::int64
 // Stores x, or adds it to what is there.
 template <class T>
 PREFER_HD void store_element(void* data, element type, std::int64_t at, T x, bool accumulate) {
-  with_output(data, type, [&](auto* p) PREFER_HD_LAMBDA {
+  with_numbers(data, type, [&](auto* p) PREFER_HD_LAMBDA {
     using S = std::remove_pointer_t<decltype(p)>;
     const T before = accumulate ? static_cast<T>(widen(p[at])) : T(0);
     p[at] = narrow<S>::from(accumulate ? before + x : x);

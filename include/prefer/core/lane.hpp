@@ -211,7 +211,7 @@ struct shorts {
   static PREFER_HD void widen(const void* from, word& to) {
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
     if constexpr (sizeof(word) > 16) {
-      __asm__("vpmovzxwd %1, %0" : "=v"(to) : "m"(*static_cast<const some*>(from)));
+      __asm__("vpmovzxwd {%1, %0|%0, %1}" : "=v"(to) : "m"(*static_cast<const some*>(from)));
       return;
     }
 #endif
@@ -221,7 +221,7 @@ struct shorts {
   static PREFER_HD void store_upper(const word& from, void* to) {
     const word lower = from >> 16;
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-    __asm__("vpmovdw %1, %0" : "=m"(*static_cast<some*>(to)) : "v"(lower));
+    __asm__("vpmovdw {%1, %0|%0, %1}" : "=m"(*static_cast<some*>(to)) : "v"(lower));
 #else
     *static_cast<some*>(to) = __builtin_convertvector(lower, some);
 #endif
@@ -241,7 +241,7 @@ struct shorts {
 #if defined(__clang__)
     to = __builtin_convertvector(*static_cast<const typename short_vectors<Level>::halves*>(from), number);
 #else
-    __asm__("vcvtph2ps %1, %0" : "=v"(to) : "m"(*static_cast<const some*>(from)));
+    __asm__("vcvtph2ps {%1, %0|%0, %1}" : "=v"(to) : "m"(*static_cast<const some*>(from)));
 #endif
   }
   static PREFER_HD void store_halves(const number& from, void* to) {
@@ -249,7 +249,7 @@ struct shorts {
     using halves = typename short_vectors<Level>::halves;
     *static_cast<halves*>(to) = __builtin_convertvector(from, halves);
 #else
-    __asm__("vcvtps2ph $0, %1, %0" : "=m"(*static_cast<some*>(to)) : "v"(from));
+    __asm__("vcvtps2ph {$0, %1, %0|%0, %1, 0}" : "=m"(*static_cast<some*>(to)) : "v"(from));
 #endif
   }
 };
@@ -398,7 +398,7 @@ struct lane {
     detail::each<count>([&](int i) PREFER_HD_LAMBDA {
       const floats* from = reinterpret_cast<const floats*>(p + i * (width / count));
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-      __asm__("%vcvtps2pd %1, %0" : "=v"(r.v[i]) : "m"(*from));
+      __asm__("%vcvtps2pd {%1, %0|%0, %1}" : "=v"(r.v[i]) : "m"(*from));
 #else
       r.v[i] = __builtin_convertvector(*from, number);
 #endif

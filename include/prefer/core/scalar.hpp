@@ -103,6 +103,9 @@ constexpr status not_negative(const scalar& x, const char* argument) {
 constexpr status is_finite(const scalar& x, const char* argument) {
   return that(x.by_pointer() || finite(x.value64), argument, x.value64, "a finite number");
 }
+constexpr status from_0_to_1(const scalar& x, const char* argument) {
+  return that(x.by_pointer() || (x.value64 >= 0 && x.value64 <= 1), argument, x.value64, "from 0 to 1");
+}
 constexpr status below(const scalar& x, double limit, const char* argument, const char* expected) {
   return that(x.by_pointer() || (x.value64 >= 0 && x.value64 < limit), argument, x.value64, expected);
 }

@@ -19,10 +19,7 @@ namespace prefer {
 struct logp_mixture {
   scalar weight = 0.125;
 
-  constexpr status check() const {
-    return require::that(weight.by_pointer() || (weight.value64 >= 0 && weight.value64 <= 1), "weight", weight.value64,
-                         "from 0 to 1");
-  }
+  constexpr status check() const { return require::from_0_to_1(weight, "weight"); }
 };
 
 // Logits or log-probabilities, any row strides and alignment; the element types of all three may differ.

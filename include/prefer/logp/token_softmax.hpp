@@ -32,9 +32,7 @@ struct token_softmax {
   constexpr status check() const {
     return first_error(require::positive(temperature, "temperature"), require::positive(logit_scale, "logit_scale"),
                        require::not_negative(soft_cap, "soft_cap"), require::not_negative(z_loss, "z_loss"),
-                       require::that(label_smoothing.by_pointer() ||
-                                         (label_smoothing.value64 >= 0 && label_smoothing.value64 <= 1),
-                                     "label_smoothing", label_smoothing.value64, "from 0 to 1"));
+                       require::from_0_to_1(label_smoothing, "label_smoothing"));
   }
 };
 
@@ -46,8 +44,8 @@ struct token_arguments {
   static constexpr int upstreams = 4;
   std::int64_t columns = 0;
   std::int64_t first = 0, vocabulary = 0;  // targets are in [0, vocabulary), of which the columns begin at `first`
-  bool saved = false;    // the row's answers are inputs
-  bool answers = false;  // some answer is an output
+  bool saved = false;                      // the row's answers are inputs
+  bool answers = false;                    // some answer is an output
   source target;
   source upstream[upstreams];  // by logp, loss, entropy, log-sum-exp
   source saved_logp, saved_max, saved_log_sum, saved_entropy, saved_choices;

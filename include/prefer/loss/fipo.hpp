@@ -44,9 +44,7 @@ struct fipo {
                        require::not_negative(most, "most"),
                        require::that(least.by_pointer() || most.by_pointer() || least.value64 <= most.value64, "most",
                                      most.value64, "at least `least`"),
-                       check_above(safe_ratio, "safe_ratio"),
-                       require::that(safe_least.by_pointer() || (safe_least.value64 >= 0 && safe_least.value64 <= 1),
-                                     "safe_least", safe_least.value64, "from 0 to 1"),
+                       check_above(safe_ratio, "safe_ratio"), require::from_0_to_1(safe_least, "safe_least"),
                        check_above(ratio_max, "ratio_max"));
   }
   // Whether it needs advantages.

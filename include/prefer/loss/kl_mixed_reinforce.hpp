@@ -26,9 +26,7 @@ struct kl_mixed_reinforce {
   kl_estimator estimator = kl_estimator::k2;
 
   constexpr status check() const {
-    return first_error(
-        require::that(mix.by_pointer() || (mix.value64 >= 0 && mix.value64 <= 1), "mix", mix.value64, "from 0 to 1"),
-        policy_kl{.estimator = estimator}.check());
+    return first_error(require::from_0_to_1(mix, "mix"), policy_kl{.estimator = estimator}.check());
   }
 
   template <class V>

@@ -36,9 +36,6 @@ PREFER_HD action_term<V> score_within(const action<V>& a, const V& too_far, cons
   return t;
 }
 
-constexpr status check_share(const scalar& s, const char* name) {
-  return require::that(s.by_pointer() || (s.value64 >= 0 && s.value64 <= 1), name, s.value64, "from 0 to 1");
-}
 constexpr status check_bound(const scalar& s, const char* name) {
   return require::that(s.by_pointer() || (s.value64 >= 1 && require::finite(s.value64)), name, s.value64,
                        "finite and at least 1");
@@ -83,7 +80,7 @@ struct cispo {
   scalar ratio_max = 5.0;
 
   constexpr status check() const {
-    return first_error(detail::check_share(ratio_min, "ratio_min"), detail::check_bound(ratio_max, "ratio_max"));
+    return first_error(require::from_0_to_1(ratio_min, "ratio_min"), detail::check_bound(ratio_max, "ratio_max"));
   }
 
   template <class V>
@@ -132,7 +129,7 @@ struct dppo {
   scalar ratio_max = 20.0;
 
   constexpr status check() const {
-    return first_error(detail::check_share(delta_low, "delta_low"), detail::check_share(delta_high, "delta_high"),
+    return first_error(require::from_0_to_1(delta_low, "delta_low"), require::from_0_to_1(delta_high, "delta_high"),
                        detail::check_bound(ratio_max, "ratio_max"));
   }
 
@@ -198,7 +195,7 @@ struct aspo {
   scalar weight_max = 3.0;
 
   constexpr status check() const {
-    return first_error(detail::check_share(clip_low, "clip_low"), require::not_negative(clip_high, "clip_high"),
+    return first_error(require::from_0_to_1(clip_low, "clip_low"), require::not_negative(clip_high, "clip_high"),
                        detail::check_bound(weight_max, "weight_max"));
   }
 

@@ -34,9 +34,7 @@ PREFER_HD action_term<V> clipped_surrogate(const V& advantage, const V& ratio, c
 }
 
 constexpr status check_clips(const scalar& low, const scalar& high) {
-  return first_error(
-      require::that(low.by_pointer() || (low.value64 >= 0 && low.value64 <= 1), "clip_low", low.value64, "from 0 to 1"),
-      require::not_negative(high, "clip_high"));
+  return first_error(require::from_0_to_1(low, "clip_low"), require::not_negative(high, "clip_high"));
 }
 
 }  // namespace detail

@@ -20,10 +20,7 @@ namespace prefer {
 struct temporal_difference {
   scalar discount = 0.99;
 
-  constexpr status check() const {
-    return require::that(discount.by_pointer() || (discount.value64 >= 0 && discount.value64 <= 1), "discount",
-                         discount.value64, "from 0 to 1");
-  }
+  constexpr status check() const { return require::from_0_to_1(discount, "discount"); }
   template <class V>
   PREFER_HD transition_term<V> operator()(const transition<V>& s) const {
     const V ahead = discount.as<V>() * (V(1) - s.terminal);

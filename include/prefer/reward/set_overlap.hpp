@@ -33,9 +33,7 @@ struct set_overlap {
   scalar judge_weight = 0.1;
 
   constexpr status check() const {
-    return first_error(require::that(above.by_pointer() || (above.value64 >= 0 && above.value64 <= 1), "above",
-                                     above.value64, "from 0 to 1"),
-                       require::is_finite(judge_weight, "judge_weight"));
+    return first_error(require::from_0_to_1(above, "above"), require::is_finite(judge_weight, "judge_weight"));
   }
 };
 

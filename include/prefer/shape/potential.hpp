@@ -30,10 +30,7 @@ namespace prefer {
 struct potential_shaping {
   scalar discount = 0.99;
 
-  constexpr status check() const {
-    return require::that(discount.by_pointer() || (discount.value64 >= 0 && discount.value64 <= 1), "discount",
-                         discount.value64, "from 0 to 1");
-  }
+  constexpr status check() const { return require::from_0_to_1(discount, "discount"); }
 };
 
 // n transitions, in any order. Views of one array of potentials that differ by one element make an episode of it.

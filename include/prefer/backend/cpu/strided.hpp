@@ -130,7 +130,7 @@ void load_strided(const source& s, std::int64_t first, int count, T* out, isa le
 template <class T>
 void store_strided(const sink& s, std::int64_t first, int count, const T* x, const bool* selected, bool accumulate,
                    isa level = isa::base) {
-  with_output(s.data, s.type, [&](auto* p) {
+  with_numbers(s.data, s.type, [&](auto* p) {
     using S = std::remove_pointer_t<decltype(p)>;
     p += first * s.stride;
     for (int i = s.stride == 1 && !accumulate ? narrow_groups(level, x, count, p) : 0; i < count; ++i) {

@@ -63,7 +63,8 @@ struct team {
     }
     return x;
   }
-  static __device__ double sum(double x) {
+  template <class T>
+  static __device__ T sum(T x) {
     for (int step = Threads / 2; step > 0; step /= 2) x += __shfl_xor_sync(mask(), x, step);
     return x;
   }
@@ -115,7 +116,7 @@ static __device__ void store_answers(const sink& s, std::int64_t i, int left, bo
   const std::int64_t stride = s.stride * size_of(s.type);
   char* const to = static_cast<char*>(s.data) + i * stride;
   const bool adds = accumulate && !s.fresh;
-  with_output(s.data, s.type, [&](auto* typed) {
+  with_numbers(s.data, s.type, [&](auto* typed) {
     using S = std::remove_reference_t<decltype(*typed)>;
     char* p = to;
 #pragma unroll

@@ -56,7 +56,7 @@ status matrix_vector(const cuda& exec, const matrix_vector_arguments<T>& a) {
   const auto by_rows = static_cast<unsigned>((a.rows + warps - 1) / warps);
   const dim3 by_columns(static_cast<unsigned>((a.columns + detail::cuda_threads - 1) / detail::cuda_threads),
                         static_cast<unsigned>(detail::smaller(detail::matrix_pieces(a.rows), 32768)));
-  detail::with_output(const_cast<void*>(a.matrix.data), a.matrix.type, [&](auto* p) {
+  detail::with_numbers(const_cast<void*>(a.matrix.data), a.matrix.type, [&](auto* p) {
     using S = std::remove_pointer_t<decltype(p)>;
     if (a.right != nullptr)
       detail::row_product_kernel<T, S><<<by_rows, detail::cuda_threads, 0, exec.stream.stream>>>(a);

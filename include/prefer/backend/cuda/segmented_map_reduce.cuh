@@ -45,6 +45,25 @@ static __device__ inline device_range range_at(const segment_source& s, std::int
   return {begin, end, begin >= 0 && begin <= end && end <= s.tokens};
 }
 
+// Sums over the threads from 0 up to this one, for all threads of the block; `total` of all of them.
+static __device__ inline double scan_block(double x, double* shared, double& total) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  for (int step = 1; step < 32; step *= 2) {
+    const double before = __shfl_up_sync(0xffffffffu, x, static_cast<unsigned>(step));
+    if (lane >= step) x += before;
+  }
+  __syncthreads();
+  if (lane == 31) shared[warp] = x;
+  __syncthreads();
+  double ahead = 0;
+  total = 0;
+  for (int w = 0; w < segment_threads / 32; ++w) {
+    if (w == warp) ahead = total;
+    total += shared[w];
+  }
+  return ahead + x;
+}
+
 template <class Body>
 struct device_walk {
   const Body& body;
